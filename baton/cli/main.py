@@ -1,0 +1,188 @@
+"""The commands of `baton`, what they take, and how they end.
+
+Exit codes: 0 done; 1 an error, in one sentence on stderr; 2 a command line that cannot be understood; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import asyncpg
+
+from baton.cli import showing, steering, working
+from baton.cli.failures import CommandError, sentence
+from baton.core.options import seconds
+from baton.errors import BatonError, InvalidOption
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. `argv` is the command line without the program's name."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except (BatonError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            return _reader_gone()
+        print(f"baton: {sentence(error, arguments.address)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    whole = argparse.ArgumentParser(prog="baton", description="Durable workflows of Python functions on PostgreSQL.")
+    whole.add_argument("--version", action="version", version=f"baton {_version()}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_migrate(commands)
+    _add_worker(commands)
+    _add_show(commands)
+    _add_cancel(commands)
+    _add_retry(commands)
+    return whole
+
+
+_Commands = Any  # argparse gives the type of add_subparsers() no public name
+
+
+def _add_demo(commands: _Commands) -> None:
+    command = _command(
+        commands,
+        "demo",
+        "count the standard library in a workflow of two hundred steps",
+        "Run a census of this interpreter's standard library, once with one worker process and once with several. "
+        "It uses a PostgreSQL of its own that is gone afterwards, or the one --address names.",
+    )
+    command.add_argument("--slots", type=_count, metavar="N", help="worker processes of the second run")
+    command.add_argument("--library", metavar="DIR", help="count the packages in this folder instead")
+    _add_address(command, "postgresql://...; left out: a temporary server of its own", schema="baton_demo")
+    command.set_defaults(run=_demo)
+
+
+def _add_migrate(commands: _Commands) -> None:
+    command = _command(commands, "migrate", "create the schema, or bring it up to date")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(steering.migrate))
+
+
+def _add_worker(commands: _Commands) -> None:
+    command = _command(
+        commands,
+        "worker",
+        "run the steps of the workers a module defines",
+        "Run steps until SIGTERM or SIGINT. The first lets the steps that run finish within the grace period and gives "
+        "back the others; the second gives back all of them at once. Given back steps are run by another process.",
+    )
+    command.add_argument("module", metavar="MODULE[:ENGINE]", help="a module to import, and an Engine in it to use")
+    command.add_argument(
+        "--queues",
+        type=_queues,
+        metavar="NAME=N,...",
+        help="the queues to serve, and how many steps of each at once (default: default=20)",
+    )
+    command.add_argument("--lease", type=_seconds, metavar="SECONDS", help=_LEASE_HELP)
+    command.add_argument("--grace", type=_seconds, metavar="SECONDS", help=_GRACE_HELP)
+    _add_address(command, schema=None)
+    command.set_defaults(run=working.run)
+
+
+_LEASE_HELP = "after so long without a sign of life its steps go to others (default: 30)"
+_GRACE_HELP = "how long running steps may go on after the first signal (default: 30)"
+
+
+def _add_show(commands: _Commands) -> None:
+    command = _command(commands, "show", "draw a workflow's steps with states, attempts, durations and errors")
+    command.add_argument("id", metavar="ID", help="the workflow's id")
+    command.add_argument("--all", action="store_true", help="draw every step, however many there are")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(showing.show))
+
+
+def _add_cancel(commands: _Commands) -> None:
+    command = _command(commands, "cancel", "cancel a workflow, or some of its steps")
+    command.add_argument("id", metavar="ID", help="the workflow's id")
+    command.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: the whole workflow")
+    command.add_argument("--reason", help="kept with the cancelled steps")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(steering.cancel))
+
+
+def _add_retry(commands: _Commands) -> None:
+    command = _command(commands, "retry", "open discarded and cancelled steps again")
+    command.add_argument("id", metavar="ID", help="the workflow's id")
+    command.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: all that failed")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(steering.retry))
+
+
+def _command(commands: _Commands, name: str, summary: str, description: str | None = None) -> argparse.ArgumentParser:
+    full = description or f"{summary[0].upper()}{summary[1:]}."
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=full)
+    return command
+
+
+def _add_address(
+    command: argparse.ArgumentParser,
+    address_help: str = "postgresql://...; left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server",
+    schema: str | None = "baton",
+) -> None:
+    command.add_argument("--address", help=address_help)
+    command.add_argument("--schema", default=schema, help=f"the schema of the tables (default: {schema or 'baton'})")
+
+
+def _in_loop(command: Callable[[argparse.Namespace], Coroutine[Any, Any, None]]) -> Command:
+    return lambda arguments: asyncio.run(command(arguments))
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    # Imported for its own command alone: the demo's workers are registered by it.
+    from baton.cli import demo
+
+    demo.run(arguments)
+
+
+def _reader_gone() -> int:
+    """Whoever read our output, `head` for example, has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _queues(text: str) -> Mapping[str, int]:
+    queues: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, limit = part.strip().partition("=")
+        if not name or name in queues:
+            raise argparse.ArgumentTypeError(f"{text!r} should read like default=20,web=50, each queue once")
+        queues[name] = _count(limit)
+    return queues
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 10000")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return seconds("seconds", float(text))
+    except (InvalidOption, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+
+
+def _version() -> str:
+    try:
+        return version("baton-workflows")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,76 @@
+"""What a function's annotations say, as far as they can be resolved in this process."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Never, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from baton.core.outcome import CONTROLS
+
+UNANNOTATED = Any
+
+
+def resolved_annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function by parameter name, and under `return`.
+
+    One that cannot be resolved, because its name is imported for the type checker only, stays the string it is;
+    the others are resolved all the same.
+    """
+    raw: dict[str, Any] = dict(getattr(function, "__annotations__", {}))
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        return get_type_hints(types.SimpleNamespace(__annotations__=raw), globalns=names, include_extras=True)
+    except Exception:  # noqa: BLE001  # an annotation is an expression of the user's; it may raise anything
+        return {name: _resolved(name, annotation, names) for name, annotation in raw.items()}
+
+
+def names_type(annotation: Any, kind: type) -> bool:
+    """Tell whether an annotation says `kind`, alone or in a union; an unresolved one is judged by its last word."""
+    if isinstance(annotation, str):
+        return any(word.strip().rpartition(".")[2] == kind.__name__ for word in annotation.split("|"))
+    if get_origin(annotation) is Annotated:
+        return names_type(get_args(annotation)[0], kind)
+    return annotation is kind or (_is_union(annotation) and kind in get_args(annotation))
+
+
+def without_controls(annotation: Any) -> Any:
+    """Return the type of the results of a worker: its return annotation less what only steers the step.
+
+    `str | Snooze` is `str`. What is left out: the control values, and a `Baton`.
+    """
+    if get_origin(annotation) is Annotated and _is_union(get_args(annotation)[0]):
+        return without_controls(get_args(annotation)[0])
+    if _is_control(annotation):
+        return UNANNOTATED
+    if not _is_union(annotation):
+        return value_type(annotation)
+    kept = [member for member in get_args(annotation) if not _is_control(member)]
+    return functools.reduce(lambda left, right: left | right, kept) if kept else UNANNOTATED
+
+
+def value_type(annotation: Any) -> Any:
+    """Return an annotation as a type values can be converted to; what says nothing about them is `Any`."""
+    if isinstance(annotation, str) or annotation in (object, NoReturn, Never, inspect.Parameter.empty):
+        return UNANNOTATED
+    return annotation
+
+
+def _resolved(name: str, annotation: Any, names: dict[str, Any]) -> Any:
+    holder = types.SimpleNamespace(__annotations__={name: annotation})
+    try:
+        return get_type_hints(holder, globalns=names, include_extras=True)[name]
+    except Exception:  # noqa: BLE001  # as above
+        return annotation
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _is_control(annotation: Any) -> bool:
+    # By name, as a Baton is made of workers and so lies above this module.
+    is_baton = getattr(annotation, "__module__", "") == "baton.workflow" and annotation.__name__ == "Baton"
+    return is_baton or annotation in CONTROLS

@@ -1,0 +1,268 @@
+"""Values to JSON and back, such that what Python put in is what Python gets back, or an error says why not.
+
+msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates; texts in
+which one of these may have happened go through the standard library, which is ten times slower.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import PurePath
+from types import GenericAlias
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from baton.errors import NotJSON
+
+MAX_NESTING = 200
+"""Deeper JSON can be stored, but nobody can rely on reading it back."""
+
+Hook = Callable[[Any], Any]
+
+_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_ascii_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+
+
+def plain_form(value: Any) -> Any:
+    """Return something nearer to JSON for a value whose type msgspec does not know.
+
+    Raises `TypeError` if there is nothing nearer.
+    """
+    if callable(dump := getattr(value, "model_dump", None)):
+        # Aliases and round_trip, because this is what model_validate_json will read.
+        return dump(mode="json", by_alias=True, round_trip=True)
+    match value:
+        case PurePath():
+            return str(value)
+        case str():
+            return str.__str__(value)
+        case int():
+            return int.__index__(value)
+        case float():
+            return float.__float__(value)
+        case deque():
+            return list(value)
+        case _:
+            raise TypeError(f"a value of type {type(value).__qualname__} has no form in JSON")
+
+
+def restored(kind: Any, plain: Any) -> Any:
+    """Return the value of a type that msgspec does not know from its form in JSON; the reverse of `plain_form`.
+
+    Raises `TypeError` or `ValueError` if `plain` is not such a form.
+    """
+    origin = get_origin(kind) or kind
+    if kind is object or isinstance(plain, origin):
+        return plain
+    if callable(validate := getattr(kind, "model_validate_json", None)):
+        # As JSON and not as Python values: a strict model takes a datetime from a string only this way.
+        return validate(json.dumps(plain))
+    if origin in _CONTAINERS:
+        return origin(msgspec.convert(plain, _CONTAINERS[origin](get_args(kind)), str_keys=True, dec_hook=restored))
+    if issubclass(origin, PurePath | str) and isinstance(plain, str):
+        return kind(plain)
+    if issubclass(origin, int | float) and isinstance(plain, int | float):
+        return kind(plain)
+    raise TypeError(f"a {origin.__qualname__} cannot be read from JSON")
+
+
+_CONTAINERS: dict[type, Callable[[Any], Any]] = {
+    Counter: lambda args: GenericAlias(dict, (args[0] if args else str, int)),
+    OrderedDict: lambda args: GenericAlias(dict, args) if args else dict,
+    deque: lambda args: GenericAlias(list, args) if args else list,
+}
+
+
+def encode(value: Any, hook: Hook = plain_form) -> str:
+    """Return the JSON text of `value`; it has a form in UTF-8.
+
+    Raises `NotJSON` with the path of the value that has none: NaN, Infinity, an object, a key that is neither
+    text nor number, an integer of more than 4,300 digits, nesting deeper than `MAX_NESTING`.
+    """
+    if value is None:
+        return "null"
+    try:
+        text = msgspec.json.encode(value, enc_hook=hook).decode()
+    except _UNENCODABLE:
+        return _encode_carefully(value, hook)
+    # Every null that is not a None on the first level may have been a NaN.
+    if "null" in text and text.count("null") != _nones(value):
+        text = _encode_carefully(value, hook)
+    _check_nesting(text)
+    return text
+
+
+def encode_in_order(value: Any, hook: Hook = plain_form) -> str | None:
+    """Return JSON text that is the same for equal sets and mappings, or None where no order can be had.
+
+    Only for comparing: it is not checked as `encode` checks.
+    """
+    try:
+        return msgspec.json.encode(value, enc_hook=hook, order="deterministic").decode()
+    except _UNENCODABLE:
+        return None
+
+
+def decode(text: str) -> Any:
+    """Return the value of a JSON text as plain dicts, lists, strings, numbers, booleans and None."""
+    if _may_have_surrogates(text):
+        return json.loads(text)
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
+
+
+class Decoder:
+    """Reads JSON into values of one type.
+
+    Raises `TypeError` when made for a type that cannot be told apart in JSON, such as `str | datetime`; its methods
+    raise `msgspec.ValidationError` with the path where a text does not fit.
+    """
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self._decode = msgspec.json.Decoder(kind, dec_hook=restored).decode
+
+    def decode(self, text: str) -> Any:
+        return self.convert(json.loads(text)) if _may_have_surrogates(text) else self._decode(text)
+
+    def convert(self, plain: Any) -> Any:
+        """Return the typed value of what `decode` (the function) made."""
+        return msgspec.convert(plain, self._kind, str_keys=True, dec_hook=restored)
+
+
+def changes_keys(value: Any) -> bool:
+    """Tell whether a mapping in `value` has keys that are not text; JSON knows no others."""
+    try:
+        as_text = msgspec.to_builtins(value, str_keys=True, enc_hook=plain_form)
+        return bool(as_text != msgspec.to_builtins(value, enc_hook=plain_form))
+    except _UNENCODABLE:
+        return True
+
+
+def check_keys(path: str, value: Any, decoded: Any) -> None:
+    """Raise `NotJSON` if keys of `value` are other ones in `decoded`, which is what came back from its JSON.
+
+    An int key comes back as one where an annotation says so, and else as a string.
+    """
+    before = _lists(msgspec.to_builtins(value, enc_hook=plain_form))
+    if decoded == value or _lists(msgspec.to_builtins(decoded, enc_hook=plain_form)) == before:
+        return
+    where, key = next(_other_keys(before, path))
+    remedy = f"annotate it, as in dict[{type(key).__name__}, ...], or use text"
+    raise NotJSON(where, f"the key {key!r} would come back as a string; {remedy}")
+
+
+def _may_have_surrogates(text: str) -> bool:
+    return "\\ud" in text or "\\uD" in text
+
+
+def _nones(value: Any) -> int:
+    return sum(item is None for item in value.values()) if type(value) is dict else 0
+
+
+def _encode_carefully(value: Any, hook: Hook) -> str:
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True, enc_hook=hook)
+        text = _encoder.encode(plain)
+    except RecursionError:
+        raise NotJSON("$", f"it is nested deeper than {MAX_NESTING} levels, or contains itself") from None
+    except _UNENCODABLE as error:
+        raise _located(value, hook, error) from error
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _ascii_encoder.encode(plain)
+    return text
+
+
+def _check_nesting(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_NESTING:
+        return
+    level = [decode(text)]
+    for _ in range(MAX_NESTING + 1):
+        level = [child for item in level if type(item) in (list, dict) for child in _items(item)]
+        if not level:
+            return
+    raise NotJSON("$", f"it is nested deeper than {MAX_NESTING} levels")
+
+
+def _items(container: Any) -> Any:
+    return container.values() if type(container) is dict else container
+
+
+def _located(value: Any, hook: Hook, error: Exception) -> NotJSON:
+    """Return the error with the path of the innermost value that is at fault."""
+    path = "$"
+    while True:
+        for step, child in _children(value):
+            if (reason := _refusal(child, hook)) is not None:
+                path, value, error = path + step, child, reason
+                break
+        else:
+            return NotJSON(path, _reason(value, error))
+
+
+def _refusal(value: Any, hook: Hook) -> Exception | None:
+    try:
+        _encoder.encode(msgspec.to_builtins(value, str_keys=True, enc_hook=hook))
+    except _UNENCODABLE as error:
+        return error
+    return None
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((_key_step(key), child) for key, child in value.items())
+    elif isinstance(value, list | tuple | set | frozenset | deque):
+        yield from ((f"[{index}]", child) for index, child in enumerate(value))
+    elif isinstance(value, msgspec.Struct):
+        yield from ((f".{name}", getattr(value, name)) for name in value.__struct_fields__)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from ((f".{field.name}", getattr(value, field.name)) for field in fields(value))
+    elif callable(dump := getattr(value, "model_dump", None)) and not isinstance(value, type):
+        yield from ((_key_step(key), child) for key, child in dump(mode="python").items())
+
+
+def _key_step(key: Any) -> str:
+    return f".{key}" if isinstance(key, str) else f"[{key!r}]"
+
+
+def _reason(value: Any, error: Exception) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value!r} has no form in JSON"
+    if isinstance(value, int):
+        return "an integer of more than 4,300 digits cannot be read back"
+    if isinstance(value, Mapping) and (kinds := {type(key).__name__ for key in value if not _may_be_key(key)}):
+        return f"a key must be text or a number, not {' or '.join(sorted(kinds))}"
+    if callable(getattr(value, "model_dump", None)) or not isinstance(error, TypeError):
+        return str(error)
+    return f"a value of type {type(value).__qualname__} has no form in JSON"
+
+
+def _may_be_key(key: Any) -> bool:
+    return isinstance(key, str | int | float) and not isinstance(key, bool)
+
+
+def _lists(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _lists(child) for key, child in plain.items()}
+    return [_lists(child) for child in plain] if isinstance(plain, list | tuple) else plain
+
+
+def _other_keys(plain: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield path and key of each mapping key that is not text."""
+    if isinstance(plain, dict):
+        yield from ((path, key) for key in plain if not isinstance(key, str))
+        for key, child in plain.items():
+            yield from _other_keys(child, path + _key_step(key))
+    elif isinstance(plain, list):
+        for index, child in enumerate(plain):
+            yield from _other_keys(child, f"{path}[{index}]")

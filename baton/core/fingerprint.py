@@ -1,0 +1,56 @@
+"""Whether two workflows are the same graph: a hash of what their callers wrote.
+
+An insert whose answer was lost may be sent again under the same id. It is the same workflow if the fingerprints are
+equal, and another one under a taken id if they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from baton.core.options import GivenOptions
+from baton.core.references import Placed
+
+VERSION = "1"
+"""Stands before each fingerprint. It changes when what is hashed changes, so that old ones are not taken for others."""
+
+
+class WrittenStep(NamedTuple):
+    """What the caller wrote about one step; a tuple, because it is encoded as one."""
+
+    name: str
+    worker: str
+    args: str
+    """The arguments as JSON in an order of keys that does not depend on how they were built."""
+    references: tuple[tuple[tuple[str | int, ...], str], ...]
+    dependencies: tuple[str, ...]
+    """Names, sorted."""
+    flags: tuple[bool, bool, bool]
+    """ignore_cancelled, ignore_discarded and ignore_skipped, as they hold for the step."""
+    options: tuple[tuple[str, Any], ...]
+    """Those given to the job itself, by name, sorted."""
+
+
+def fingerprint(steps: Iterable[WrittenStep]) -> str:
+    """Return the fingerprint of a workflow; the order of its steps does not count."""
+    written = msgspec.json.encode(sorted(steps))
+    return f"{VERSION}:{sha256(written).hexdigest()}"
+
+
+def written_references(placed: tuple[Placed, ...]) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+    """Return references in the form in which they are hashed."""
+    return tuple([(reference.path, reference.step) for reference in placed])
+
+
+def written_options(given: GivenOptions) -> tuple[tuple[str, Any], ...]:
+    """Return options in the form in which they are hashed: delays as seconds, times in UTC."""
+    return tuple(sorted((name, _written(value)) for name, value in given.items())) if given else ()
+
+
+def _written(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,49 @@
+"""What may be a name, and the one form in which it is kept."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from baton.errors import InvalidName
+
+MAX_NAME_LENGTH = 200
+
+# Lone surrogates cannot be stored: a text column takes only what has a form in UTF-8.
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_RESERVED = re.compile(r"[/\[\]]")
+
+
+def normalised(name: str) -> str:
+    """Return the NFC form of `name`, so that two spellings of the same letters are one name."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def checked_name(kind: str, name: object) -> str:
+    """Return the NFC form of `name`, which may be the name of a step or a worker.
+
+    `kind` says in the message what was to be named. Raises `InvalidName`.
+    """
+    text = checked_text(kind, name)
+    if found := _RESERVED.search(text):
+        raise InvalidName(kind, name, f"{found.group()!r} is reserved for the children of a step")
+    return normalised(text)
+
+
+def checked_text(kind: str, text: object) -> str:
+    """Return `text` as it is, if it is a string of 1 to 200 characters that a database can store.
+
+    Raises `InvalidName`.
+    """
+    # Nearly all names end here; the checks below take five times as long.
+    if type(text) is str and len(text) <= MAX_NAME_LENGTH and text.isascii() and text.isprintable() and text.strip():
+        return text
+    if not isinstance(text, str):
+        raise InvalidName(kind, text, f"it must be a string, not {type(text).__name__}")
+    if not text.strip():
+        raise InvalidName(kind, text, "it must not be empty")
+    if len(normalised(text)) > MAX_NAME_LENGTH:
+        raise InvalidName(kind, text, f"it has {len(text)} characters, and at most {MAX_NAME_LENGTH} are allowed")
+    if found := _UNWRITABLE.search(text):
+        raise InvalidName(kind, text, f"it contains the character {found.group()!r}, which cannot be stored or shown")
+    return text

@@ -1,0 +1,125 @@
+"""The options of workers and jobs: what they may be, and which of them were given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from baton.core.names import checked_text
+from baton.errors import InvalidName, InvalidOption
+
+Seconds = float | timedelta
+"""A public duration: a number of seconds or a `timedelta`."""
+
+MAX_SECONDS = 100 * 366 * 86_400.0
+"""A hundred years. Anything longer is a slip, and would overflow the database's clock."""
+
+MAX_SMALL_INTEGER = 32_767
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a worker; each of its jobs starts from them."""
+
+    queue: str = "default"
+    priority: int = 0
+    """0 is claimed first."""
+    max_attempts: int = 20
+    timeout: float | None = None
+    """Seconds one attempt may take; None for no limit."""
+
+
+class GivenOptions(TypedDict, total=False):
+    """The options a job was given itself; only these count for the fingerprint of its workflow."""
+
+    queue: str
+    priority: int
+    max_attempts: int
+    timeout: float | None
+    scheduled_at: datetime
+    schedule_in: float
+
+
+def worker_options(queue: object, priority: object, max_attempts: object, timeout: object) -> Options:
+    """Return the options of a worker. Raises `InvalidOption` for the first one that cannot be."""
+    return Options(
+        checked_queue("queue", queue),
+        _priority("priority", priority),
+        _max_attempts("max_attempts", max_attempts),
+        _timeout("timeout", timeout),
+    )
+
+
+def job_options(given: dict[str, Any]) -> GivenOptions:
+    """Return the options of a job in the form in which they are kept, durations as seconds.
+
+    Raises `InvalidOption` for the first one that cannot be.
+    """
+    kept: Any = {option: _CHECKS[option](option, value) for option, value in given.items()}
+    return kept  # type: ignore[no-any-return]  # the keys of _CHECKS are those of GivenOptions
+
+
+def seconds(option: str, value: object) -> float:
+    """Return a duration as a number of seconds, 0 or more.
+
+    Raises `InvalidOption` for what is no duration, is negative, not finite, or longer than a hundred years.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidOption(option, value, "it must be a number of seconds or a timedelta")
+    if not math.isfinite(value) or not 0 <= value <= MAX_SECONDS:
+        raise InvalidOption(option, value, "it must be 0 or more seconds, and at most a hundred years")
+    return float(value)
+
+
+def checked_queue(option: str, value: object) -> str:
+    try:
+        return checked_text("queue", value)
+    except InvalidName as error:
+        raise InvalidOption(option, value, error.why) from None
+
+
+def _integer(option: str, value: object, lowest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidOption(option, value, "it must be an integer")
+    if not lowest <= value <= MAX_SMALL_INTEGER:
+        raise InvalidOption(option, value, f"it must be between {lowest} and {MAX_SMALL_INTEGER}")
+    return int(value)
+
+
+def _priority(option: str, value: object) -> int:
+    return _integer(option, value, 0)
+
+
+def _max_attempts(option: str, value: object) -> int:
+    return _integer(option, value, 1)
+
+
+def _timeout(option: str, value: object) -> float | None:
+    if value is None:
+        return None
+    limit = seconds(option, value)
+    if limit == 0:
+        raise InvalidOption(option, value, "it must be more than 0 seconds; None means no limit")
+    return limit
+
+
+def _scheduled_at(option: str, value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise InvalidOption(option, value, "it must be a datetime")
+    if value.utcoffset() is None:
+        raise InvalidOption(option, value, "the datetime is naive; give it a time zone, such as tzinfo=timezone.utc")
+    return value
+
+
+_CHECKS = {
+    "queue": checked_queue,
+    "priority": _priority,
+    "max_attempts": _max_attempts,
+    "timeout": _timeout,
+    "scheduled_at": _scheduled_at,
+    "schedule_in": seconds,
+}

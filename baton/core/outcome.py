@@ -1,0 +1,193 @@
+"""How an attempt ended: what a worker may return to steer its step, and the frozen value that is settled."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from baton.core.options import Seconds, seconds
+from baton.core.retry import Backoff
+from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
+
+MAX_SUMMARY = 2_000
+"""Characters kept of an error's text or a reason."""
+MAX_TRACE = 20_000
+"""Characters kept of a traceback: its head and, larger, its tail."""
+
+Kind = Literal["completed", "failed", "discarded", "cancelled", "skipped", "snoozed", "given_back", "unknown_worker"]
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Snooze:
+    """Returned by a worker to be started again later, without spending an attempt."""
+
+    seconds: float
+
+    def __init__(self, seconds: Seconds) -> None:
+        _set_seconds(self, seconds)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class RetryAfter:
+    """Returned by a worker to fail this attempt and have the next one after a delay of its own choice."""
+
+    seconds: float
+
+    def __init__(self, seconds: Seconds) -> None:
+        _set_seconds(self, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Returned by a worker to cancel its step, and with it the dependents that do not ignore that."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Returned by a worker to skip its step, and with it the dependents that do not ignore that."""
+
+    reason: str = ""
+
+
+Control = Snooze | RetryAfter | Cancel | Skip
+CONTROLS = (Snooze, RetryAfter, Cancel, Skip)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended."""
+
+    kind: Kind
+    detail: str | None = None
+    """The result as JSON text if it completed, else plain text: the error, the reason or the cause."""
+    trace: str | None = None
+    """The traceback of a failed attempt."""
+    delay: float | None = None
+    """Seconds until the next attempt, where there is to be one."""
+
+
+class Classifying(Protocol):
+    """What has to be known of a worker to judge what it returned."""
+
+    @property
+    def backoff(self) -> Backoff: ...
+
+    def encode_result(self, value: object) -> str:
+        """Return the result as JSON text. Raises `ResultNotJSON`."""
+
+
+def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
+    """Return the outcome of an attempt that returned `value`. Never raises.
+
+    A value that is not JSON fails the attempt.
+    """
+    match value:
+        case Snooze():
+            return snoozed(value.seconds)
+        case RetryAfter():
+            return Outcome("failed", f"the worker asked for a retry after {value.seconds:g} s", delay=value.seconds)
+        case Cancel():
+            return cancelled(value.reason)
+        case Skip():
+            return skipped(value.reason)
+        case _:
+            return _returned(worker, value, attempt)
+
+
+def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
+    try:
+        return completed(worker.encode_result(value))
+    except ResultNotJSON as error:
+        # The traceback would lead through the codec and say nothing about the worker.
+        return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
+    except Exception as error:  # noqa: BLE001  # a model of the user's may raise anything while it is encoded
+        return failed(error, attempt, worker.backoff)
+
+
+def completed(result: str) -> Outcome:
+    """The worker returned; `result` is JSON text."""
+    return Outcome("completed", result)
+
+
+def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
+    """The worker raised. Never raises itself, whatever the error's own methods do."""
+    return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
+
+
+def discarded(error: ArgumentsDoNotFit | NotJSON) -> Outcome:
+    """The step can never succeed, so that no further attempt is made."""
+    return Outcome("discarded", _summary(error))
+
+
+def cancelled(reason: str) -> Outcome:
+    """The worker, or who runs it, cancels the step."""
+    return Outcome("cancelled", storable(reason, MAX_SUMMARY) or None)
+
+
+def skipped(reason: str) -> Outcome:
+    """The worker, or the step's condition, skips the step."""
+    return Outcome("skipped", storable(reason, MAX_SUMMARY) or None)
+
+
+def snoozed(delay: float) -> Outcome:
+    """The worker is to be started again after `delay` seconds; no attempt is spent."""
+    return Outcome("snoozed", delay=delay)
+
+
+def given_back(cause: str) -> Outcome:
+    """The pool could not finish the attempt, through no fault of the step; no attempt is spent."""
+    return Outcome("given_back", storable(cause, MAX_SUMMARY))
+
+
+def unknown_worker(name: str) -> Outcome:
+    """This process has no worker of that name; another one may."""
+    return Outcome("unknown_worker", storable(f"no worker named {name!r} is registered here", MAX_SUMMARY))
+
+
+def storable(text: str, limit: int) -> str:
+    """Return `text` in at most `limit` characters that a database can store, cut in the middle.
+
+    NUL and lone surrogates are written as escapes.
+    """
+    # Cut before and after: the escapes lengthen the text, and a text of many megabytes need not be searched.
+    shortened = _cut(text, limit)
+    return _cut(_UNSTORABLE.sub(_escaped, shortened), limit) if _UNSTORABLE.search(shortened) else shortened
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "\\x00" if found.group() == "\x00" else f"\\u{ord(found.group()):04x}"
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    mark = f"\n... {len(text) - limit} characters left out ...\n"
+    kept = limit - len(mark) - 10
+    head = kept // 4
+    return text[:head] + mark + text[len(text) - (kept - head) :]
+
+
+def _summary(error: BaseException) -> str:
+    kind = type(error).__qualname__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # __str__ is the user's code
+        text = "(the text of this error cannot be had: its __str__ raises)"
+    return storable(f"{kind}: {text}" if text else kind, MAX_SUMMARY)
+
+
+def _trace(error: BaseException) -> str | None:
+    try:
+        return storable("".join(traceback.format_exception(error)), MAX_TRACE)
+    except Exception:  # noqa: BLE001  # an error's attributes are the user's code as well
+        return None
+
+
+def _set_seconds(control: Snooze | RetryAfter, given: Seconds) -> None:
+    object.__setattr__(control, "seconds", seconds("seconds", given))

@@ -1,0 +1,151 @@
+"""References to the results of other steps: `result_of`, where they stand in a job's arguments, how they are filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from baton.core.codec import plain_form
+from baton.core.names import normalised
+
+Path = tuple[str | int, ...]
+"""Keys and indices from a job's arguments to a value in them; the first is the name of a parameter."""
+
+
+class Reference:
+    """Stands for the result of a step in the arguments of another."""
+
+    # Not a dataclass: the encoder would take it for a value, where it has to stumble over it.
+    __slots__ = ("step",)
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def __repr__(self) -> str:
+        return f"result_of({self.step!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A reference and the place it stands at."""
+
+    path: Path
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """Arguments with None wherever a reference stood, and where these were."""
+
+    arguments: dict[str, Any]
+    placed: tuple[Placed, ...]
+
+
+class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
+    """The encoder met a reference in a place where no path leads to it."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+def result_of(step: str) -> Any:
+    """Stand for the result of another step in the arguments of a job.
+
+    It may be an argument itself, or stand in a list, tuple or mapping in one. When the step starts, the result is
+    put in its place; `step` becomes a dependency without being named in `deps`. If that dependency ended without a
+    result and was ignored, the parameter gets its default.
+    """
+    if not isinstance(step, str):
+        raise TypeError(f"result_of takes the name of a step, not {type(step).__name__}")
+    return Reference(normalised(step))
+
+
+def refuse_reference(value: Any) -> Any:
+    """Return what `plain_form` does; raises `ReferenceInside` for a reference."""
+    if type(value) is Reference:
+        raise ReferenceInside(value.step)
+    return plain_form(value)
+
+
+def take_out(arguments: dict[str, Any]) -> TakenOut:
+    """Return the arguments without the references that are arguments themselves."""
+    placed = tuple([Placed((name,), value.step) for name, value in arguments.items() if type(value) is Reference])
+    if not placed:
+        return TakenOut(arguments, ())
+    return TakenOut({name: None if type(value) is Reference else value for name, value in arguments.items()}, placed)
+
+
+def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
+    """Return the arguments without the references in lists, tuples and mappings, however deep.
+
+    A reference under a key that is not text, or inside anything else, is left where it is. Nothing given is changed.
+    """
+    placed: list[Placed] = []
+    root: dict[str, Any] = {}
+    open_: list[_Open] = [_Open(arguments, root, (), ())]
+    while open_:
+        at = open_.pop()
+        for key, value in at.entries():
+            path = (*at.path, key)
+            if type(value) is Reference and at.has_path(key):
+                placed.append(Placed(path, value.step))
+                at.put(key, None)
+            elif type(value) in (list, tuple, dict) and at.has_path(key) and id(value) not in at.ancestors:
+                copy: Any = {} if type(value) is dict else []
+                at.put(key, copy)
+                open_.append(_Open(value, copy, path, (*at.ancestors, id(value))))
+            else:
+                at.put(key, value)
+    return TakenOut(root, tuple(sorted(placed, key=lambda reference: reference.path)))
+
+
+def to_json(placed: tuple[Placed, ...]) -> str | None:
+    """Return the list of [path, step name] as JSON text, or None for an empty one."""
+    if not placed:
+        return None
+    return msgspec.json.encode([[reference.path, reference.step] for reference in placed]).decode()
+
+
+def fill(arguments: dict[str, Any], references: str, results: Mapping[str, object]) -> None:
+    """Put results in the places that references name, and remove each argument that lacks one of its results.
+
+    `arguments` is changed; `references` is what `to_json` made.
+    """
+    lacking: set[str] = set()
+    for path, step in msgspec.json.decode(references):
+        if step not in results:
+            lacking.add(path[0])
+            continue
+        place: Any = arguments
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = results[step]
+    for name in lacking:
+        del arguments[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A container of which a copy without references is being made."""
+
+    source: Any
+    copy: Any
+    path: Path
+    ancestors: tuple[int, ...]
+    """The ids of the containers around it; one that contains itself is left for the encoder to refuse."""
+
+    def entries(self) -> Any:
+        return self.source.items() if type(self.source) is dict else enumerate(self.source)
+
+    def has_path(self, key: Any) -> bool:
+        return type(self.source) is not dict or type(key) is str
+
+    def put(self, key: Any, value: Any) -> None:
+        if type(self.copy) is dict:
+            self.copy[key] = value
+        else:
+            self.copy.append(value)

@@ -1,0 +1,181 @@
+"""How the library reaches its database: connections of its own, opened alike, never lent to steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+import asyncpg
+
+from baton.database.failures import Failure, classify
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Record: TypeAlias = asyncpg.Record
+    Connection: TypeAlias = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+
+T = TypeVar("T")
+
+log = logging.getLogger("baton")
+
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+
+
+class Calls(Protocol):
+    """Whatever runs one statement and returns its rows."""
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """How to open a connection."""
+
+    dsn: str
+    is_pooled: bool = False
+    """The address is a transaction pooler: no prepared statements, no settings at connect."""
+
+    async def connect(self, purpose: str) -> asyncpg.Connection[Record]:
+        """Open a connection whose transactions are READ COMMITTED, whatever the role's or database's default is."""
+        return await asyncpg.connect(self.dsn, **self.options(purpose))
+
+    def options(self, purpose: str) -> dict[str, Any]:
+        if self.is_pooled:
+            return {"timeout": CONNECT_SECONDS, "statement_cache_size": 0}
+        settings = {"application_name": f"baton {purpose}", "default_transaction_isolation": "read committed"}
+        return {"timeout": CONNECT_SECONDS, "server_settings": settings}
+
+
+class Line:
+    """One connection that opens itself when it is used and again after it was lost.
+
+    For one caller at a time. A call that fails or is cancelled leaves no connection behind whose state is unknown.
+    """
+
+    def __init__(self, dialing: Dialing, purpose: str) -> None:
+        self._dialing = dialing
+        self._purpose = purpose
+        self._connection: asyncpg.Connection[Record] | None = None
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._dialing.connect(self._purpose)
+        try:
+            return await self._connection.fetch(query, *args)
+        except BaseException as error:
+            if classify(error) in (Failure.PASSING, Failure.LASTING):
+                self.terminate()
+            raise
+
+    def terminate(self) -> None:
+        """Drop the connection without a word: `close` would wait for a peer that may be frozen."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def aclose(self) -> None:
+        """Say goodbye, but do not wait long for an answer."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await close(connection)
+
+
+async def close(connection: asyncpg.Connection[Record]) -> None:
+    """Close a connection within a few seconds, whatever its peer does."""
+    try:
+        await connection.close(timeout=CLOSE_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+
+
+class Connections:
+    """A few connections for the calls of an application: inserts, reads, cancels."""
+
+    def __init__(self, dialing: Dialing, size: int) -> None:
+        self._pool = asyncpg.create_pool(
+            dialing.dsn,
+            min_size=0,
+            max_size=size,
+            # Our calls leave nothing behind in a session, and asyncpg's own reset is a round trip for each of them.
+            reset=_leave_as_it_is,
+            max_queries=2**31,
+            **dialing.options("engine"),
+        )
+
+    async def open(self) -> None:
+        await self._pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection to the engine's own code. One that failed under it is dropped, and not waited for."""
+        connection = await self._pool.acquire()
+        try:
+            yield connection
+        except BaseException as error:
+            if classify(error) in (Failure.PASSING, Failure.LASTING):
+                connection.terminate()
+            raise
+        finally:
+            await self._pool.release(connection, timeout=CLOSE_SECONDS)
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        async with self.acquire() as connection:
+            return await connection.fetch(query, *args)
+
+    async def aclose(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Calls that are sent again after a passing failure. Only for calls that may be replayed: all of the engine's are."""
+
+    calls: Calls
+    seconds: float = 30.0
+    """For how long, before the failure reaches the caller."""
+
+    async def fetch(self, query: str, *args: Any) -> list[Record]:
+        return await replayed(lambda: self.calls.fetch(query, *args), self.seconds)
+
+
+async def replayed(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Make a call, and make it again with growing pauses while it fails in a passing way, for so many seconds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    attempt = 0
+    while True:
+        try:
+            return await call()
+        except Exception as error:
+            pause = pause_before(attempt)
+            is_final = classify(error) not in (Failure.PASSING, Failure.LOCKED)
+            if is_final or asyncio.get_running_loop().time() + pause > deadline:
+                raise
+            log.warning("a call to the database failed and is sent again in %.2f s: %s", pause, describe(error))
+            await asyncio.sleep(pause)
+            attempt += 1
+
+
+def pause_before(attempt: int) -> float:
+    """Return the seconds to wait before a call is sent again: 0.05 s doubling to 5 s, less up to half of it."""
+    return min(5.0, 0.05 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one line for the log: its kind and code, and no text of a query or its arguments."""
+    code = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__}{f' ({code})' if code else ''}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,0 +1,143 @@
+"""Bring the schema to the version this library works with.
+
+Migrations are the files of `sql/migrations`, forward only, numbered from 1; a name that ends in `.breaking.sql` marks
+one that older libraries cannot work with. The engine's functions, `sql/functions`, are applied anew whenever the version
+advances, and only then: an older library never puts its functions over newer ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from baton.database.files import sql_folder
+from baton.errors import InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    version: int
+    name: str
+    is_breaking: bool
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What a migration did. The versions are equal if there was nothing to do."""
+
+    found: int
+    """0 if the schema was not there."""
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaVersion:
+    """How far a schema is, as its own table tells."""
+
+    reached: int
+    breaking: int
+    """The newest version marked breaking; 0 for none."""
+
+
+def quoted(schema: str) -> str:
+    """Return the schema's name quoted for SQL. Any name PostgreSQL takes is fine: 1 to 63 bytes, without NUL."""
+    if not schema or "\0" in schema or len(schema.encode()) > 63:
+        raise InvalidOption("schema", schema, "a schema's name has 1 to 63 bytes, and no NUL")
+    return '"' + schema.replace('"', '""') + '"'
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Return the migrations this library brings, in order."""
+    found = []
+    for path in sorted((sql_folder() / "migrations").iterdir(), key=lambda path: path.name):
+        number, _, rest = path.name.partition("_")
+        name = rest.removesuffix(".sql")
+        found.append(
+            Migration(int(number), name.removesuffix(".breaking"), name.endswith(".breaking"), path.read_text("utf-8"))
+        )
+    return tuple(found)
+
+
+def wanted_version() -> int:
+    """Return the version this library works with."""
+    return migrations()[-1].version
+
+
+async def schema_version(connection: Connection, schema: str) -> SchemaVersion | None:
+    """Return how far the schema is, or None if it is not there."""
+    table = f"{quoted(schema)}.migrations"
+    if await connection.fetchval("select to_regclass($1)::text", table) is None:
+        return None
+    row = await connection.fetchrow(
+        f"select max(version) as reached, coalesce(max(version) filter (where breaking), 0) as breaking from {table}"
+    )
+    if row is None or row["reached"] is None:
+        return None
+    return SchemaVersion(row["reached"], row["breaking"])
+
+
+async def demand_current(connection: Connection, schema: str) -> None:
+    """Return if this library can work with the schema as it is.
+
+    Raises: SchemaMissing, SchemaOutdated, or SchemaTooNew if the schema has a newer change that is marked breaking.
+    """
+    version = await schema_version(connection, schema)
+    if version is None:
+        raise SchemaMissing(schema)
+    if version.reached < wanted_version():
+        raise SchemaOutdated(schema, version.reached, wanted_version())
+    if version.breaking > wanted_version():
+        raise SchemaTooNew(schema, version.breaking, wanted_version())
+
+
+async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
+    """Create the schema or bring it up to date, in one transaction; any number of processes may do so at once.
+
+    A schema that is newer than this library is left as it is.
+
+    Raises: SchemaTooNew if it is newer by a change marked breaking.
+    """
+    name = quoted(schema)
+    async with connection.transaction(isolation="read_committed"):
+        # First of all: concurrent `create ... if not exists` fails with unique violations.
+        await connection.execute("select pg_advisory_xact_lock($1)", _lock_key(schema))
+        version = await schema_version(connection, schema)
+        found = version.reached if version else 0
+        if version and version.breaking > wanted_version():
+            raise SchemaTooNew(schema, version.breaking, wanted_version())
+        missing = [migration for migration in migrations() if migration.version > found]
+        if not missing:
+            return Migrated(found, found)
+        if not await connection.fetchval("select exists (select from pg_namespace where nspname = $1)", schema):
+            await connection.execute(f"create schema {name}")
+        # The functions keep this path: `set search_path from current`. pg_temp last, or anybody's temporary table goes first.
+        await connection.execute(f"set local search_path to {name}, pg_temp")
+        await connection.execute((sql_folder() / "bootstrap.sql").read_text("utf-8"))
+        for migration in missing:
+            await _apply(connection, migration)
+        # The functions call each other; each file is checked when it runs, not against those that came before it.
+        await connection.execute("set local check_function_bodies to off")
+        for path in sorted((sql_folder() / "functions").iterdir(), key=lambda path: path.name):
+            await connection.execute(path.read_text("utf-8"))
+    return Migrated(found, wanted_version())
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    await connection.execute(
+        "insert into migrations (version, name, breaking) values ($1, $2, $3)",
+        migration.version,
+        migration.name,
+        migration.is_breaking,
+    )
+    await connection.execute(migration.sql)
+
+
+def _lock_key(schema: str) -> int:
+    return int.from_bytes(sha256(f"baton migrate {schema}".encode()).digest()[:8], "big", signed=True)

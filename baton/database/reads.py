@@ -1,0 +1,167 @@
+"""What people ask about a workflow: plain queries, no locks, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from baton.database.migrate import quoted
+
+if TYPE_CHECKING:
+    from baton.database.connections import Calls, Record
+
+FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"})
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step as steps_view shows it; JSON still as text."""
+
+    name: str
+    state: str
+    worker: str
+    queue: str
+    priority: int
+    attempt: int
+    max_attempts: int
+    pending: int
+    dependencies: Sequence[str]
+    args: str
+    result: str | None
+    reason: str | None
+    errors: Sequence[str]
+    pool: int | None
+    scheduled_at: datetime | None
+    attempted_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a step ended, for whoever wants its result."""
+
+    name: str
+    state: str
+    worker: str
+    result: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A step that may run, but that no living pool can run."""
+
+    step: str
+    queue: str
+    worker: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A workflow's state, and how many of its steps are in which state."""
+
+    state: str
+    counts: Mapping[str, int]
+
+
+class Reads:
+    """The queries, over whatever makes the calls."""
+
+    def __init__(self, calls: Calls, schema: str) -> None:
+        self._calls = calls
+        self._schema = quoted(schema)
+
+    async def progress(self, workflow_id: str) -> Progress | None:
+        """Return the state and the counts as of one moment, or None if there is no such workflow."""
+        rows = await self._calls.fetch(
+            f"""
+            select w.state as workflow_state, coalesce(q.state, s.state) as state, count(*) as n
+              from {self._schema}.workflows w
+              join {self._schema}.steps s on s.id >= {self._schema}.step_of(w.key, 0)
+                                         and s.id < {self._schema}.step_of(w.key + 1, 0)
+              left join {self._schema}.queue q on q.step_id = s.id
+             where w.id = $1
+             group by 1, 2
+            """,
+            workflow_id,
+        )
+        if not rows:
+            return None
+        return Progress(rows[0]["workflow_state"], {row["state"]: row["n"] for row in rows})
+
+    async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
+        """Return steps that wait in a queue no living pool serves, or for a worker none of those knows."""
+        rows = await self._calls.fetch(
+            f"""
+            select s.name, s.queue, s.worker,
+                   exists (
+                       select from {self._schema}.pools p where p.dead_at is null and s.queue = any(p.queues)
+                   ) as is_served
+              from {self._schema}.workflows w
+              join {self._schema}.queue q on q.step_id >= {self._schema}.step_of(w.key, 0)
+                                         and q.step_id < {self._schema}.step_of(w.key + 1, 0)
+              join {self._schema}.steps s on s.id = q.step_id
+             where w.id = $1
+               and q.state <> 'executing'
+               and not exists (
+                       select
+                         from {self._schema}.pools p
+                        where p.dead_at is null and s.queue = any(p.queues) and s.worker = any(p.workers)
+                   )
+             order by s.id
+             limit $2
+            """,
+            workflow_id,
+            limit,
+        )
+        return [_unserved(row) for row in rows]
+
+    async def steps(self, workflow_id: str) -> Sequence[StepRow]:
+        """Return all steps in the order added; empty if there is no such workflow."""
+        rows = await self._calls.fetch(
+            f"""
+            select name, state, worker, queue, priority, attempt, max_attempts, pending, dependencies, args::text,
+                   result::text, reason, coalesce(errors::text[], '{{}}') as errors, pool, scheduled_at, attempted_at,
+                   finished_at
+              from {self._schema}.steps_view
+             where workflow_id = $1
+             order by id
+            """,
+            workflow_id,
+        )
+        return [StepRow(**row) for row in rows]
+
+    async def ended(self, workflow_id: str, step: str | None) -> Sequence[Ended]:
+        """Return how a step ended; without a name, how the last steps did: those nothing depends on, in the order added."""
+        rows = await self._calls.fetch(
+            f"""
+            select s.name, s.state, s.worker, s.result::text, s.reason
+              from {self._schema}.workflows w
+              join {self._schema}.steps s on s.id >= {self._schema}.step_of(w.key, 0)
+                                         and s.id < {self._schema}.step_of(w.key + 1, 0)
+             where w.id = $1
+               and case when $2::text is null then s.dependents = '{{}}' else s.name = $2 end
+             order by s.id
+            """,
+            workflow_id,
+            step,
+        )
+        return [Ended(**row) for row in rows]
+
+    async def names(self, workflow_id: str) -> Sequence[str]:
+        """Return the names of the steps in the order added."""
+        rows = await self._calls.fetch(
+            f"select name from {self._schema}.steps_view where workflow_id = $1 order by id", workflow_id
+        )
+        return [row["name"] for row in rows]
+
+
+def _unserved(row: Record) -> Unserved:
+    if row["is_served"]:
+        why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
+    else:
+        why = f"no living worker pool serves queue {row['queue']!r}"
+    return Unserved(row["name"], row["queue"], row["worker"], why)

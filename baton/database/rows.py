@@ -1,0 +1,115 @@
+"""What goes to the engine's functions and what comes back, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from baton.core.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A step that a pool has claimed for one attempt, with all it takes to run it."""
+
+    step_id: int
+    token: UUID
+    """Drawn by the pool for the call that claimed it; the outcome counts only under it."""
+    workflow_id: str
+    workflow_name: str | None
+    step: str
+    queue: str
+    worker: str
+    args: str
+    """A JSON object."""
+    arg_refs: str | None
+    """JSON: a list of [path, step name], where results belong in the arguments."""
+    results: str | None
+    """A JSON object: results by step name, of the dependencies the step reads and that have one."""
+    attempt: int
+    """Counted by the claim; 1 during the first attempt."""
+    max_attempts: int
+    timeout: float | None
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """An attempt's outcome on its way to the database."""
+
+    step_id: int
+    token: UUID
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """A wish to claim: the token it will be under, and how many steps of each queue at most."""
+
+    token: UUID
+    limits: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The answer of one call of `advance`."""
+
+    accepted: Sequence[bool]
+    """One for each outcome sent, in order. False: another claim owns the step now, and the outcome counts for nothing."""
+    claimed: Sequence[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class Beaten:
+    """The answer to a beat."""
+
+    is_alive: bool
+    """False: the pool was marked dead, and its steps are others' now. It stays dead."""
+    held: frozenset[tuple[int, UUID]]
+    """The claims the database knows the pool to hold, as (step id, token)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one round of upkeep did."""
+
+    died: int
+    lost: int
+    given_back: int
+    pruned: int
+    staged: int
+    next_in: float | None
+    """Seconds until the next entry is due; None if none waits for a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    key: int
+    is_new: bool
+    """False: the id existed already, with this fingerprint."""
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    key: int | None
+    """None if there is no such workflow."""
+    step_id: int | None
+    state: str | None
+    """Of the step if one was asked for, else of the workflow; a step that is not final may read `queued`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    count: int | None
+    """None if there is no such workflow."""
+    unknown: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    count: int | None
+    """None if there is no such workflow."""
+    unknown: Sequence[str]
+    refused: Sequence[str]

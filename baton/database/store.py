@@ -1,0 +1,193 @@
+"""The engine's functions as Python methods: one each, of the same name. What a call decides, it decides in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from baton.core.spec import StepSpec, WorkflowSpec
+from baton.database.migrate import quoted
+from baton.database.rows import (
+    Advanced,
+    Beaten,
+    Cancelled,
+    Claimed,
+    Claiming,
+    Inserted,
+    Retried,
+    Settling,
+    Ticked,
+    Watched,
+)
+
+if TYPE_CHECKING:
+    from baton.database.connections import Calls, Record
+
+STEPS_PER_CALL = 20_000
+"""So many steps go into one call of insert_workflow: a million are streamed in bounded memory."""
+
+
+class Store:
+    """The engine in one schema, over whatever makes the calls. Holds no state; each method is one round trip and one commit."""
+
+    def __init__(self, calls: Calls, schema: str) -> None:
+        self.calls = calls
+        self.schema = schema
+        prefix = quoted(schema)
+        self._insert_workflow = _call(prefix, "insert_workflow", 25)
+        self._advance = _call(prefix, "advance", 10)
+        self._settle = _call(prefix, "settle", 6)
+        self._claim = _call(prefix, "claim", 4)
+        self._beat = _call(prefix, "beat", 5)
+        self._tick = _call(prefix, "tick", 3)
+        self._register = _call(prefix, "register", 7)
+        self._leave = _call(prefix, "leave", 1)
+        self._cancel = _call(prefix, "cancel", 3)
+        self._retry = _call(prefix, "retry", 2)
+        self._watch = _call(prefix, "watch", 2)
+
+    async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
+        """Insert a workflow; of more than `STEPS_PER_CALL` steps in several calls, which the caller wraps in a transaction.
+
+        An id that exists is left as it is, and its fingerprint returned.
+        """
+        key: int | None = None
+        for first in range(0, len(spec.steps), STEPS_PER_CALL):
+            part = spec.steps[first : first + STEPS_PER_CALL]
+            is_last = first + len(part) == len(spec.steps)
+            head = (key, spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), first, is_last)
+            (row,) = await self.calls.fetch(self._insert_workflow, *head, *_columns(part))
+            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
+            if not inserted.is_new:
+                break
+            key = inserted.key
+        return inserted
+
+    async def advance(self, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
+        """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
+        queues, limits = list(claiming.limits), list(claiming.limits.values())
+        rows = await self.calls.fetch(
+            self._advance, pool, queues, limits, claiming.token, *_outcomes(settling)
+        )
+        return Advanced(rows[0]["accepted"], [_claimed(row, claiming.token) for row in rows[1:]])
+
+    async def settle(self, settling: Sequence[Settling]) -> Sequence[bool]:
+        """Write outcomes with all their consequences. Tells for each whether it is accepted. Replayable."""
+        (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
+        accepted: Sequence[bool] = row["settle"]
+        return accepted
+
+    async def claim(self, pool: int, claiming: Claiming) -> Sequence[Claimed]:
+        """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
+        queues, limits = list(claiming.limits), list(claiming.limits.values())
+        rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token)
+        return [_claimed(row, claiming.token) for row in rows]
+
+    async def register(
+        self, *, name: str, host: str, pid: int, limits: dict[str, int], workers: Sequence[str], lease_seconds: float
+    ) -> int:
+        """Register a worker pool and return its id. A replay may leave a second one behind, whose lease runs out."""
+        queues = list(limits)
+        (row,) = await self.calls.fetch(
+            self._register, name, host, pid, queues, [limits[queue] for queue in queues], list(workers), lease_seconds
+        )
+        pool: int = row["register"]
+        return pool
+
+    async def leave(self, pool: int) -> None:
+        """End a pool's lease at once."""
+        await self.calls.fetch(self._leave, pool)
+
+    async def beat(
+        self, pool: int, number: int, tokens: Sequence[UUID], workers: Sequence[str], lease_seconds: float
+    ) -> Beaten:
+        """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number than the last."""
+        (row,) = await self.calls.fetch(self._beat, pool, number, list(tokens), list(workers), lease_seconds)
+        return Beaten(row["is_alive"], frozenset(zip(row["step_ids"], row["tokens"], strict=True)))
+
+    async def tick(self, *, sweep: bool, keep: timedelta | None, limit: int) -> Ticked:
+        """Stage what is due; with `sweep`, also rescue and prune. Replayable."""
+        seconds = keep.total_seconds() if keep is not None else None
+        (row,) = await self.calls.fetch(self._tick, sweep, seconds, limit)
+        return Ticked(**row)
+
+    async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
+        """Cancel a workflow, or some of its steps. Replayable; a replay finds nothing left to cancel."""
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason)
+        return Cancelled(row["cancelled"], row["unknown"] or ())
+
+    async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
+        """Open a workflow's failed steps again, or some steps. Replayable; a replay finds nothing left to open."""
+        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps))
+        return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
+
+    async def watch(self, workflow_id: str, step: str | None) -> Watched:
+        """Ask for the announcement of an end, and read the state as of then."""
+        (row,) = await self.calls.fetch(self._watch, workflow_id, step)
+        return Watched(row["key"], row["step_id"], row["state"])
+
+
+def _call(prefix: str, function: str, parameters: int) -> str:
+    places = ", ".join(f"${n}" for n in range(1, parameters + 1))
+    return f"select * from {prefix}.{function}({places})"
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _outcomes(settling: Sequence[Settling]) -> tuple[list[Any], ...]:
+    outcomes = [settled.outcome for settled in settling]
+    return (
+        [settled.step_id for settled in settling],
+        [settled.token for settled in settling],
+        [outcome.kind for outcome in outcomes],
+        [outcome.detail for outcome in outcomes],
+        [outcome.trace for outcome in outcomes],
+        [outcome.delay for outcome in outcomes],
+    )
+
+
+def _claimed(row: Record, token: UUID) -> Claimed:
+    return Claimed(
+        step_id=row["step_id"],
+        token=token,
+        workflow_id=row["workflow_id"],
+        workflow_name=row["workflow_name"],
+        step=row["name"],
+        queue=row["queue"],
+        worker=row["worker"],
+        args=row["args"],
+        arg_refs=row["arg_refs"],
+        results=row["results"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        timeout=row["timeout"],
+    )
+
+
+def _columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
+    return (
+        [step.name for step in steps],
+        [step.worker for step in steps],
+        [step.args for step in steps],
+        [step.references for step in steps],
+        [step.queue for step in steps],
+        [step.priority for step in steps],
+        [step.max_attempts for step in steps],
+        [step.timeout for step in steps],
+        [step.scheduled_at for step in steps],
+        [step.schedule_in for step in steps],
+        [step.ignore_cancelled for step in steps],
+        [step.ignore_discarded for step in steps],
+        [step.ignore_skipped for step in steps],
+        [_ordinals(step.dependencies) for step in steps],
+        [_ordinals(step.dependents) for step in steps],
+        [_ordinals(step.inputs) if step.inputs else None for step in steps],
+    )
+
+
+def _ordinals(numbers: Sequence[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -1,0 +1,174 @@
+"""`Engine`: an application's connection to the workflows in its database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self
+
+from baton.database import migrate as migrating
+from baton.database.address import Address, normalised, resolve_address
+from baton.database.connections import Connections, Dialing, Replayed, replayed
+from baton.database.listener import Listener
+from baton.database.reads import Reads
+from baton.database.store import Store
+from baton.errors import EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.tasks import Tasks
+
+log = logging.getLogger("baton")
+
+# Process-wide and not a context variable: what an application's lifespan sets in its context reaches no request handler.
+_entered: list[Engine] = []
+
+SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
+SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
+
+
+class Engine:
+    """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
+
+    Used with `async with`; the engine entered last is the default of whatever takes `using=`, until it is left. It
+    belongs to the event loop it is entered in, and may be entered anew after it was left.
+
+    Args:
+        address: `postgresql://…`. Left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server if that extra is
+            installed. Which one was taken is logged.
+        schema: the schema that holds the engine's tables; any name. Created on entry if it is not there.
+        migrate: bring an older schema up to date on entry, instead of raising.
+        connections: how many connections inserts and reads may use at once. Worker pools have their own.
+        transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
+            per session, and notices are heard at `listener_address`, or not at all: then the library polls.
+        listener_address: another address of the same database, for the connection that listens.
+
+    Raises on entry:
+        NoAddress, InvalidAddress: see `address`.
+        SchemaOutdated: the schema is older than the library; `baton migrate` brings it up to date.
+        SchemaTooNew: the schema has a change this library cannot work with.
+        OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        schema: str = "baton",
+        migrate: bool = False,
+        connections: int = 4,
+        transaction_pooler: bool = False,
+        listener_address: str | None = None,
+    ) -> None:
+        migrating.quoted(schema)
+        self.schema = schema
+        self._argument = address
+        self._migrate = migrate
+        self._size = connections
+        self._is_pooled = transaction_pooler
+        self._listener_address = listener_address
+        self._open: _Open | None = None
+
+    async def __aenter__(self) -> Self:
+        address = await asyncio.to_thread(resolve_address, self._argument)
+        opened = _Open(self, address)
+        try:
+            await opened.connections.open()
+            await self._prepare_schema(opened.connections)
+        except BaseException:
+            await opened.aclose()
+            raise
+        self._open = opened
+        _entered.append(self)
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        _entered.remove(self)
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.aclose()
+
+    @property
+    def store(self) -> Store:
+        """The engine's functions, each call sent again after passing failures."""
+        return self._opened().store
+
+    @property
+    def reads(self) -> Reads:
+        return self._opened().reads
+
+    @property
+    def connections(self) -> Connections:
+        return self._opened().connections
+
+    @property
+    def dialing(self) -> Dialing:
+        """How to open a connection of one's own to the same database."""
+        return self._opened().dialing
+
+    @property
+    def listener(self) -> Listener | None:
+        """None behind a transaction pooler without a listener address: nothing can be heard there."""
+        return self._opened().listener
+
+    @property
+    def seconds_between_reads(self) -> float:
+        """How often a waiter reads the state although it heard nothing."""
+        return SECONDS_BETWEEN_READS_WHILE_LISTENING if self.listener else SECONDS_BETWEEN_READS_WITHOUT_LISTEN
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise EngineClosed
+        if self._open.loop is not asyncio.get_running_loop():
+            raise WrongEventLoop
+        return self._open
+
+    async def _prepare_schema(self, connections: Connections) -> None:
+        async def prepare() -> None:
+            async with connections.acquire() as connection:
+                try:
+                    await migrating.demand_current(connection, self.schema)
+                except SchemaMissing:
+                    await migrating.migrate(connection, self.schema)
+                except SchemaOutdated:
+                    if not self._migrate:
+                        raise
+                    await migrating.migrate(connection, self.schema)
+
+        await replayed(prepare, seconds=0)
+
+
+class _Open:
+    """What an entered engine holds."""
+
+    def __init__(self, engine: Engine, address: Address) -> None:
+        is_pooled = engine._is_pooled
+        self.loop = asyncio.get_running_loop()
+        self.address = address
+        self.dialing = Dialing(address.dsn, is_pooled)
+        self.connections = Connections(self.dialing, engine._size)
+        self.store = Store(Replayed(self.connections), engine.schema)
+        self.reads = Reads(Replayed(self.connections), engine.schema)
+        self.tasks = Tasks()
+        heard_at = Dialing(normalised(engine._listener_address)) if engine._listener_address else self.dialing
+        self.listener = None if heard_at.is_pooled else Listener(heard_at, engine.schema, self.tasks)
+
+    async def aclose(self) -> None:
+        await self.tasks.aclose()
+        await self.connections.aclose()
+        await asyncio.to_thread(self.address.release)
+
+
+def default_engine() -> Engine:
+    """Return the engine entered last.
+
+    Raises: NoEngine if none is entered.
+    """
+    if not _entered:
+        raise NoEngine
+    return _entered[-1]
+
+
+def entered_engine() -> Engine | None:
+    """Return the engine entered last, if one is."""
+    return _entered[-1] if _entered else None

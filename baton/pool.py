@@ -1,0 +1,285 @@
+"""`WorkerPool`: the machinery of one process that claims, runs and settles steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from baton.core import registry
+from baton.core.options import Seconds, checked_queue, seconds
+from baton.core.outcome import given_back
+from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, Reconnected, StepEnded, WorkflowFinished
+from baton.database.rows import Claimed, Settling
+from baton.engine import Engine, default_engine
+from baton.errors import InvalidOption
+from baton.runtime.attempts import Attempt, Attempts, Cause
+from baton.runtime.exchange import Exchange
+from baton.runtime.executors import Executors
+from baton.runtime.lifeline import Keys, Lease, Lifeline
+from baton.runtime.maintenance import Maintenance
+from baton.runtime.producer import Producer
+from baton.runtime.runner import Runner
+from baton.runtime.tokens import Tokens
+from baton.tasks import Tasks, finish
+
+log = logging.getLogger("baton.pool")
+
+STOP_SECONDS = 5.0
+"""How long a cancelled attempt may take to end."""
+FLUSH_SECONDS = 10.0
+"""How long the last outcomes may take to be answered."""
+LEAVE_SECONDS = 2.0
+SWEEPS_PER_LEASE = 3
+NO_POOL = -1
+
+
+class WorkerPool:
+    """Runs steps in this process: claims them from its queues, calls their workers, settles their outcomes.
+
+    Used with `async with`, in a process of its own (`baton worker`, or `await pool.serve()`), or in an application's
+    lifespan. Leaving it drains: nothing new is started, what runs may end within `grace`, and the rest is given back
+    without spending an attempt. Any number of pools may serve the same queues.
+
+    Args:
+        engine: where; left out, the engine entered last.
+        queues: how many steps of each queue run here at once. Left out, `{"default": 20}`.
+        name: what the pool is called in the table `pools`; left out, host and process id.
+        lease: seconds after which others take over when nothing is heard of this process. It is renewed three times as
+            often, from a thread of its own; so no step is too long for it.
+        poll: seconds between looks at the queues when no notice arrives.
+        grace: seconds that running attempts have to end when the pool is left.
+        keep: how long finished workflows are kept; None for ever.
+        max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
+        processes: how many processes run workers with `executor="process"`; left out, one per processor.
+
+    Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
+    """
+
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        *,
+        queues: Mapping[str, int] | None = None,
+        name: str | None = None,
+        lease: Seconds = 30,
+        poll: Seconds = 5,
+        grace: Seconds = 30,
+        keep: timedelta | None = timedelta(days=7),
+        max_block: Seconds = 600,
+        processes: int | None = None,
+    ) -> None:
+        self.queues = _checked_queues(queues)
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._given_engine = engine
+        self._lease_seconds = seconds("lease", lease)
+        self._poll_seconds = seconds("poll", poll)
+        self._grace_seconds = seconds("grace", grace)
+        self._max_block_seconds = seconds("max_block", max_block)
+        self._keep = keep
+        self._processes = processes or os.cpu_count() or 1
+        self._id = NO_POOL
+
+    @property
+    def id(self) -> int:
+        """The number the pool is registered under; a new one after a lost lease."""
+        return self._id
+
+    async def __aenter__(self) -> Self:
+        self._engine = self._given_engine or default_engine()
+        self._tasks = Tasks()
+        self._listening = ExitStack()
+        self._hurry = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
+        self._build()
+        await self._register()
+        self._start()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self.drain()
+        finally:
+            await finish(self._tasks.start(self._close(), name="baton pool closing"))
+            await self._tasks.aclose()
+
+    async def drain(self, grace: Seconds | None = None) -> None:
+        """Start nothing new, let what runs end within `grace` seconds, then cancel it and give it back.
+
+        No attempt is spent by what is given back. Called again, `grace=0` cuts the first call's grace short.
+        """
+        grace_seconds = self._grace_seconds if grace is None else seconds("grace", grace)
+        self._producer.stop()
+        if grace_seconds == 0:
+            self._hurry.set()
+        if self._draining is None:
+            self._draining = self._tasks.start(self._drain(grace_seconds), name="baton drain")
+        try:
+            await asyncio.shield(self._draining)
+        except asyncio.CancelledError:
+            # Whoever waits is in a hurry: no more grace, but nothing is dropped.
+            self._hurry.set()
+            await finish(self._draining)
+            raise
+
+    async def serve(self) -> None:
+        """Run until SIGTERM or SIGINT: the first drains, the second cuts the grace short. Returns when drained."""
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            asked = asyncio.Event()
+            self._tasks.start(self._obey(signals, asked), name="baton signals")
+            await asked.wait()
+            await self.drain()
+
+    def _build(self) -> None:
+        dialing, schema = self._engine.dialing, self._engine.schema
+        self._tokens = Tokens()
+        self._producer = Producer(self.queues)
+        self._attempts = Attempts(self._work, self._tasks)
+        self._runner = Runner(Executors(threads=sum(self.queues.values()), processes=self._processes))
+        self._exchange = Exchange(
+            dialing, schema, self._producer, self._tokens, pool=lambda: self._id, start=self._begin
+        )
+        self._maintenance = Maintenance(
+            dialing,
+            schema,
+            sweep_seconds=self._lease_seconds / SWEEPS_PER_LEASE,
+            # An entry due later than two polls is announced to nobody: a round in time finds it.
+            tick_seconds=min(2 * self._poll_seconds, self._lease_seconds / SWEEPS_PER_LEASE),
+            keep=self._keep,
+            on_staged=self._look_everywhere,
+        )
+
+    async def _register(self) -> None:
+        pool = await self._engine.store.register(
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            limits=self.queues,
+            workers=registry.names(),
+            lease_seconds=self._lease_seconds,
+        )
+        lease = Lease(pool, self._lease_seconds, self._max_block_seconds, on_void=self._on_void, on_lost=self._on_lost)
+        self._lifeline = Lifeline(self._engine.dialing, self._engine.schema, lease, self._tokens, self._attempts)
+        self._lifeline.start()
+        self._id = pool
+        log.info("worker pool %s (%s) serves %s", pool, self.name, self.queues)
+
+    def _start(self) -> None:
+        if self._engine.listener is not None:
+            self._listening.enter_context(self._engine.listener.heard_by(self._hear))
+        self._tasks.start(self._exchange.run(), name="baton exchange loop")
+        self._tasks.start(self._maintenance.run(), name="baton maintenance")
+        self._tasks.start(self._poll(), name="baton poll")
+
+    async def _poll(self) -> None:
+        while True:
+            self._look_everywhere()
+            await asyncio.sleep(self._poll_seconds)
+
+    def _look_everywhere(self) -> None:
+        self._producer.look_everywhere()
+        self._exchange.wake()
+
+    def _hear(self, notice: Notice) -> None:
+        match notice:
+            case QueueHasWork(queue):
+                self._producer.look_at(queue)
+                self._exchange.wake()
+            case EntryDue(due_in):
+                self._maintenance.due_in(due_in)
+            case ClaimsVoid(pool) if pool == self._id:
+                self._lifeline.beat_now()
+            case Reconnected():
+                self._look_everywhere()
+                self._maintenance.due_in(0)
+                self._lifeline.beat_now()
+            case ClaimsVoid() | WorkflowFinished() | StepEnded():
+                pass
+
+    def _begin(self, claimed: Claimed) -> None:
+        if self._draining is None:
+            self._attempts.start(claimed)
+        else:
+            self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, given_back(Cause.SHUTDOWN.value)))
+            self._producer.ended(claimed.queue)
+
+    async def _work(self, attempt: Attempt) -> None:
+        claimed = attempt.claimed
+        try:
+            outcome = await self._runner.run(attempt)
+            self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, outcome) if outcome else None)
+            if attempt.thread_ended is not None:
+                await attempt.thread_ended.wait()
+        finally:
+            self._producer.ended(claimed.queue)
+            self._exchange.wake()
+
+    def _on_void(self, keys: Keys) -> None:
+        self._attempts.cancel(keys, Cause.VOID)
+
+    def _on_lost(self) -> None:
+        """Trust nothing that runs here any more, and begin anew under another number."""
+        self._id = NO_POOL
+        self._attempts.cancel_all(Cause.LEASE_LOST)
+        if self._draining is None:
+            self._tasks.start(self._register_anew(), name="baton registering anew")
+
+    async def _register_anew(self) -> None:
+        while True:
+            try:
+                await self._register()
+                break
+            except Exception:
+                log.warning("the pool could not register anew and tries again", exc_info=True)
+                await asyncio.sleep(1.0)
+        self._look_everywhere()
+
+    async def _drain(self, grace_seconds: float) -> None:
+        log.info("worker pool %s drains: %d attempt(s) run", self._id, len(self._attempts))
+        ended = self._tasks.start(self._attempts.ended(grace_seconds), name="baton drain grace")
+        hurry = self._tasks.start(self._hurry.wait(), name="baton drain hurry")
+        await asyncio.wait({ended, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        self._attempts.cancel_all(Cause.SHUTDOWN)
+        await self._attempts.ended(STOP_SECONDS)
+        if not await self._exchange.flushed(FLUSH_SECONDS):
+            log.error("the database did not answer in time: the last outcomes are dropped, and their steps run again")
+
+    async def _close(self) -> None:
+        self._listening.close()
+        await self._lifeline.stop()
+        if self._id != NO_POOL:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._engine.store.leave(self._id)
+
+    async def _obey(self, signals: AsyncIterator[signal.Signals], asked: asyncio.Event) -> None:
+        async for received in signals:
+            if asked.is_set():
+                log.warning("%s again: what runs is given back now", received.name)
+                self._hurry.set()
+            else:
+                log.info("%s: draining", received.name)
+                asked.set()
+
+
+def _checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
+    if queues is None:
+        return {"default": 20}
+    if not queues:
+        raise InvalidOption("queues", queues, "a pool serves at least one queue")
+    for queue, limit in queues.items():
+        checked_queue("queues", queue)
+        if type(limit) is not int or limit < 1:
+            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at once")
+    return dict(queues)

@@ -1,0 +1,342 @@
+"""`Run`: the caller's handle on an inserted workflow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from baton.core import registry
+from baton.core.spec import StepSpec, WorkflowSpec
+from baton.database.channel import Notice, Reconnected, StepEnded, WorkflowFinished
+from baton.database.connections import replayed
+from baton.database.reads import FINAL_STEP_STATES, Ended, StepRow, Unserved
+from baton.database.rows import Inserted, Watched
+from baton.database.store import STEPS_PER_CALL, Store
+from baton.engine import Engine, default_engine, entered_engine
+from baton.errors import (
+    RetryRefused,
+    StepCancelled,
+    StepFailed,
+    StepNotFound,
+    StepSkipped,
+    TransactionStillOpen,
+    WorkflowExists,
+    WorkflowNotFound,
+)
+from baton.tasks import wait_for_event
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+
+REPLAY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class InsertedStep:
+    """A step as it was inserted."""
+
+    name: str
+    worker: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step as it is now."""
+
+    name: str
+    state: str
+    """suspended, scheduled, available, executing, retryable, completed, cancelled, discarded or skipped."""
+    worker: str
+    queue: str
+    priority: int
+    attempt: int
+    """Attempts counted so far; 0 before the first claim."""
+    max_attempts: int
+    pending: int
+    """How many dependencies it still waits for."""
+    dependencies: Sequence[str]
+    args: Mapping[str, Any]
+    """The arguments as JSON values; None where the result of another step belongs."""
+    result: Any
+    """What the worker returned, typed by its annotation if it is registered here; None unless completed."""
+    reason: str | None
+    """Why it is cancelled, discarded or skipped; or why it was put back."""
+    errors: Sequence[Mapping[str, Any]]
+    """The failed attempts, oldest first: attempt, at, kind, error, trace."""
+    pool: int | None
+    """The worker pool that runs it, or ran it last."""
+    scheduled_at: datetime | None
+    attempted_at: datetime | None
+    """When the last attempt was claimed."""
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A workflow at a glance."""
+
+    state: str
+    """executing, completed, failed or cancelled."""
+    counts: Mapping[str, int]
+    """How many steps are in which state; states with none are left out."""
+    unserved: Sequence[Unserved]
+    """Steps that could run but that no living worker pool can run, and why; at most 100."""
+
+
+class Run:
+    """A workflow that was inserted: wait for it, read it, cancel it, retry it.
+
+    `Run("some id")` is a handle on any workflow, whoever inserted it; nothing is asked of the database until a method is.
+    Every method raises `WorkflowNotFound` if there is no such workflow (it was never committed, or was pruned).
+    """
+
+    def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
+        self.id = workflow_id
+        self._engine = using
+        self._steps: Sequence[StepSpec] = ()
+        self._transaction: Connection | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    @property
+    def jobs(self) -> Sequence[InsertedStep]:
+        """The inserted steps in the order added; empty on a handle that did not insert."""
+        return [InsertedStep(step.name, step.worker, step.queue) for step in self._steps]
+
+    async def wait(self, timeout: float | None = None) -> str:
+        """Wait until the workflow is final and return its state: completed, failed or cancelled.
+
+        Costs the database nothing while nothing happens: the end is announced.
+
+        Raises:
+            TimeoutError: it is not final after so many seconds.
+            TransactionStillOpen: it was inserted in a transaction of the caller's that is open still.
+        """
+        watched = await self._end(None, timeout)
+        assert watched.state is not None
+        return watched.state
+
+    async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
+        """Wait until a step is final and return its result, typed by its worker's annotation if that is registered here.
+
+        Without a name: wait for the whole workflow, and return the result of its last step (the one nothing depends on),
+        or, if there are several, a mapping of their results by name, without those that were skipped.
+
+        Raises:
+            StepFailed, StepCancelled, StepSkipped: it ended without a result; the message has the reason.
+            StepNotFound: there is no such step.
+            TimeoutError, TransactionStillOpen: as `wait`.
+        """
+        ended: Sequence[Ended] = ()
+        while not ended or any(one.state not in FINAL_STEP_STATES for one in ended):
+            # Once, but for a retry by hand that comes between the end and this reading.
+            await self._end(step, timeout)
+            ended = await self._used_engine().reads.ended(self.id, step)
+        if len(ended) == 1:
+            return self._value(ended[0])
+        return {one.name: self._value(one) for one in ended if one.state != "skipped"}
+
+    async def status(self) -> Status:
+        """Return the workflow's state, its steps counted by state, and what nobody can run."""
+        reads = self._used_engine().reads
+        progress = await reads.progress(self.id)
+        if progress is None:
+            raise WorkflowNotFound(self.id)
+        unserved = await reads.unserved(self.id) if progress.state == "executing" else ()
+        return Status(progress.state, progress.counts, unserved)
+
+    async def steps(self) -> Sequence[StepRecord]:
+        """Return all steps as they are now, in the order added."""
+        rows = await self._used_engine().reads.steps(self.id)
+        if not rows:
+            raise WorkflowNotFound(self.id)
+        return [_record(row) for row in rows]
+
+    async def cancel(self, *steps: str, reason: str | None = None) -> int:
+        """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
+
+        Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
+        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled step
+        is cancelled within about a second, and nothing it returns is accepted.
+
+        Raises:
+            StepNotFound: a name is no step of the workflow; nothing was cancelled.
+        """
+        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason)
+        if cancelled.count is None:
+            raise WorkflowNotFound(self.id)
+        await self._demand_known(cancelled.unknown)
+        return cancelled.count
+
+    async def retry(self, *steps: str) -> int:
+        """Open again every discarded and cancelled step. Returns how many steps this call opened.
+
+        With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts begin
+        again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+
+        Raises:
+            StepNotFound: a name is no step of the workflow; nothing was changed.
+            RetryRefused: a named step is not final; nothing was changed.
+        """
+        retried = await self._used_engine().store.retry(self.id, steps or None)
+        if retried.count is None:
+            raise WorkflowNotFound(self.id)
+        await self._demand_known(retried.unknown)
+        if retried.refused:
+            raise RetryRefused(retried.refused)
+        return retried.count
+
+    def _used_engine(self) -> Engine:
+        return self._engine or default_engine()
+
+    async def _demand_known(self, unknown: Sequence[str]) -> None:
+        if unknown:
+            raise StepNotFound(self.id, unknown[0], await self._used_engine().reads.names(self.id))
+
+    def _value(self, ended: Ended) -> Any:
+        match ended.state:
+            case "completed":
+                return _typed(ended.worker, ended.result)
+            case "discarded":
+                raise StepFailed(ended.name, ended.reason, self.id)
+            case "cancelled":
+                raise StepCancelled(ended.name, ended.reason, self.id)
+            case _:
+                raise StepSkipped(ended.name, ended.reason, self.id)
+
+    async def _end(self, step: str | None, timeout: float | None) -> Watched:
+        """Return the workflow's, or the step's, final state once it has one."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._announced_end(step)
+        except TimeoutError as error:
+            what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
+            raise TimeoutError(f"{what} is not final after {timeout} s") from error
+
+    async def _announced_end(self, step: str | None) -> Watched:
+        engine = self._used_engine()
+        ear = _Ear(step)
+        if engine.listener is None:
+            return await self._watched_end(engine, step, ear)
+        with engine.listener.heard_by(ear.hear):
+            # LISTEN first, then the flag and the state: an end between the two would be missed the other way round.
+            await engine.listener.listening()
+            return await self._watched_end(engine, step, ear)
+
+    async def _watched_end(self, engine: Engine, step: str | None, ear: _Ear) -> Watched:
+        while True:
+            ear.heard.clear()
+            watched = await engine.store.watch(self.id, step)
+            await self._demand_found(step, watched)
+            if watched.state in FINAL_STEP_STATES | {"failed"}:
+                return watched
+            ear.subject = watched.key if step is None else watched.step_id
+            await wait_for_event(ear.heard, engine.seconds_between_reads)
+
+    async def _demand_found(self, step: str | None, watched: Watched) -> None:
+        if watched.key is None:
+            if self._transaction is not None and self._transaction.is_in_transaction():
+                raise TransactionStillOpen(self.id)
+            raise WorkflowNotFound(self.id)
+        if step is not None and watched.step_id is None:
+            await self._demand_known([step])
+
+
+class _Ear:
+    """Hears the end of one workflow or step; of any, while it does not know its number."""
+
+    def __init__(self, step: str | None) -> None:
+        self.heard = asyncio.Event()
+        self.subject: int | None = None
+        self._is_step = step is not None
+
+    def hear(self, notice: Notice) -> None:
+        match notice:
+            case Reconnected():
+                self.heard.set()
+            case WorkflowFinished(key) if not self._is_step and self.subject in (None, key):
+                self.heard.set()
+            case StepEnded(step_id) if self._is_step and self.subject in (None, step_id):
+                self.heard.set()
+            case _:
+                pass
+
+
+async def insert_workflow(spec: WorkflowSpec, using: Engine | Connection | None) -> Run:
+    """Insert a checked workflow in one transaction, or nothing of it.
+
+    Raises:
+        WorkflowExists: the id belongs to a workflow with another graph.
+    """
+    match using:
+        case None | Engine():
+            engine = using or default_engine()
+            inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
+            run = Run(spec.id, engine)
+        case asyncpg.Connection() | PoolConnectionProxy():
+            entered = entered_engine()
+            inserted = await _insert_within(spec, using, entered.schema if entered else "baton")
+            run = Run(spec.id, entered)
+            run._transaction = using
+        case _:
+            raise TypeError(
+                f"using= takes an Engine or an asyncpg connection, not {type(using).__name__}; of another driver's "
+                f"session take the asyncpg connection beneath it"
+            )
+    if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
+        raise WorkflowExists(spec.id)
+    run._steps = spec.steps
+    return run
+
+
+async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
+    if len(spec.steps) <= STEPS_PER_CALL:
+        return await Store(engine.connections, engine.schema).insert_workflow(spec)
+    async with engine.connections.acquire() as connection:
+        return await _insert_within(spec, connection, engine.schema)
+
+
+async def _insert_within(spec: WorkflowSpec, connection: Connection, schema: str) -> Inserted:
+    store = Store(connection, schema)
+    if connection.is_in_transaction() or len(spec.steps) <= STEPS_PER_CALL:
+        return await store.insert_workflow(spec)
+    async with connection.transaction():
+        return await store.insert_workflow(spec)
+
+
+def _typed(worker: str, result: str | None) -> Any:
+    if result is None:
+        return None
+    known = registry.get(worker)
+    return known.decode_result(result) if known is not None else json.loads(result)
+
+
+def _record(row: StepRow) -> StepRecord:
+    return StepRecord(
+        name=row.name,
+        state=row.state,
+        worker=row.worker,
+        queue=row.queue,
+        priority=row.priority,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        pending=row.pending,
+        dependencies=row.dependencies,
+        args=json.loads(row.args),
+        result=_typed(row.worker, row.result),
+        reason=row.reason,
+        errors=[json.loads(error) for error in row.errors],
+        pool=row.pool,
+        scheduled_at=row.scheduled_at,
+        attempted_at=row.attempted_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,105 @@
+"""The attempts that run in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from baton.database.rows import Claimed
+from baton.tasks import Tasks, wait_for_event
+
+
+class Cause(Enum):
+    """Who cancels a running attempt; noted before the cancelling, so that nobody has to guess."""
+
+    TIMEOUT = "it took longer than its timeout"
+    SHUTDOWN = "the worker pool is shutting down"
+    LEASE_LOST = "the worker pool lost its lease"
+    VOID = "its claim is void: the step was cancelled, or taken over"
+
+
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """One run of a claimed step, as a task of its own."""
+
+    claimed: Claimed
+    cause: Cause | None = None
+    task: asyncio.Task[None] | None = None
+    is_running: bool = False
+    """False until its code runs: a task cancelled before that would end without a word."""
+    thread_ended: asyncio.Event | None = None
+    """Set when the thread that runs it has returned; a thread cannot be stopped, and keeps its slot until then."""
+    _timer: asyncio.TimerHandle | None = None
+
+    @property
+    def key(self) -> tuple[int, UUID]:
+        return self.claimed.step_id, self.claimed.token
+
+    def begin(self) -> None:
+        """Let its time begin."""
+        if self.claimed.timeout is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self.claimed.timeout, self.cancel, Cause.TIMEOUT)
+
+    def end(self) -> None:
+        """Its code has ended; whatever cancels it now comes too late."""
+        self.is_running = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def cancel(self, cause: Cause) -> None:
+        """Cancel it, once: the first cause is the one that counts."""
+        if self.cause is None:
+            self.cause = cause
+            if self.task is not None and self.is_running:
+                self.task.cancel()
+
+
+class Attempts:
+    """Starts attempts, knows which run, and cancels them. Lives as long as its pool."""
+
+    def __init__(self, work: Callable[[Attempt], Awaitable[None]], tasks: Tasks) -> None:
+        self._work = work
+        self._tasks = tasks
+        self._running: dict[tuple[int, UUID], Attempt] = {}
+        self._none_runs = asyncio.Event()
+        self._none_runs.set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, claimed: Claimed) -> None:
+        attempt = Attempt(claimed)
+        self._running[attempt.key] = attempt
+        self._none_runs.clear()
+        name = f"baton step {claimed.workflow_id}/{claimed.step}"
+        attempt.task = self._tasks.start(self._run(attempt), name=name)
+
+    async def _run(self, attempt: Attempt) -> None:
+        try:
+            attempt.is_running = True
+            await self._work(attempt)
+        finally:
+            self._running.pop(attempt.key, None)
+            if not self._running:
+                self._none_runs.set()
+
+    def held(self) -> frozenset[tuple[int, UUID]]:
+        """Return the claims of the attempts that run. May be called from another thread."""
+        return frozenset(self._running.copy())
+
+    def cancel(self, keys: Iterable[tuple[int, UUID]], cause: Cause) -> None:
+        for key in keys:
+            if (attempt := self._running.get(key)) is not None:
+                attempt.cancel(cause)
+
+    def cancel_all(self, cause: Cause) -> None:
+        for attempt in tuple(self._running.values()):
+            attempt.cancel(cause)
+
+    async def ended(self, timeout: float | None) -> bool:
+        """Wait until none runs, at most so many seconds. Tells whether none runs."""
+        return await wait_for_event(self._none_runs, timeout)

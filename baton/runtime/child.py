@@ -1,0 +1,66 @@
+"""From a claim to a call; and what runs in the other process of a worker with `executor="process"`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from baton.context import Context
+from baton.core import codec, registry
+from baton.core.outcome import Outcome, classify, discarded, failed
+from baton.core.registry import Registered
+from baton.database.rows import Claimed
+from baton.errors import ArgumentsDoNotFit
+
+
+def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Context | None]:
+    """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
+
+    Raises: ArgumentsDoNotFit.
+    """
+    results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
+    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results)
+    if not worker.takes_context:
+        return arguments, None
+    context = Context(
+        workflow_id=claimed.workflow_id,
+        workflow_name=claimed.workflow_name,
+        step=claimed.step,
+        attempt=claimed.attempt,
+        max_attempts=claimed.max_attempts,
+        results=results,
+    )
+    return arguments, context
+
+
+def to_text(claimed: Claimed) -> str:
+    """Return a claim as the JSON that crosses to the other process."""
+    return json.dumps(asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
+
+
+def run(module: str, claimed: str) -> str:
+    """Run one attempt and return its outcome as JSON. Raises nothing that the worker raises."""
+    # The terminal's Ctrl-C goes to the whole group; what becomes of this attempt is for the pool to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    facts = json.loads(claimed)
+    outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
+    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+
+
+def _attempt(module: str, claimed: Claimed) -> Outcome:
+    importlib.import_module(module)
+    worker = registry.get(claimed.worker)
+    if worker is None:
+        why = f"importing {module!r} in another process does not define it; define it at the top of the module"
+        return discarded(ArgumentsDoNotFit(claimed.worker, why))
+    try:
+        arguments, context = prepared(worker, claimed)
+        return classify(worker, worker.call(arguments, context), claimed.attempt)
+    except ArgumentsDoNotFit as error:
+        return discarded(error)
+    except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
+        return failed(error, claimed.attempt, worker.backoff)

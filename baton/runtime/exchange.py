@@ -1,0 +1,192 @@
+"""The pool's talk with the engine: outcomes go out, claims come in, in one call for both.
+
+Two calls may be under way at once, which keeps the server and this process busy together. What ends during a call leaves
+with the next one; when none is under way, the first outcome leaves at once. A call that fails in passing is sent again as
+it was, with the same tokens, until it is answered: nothing is lost and nothing doubled, whatever had committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+from baton.database.connections import Dialing, Line, describe, pause_before
+from baton.database.failures import Failure, classify
+from baton.database.rows import Advanced, Claimed, Claiming, Settling
+from baton.database.store import Store
+from baton.runtime.producer import Producer
+from baton.runtime.settler import Settler
+from baton.runtime.tokens import Tokens
+from baton.tasks import Tasks, wait_for_event
+
+log = logging.getLogger("baton.pool")
+
+LINES = 2
+WORTH_A_SECOND_CALL = 50
+"""So many outcomes or free slots are worth a call while another is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of `advance`, as it is sent and sent again."""
+
+    pool: int
+    settling: Sequence[Settling]
+    claiming: Claiming
+
+
+class Exchange:
+    """Sends outcomes and claims, and hands on what was claimed.
+
+    Args:
+        pool: the id the pool is registered under now; claims answered for an earlier one are nobody's here.
+        start: is given each claimed step.
+    """
+
+    def __init__(
+        self,
+        dialing: Dialing,
+        schema: str,
+        producer: Producer,
+        tokens: Tokens,
+        pool: Callable[[], int],
+        start: Callable[[Claimed], None],
+    ) -> None:
+        self._lines = [Line(dialing, "pool") for _ in range(LINES)]
+        self._line_apart = Line(dialing, "pool apart")
+        self._schema = schema
+        self._producer = producer
+        self._settler = Settler()
+        self._tokens = tokens
+        self._pool = pool
+        self._start = start
+        self._tasks = Tasks()
+        self._free = [Store(line, schema) for line in self._lines]
+        self._wake = asyncio.Event()
+        self._wake_apart = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._unanswered = 0
+        self._idle.set()
+
+    def put(self, claimed: Claimed, settling: Settling | None) -> None:
+        """An attempt has ended: send its outcome, if it has one that anybody wants."""
+        if settling is None:
+            self._tokens.answered(claimed.token)
+        else:
+            self._unanswered += 1
+            self._idle.clear()
+            self._settler.put(settling)
+            if self._settler.has_apart:
+                self._wake_apart.set()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what there is to send, for ever."""
+        try:
+            self._tasks.start(self._settle_apart(), name="baton settling apart")
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._is_worth_a_call():
+                    store = self._free.pop()
+                    self._tasks.start(self._call(store, self._request()), name="baton exchange")
+        finally:
+            await self._tasks.aclose()
+            for line in (*self._lines, self._line_apart):
+                await line.aclose()
+
+    async def flushed(self, timeout: float | None) -> bool:
+        """Wait until every outcome and every claim sent is answered, at most so many seconds. Tells whether it is so."""
+        return await wait_for_event(self._idle, timeout)
+
+    def _is_worth_a_call(self) -> bool:
+        if not self._free:
+            return False
+        outcomes, wanted = len(self._settler), self._producer.wanted
+        if len(self._free) == LINES:
+            return outcomes > 0 or wanted > 0
+        return outcomes >= WORTH_A_SECOND_CALL or wanted >= WORTH_A_SECOND_CALL
+
+    def _request(self) -> Request:
+        settling = self._settler.take()
+        reserved = self._producer.reserve(everywhere=bool(settling))
+        self._unanswered += 1
+        self._idle.clear()
+        return Request(self._pool(), settling, Claiming(self._tokens.draw(), reserved))
+
+    async def _call(self, store: Store, request: Request) -> None:
+        attempt = 0
+        while True:
+            try:
+                self._answered(request, await store.advance(request.pool, request.settling, request.claiming))
+                break
+            except Exception as error:
+                failure = classify(error)
+                log.warning("a call to the engine failed and is sent again: %s", describe(error))
+                if request.settling and failure in (Failure.LOCKED, Failure.DATA):
+                    # The outcomes go apart in smaller parts; the claim is sent again by itself.
+                    self._settler.split(request.settling, failure, error)
+                    self._wake_apart.set()
+                    request = Request(request.pool, (), request.claiming)
+                else:
+                    await asyncio.sleep(pause_before(attempt))
+                    attempt += 1
+        self._free.append(store)
+        self._wake.set()
+
+    def _answered(self, request: Request, advanced: Advanced) -> None:
+        self._settled(request.settling, advanced.accepted)
+        token, claimed = request.claiming.token, advanced.claimed
+        if request.pool != self._pool():
+            # The lease it was claimed under is lost: the sweep gives these steps to others.
+            claimed = ()
+        self._tokens.claimed(token, len(claimed))
+        self._producer.claimed(request.claiming.limits, claimed)
+        for one in claimed:
+            self._start(one)
+        self._done(1)
+
+    def _settled(self, settling: Sequence[Settling], accepted: Sequence[bool]) -> None:
+        for one, is_accepted in zip(settling, accepted, strict=True):
+            self._tokens.answered(one.token)
+            if not is_accepted:
+                log.info("an outcome of step id %s was refused: its claim had been given to another", one.step_id)
+        self._done(len(settling))
+
+    def _done(self, answers: int) -> None:
+        self._unanswered -= answers
+        if self._unanswered == 0:
+            self._idle.set()
+
+    async def _settle_apart(self) -> None:
+        store = Store(self._line_apart, self._schema)
+        failures = 0
+        while True:
+            await self._wake_apart.wait()
+            while self._settler.has_apart:
+                failures = 0 if await self._settle_one_apart(store) else failures + 1
+                if failures:
+                    await asyncio.sleep(pause_before(failures))
+            self._wake_apart.clear()
+
+    async def _settle_one_apart(self, store: Store) -> bool:
+        settling = self._settler.take_apart()
+        try:
+            accepted = await store.settle(settling)
+        except Exception as error:
+            failure = classify(error)
+            log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
+            self._settler.split(settling, failure, error)
+            return failure is Failure.DATA
+        self._settler.settled(settling)
+        self._settled(settling, accepted)
+        return True
+
+

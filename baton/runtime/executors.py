@@ -1,0 +1,92 @@
+"""How a worker's function is called: as a coroutine, in a thread, or in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import anyio
+import anyio.to_process
+import anyio.to_thread
+
+from baton.context import Context
+from baton.core.outcome import Outcome, classify
+from baton.core.registry import Registered
+from baton.database.rows import Claimed
+from baton.runtime import child
+from baton.runtime.attempts import Attempt
+
+
+class Executors:
+    """Calls workers, and limits how many threads and processes do so at once.
+
+    Args:
+        threads: how many attempts may run in threads; enough for every slot, so none waits for one.
+        processes: how many processes run workers with `executor="process"`; further attempts wait for one of them.
+    """
+
+    def __init__(self, threads: int, processes: int) -> None:
+        self._threads = anyio.CapacityLimiter(threads)
+        self._processes = anyio.CapacityLimiter(processes)
+
+    async def run(self, attempt: Attempt, worker: Registered) -> Outcome:
+        """Call the worker for an attempt and classify what it returns. What it raises is raised.
+
+        The attempt's time begins when it does: waiting for a process is not part of it.
+
+        Raises: ArgumentsDoNotFit, before the worker is called.
+        """
+        match worker.executor:
+            case "async":
+                arguments, context = child.prepared(worker, attempt.claimed)
+                attempt.begin()
+                value = await worker.call(arguments, context)
+            case "thread":
+                arguments, context = child.prepared(worker, attempt.claimed)
+                attempt.begin()
+                value = await self._in_thread(attempt, worker, arguments, context)
+            case "process":
+                async with self._processes:
+                    attempt.begin()
+                    return await _in_process(worker, attempt.claimed)
+        return classify(worker, value, attempt.claimed.attempt)
+
+    async def _in_thread(
+        self, attempt: Attempt, worker: Registered, arguments: dict[str, Any], context: Context | None
+    ) -> object:
+        loop = asyncio.get_running_loop()
+        ended = attempt.thread_ended = asyncio.Event()
+
+        def call() -> object:
+            try:
+                return worker.call(arguments, context)
+            except StopIteration as error:
+                # A future cannot hold one.
+                raise RuntimeError("the worker raised StopIteration") from error
+            finally:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(ended.set)
+
+        # Waiting for a thread that hangs would hold up the timeout, the drain and the lost lease.
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+
+
+async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:
+    """Call the worker in another process, to which only strings cross. Cancelling kills that process."""
+    answer = await anyio.to_process.run_sync(
+        child.run,
+        _importable(worker.module),
+        child.to_text(claimed),
+        cancellable=True,
+        # The slot is held by the caller, who starts the attempt's time between the two.
+        limiter=anyio.CapacityLimiter(1),
+    )
+    return Outcome(*json.loads(answer))
+
+
+def _importable(module: str) -> str:
+    """Return a name under which another process finds the module; the main one by its real name, if it has one."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if module == "__main__" and spec is not None else module

@@ -1,0 +1,65 @@
+"""What to claim: so many steps of each queue as it has free slots, when there may be work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from baton.database.rows import Claimed
+
+MOST_PER_CLAIM = 500
+
+
+class Producer:
+    """Keeps the slots of each queue, and knows in which queues there may be work that nobody has looked at.
+
+    A slot is taken when a claim for it is sent, and free again when the attempt has ended or the claim brought nothing.
+    """
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self.limits = dict(limits)
+        self._free = dict(limits)
+        # A queue is promising after a notice, a poll, or a claim that brought all it asked for.
+        self._promising = set(limits)
+        self._is_stopped = False
+
+    def look_at(self, queue: str) -> None:
+        """There may be work in this queue."""
+        if queue in self.limits:
+            self._promising.add(queue)
+
+    def look_everywhere(self) -> None:
+        self._promising.update(self.limits)
+
+    def stop(self) -> None:
+        """Claim nothing from now on."""
+        self._is_stopped = True
+
+    @property
+    def wanted(self) -> int:
+        """How many steps would be claimed now for the sake of claiming."""
+        return 0 if self._is_stopped else sum(self._free[queue] for queue in self._promising)
+
+    def reserve(self, *, everywhere: bool) -> dict[str, int]:
+        """Take the free slots for a claim: of the promising queues, or of all, as work may come out of what is settled."""
+        if self._is_stopped:
+            return {}
+        queues = self.limits if everywhere else [queue for queue in self.limits if queue in self._promising]
+        reserved = {queue: min(self._free[queue], MOST_PER_CLAIM) for queue in queues if self._free[queue] > 0}
+        for queue, slots in reserved.items():
+            self._free[queue] -= slots
+            self._promising.discard(queue)
+        return reserved
+
+    def claimed(self, reserved: Mapping[str, int], claimed: Sequence[Claimed]) -> None:
+        """A claim was answered: what it did not use is free again, and a queue that gave all it was asked for has more."""
+        used = dict.fromkeys(reserved, 0)
+        for one in claimed:
+            used[one.queue] += 1
+        for queue, slots in reserved.items():
+            self._free[queue] += slots - used[queue]
+            if used[queue] == slots:
+                self._promising.add(queue)
+
+    def ended(self, queue: str) -> None:
+        """An attempt gave its slot back."""
+        self._free[queue] += 1

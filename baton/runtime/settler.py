@@ -1,0 +1,86 @@
+"""Outcomes on their way to the database: what leaves together, and what is sent apart because it held up the rest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from baton.core.outcome import Outcome
+from baton.database.failures import Failure
+from baton.database.rows import Settling
+
+MOST_PER_CALL = 500
+STEP_BITS = 22  # see sql/migrations/0001_engine.sql
+
+
+class Settler:
+    """Holds outcomes until they are answered. What arrives during a call leaves with the next.
+
+    A batch that cannot be stored is halved until the one bad outcome is alone; it becomes a failed attempt that says so.
+    A batch that met a locked workflow is split by workflow, and those that stay locked go apart, so that one locked
+    workflow stalls nobody else.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Settling] = deque()
+        self._apart: deque[Sequence[Settling]] = deque()
+        self._locked: set[int] = set()
+
+    def __len__(self) -> int:
+        """How many outcomes wait to leave together."""
+        return len(self._waiting)
+
+    @property
+    def has_apart(self) -> bool:
+        return bool(self._apart)
+
+    def put(self, settling: Settling) -> None:
+        if self._locked and _workflow(settling) in self._locked:
+            self._apart.append((settling,))
+        else:
+            self._waiting.append(settling)
+
+    def take(self) -> list[Settling]:
+        """Return what leaves with the next call."""
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_PER_CALL))]
+
+    def take_apart(self) -> Sequence[Settling]:
+        """Return the next batch that is sent apart."""
+        return self._apart.popleft()
+
+    def settled(self, settling: Sequence[Settling]) -> None:
+        """A batch sent apart was answered: its workflows are not locked any more."""
+        if self._locked:
+            self._locked.difference_update(map(_workflow, settling))
+
+    def split(self, settling: Sequence[Settling], failure: Failure, error: BaseException) -> None:
+        """Keep a batch that failed, in smaller parts."""
+        match failure:
+            case Failure.LOCKED:
+                parts = _by_workflow(settling)
+                if len(parts) == 1:
+                    self._locked.add(_workflow(settling[0]))
+                self._apart.extend(parts)
+            case Failure.DATA if len(settling) > 1:
+                half = len(settling) // 2
+                self._apart.extend((settling[:half], settling[half:]))
+            case Failure.DATA:
+                self._apart.append((_unstorable(settling[0], error),))
+            case Failure.PASSING | Failure.LASTING:
+                self._apart.append(settling)
+
+
+def _workflow(settling: Settling) -> int:
+    return settling.step_id >> STEP_BITS
+
+
+def _by_workflow(settling: Sequence[Settling]) -> list[Sequence[Settling]]:
+    return [list(group) for _, group in groupby(sorted(settling, key=_workflow), key=_workflow)]
+
+
+def _unstorable(settling: Settling, error: BaseException) -> Settling:
+    """Return a failed attempt in place of an outcome the database refuses."""
+    text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
+    return replace(settling, outcome=Outcome("failed", text))

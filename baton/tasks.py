@@ -1,0 +1,64 @@
+"""The one module that starts asyncio tasks, so that every task has an owner who ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+log = logging.getLogger("baton")
+
+
+class Tasks:
+    """Own tasks: hold each until it ends, report the one that fails, and end them all on `aclose`."""
+
+    def __init__(self) -> None:
+        self._owned: set[asyncio.Task[Any]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Run a coroutine as a task of this owner. Its failure is logged, for nobody may be awaiting it."""
+        task = asyncio.create_task(coroutine, name=name)
+        self._owned.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._owned.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s ended with an error that nobody expected", task.get_name(), exc_info=error)
+
+    async def aclose(self) -> None:
+        """Cancel what still runs and return when all of it has ended."""
+        while self._owned:
+            for task in self._owned:
+                task.cancel()
+            await asyncio.wait(self._owned)
+
+
+async def finish(task: asyncio.Task[T]) -> T:
+    """Await a task that must not be abandoned: cancelling the caller takes effect only when the task has ended."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:
+            break
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
+
+
+async def wait_for_event(event: asyncio.Event, timeout: float | None) -> bool:
+    """Wait until the event is set, or for so many seconds. Tells whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await event.wait()
+    return event.is_set()

@@ -1,0 +1,347 @@
+"""Workers and jobs: a function registered with `@worker`, and a call of it that was not made yet."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+
+from msgspec import UNSET, UnsetType
+
+from baton.context import Context
+from baton.core import registry
+from baton.core.binding import Binding, EncodedArguments
+from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
+from baton.core.names import checked_name
+from baton.core.options import GivenOptions, Options, Seconds, job_options, worker_options
+from baton.core.references import to_json
+from baton.core.retry import Backoff, as_backoff
+from baton.core.spec import StepSpec, WorkflowSpec
+from baton.errors import ArgumentNotJSON, Fault, InvalidOption, InvalidWorkflow, UnknownDependency
+from baton.run import Run, insert_workflow
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+    from baton.engine import Engine
+
+Executor = Literal["async", "thread", "process"]
+GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
+
+CallP = ParamSpec("CallP")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Worker(Generic[CallP, P, R]):
+    """A registered function. Called, it is that function; `new` makes a job of it.
+
+    `CallP` are the parameters of the function, `P` those of `new`: the same without a first `Context`.
+    """
+
+    function: Callable[CallP, R]
+    name: str
+    module: str
+    qualname: str
+    source: str | None
+    """The file the function was read from; None if it came from none."""
+    options: Options
+    backoff: Backoff
+    executor: Executor
+
+    def __init__(
+        self, function: Callable[CallP, R], name: str, options: Options, backoff: Backoff, executor: Executor
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+        self.module = function.__module__
+        self.qualname = function.__qualname__
+        self.source = _source_of(function)
+        self.options = options
+        self.backoff = backoff
+        self.executor = executor
+
+    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<worker {self.name!r}>"
+
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Return a job: this worker with these arguments, which are encoded now.
+
+        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. A `Context` is given by
+        the pool and is no argument. A value that is not JSON is a fault that the workflow reports.
+
+        Raises `TypeError` if the arguments do not fit the function's parameters or their annotations.
+        """
+        binding = self._checked_binding
+        return Job(self, binding.encode(binding.bind(args, kwargs)), {})
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether one of the function's parameters is a `Context`."""
+        return self._binding.injected_name is not None
+
+    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+        """Return the arguments of a stored job by parameter name, typed by the annotations.
+
+        `references` is as in `StepSpec`; `results` are plain JSON values by step name. A parameter that lacks the
+        result of one of its references is left out, so that its default applies. Raises `ArgumentsDoNotFit`.
+        """
+        return self._binding.decode(args, references, results)
+
+    def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
+        """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""
+        return self._binding.call(arguments, context)
+
+    def encode_result(self, value: object) -> str:
+        """Return a result as JSON text. Raises `ResultNotJSON`."""
+        return self._binding.encode_result(value)
+
+    def decode_result(self, text: str) -> Any:
+        """Return a result typed by the return annotation, without the control types in it.
+
+        A result that does not fit the annotation comes back as plain JSON, as it was returned.
+        """
+        return self._binding.decode_result(text)
+
+    def has_default(self, parameter: str) -> bool:
+        """Tell whether the function can be called without this argument."""
+        return self._binding.has_default(parameter)
+
+    # Annotations are read at the first use, because they may name classes that are defined after the function.
+    @functools.cached_property
+    def _binding(self) -> Binding:
+        return Binding(self.name, self.function, Context)
+
+    @functools.cached_property
+    def _checked_binding(self) -> Binding:
+        self._binding.check_annotations()
+        return self._binding
+
+
+AnyWorker = Worker[..., ..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A worker with its arguments and options, not yet run. Never changes; adding it twice makes two steps."""
+
+    worker: AnyWorker
+    arguments: EncodedArguments
+    given: GivenOptions
+    """The options given to this job; what is missing here is the worker's."""
+
+    def with_options(
+        self,
+        *,
+        queue: str | UnsetType = UNSET,
+        priority: int | UnsetType = UNSET,
+        max_attempts: int | UnsetType = UNSET,
+        timeout: Seconds | UnsetType | None = UNSET,
+        scheduled_at: datetime | UnsetType = UNSET,
+        schedule_in: Seconds | UnsetType = UNSET,
+    ) -> Job:
+        """Return a copy with other options.
+
+        `timeout` bounds each attempt, None for no limit. `schedule_in` counts from the release of the step, that is
+        when all its dependencies are done; `scheduled_at` is a time before which it does not start. Durations are
+        seconds or `timedelta`. Raises `InvalidOption`.
+        """
+        options = {
+            "queue": queue,
+            "priority": priority,
+            "max_attempts": max_attempts,
+            "timeout": timeout,
+            "scheduled_at": scheduled_at,
+            "schedule_in": schedule_in,
+        }
+        given = self.given | job_options({name: value for name, value in options.items() if value is not UNSET})
+        if "scheduled_at" in given and "schedule_in" in given:
+            raise InvalidOption("schedule_in", schedule_in, "the job has scheduled_at as well; give one of the two")
+        return replace(self, given=given)
+
+    def spec(self) -> WorkflowSpec:
+        """Return a workflow of this one step, which is named as its worker. Raises `InvalidWorkflow`."""
+        name = self.worker.name
+        if self.arguments.faults or self.arguments.placed:
+            unknown = [UnknownDependency(name, reference.step, ()) for reference in self.arguments.placed]
+            raise InvalidWorkflow([*unknown, *faults_of(name, self)])
+        step = step_spec(name, self, NO_FLAGS, (), (), ())
+        written = fingerprint([written_step(name, self, NO_FLAGS, ())])
+        return WorkflowSpec(str(uuid.uuid4()), None, written, debug=False, meta=None, steps=(step,))
+
+    async def insert(self, using: Engine | Connection | None = None) -> Run:
+        """Insert a workflow of this one step and return its run; `using` is as in `Baton.insert`.
+
+        Raises `InvalidWorkflow`.
+        """
+        return await insert_workflow(self.spec(), using)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Which unfavourable ends of its dependencies a step counts as done."""
+
+    ignore_cancelled: bool
+    ignore_discarded: bool
+    ignore_skipped: bool
+
+    def as_tuple(self) -> tuple[bool, bool, bool]:
+        return self.ignore_cancelled, self.ignore_discarded, self.ignore_skipped
+
+
+NO_FLAGS = Flags(ignore_cancelled=False, ignore_discarded=False, ignore_skipped=False)
+
+
+def step_spec(
+    name: str,
+    job: Job,
+    flags: Flags,
+    dependencies: tuple[int, ...],
+    dependents: tuple[int, ...],
+    inputs: tuple[int, ...],
+) -> StepSpec:
+    """Return a job as a step of a workflow; the positions are those of `StepSpec`."""
+    given, options = job.given, job.worker.options
+    return StepSpec(
+        name=name,
+        worker=job.worker.name,
+        args=job.arguments.args,
+        references=to_json(job.arguments.placed),
+        queue=given.get("queue", options.queue),
+        priority=given.get("priority", options.priority),
+        max_attempts=given.get("max_attempts", options.max_attempts),
+        timeout=given.get("timeout", options.timeout),
+        scheduled_at=given.get("scheduled_at"),
+        schedule_in=given.get("schedule_in"),
+        ignore_cancelled=flags.ignore_cancelled,
+        ignore_discarded=flags.ignore_discarded,
+        ignore_skipped=flags.ignore_skipped,
+        dependencies=dependencies,
+        dependents=dependents,
+        inputs=inputs,
+    )
+
+
+def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...]) -> WrittenStep:
+    """Return what the fingerprint of a workflow takes of a step; `dependencies` are sorted names."""
+    return WrittenStep(
+        name,
+        job.worker.name,
+        job.arguments.args_in_order,
+        written_references(job.arguments.placed),
+        dependencies,
+        flags.as_tuple(),
+        written_options(job.given),
+    )
+
+
+def faults_of(step: str, job: Job) -> list[Fault]:
+    """Return why a job's arguments cannot be stored; nothing if they can."""
+    return [ArgumentNotJSON(step, fault.path, fault.why) for fault in job.arguments.faults]
+
+
+@dataclass(frozen=True, slots=True)
+class Decorator:
+    """What `@worker(...)` returns: it makes a worker of a function."""
+
+    name: str | None
+    options: Options
+    backoff: Backoff
+    executor: Executor | None
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Worker[P, P, R]: ...
+    def __call__(self, function: Any, /) -> AnyWorker:
+        _check_function(function)
+        name = checked_name("worker", _own_name(function) if self.name is None else self.name)
+        executor = _executor_for(function, self.executor)
+        made: AnyWorker = Worker(function, name, self.options, self.backoff, executor)
+        registry.add(made)
+        return made
+
+
+@overload
+def worker(function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
+@overload
+def worker(function: Callable[P, R], /) -> Worker[P, P, R]: ...
+@overload
+def worker(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    max_attempts: int = 20,
+    timeout: Seconds | None = None,
+    backoff: GivenBackoff = None,
+    executor: Executor | None = None,
+) -> Decorator: ...
+def worker(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    max_attempts: int = 20,
+    timeout: Seconds | None = None,
+    backoff: GivenBackoff = None,
+    executor: Executor | None = None,
+) -> Any:
+    """Register a function as a worker, under its own name unless another is given.
+
+    `queue`, `priority` (0 is claimed first), `max_attempts` and `timeout` (of one attempt; seconds or `timedelta`, None
+    for no limit) hold for each job unless it is given others. `backoff` is the delay after a failed attempt: seconds,
+    a function of the attempt, or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in
+    seconds, with jitter, at most an hour. `executor` says where it runs: "async" for async functions, "thread" (the
+    default for others) or "process".
+
+    Raises `InvalidOption`, `InvalidName`, `DuplicateWorker`, and `TypeError` for what is not a plain function.
+    """
+    options = worker_options(queue, priority, max_attempts, timeout)
+    decorator = Decorator(name, options, as_backoff(backoff), executor)
+    return decorator if function is None else decorator(function)
+
+
+def _check_function(function: Any) -> None:
+    if not inspect.isfunction(function):
+        raise TypeError(f"@worker takes a function, not {type(function).__name__}: {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"worker {function.__qualname__!r} is a generator; a worker returns its result as one value")
+
+
+def _own_name(function: Callable[..., Any]) -> str:
+    if function.__name__ == "<lambda>":
+        raise TypeError("a lambda has no name of its own; register it with worker(name=...)")
+    return function.__name__
+
+
+def _executor_for(function: Callable[..., Any], executor: Executor | None) -> Executor:
+    is_async = inspect.iscoroutinefunction(function)
+    name = function.__qualname__
+    match executor:
+        case None:
+            return "async" if is_async else "thread"
+        case "async" if not is_async:
+            raise TypeError(f"worker {name!r} is not async and would block the event loop; use executor='thread'")
+        case "thread" | "process" if is_async:
+            raise TypeError(f"worker {name!r} is async and runs in the event loop; leave out executor={executor!r}")
+        case "process" if "<" in name:
+            raise TypeError(f"worker {name!r} cannot be imported by another process; define it at a module's top level")
+        case "async" | "thread" | "process":
+            return executor
+    raise InvalidOption("executor", executor, "it must be 'async', 'thread' or 'process'")
+
+
+def _source_of(function: Callable[..., Any]) -> str | None:
+    file = inspect.unwrap(function).__code__.co_filename
+    return None if file.startswith("<") else str(Path(file).resolve())

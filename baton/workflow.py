@@ -1,0 +1,239 @@
+"""`Baton`: builds a workflow of named steps, checks it, and inserts it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from baton.core import codec
+from baton.core.fingerprint import fingerprint
+from baton.core.graph import Graph, dependents_of, resolve
+from baton.core.names import checked_name, checked_text, normalised
+from baton.core.spec import WorkflowSpec
+from baton.errors import (
+    DuplicateStep,
+    EmptyWorkflow,
+    Fault,
+    IgnoredWithoutDefault,
+    InvalidOption,
+    InvalidWorkflow,
+    MetaNotJSON,
+    NotJSON,
+)
+from baton.run import Run, insert_workflow
+from baton.worker import Flags, Job, Worker, faults_of, step_spec, written_step
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+    from baton.engine import Engine
+
+
+class Baton:
+    """A workflow that is being built. Nothing of it is stored before `insert`."""
+
+    def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
+        self._id = workflow_id
+        self._name = name
+        self._flags = flags
+        self._debug = debug
+        self._meta, self._meta_fault = _encoded_meta(meta)
+        self._steps: dict[str, _Step] = {}
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        workflow_id: str | None = None,
+        workflow_name: str | None = None,
+        ignore_cancelled: bool = False,
+        ignore_discarded: bool = False,
+        ignore_skipped: bool = False,
+        debug: bool = False,
+        meta: object = None,
+    ) -> Baton:
+        """Begin a workflow.
+
+        `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn now, so inserting
+        this object twice inserts one workflow. The flags hold for each step that is not given its own. `meta` is any
+        JSON value, kept beside the workflow.
+
+        Raises `InvalidName` and `InvalidOption`.
+        """
+        identity = str(uuid.uuid4()) if workflow_id is None else checked_text("workflow", workflow_id)
+        name = None if workflow_name is None else checked_text("workflow", workflow_name)
+        given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
+        flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
+        return cls(identity, name, flags, meta, **_checked_flags({"debug": debug}))
+
+    def __repr__(self) -> str:
+        return f"<Baton {self._id!r} with {len(self._steps)} steps>"
+
+    def add(
+        self,
+        name: str,
+        what: Job,
+        *,
+        deps: Iterable[str] = (),
+        ignore_cancelled: bool | None = None,
+        ignore_discarded: bool | None = None,
+        ignore_skipped: bool | None = None,
+    ) -> Baton:
+        """Add a step and return the builder.
+
+        `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
+        of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
+        takes the workflow's.
+
+        Raises `DuplicateStep`, `InvalidName`, `InvalidOption` and `TypeError`; the builder is unchanged then.
+        """
+        key = checked_name("step", name)
+        if key in self._steps:
+            raise DuplicateStep(key)
+        _check_job(key, what)
+        given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
+        given["ignore_skipped"] = ignore_skipped
+        self._steps[key] = _Step(key, what, _names(key, deps), self._flags_with(given))
+        return self
+
+    def step_names(self) -> list[str]:
+        """Return the names of the steps in the order added."""
+        return list(self._steps)
+
+    def validate(self) -> list[str]:
+        """Return the names in a topological order, which is the order added if each step comes after its dependencies.
+
+        Raises `InvalidWorkflow` with every fault of the workflow. No database is touched.
+        """
+        names = self.step_names()
+        return [names[position] for position in self._checked_graph().order]
+
+    def spec(self) -> WorkflowSpec:
+        """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
+        dependencies = self._checked_graph().dependencies
+        positions = {name: position for position, name in enumerate(self._steps)}
+        steps = tuple(
+            [
+                step_spec(step.name, step.job, step.flags, awaited, tuple(dependents), step.inputs(awaited, positions))
+                for step, awaited, dependents in zip(
+                    self._steps.values(), dependencies, dependents_of(dependencies), strict=True
+                )
+            ]
+        )
+        return WorkflowSpec(self._id, self._name, self._fingerprint(), self._debug, self._meta, steps)
+
+    async def insert(self, using: Engine | Connection | None = None) -> Run:
+        """Validate the workflow, write it in one transaction or not at all, and return its run.
+
+        `using` is an `Engine`; left out, the one entered last; or the caller's own connection: then the workflow
+        commits or rolls back with the caller's transaction, and nothing is retried. An id that exists gives the run
+        that exists if the graph is the same.
+
+        Raises `InvalidWorkflow`, and `WorkflowExists` if the id belongs to another graph.
+        """
+        return await insert_workflow(self.spec(), using)
+
+    def _fingerprint(self) -> str:
+        return fingerprint(
+            [
+                written_step(step.name, step.job, step.flags, tuple(sorted(step.awaited())))
+                for step in self._steps.values()
+            ]
+        )
+
+    def _flags_with(self, given: dict[str, bool | None]) -> Flags:
+        own = {name: value for name, value in given.items() if value is not None}
+        if not own:
+            return self._flags
+        default = self._flags
+        kept = {
+            "ignore_cancelled": default.ignore_cancelled,
+            "ignore_discarded": default.ignore_discarded,
+            "ignore_skipped": default.ignore_skipped,
+        }
+        return Flags(**(kept | _checked_flags(own)))
+
+    def _checked_graph(self) -> Graph:
+        steps = list(self._steps.values())
+        graph = resolve(self.step_names(), [step.awaited() for step in steps])
+        faults: list[Fault] = list(graph.faults)
+        if not steps:
+            faults.append(EmptyWorkflow())
+        for step in steps:
+            if step.job.arguments.faults or (step.job.arguments.placed and any(step.flags.as_tuple())):
+                faults += step.faults()
+        if self._meta_fault is not None:
+            faults.append(self._meta_fault)
+        if faults:
+            raise InvalidWorkflow(faults)
+        return graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    job: Job
+    deps: tuple[str, ...]
+    """As declared, normalised and distinct."""
+    flags: Flags
+
+    def awaited(self) -> tuple[str, ...]:
+        placed = self.job.arguments.placed
+        if not placed:
+            return self.deps
+        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
+
+    def inputs(self, dependencies: tuple[int, ...], positions: dict[str, int]) -> tuple[int, ...]:
+        if self.job.worker.takes_context:
+            return dependencies
+        placed = self.job.arguments.placed
+        return tuple(sorted({positions[reference.step] for reference in placed})) if placed else ()
+
+    def faults(self) -> list[Fault]:
+        faults = faults_of(self.name, self.job)
+        if any(self.flags.as_tuple()):
+            lacking = {(str(reference.path[0]), reference.step): None for reference in self.job.arguments.placed}
+            faults += [
+                IgnoredWithoutDefault(self.name, parameter, dependency)
+                for parameter, dependency in lacking
+                if not self.job.worker.has_default(parameter)
+            ]
+        return faults
+
+
+def _check_job(step: str, what: object) -> None:
+    if isinstance(what, Job):
+        return
+    if isinstance(what, Worker):
+        hint = f"; did you mean {what.name}.new(...)?"
+    else:
+        hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
+    raise TypeError(f"step {step!r} must be a job, not {type(what).__name__}{hint}")
+
+
+def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:
+    if not deps:
+        return ()
+    if isinstance(deps, str):
+        raise TypeError(f"deps of step {step!r} must be a list of names, not one string; write deps=[{deps!r}]")
+    names: list[Any] = list(deps)
+    if wrong := [type(name).__name__ for name in names if not isinstance(name, str)]:
+        raise TypeError(f"deps of step {step!r} must be names of steps, not {wrong[0]}")
+    return tuple(dict.fromkeys([normalised(name) for name in names]))
+
+
+def _checked_flags(given: dict[str, Any]) -> dict[str, bool]:
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise InvalidOption(name, value, "it must be True or False")
+    return given
+
+
+def _encoded_meta(meta: object) -> tuple[str | None, MetaNotJSON | None]:
+    if meta is None:
+        return None, None
+    try:
+        return codec.encode(meta), None
+    except NotJSON as error:
+        return None, MetaNotJSON(error.path, error.why)

@@ -1,0 +1,37 @@
+-- Renew a pool's lease, for p_lease seconds from now, and note the tokens it holds or has in flight and the workers it knows.
+-- Its beats follow one another, each composed after the last was answered or given up; a token is listed before its claim
+-- is sent, until every settle under it is answered.
+--
+-- p_number: counts this pool's beats. One that was given up may still arrive, after a later one: its list is old, and is
+-- passed over.
+-- is_alive: false if the pool is dead or unknown. A dead pool stays dead: its steps are others' now.
+-- step_ids, tokens: the claims it holds, for the pool to see which of its attempts are void.
+-- Locks: the pool's row, which is also what the sweep takes to mark it dead.
+create or replace function beat(
+    p_pool bigint, p_number bigint, p_tokens uuid[], p_workers text[], p_lease double precision,
+    out is_alive boolean, out step_ids bigint[], out tokens uuid[]
+)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+begin
+    update pools p
+       set beats = p_number,
+           previous_beat_at = p.beat_at,
+           beat_at = clock_timestamp(),
+           expires_at = clock_timestamp() + interval '1 second' * p_lease,
+           tokens = p_tokens,
+           workers = p_workers
+     where p.id = p_pool
+       and p.dead_at is null
+       and p.beats < p_number;
+    is_alive := exists (select from pools p where p.id = p_pool and p.dead_at is null);
+    select coalesce(array_agg(q.step_id), '{}'), coalesce(array_agg(q.token), '{}')
+      into step_ids, tokens
+      from queue q
+     where q.pool = p_pool and q.state = 'executing';
+end $$;

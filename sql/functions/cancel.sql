@@ -1,0 +1,86 @@
+-- Cancel a workflow: every step that is not final, whatever its flags, and the workflow is terminal in this transaction.
+-- With p_names, cancel those steps alone, and their dependents are served as the rules say.
+--
+-- Final at once: the entries are gone, so the tokens of running attempts are void, and their pools are told.
+-- cancelled: how many steps this call cancelled; null if there is no such workflow.
+-- unknown: names that are no steps of it; then nothing is cancelled.
+-- Locks: the workflow, then its entries by step.
+create or replace function cancel(
+    p_workflow_id text, p_names text[], p_reason text,
+    out cancelled integer, out unknown text[]
+)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set lock_timeout = '1s'
+as $$
+declare
+    flow    workflows;
+    moment  timestamptz;
+    ids     bigint[];
+    applied record;
+begin
+    perform demand_read_committed();
+    select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
+    if not found then
+        return;
+    end if;
+    moment := clock_timestamp();
+
+    unknown := array(
+        select n.name
+          from unnest(p_names) as n(name)
+         where not exists (
+                   select
+                     from steps s
+                    where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0) and s.name = n.name
+               )
+    );
+    cancelled := 0;
+    if cardinality(unknown) > 0 then
+        return;
+    end if;
+    ids := array(
+        select s.id
+          from steps s
+         where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
+           and s.finished_at is null
+           and (p_names is null or s.name = any(p_names))
+    );
+    cancelled := cardinality(ids);
+    if cancelled = 0 then
+        return;
+    end if;
+    perform 1 from queue q where q.step_id = any(ids) order by q.step_id for update;
+
+    perform pg_notify(channel(), 'cancel ' || h.pool)
+       from (select distinct q.pool from queue q where q.step_id = any(ids) and q.state = 'executing') as h;
+
+    -- suspended, scheduled, available, executing, retryable -> cancelled
+    with ended as (
+        delete from queue q where q.step_id = any(ids)
+     returning q.step_id, q.attempt, q.attempted_at, q.pool
+    )
+    update steps s
+       set attempt = e.attempt,
+           attempted_at = coalesce(e.attempted_at, s.attempted_at),
+           pool = coalesce(e.pool, s.pool)
+      from ended e
+     where s.id = e.step_id;
+    update steps s
+       set state = 'cancelled',
+           pending = 0,
+           reason = p_reason,
+           finished_at = moment
+     where s.id = any(ids);
+
+    if p_names is null then
+        perform finish_cancelled(flow.key, ids, moment);
+    else
+        select c.queues, c.counts into applied from conclude(ids, moment, false) as c;
+        perform announce(applied.queues, applied.counts);
+    end if;
+end $$;

@@ -1,0 +1,20 @@
+-- Claim steps for a pool (see take) and say what it must know to run them (see describe), in claim order.
+create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid)
+returns table (
+    step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
+    results text, attempt integer, max_attempts integer, timeout double precision
+)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set lock_timeout = '1s'
+as $$
+declare
+    -- In a statement of its own: describe reads what its caller's statement sees, and would tell the attempt before.
+    taken bigint[] := take(p_pool, p_queues, p_limits, p_token);
+begin
+    return query select d.* from describe(taken) as d;
+end $$;

@@ -1,0 +1,46 @@
+-- End every suspended step downstream of a step that became cancelled, discarded or skipped and that it does not
+-- ignore, and so on: cancelled below a cancelled or discarded one, skipped below a skipped one. Returns their ids.
+-- The caller holds the lock of the workflow, so the closure is one query that sees every earlier outcome.
+-- Only suspended steps are ended: what has begun by ignoring an earlier failure keeps its run.
+create or replace function doom(p_root bigint, p_moment timestamptz) returns bigint[]
+language plpgsql
+set search_path from current
+as $$
+declare
+    root    steps;
+    verdict text;
+    why     text;
+    doomed  bigint[];
+begin
+    select s.* into root from steps s where s.id = p_root;
+    verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
+    why := format('its dependency %s was %s', quote_literal(root.name), root.state) || coalesce(': ' || root.reason, '');
+
+    doomed := array(
+        with recursive below(id) as (
+            select c.id
+              from unnest(root.dependents) as o(ordinal)
+              join steps c on c.id = sibling_of(p_root, o.ordinal)
+             where c.state = 'suspended'
+               and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+             union
+            select c.id
+              from below b
+              join steps p on p.id = b.id
+             cross join lateral unnest(p.dependents) as o(ordinal)
+              join steps c on c.id = sibling_of(p.id, o.ordinal)
+             where c.state = 'suspended'
+               and not ignores(verdict, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+        )
+        select b.id from below b order by b.id
+    );
+
+    -- suspended -> cancelled or skipped
+    update steps s
+       set state = verdict,
+           pending = 0,
+           reason = why,
+           finished_at = p_moment
+     where s.id = any(doomed);
+    return doomed;
+end $$;

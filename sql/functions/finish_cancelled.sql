@@ -1,0 +1,16 @@
+-- Make a workflow terminal whose steps have just been cancelled as a whole, and tell who listens. The caller holds its lock.
+-- executing -> cancelled
+create or replace function finish_cancelled(p_key bigint, p_ids bigint[], p_moment timestamptz) returns void
+language plpgsql
+set search_path from current
+as $$
+begin
+    update workflows w
+       set state = 'cancelled',
+           remaining = 0,
+           failed = unforgiven(p_key),
+           finished_at = p_moment
+     where w.key = p_key;
+    perform pg_notify(channel(), 'workflow ' || w.key) from workflows w where w.key = p_key and w.watched;
+    perform pg_notify(channel(), 'step ' || s.id) from steps s where s.id = any(p_ids) and s.watched;
+end $$;

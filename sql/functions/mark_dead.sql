@@ -1,0 +1,23 @@
+-- Mark the pools whose lease ran out, and forget those that died long ago. A row that is locked is beating, and is left alone.
+create or replace function mark_dead() returns integer
+language plpgsql
+set search_path from current
+as $$
+declare
+    expired bigint[] := array(
+        select p.id
+          from pools p
+         where p.dead_at is null
+           and p.expires_at < clock_timestamp()
+         order by p.id
+           for update skip locked
+    );
+begin
+    update pools p
+       set dead_at = clock_timestamp(),
+           tokens = '{}'
+     where p.id = any(expired);
+    -- An entry of a pool that is not in the table is rescued like one of a dead pool, so forgetting is safe.
+    delete from pools p where p.dead_at < clock_timestamp() - interval '1 day';
+    return cardinality(expired);
+end $$;

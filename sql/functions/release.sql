@@ -1,0 +1,40 @@
+-- Give each of these steps, queued and without an entry, its entry: available, or scheduled if its time has not come.
+-- The caller holds the locks of their workflows. Says how many became available in each queue.
+--
+-- The position puts the n-th entry that a workflow releases at one time 100 ms behind the one before, ten minutes
+-- at most: a short workflow does not wait for the whole width of one that came before it.
+create or replace function release(
+    p_ids bigint[], p_moment timestamptz,
+    out queues text[], out counts integer[]
+)
+language plpgsql
+set search_path from current
+as $$
+declare
+    soonest timestamptz;
+begin
+    with entered as (
+        insert into queue as q (step_id, priority, queue, scheduled_at, position, state)
+        select r.id, r.priority, r.queue, r.due,
+               r.due + interval '100 milliseconds' * least(6000, r.nth - 1),
+               case when r.due > p_moment then 'scheduled' else 'available' end
+          from (
+              select s.id, s.priority, s.queue,
+                     greatest(p_moment, s.scheduled_at, p_moment + interval '1 second' * s.schedule_in) as due,
+                     row_number() over (partition by workflow_of(s.id) order by s.id) as nth
+                from steps s
+               where s.id = any(p_ids)
+          ) as r
+     returning q.queue, q.state, q.scheduled_at
+    ), summed as (
+        select e.queue,
+               count(*) filter (where e.state = 'available')::integer as available,
+               min(e.scheduled_at) filter (where e.state = 'scheduled') as soonest
+          from entered e
+         group by e.queue
+    )
+    select array_agg(s.queue), array_agg(s.available), min(s.soonest)
+      into queues, counts, soonest
+      from summed s;
+    perform announce_due(soonest, p_moment);
+end $$;

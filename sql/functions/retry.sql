@@ -1,0 +1,122 @@
+-- Open a workflow again by hand: every discarded and cancelled step; with p_names, those steps, final in whatever way, and
+-- what was cancelled or skipped downstream of them. Attempts begin again at 0; the history of errors is kept.
+--
+-- What each opened step waits for is computed anew from the states of its dependencies, and so for each dependent of an
+-- opened step that has not begun: it is suspended, or its entry is at attempt 0 and not executing, and then the entry goes.
+-- A dependent that began by ignoring the failure keeps its run. An opened step with an unfavourable dependency that
+-- stays as it is, is ended again at once.
+--
+-- opened: how many steps; null if there is no such workflow.
+-- unknown: names that are no steps of it. refused: names of steps that are not final. With either, nothing is changed.
+-- Locks: the workflow, then all entries of the closure by step, before any record is written.
+create or replace function retry(
+    p_workflow_id text, p_names text[],
+    out opened integer, out unknown text[], out refused text[]
+)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set lock_timeout = '1s'
+as $$
+declare
+    flow     workflows;
+    moment   timestamptz;
+    opening  bigint[];
+    waiting  bigint[];
+    root     bigint;
+    doomed   bigint[] := '{}';
+    released record;
+    applied  record;
+begin
+    perform demand_read_committed();
+    select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
+    if not found then
+        return;
+    end if;
+    moment := clock_timestamp();
+
+    select c.opening, c.unknown, c.refused into opening, unknown, refused from steps_to_open(flow.key, p_names) as c;
+    opened := 0;
+    if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
+        return;
+    end if;
+    opened := cardinality(opening);
+
+    waiting := array(
+        select distinct sibling_of(s.id, o.ordinal)
+          from steps s
+         cross join lateral unnest(s.dependents) as o(ordinal)
+         where s.id = any(opening)
+    );
+    perform 1 from queue q where q.step_id = any(waiting) order by q.step_id for update;
+    delete from queue q where q.step_id = any(waiting) and q.attempt = 0 and q.state <> 'executing';
+    waiting := array(
+        select s.id
+          from steps s
+         where s.id = any(waiting)
+           and s.finished_at is null
+           and not exists (select from queue q where q.step_id = s.id)
+    );
+
+    -- final -> queued, for now; what each waits for is counted below, when all are open
+    update steps s
+       set state = 'queued',
+           attempt = 0,
+           refusals = 0,
+           result = null,
+           reason = null,
+           finished_at = null
+     where s.id = any(opening);
+    -- queued, suspended -> suspended or queued
+    with counted as (
+        select s.id, count(d.id)::integer as n
+          from steps s
+          left join lateral unnest(s.dependencies) as o(ordinal) on true
+          left join steps d
+            on d.id = sibling_of(s.id, o.ordinal)
+           and not ignores(d.state, s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped)
+         where s.id = any(opening || waiting)
+         group by s.id
+    )
+    update steps s
+       set pending = c.n,
+           state = case when c.n > 0 then 'suspended' else 'queued' end
+      from counted c
+     where s.id = c.id;
+
+    update workflows w
+       set state = 'executing',
+           finished_at = null,
+           remaining = (
+               select count(*)
+                 from steps s
+                where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
+                  and s.finished_at is null
+           ),
+           failed = unforgiven(flow.key)
+     where w.key = flow.key;
+
+    for root in
+        select distinct on (d.state = 'skipped', d.id) d.id
+          from steps s
+         cross join lateral unnest(s.dependencies) as o(ordinal)
+          join steps d on d.id = sibling_of(s.id, o.ordinal)
+         where s.id = any(opening)
+           and d.state in ('cancelled', 'discarded', 'skipped')
+         order by d.state = 'skipped', d.id
+    loop
+        doomed := doomed || doom(root, moment);
+    end loop;
+
+    select r.queues, r.counts
+      into released
+      from release(array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued'), moment) as r;
+    perform announce(released.queues, released.counts);
+    if cardinality(doomed) > 0 then
+        select c.queues, c.counts into applied from conclude(doomed, moment, false) as c;
+        perform announce(applied.queues, applied.counts);
+    end if;
+end $$;

@@ -1,0 +1,20 @@
+-- Write attempts' outcomes and all their consequences (see apply_outcomes for the parameters). Returns, for each, whether
+-- it is accepted. May be replayed: what was accepted before is answered so again, until the step accepts another outcome.
+create or replace function settle(
+    p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
+) returns boolean[]
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set lock_timeout = '1s'
+as $$
+declare
+    applied record;
+begin
+    select a.* into applied from apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays) as a;
+    perform announce(applied.queues, applied.counts);
+    return applied.accepted;
+end $$;

@@ -1,0 +1,41 @@
+-- Ask that the finish of a workflow, or with p_step the end of that step, be announced, and read its state in the same
+-- statement's time: what ends later is announced. To be called after LISTEN.
+--
+-- key: null if there is no such workflow. step_id: null if p_step is null or no step of it.
+-- state: of the step if one was asked for, else of the workflow.
+-- Locks: the workflow.
+create or replace function watch(
+    p_workflow_id text, p_step text,
+    out key bigint, out step_id bigint, out state text
+)
+language plpgsql
+set search_path from current
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+begin
+    if p_step is null then
+        update workflows w
+           set watched = true
+         where w.id = p_workflow_id
+           and w.finished_at is null
+           and not w.watched;
+        select w.key, w.state into key, state from workflows w where w.id = p_workflow_id;
+        return;
+    end if;
+
+    perform 1 from workflows w where w.id = p_workflow_id for no key update;
+    select w.key into key from workflows w where w.id = p_workflow_id;
+    update steps s
+       set watched = true
+     where s.id >= step_of(key, 0) and s.id < step_of(key + 1, 0)
+       and s.name = p_step
+       and s.finished_at is null
+       and not s.watched;
+    select s.id, s.state into step_id, state
+      from steps s
+     where s.id >= step_of(key, 0) and s.id < step_of(key + 1, 0)
+       and s.name = p_step;
+end $$;

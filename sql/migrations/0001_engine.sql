@@ -1,0 +1,236 @@
+-- The tables of the engine: workflows, their steps, the queue of those that may run, and the worker pools.
+--
+-- A step's id says where it belongs: the key of its workflow in the upper bits, its ordinal (0 for the step added
+-- first) in the lower 22. So the steps of a workflow lie side by side, the primary key finds them all, and neither
+-- an index on the workflow nor a sequence for the steps is needed. Room: 4,194,304 steps a workflow, 2^41 workflows.
+--
+-- There are no foreign keys: only the functions of this schema write these tables, they lock the workflow first,
+-- and a check per inserted row would be paid for by every step.
+
+-- The key of the workflow a step belongs to.
+create function workflow_of(step_id bigint) returns bigint
+language sql immutable parallel safe
+return step_id >> 22;
+
+-- The id of the step with this ordinal in the workflow with this key.
+create function step_of(workflow_key bigint, ordinal integer) returns bigint
+language sql immutable parallel safe
+return (workflow_key << 22) + ordinal;
+
+-- The id of the step with this ordinal in the same workflow as the given step.
+create function sibling_of(step_id bigint, ordinal integer) returns bigint
+language sql immutable parallel safe
+return (step_id >> 22 << 22) + ordinal;
+
+
+create table workflows (
+    key         bigint generated always as identity primary key,
+    inserted_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,
+    total       integer not null,
+    remaining   integer not null,
+    failed      integer not null default 0,
+    watched     boolean not null default false,
+    debug       boolean not null default false,
+    state       text collate "C" not null default 'executing',
+    id          text collate "C" not null unique,
+    name        text,
+    fingerprint text collate "C" not null,
+    meta        json,
+    constraint workflows_state check (state in ('executing', 'completed', 'failed', 'cancelled')),
+    constraint workflows_finished check ((state <> 'executing') = (finished_at is not null)),
+    constraint workflows_remaining check (remaining between 0 and total and (remaining = 0) = (state <> 'executing'))
+) with (fillfactor = 60);
+create index workflows_finished on workflows (finished_at) where finished_at is not null;
+
+comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
+comment on column workflows.key is 'Internal number; orders the locks, and is the upper part of the ids of its steps (step id >> 22).';
+comment on column workflows.id is 'The id the application knows the workflow by.';
+comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
+comment on column workflows.total is 'How many steps it has.';
+comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
+comment on column workflows.failed is 'How many of its steps are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.watched is 'Somebody listens for the finish: announce it.';
+comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
+comment on column workflows.fingerprint is 'Hash of what the caller wrote; tells a repeated insert from another graph under the same id.';
+comment on column workflows.meta is 'What the application attached; the engine never reads it.';
+comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
+comment on column workflows.finished_at is 'Set when the state becomes final; a retry by hand clears it.';
+
+
+create table steps (
+    id               bigint primary key,
+    finished_at      timestamptz,
+    attempted_at     timestamptz,
+    scheduled_at     timestamptz,
+    schedule_in      double precision,
+    timeout          double precision,
+    pool             bigint,
+    token            uuid,
+    pending          integer not null,
+    attempt          integer not null default 0,
+    max_attempts     integer not null,
+    refusals         integer not null default 0,
+    priority         smallint not null,
+    ignore_cancelled boolean not null,
+    ignore_discarded boolean not null,
+    ignore_skipped   boolean not null,
+    watched          boolean not null default false,
+    state            text collate "C" not null,
+    outcome          text collate "C",
+    queue            text collate "C" not null,
+    worker           text collate "C" not null,
+    name             text collate "C" not null,
+    dependencies     integer[] not null,
+    dependents       integer[] not null,
+    inputs           integer[],
+    args             json not null,
+    arg_refs         json,
+    result           json,
+    reason           text,
+    errors           json[],
+    constraint steps_state
+        check (state in ('suspended', 'queued', 'completed', 'cancelled', 'discarded', 'skipped')),
+    constraint steps_finished
+        check ((state in ('completed', 'cancelled', 'discarded', 'skipped')) = (finished_at is not null)),
+    constraint steps_suspended check ((state = 'suspended') = (pending > 0) and pending >= 0),
+    constraint steps_result check ((state = 'completed') = (result is not null))
+) with (fillfactor = 70);
+
+comment on table steps is 'The record of each step: what was asked for, and what became of it. While a row of queue exists for it, that row has the state; read steps_view.';
+comment on column steps.id is 'Key of the workflow << 22, plus the ordinal of the step (0 is the one added first).';
+comment on column steps.name is 'Its name, unique in the workflow.';
+comment on column steps.worker is 'The registered worker that runs it.';
+comment on column steps.args is 'The arguments, with null where the result of another step belongs.';
+comment on column steps.arg_refs is 'Where results belong in the arguments: a list of [path, name of the step].';
+comment on column steps.dependencies is 'Ordinals of the steps it waits for.';
+comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
+comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
+comment on column steps.queue is 'The queue it waits in when it may run.';
+comment on column steps.priority is 'Smaller runs first.';
+comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
+comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.scheduled_at is 'Not to start before this time, looked at when the step is released.';
+comment on column steps.schedule_in is 'Seconds to wait after the release.';
+comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
+comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
+comment on column steps.ignore_skipped is 'A skipped dependency counts as done.';
+comment on column steps.pending is 'What it still waits for; more than 0 if and only if suspended.';
+comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
+comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
+comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry by hand.';
+comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
+comment on column steps.pool is 'The worker pool of the last accepted outcome.';
+comment on column steps.token is 'The claim token of the last accepted outcome.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker.';
+comment on column steps.refusals is 'How often in a row it was given back by pools that do not know its worker; 0 after a start.';
+comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null).';
+comment on column steps.reason is 'Why it is cancelled, discarded or skipped; or why it was put back.';
+comment on column steps.errors is 'The last 50 failed attempts, oldest first: attempt, at, kind, error, trace.';
+comment on column steps.finished_at is 'When it became final.';
+
+
+create table queue (
+    step_id      bigint primary key,
+    scheduled_at timestamptz not null,
+    position     timestamptz not null,
+    attempted_at timestamptz,
+    pool         bigint,
+    token        uuid,
+    attempt      integer not null default 0,
+    priority     smallint not null,
+    state        text collate "C" not null,
+    queue        text collate "C" not null,
+    constraint queue_state check (state in ('scheduled', 'available', 'executing', 'retryable')),
+    constraint queue_claim check ((state = 'executing') = (token is not null) and (token is null) = (pool is null))
+) with (
+    fillfactor = 85,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.1,
+    autovacuum_vacuum_cost_delay = 1
+);
+create index queue_available on queue (queue, priority, position, step_id) where state = 'available';
+create index queue_due on queue (scheduled_at) where state in ('scheduled', 'retryable');
+create index queue_held on queue (pool, token) where state = 'executing';
+
+comment on table queue is 'The entry of each step that may run, waits for a time, or runs. It is gone when the step is final.';
+comment on column queue.step_id is 'The step it stands for (steps.id).';
+comment on column queue.state is 'scheduled, available, executing or retryable: the truth about the step while this row exists.';
+comment on column queue.queue is 'The named lane it waits in.';
+comment on column queue.priority is 'Smaller is claimed first; strictly.';
+comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
+comment on column queue.scheduled_at is 'When it became available, or will.';
+comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
+comment on column queue.attempted_at is 'When it was claimed last.';
+comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
+comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
+
+
+create table pools (
+    id               bigint generated always as identity primary key,
+    started_at       timestamptz not null default clock_timestamp(),
+    beat_at          timestamptz not null default clock_timestamp(),
+    previous_beat_at timestamptz not null default clock_timestamp(),
+    expires_at       timestamptz not null,
+    dead_at          timestamptz,
+    beats            bigint not null default 0,
+    pid              integer not null,
+    host             text not null,
+    name             text not null,
+    queues           text[] not null,
+    limits           integer[] not null,
+    workers          text[] not null,
+    tokens           uuid[] not null default '{}'
+) with (fillfactor = 50);
+
+comment on table pools is 'One row per worker pool: a process that registered to run steps, and its lease.';
+comment on column pools.id is 'Given once; a process that registers again is another pool.';
+comment on column pools.started_at is 'When it registered.';
+comment on column pools.beat_at is 'When it last renewed its lease.';
+comment on column pools.previous_beat_at is 'When it renewed its lease before that.';
+comment on column pools.expires_at is 'When its lease ends unless renewed; after that it is marked dead.';
+comment on column pools.dead_at is 'When it left or was marked dead. It stays dead, and its entries are rescued.';
+comment on column pools.beats is 'Number of its latest beat; one with a smaller number comes too late.';
+comment on column pools.pid is 'Process id on its host.';
+comment on column pools.host is 'Name of its host.';
+comment on column pools.name is 'What the application calls it.';
+comment on column pools.queues is 'The queues it serves.';
+comment on column pools.limits is 'How many steps of each of these queues it runs at once.';
+comment on column pools.workers is 'The workers it knows.';
+comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest beat.';
+
+
+create view steps_view as
+select w.id as workflow_id,
+       w.name as workflow_name,
+       s.name,
+       case when q.step_id is null then s.state else q.state end as state,
+       s.worker,
+       coalesce(q.attempt, s.attempt) as attempt,
+       s.max_attempts,
+       s.pending,
+       array(
+           select d.name
+             from unnest(s.dependencies) with ordinality as o(ordinal, n)
+             join steps d on d.id = sibling_of(s.id, o.ordinal)
+            order by o.n
+       ) as dependencies,
+       s.queue,
+       s.priority,
+       coalesce(q.pool, s.pool) as pool,
+       coalesce(q.scheduled_at, s.scheduled_at) as scheduled_at,
+       coalesce(q.attempted_at, s.attempted_at) as attempted_at,
+       s.finished_at,
+       s.reason,
+       s.result,
+       s.errors,
+       s.args,
+       s.refusals,
+       s.id
+  from workflows w
+  -- The range finds the steps of one workflow by their primary key, the equality the workflow of one step.
+  join steps s on workflow_of(s.id) = w.key and s.id >= step_of(w.key, 0) and s.id < step_of(w.key + 1, 0)
+  left join queue q on q.step_id = s.id;
+
+comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';

@@ -1,0 +1,132 @@
+"""A real PostgreSQL for the tests, and a database of its own for each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from baton.database.address import normalised
+from baton.database.embedded import EmbeddedServer
+from tests.effects import Effects
+
+TEMPLATE = f"baton_template_{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class TestServer:
+    """The server the tests run on: an embedded one, or that of BATON_TEST_DATABASE_URL."""
+
+    __test__ = False
+
+    maintenance_dsn: str
+    embedded: EmbeddedServer | None
+
+    def dsn(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.maintenance_dsn)._replace(path=f"/{database}"))
+
+    def execute(self, *statements: str) -> None:
+        """Run statements outside any transaction and any test's event loop."""
+        run_apart(lambda: self._execute(statements))
+
+    async def _execute(self, statements: tuple[str, ...]) -> None:
+        connection = await asyncpg.connect(self.maintenance_dsn)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    @contextmanager
+    def database(self, template: str) -> Iterator[str]:
+        """A new database, dropped afterwards, with whoever is still connected to it."""
+        name = f"baton_test_{os.getpid()}_{next(_numbers)}"
+        self.execute(f"create database {name} template {template}")
+        try:
+            yield self.dsn(name)
+        finally:
+            self.execute(f"drop database if exists {name} with (force)")
+
+
+_numbers = count(1)
+
+
+def run_apart(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine in an event loop of its own: fixtures of the session belong to no test's loop."""
+    with asyncio.Runner() as runner:
+        runner.run(make())
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[TestServer]:
+    """The server all tests share. A test that restarts or stops one starts its own."""
+    if given := os.environ.get("BATON_TEST_DATABASE_URL"):
+        yield TestServer(normalised(given), None)
+        return
+    with EmbeddedServer.start(temporary=True, settings={"max_connections": "200"}) as embedded:
+        yield TestServer(embedded.dsn(), embedded)
+
+
+@pytest.fixture(scope="session")
+def template(server: TestServer) -> Iterator[str]:
+    """The name of a database that has the schema `baton`, to be copied for each test."""
+    server.execute(f"drop database if exists {TEMPLATE}", f"create database {TEMPLATE} template template0")
+    run_apart(lambda: migrate_template(server.dsn(TEMPLATE)))
+    yield TEMPLATE
+    server.execute(f"drop database if exists {TEMPLATE} with (force)")
+
+
+async def migrate_template(dsn: str) -> None:
+    from baton.database.migrate import migrate
+
+    connection = await asyncpg.connect(dsn)
+    try:
+        await migrate(connection, schema="baton")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def database(server: TestServer, template: str) -> Iterator[str]:
+    """The address of a new database with the schema `baton`."""
+    with server.database(template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty_database(server: TestServer) -> Iterator[str]:
+    """The address of a new database with nothing in it."""
+    with server.database("template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection to the test's database, with `search_path` at the schema."""
+    connection = await asyncpg.connect(database, server_settings={"search_path": "baton"})
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[Any]:
+    """An engine entered on the test's database; the default engine of the test."""
+    from baton import Engine
+
+    async with Engine(database) as engine:
+        yield engine
+
+
+@pytest.fixture
+def effects(tmp_path: Path) -> Effects:
+    """A log of effects that several processes may write."""
+    return Effects(tmp_path / "effects.log")

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from baton.core.outcome import (
+    MAX_SUMMARY,
+    MAX_TRACE,
+    Cancel,
+    Outcome,
+    RetryAfter,
+    Skip,
+    Snooze,
+    cancelled,
+    classify,
+    failed,
+    unknown_worker,
+)
+from baton.core.retry import Constant
+from baton.errors import InvalidOption, ResultNotJSON
+
+BACKOFF = Constant(7.0)
+
+
+class Echo:
+    backoff = BACKOFF
+
+    def encode_result(self, value: object) -> str:
+        if isinstance(value, BaseException):
+            raise value
+        return f'"{value}"'
+
+
+def raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as caught:  # noqa: BLE001  # it is what the tests look at
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        ("x", Outcome("completed", '"x"')),
+        (Snooze(5), Outcome("snoozed", delay=5.0)),
+        (Snooze(timedelta(minutes=1)), Outcome("snoozed", delay=60.0)),
+        (RetryAfter(2.5), Outcome("failed", "the worker asked for a retry after 2.5 s", delay=2.5)),
+        (Cancel("enough"), Outcome("cancelled", "enough")),
+        (Cancel(), Outcome("cancelled")),
+        (Skip("not today"), Outcome("skipped", "not today")),
+    ],
+)
+def test_what_a_worker_returns_decides_the_outcome(value: Any, outcome: Outcome) -> None:
+    assert classify(Echo(), value, attempt=1) == outcome
+
+
+def test_a_result_that_is_not_json_fails_the_attempt_with_a_clear_error() -> None:
+    outcome = classify(Echo(), ResultNotJSON("fetch", "$.a", "nan has no form in JSON"), attempt=1)
+    assert outcome == Outcome(
+        "failed",
+        "ResultNotJSON: the result of worker 'fetch' is not JSON, at $.a: nan has no form in JSON",
+        delay=7.0,
+    )
+
+
+def test_whatever_an_encoder_raises_fails_the_attempt() -> None:
+    assert classify(Echo(), LookupError("no such field"), attempt=1).detail == "LookupError: no such field"
+
+
+def test_an_error_fails_the_attempt_with_its_text_trace_and_delay() -> None:
+    outcome = failed(raised(ValueError("boom")), 1, BACKOFF)
+    assert (outcome.kind, outcome.detail, outcome.delay) == ("failed", "ValueError: boom", 7.0)
+    assert outcome.trace is not None
+    assert outcome.trace.startswith("Traceback (most recent call last):")
+    assert outcome.trace.endswith("ValueError: boom\n")
+
+
+def test_an_error_without_text_is_named_by_its_type() -> None:
+    assert failed(KeyboardInterrupt(), 1, BACKOFF).detail == "KeyboardInterrupt"
+
+
+def test_an_error_whose_text_cannot_be_had_is_an_outcome_all_the_same() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    outcome = failed(raised(Mute()), 1, BACKOFF)
+    assert outcome.detail is not None
+    assert outcome.detail.endswith("(the text of this error cannot be had: its __str__ raises)")
+    assert outcome.trace is not None
+
+
+def test_nul_and_lone_surrogates_in_an_error_become_escapes() -> None:
+    outcome = failed(raised(ValueError("a\x00b\ud800c")), 1, BACKOFF)
+    assert outcome.detail == "ValueError: a\\x00b\\ud800c"
+    assert outcome.trace is not None
+    assert "\x00" not in outcome.trace
+    outcome.trace.encode()
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "\x00" * 100_000, "ü" * MAX_TRACE], ids=["long", "nul", "ü"])
+def test_long_texts_keep_head_and_tail_within_the_limit(text: str) -> None:
+    outcome = failed(raised(ValueError("HEAD" + text + "TAIL")), 1, BACKOFF)
+    assert outcome.detail is not None
+    assert outcome.trace is not None
+    assert len(outcome.detail) <= MAX_SUMMARY
+    assert len(outcome.trace) <= MAX_TRACE
+    assert outcome.detail.startswith("ValueError: HEAD")
+    assert outcome.detail.endswith("TAIL")
+    assert "characters left out" in outcome.trace
+
+
+def test_a_reason_is_made_storable() -> None:
+    assert cancelled("a\x00b").detail == "a\\x00b"
+
+
+def test_an_unknown_worker_is_named() -> None:
+    assert unknown_worker("fetch").detail == "no worker named 'fetch' is registered here"
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, "5", None, True, timedelta(days=-1)])
+@pytest.mark.parametrize("control", [Snooze, RetryAfter])
+def test_a_delay_that_is_no_duration_is_refused(control: Any, seconds: Any) -> None:
+    with pytest.raises(InvalidOption):
+        control(seconds)

@@ -1,0 +1,283 @@
+"""A worker pool played by hand over one raw connection: each call of the engine's functions is one line of a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from baton.core.outcome import Outcome
+from baton.core.spec import StepSpec, WorkflowSpec
+from baton.database.channel import channel
+from baton.database.rows import Advanced, Cancelled, Claimed, Claiming, Inserted, Retried, Settling, Ticked
+from baton.database.store import Store
+from tests.waiting import eventually
+
+T = TypeVar("T")
+U = TypeVar("U")
+WORKER = "work"
+FINAL = {"completed", "cancelled", "discarded", "skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as a test writes it: dependencies by name."""
+
+    name: str
+    deps: tuple[str, ...]
+    reads: tuple[str, ...]
+    spec: StepSpec
+
+
+def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), **options: Any) -> Step:
+    """Describe a step; `ignoring` lists the states of dependencies it ignores, as in "discarded skipped"."""
+    plain = StepSpec(
+        name=name,
+        worker=WORKER,
+        args="{}",
+        references=None,
+        queue="default",
+        priority=0,
+        max_attempts=20,
+        timeout=None,
+        scheduled_at=None,
+        schedule_in=None,
+        ignore_cancelled="cancelled" in ignoring,
+        ignore_discarded="discarded" in ignoring,
+        ignore_skipped="skipped" in ignoring,
+        dependencies=(),
+        dependents=(),
+        inputs=(),
+    )
+    return Step(name, deps, tuple(reads), replace(plain, **options))
+
+
+def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> WorkflowSpec:
+    """Return what is inserted for these steps."""
+    place = {each.name: n for n, each in enumerate(steps)}
+    dependents: list[list[int]] = [[] for _ in steps]
+    for n, each in enumerate(steps):
+        for dep in each.deps:
+            dependents[place[dep]].append(n)
+    return WorkflowSpec(
+        id=workflow_id,
+        name=None,
+        fingerprint=fingerprint,
+        debug=False,
+        meta=None,
+        steps=tuple(
+            replace(
+                each.spec,
+                dependencies=tuple(sorted(place[dep] for dep in each.deps)),
+                dependents=tuple(dependents[n]),
+                inputs=tuple(place[dep] for dep in each.reads),
+            )
+            for n, each in enumerate(steps)
+        ),
+    )
+
+
+def outcome(claimed: Claimed, kind: Any, detail: str | None = None, delay: float | None = None) -> Settling:
+    """Return an attempt's outcome; a completed one has the step's name for a result, another its kind for a cause."""
+    told = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by hand")
+    return Settling(claimed.step_id, claimed.token, Outcome(kind, told, delay=delay))
+
+
+@dataclass
+class RawPool:
+    """A registered worker pool that does only what the test tells it, on its own connection."""
+
+    connection: asyncpg.Connection
+    store: Store
+    id: int
+    held: dict[tuple[str, str], Claimed] = field(default_factory=dict)
+
+    @classmethod
+    async def register(cls, connection: asyncpg.Connection, lease_seconds: float = 30) -> RawPool:
+        store = Store(connection, "baton")
+        limits = {"default": 1000}
+        pool = await store.register(
+            name="raw", host="here", pid=1, limits=limits, workers=[WORKER], lease_seconds=lease_seconds
+        )
+        return cls(connection, store, pool)
+
+    async def insert(self, workflow_id: str, *steps: Step) -> Inserted:
+        return await self.store.insert_workflow(workflow(workflow_id, *steps))
+
+    async def claim(self, limit: int = 1000, queue: str = "default", token: UUID | None = None) -> list[Claimed]:
+        """Claim, and remember what was claimed in `held`."""
+        return self._keep(await self.store.claim(self.id, Claiming(token or uuid4(), {queue: limit})))
+
+    async def settle(self, *outcomes: Settling) -> list[bool]:
+        return list(await self.store.settle(outcomes))
+
+    async def advance(self, *outcomes: Settling, limit: int = 1000, queue: str = "default") -> Advanced:
+        done = await self.store.advance(self.id, outcomes, Claiming(uuid4(), {queue: limit}))
+        self._keep(done.claimed)
+        return done
+
+    def outcomes(self, workflow_id: str, **names_by_kind: str) -> list[Settling]:
+        """Return outcomes of held steps, as in `outcomes("w", completed="a b", failed="c")`, in this order."""
+        return [
+            outcome(self.held[workflow_id, name], kind, delay=0 if kind == "failed" else None)
+            for kind, names in names_by_kind.items()
+            for name in names.split()
+        ]
+
+    async def end(self, workflow_id: str, **names_by_kind: str) -> None:
+        """Claim what is available, then settle the named steps in one batch, which must be accepted."""
+        await self.claim()
+        outcomes = self.outcomes(workflow_id, **names_by_kind)
+        assert await self.settle(*outcomes) == [True] * len(outcomes)
+
+    async def finish(self) -> None:
+        """Complete whatever is held and whatever becomes available, until nothing does."""
+        done = await self.advance(*[outcome(claimed, "completed") for claimed in self.held.values()])
+        while done.claimed:
+            done = await self.advance(*[outcome(claimed, "completed") for claimed in done.claimed])
+
+    async def cancel(self, workflow_id: str, *steps: str, reason: str | None = "enough") -> Cancelled:
+        return await self.store.cancel(workflow_id, steps or None, reason)
+
+    async def retry(self, workflow_id: str, *steps: str) -> Retried:
+        return await self.store.retry(workflow_id, steps or None)
+
+    async def beat(self, *tokens: UUID) -> bool:
+        return (await self.store.beat(self.id, tokens, [WORKER], 30)).is_alive
+
+    async def tick(self, sweep: bool = True) -> Ticked:
+        return await self.store.tick(sweep=sweep, keep=None, limit=1000)
+
+    def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
+        self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}
+        return list(claims)
+
+
+class Ear:
+    """Hears what the schema notifies."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._heard: list[str] = []
+        self._marks = 0
+
+    async def listen(self) -> None:
+        await self._connection.add_listener(channel("baton"), lambda *notice: self._heard.append(notice[-1]))
+
+    async def heard(self) -> list[str]:
+        """Return what was committed since the last call, sorted. A notice of our own comes after all of that."""
+        self._marks += 1
+        mark = f"mark {self._marks}"
+        await self._connection.execute("select pg_notify($1, $2)", channel("baton"), mark)
+        await eventually(lambda: mark in self._heard)
+        heard, self._heard = self._heard, []
+        return sorted(notice for notice in heard if notice != mark)
+
+
+async def overlap(
+    first: asyncpg.Connection, leading: Awaitable[T], second: asyncpg.Connection, following: Awaitable[U]
+) -> tuple[T, U]:
+    """Make the following call on `second` while the transaction of the leading one, on `first`, is open.
+
+    Commits only when the server says that the second waits for a lock of the first.
+    """
+    async with first.transaction():
+        led = await leading
+        waiting = asyncio.ensure_future(following)
+        await eventually(lambda: is_blocked(first, second), deadline=0.9)
+    return led, await waiting
+
+
+async def is_blocked(by: asyncpg.Connection, waiting: asyncpg.Connection) -> bool:
+    pids = by.get_server_pid(), waiting.get_server_pid()
+    blocked: bool = await by.fetchval("select $1::integer = any(pg_blocking_pids($2))", *pids)
+    return blocked
+
+
+async def steps(connection: asyncpg.Connection, workflow_id: str) -> dict[str, asyncpg.Record]:
+    """Return the steps by name, as the view shows them, in the order added."""
+    rows = await connection.fetch("select * from baton.steps_view where workflow_id = $1 order by id", workflow_id)
+    return {row["name"]: row for row in rows}
+
+
+async def states(connection: asyncpg.Connection, workflow_id: str) -> dict[str, str]:
+    return {name: row["state"] for name, row in (await steps(connection, workflow_id)).items()}
+
+
+async def state(connection: asyncpg.Connection, workflow_id: str) -> str | None:
+    """Return the workflow's state."""
+    found: str | None = await connection.fetchval("select state from baton.workflows where id = $1", workflow_id)
+    return found
+
+
+async def demand_sound(connection: asyncpg.Connection) -> None:
+    """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
+    rows = await connection.fetch(
+        """
+        select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
+               s.ignore_cancelled as cancelled, s.ignore_discarded as discarded, s.ignore_skipped as skipped,
+               q.state as entry, q.attempt, w.state as flow, w.remaining, w.failed, w.total
+          from baton.steps s
+          left join baton.queue q on q.step_id = s.id
+          left join baton.workflows w on w.key = s.id >> 22
+        """
+    )
+    found = {row["id"]: row for row in rows}
+    faults = [fault for row in rows for fault in _faults_of_step(found, row)]
+    flows: dict[int, list[Any]] = {}
+    for row in rows:
+        flows.setdefault(row["id"] >> 22, []).append(row)
+    faults += [fault for flow in flows.values() for fault in _faults_of_workflow(found, flow)]
+    assert faults == []
+
+
+def _siblings(found: dict[int, Any], row: Any, field: str) -> list[Any]:
+    return [found[(row["id"] >> 22 << 22) + ordinal] for ordinal in row[field]]
+
+
+def _counts_as_done(dependency: Any, dependent: Any) -> bool:
+    ended = dependency["state"]
+    return ended == "completed" or (ended in FINAL and bool(dependent[ended]))
+
+
+def _faults_of_step(found: dict[int, Any], row: Any) -> list[str]:
+    faults = []
+    dependencies = _siblings(found, row, "dependencies")
+    if row["state"] == "suspended":
+        waits_for = [each for each in dependencies if not _counts_as_done(each, row)]
+        if row["pending"] != len(waits_for):
+            faults.append(f"{row['name']} counts {row['pending']}, but waits for {len(waits_for)}")
+        if any(each["state"] in FINAL for each in waits_for):
+            faults.append(f"{row['name']} waits for what ended without it")
+    if (row["state"] == "queued") != (row["entry"] is not None):
+        faults.append(f"{row['name']} is {row['state']}, its entry {row['entry']}")
+    attempt = row["counted"] if row["attempt"] is None else row["attempt"]
+    if not (row["entry"] == "executing") <= attempt <= row["max_attempts"]:
+        faults.append(f"{row['name']} is at attempt {attempt} of {row['max_attempts']}")
+    if row["entry"] not in (None, "executing") and attempt >= row["max_attempts"]:
+        faults.append(f"{row['name']} waits for an attempt it does not have")
+    return faults
+
+
+def _faults_of_workflow(found: dict[int, Any], flow: list[Any]) -> list[str]:
+    remaining = sum(row["state"] not in FINAL for row in flow)
+    failed = sum(row["state"] in ("cancelled", "discarded") and not _is_forgiven(found, row) for row in flow)
+    stored = flow[0]
+    if stored["flow"] is None:
+        return ["steps without a workflow"]
+    expected = "executing" if remaining else "failed" if failed else "completed"
+    if (stored["total"], stored["remaining"], stored["failed"]) != (len(flow), remaining, failed):
+        told = f"{stored['remaining']} remain and {stored['failed']} failed"
+        return [f"the workflow says {told} of {stored['total']}; it is {remaining} and {failed} of {len(flow)}"]
+    if stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
+        return [f"the workflow is {stored['flow']}, and should be {expected}"]
+    return []
+
+
+def _is_forgiven(found: dict[int, Any], row: Any) -> bool:
+    dependents = _siblings(found, row, "dependents")
+    return bool(dependents) and all(_counts_as_done(row, each) for each in dependents)

@@ -1,0 +1,256 @@
+"""Compares what became of a workflow with what the rules allow, and says in words where the two differ."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tests.model.behaviour import BY_HAND, Plan, StepPlan, given_to, value_of
+from tests.model.rules import FINAL, Doom, Ending, Record, consequence, doom, foretold, moment, own_ending, workflow_state
+
+Event = Mapping[str, Any]
+"""A line of the effects log: `workflow`, `step`, `event` ("start" or "end"), `attempt` (None if the worker cannot know it),
+`queue`, `pool` (the process id of the worker pool, None if the worker cannot know it); at the start `given`, at the end `act`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A workflow after it has ended."""
+
+    plan: Plan
+    state: str
+    records: Mapping[str, Record]
+    events: Sequence[Event]
+    """Those of this workflow, in the order in which they were written."""
+    losses_are_allowed: bool = False
+    """Whether pools were killed meanwhile. Attempts may then be lost, or given back and started once more; that a lost
+    attempt is on record is enough to excuse it."""
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether the cancellation of the plan came about; a step that never starts does not hang."""
+        cancellation = self.plan.cancellation
+        return cancellation is not None and _is_by_hand(self.records[cancellation.when])
+
+    def events_of(self, step: str) -> list[Event]:
+        return [event for event in self.events if event["step"] == step]
+
+
+def violations(observed: Observed) -> list[str]:
+    """What is not as the rules say, each as one sentence; empty if all is well."""
+    found = list(_of_the_whole(observed))
+    if found:
+        return found
+    possible = foretold(observed.plan)
+    for step in observed.plan.steps:
+        found += [f"step {step.name!r} {wrong}" for wrong in _of_step(observed, step, possible[step.name])]
+    return found
+
+
+def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]:
+    """Which pools had more steps of a queue under way at once than its limit."""
+    running: Counter[tuple[int, str]] = Counter()
+    most: Counter[tuple[int, str]] = Counter()
+    for event in events:
+        lane = (event["pool"], event["queue"])
+        running[lane] += 1 if event["event"] == "start" else -1
+        most[lane] = max(most[lane], running[lane])
+    return [
+        f"pool of process {pool} ran {count} steps of queue {queue!r} at once, its limit is {limits[queue]}"
+        for (pool, queue), count in most.items()
+        if pool is not None and count > limits[queue]
+    ]
+
+
+def _of_the_whole(observed: Observed) -> Iterator[str]:
+    plan, records = observed.plan, observed.records
+    planned = {step.name for step in plan.steps}
+    if records.keys() != planned:
+        yield f"the workflow has the steps {sorted(records)}, it was given {sorted(planned)}"
+        return
+    yield from (f"step {name!r} is {r.state}, which is not final" for name, r in records.items() if r.state not in FINAL)
+    strange = {event["step"] for event in observed.events} - planned
+    yield from (f"step {name!r} ran, which is not in the workflow" for name in strange)
+
+    states = {name: record.state for name, record in records.items()}
+    is_whole = observed.was_cancelled and plan.cancellation is not None and plan.cancellation.names is None
+    expected = workflow_state(plan, states, is_whole)
+    if observed.state != expected:
+        yield f"the workflow is {observed.state}, by its steps it is {expected}: {states}"
+
+
+def _of_step(observed: Observed, step: StepPlan, possible: frozenset[str]) -> Iterator[str]:
+    record = observed.records[step.name]
+    yield from _of_the_record(step, record)
+    doomed = doom(observed.plan, step, observed.records)
+    if _is_by_hand(record):
+        yield from _of_cancelled_by_hand(observed, step, doomed)
+    elif doomed is not None:
+        yield from _of_doomed(observed, step, doomed)
+    else:
+        yield from _of_run(observed, step)
+    yield from _of_escaped(observed, step)
+    yield from _of_order(observed, step)
+    if not observed.losses_are_allowed and record.state not in possible:
+        yield f"is {record.state}, whatever the order of events it can only be {sorted(possible)}"
+
+
+def _of_the_record(step: StepPlan, record: Record) -> Iterator[str]:
+    if set(record.dependencies) != step.dependencies:
+        yield f"has the dependencies {sorted(record.dependencies)}, it was given {sorted(step.dependencies)}"
+    if record.queue != step.queue:
+        yield f"is in queue {record.queue!r}, it was given {step.queue!r}"
+    if record.pending != 0:
+        yield f"is {record.state} and still waits for {record.pending}"
+    if record.finished_at is None:
+        yield f"is {record.state} without a time"
+    if record.state != "completed" and record.result is not None:
+        yield f"is {record.state} and has the result {record.result!r}"
+    if record.state == "completed" and record.reason is not None:
+        yield f"is completed and has the reason {record.reason!r}"
+
+
+def _of_doomed(observed: Observed, step: StepPlan, doomed: Doom) -> Iterator[str]:
+    record = observed.records[step.name]
+    by = f"its dependency {sorted(doomed.by)} decides"
+    if record.state != doomed.state:
+        yield f"is {record.state}, it must be {doomed.state}: {by}"
+    elif record.finished_at != doomed.at:
+        yield f"ended at {record.finished_at}, not in the transaction of {doomed.at}: {by}"
+    elif not _names_a_cause(observed, step, doomed):
+        yield f"has the reason {record.reason!r}, which names no step that decided: {by}"
+    if record.attempt or record.errors or record.attempted_at:
+        yield f"never was to run and has attempt {record.attempt} of {record.attempted_at}, errors {record.errors}"
+    if observed.events_of(step.name):
+        yield f"never was to run and ran: {observed.events_of(step.name)}"
+
+
+def _names_a_cause(observed: Observed, step: StepPlan, doomed: Doom) -> bool:
+    reason = (observed.records[step.name].reason or "").replace("''", "'")
+    return any(
+        f"'{cause}'" in reason and consequence(observed.records[cause].state) == doomed.state
+        for cause in _ancestors(observed.plan, step)
+        if observed.records[cause].state != "completed" and observed.records[cause].finished_at == doomed.at
+    )
+
+
+def _ancestors(plan: Plan, step: StepPlan) -> set[str]:
+    steps, found, open_ = plan.by_name, set[str](), [step.name]
+    while open_:
+        new = steps[open_.pop()].dependencies - found
+        found |= new
+        open_ += new
+    return found
+
+
+def _of_cancelled_by_hand(observed: Observed, step: StepPlan, doomed: Doom | None) -> Iterator[str]:
+    record, cancellation = observed.records[step.name], observed.plan.cancellation
+    if cancellation is None or not cancellation.concerns(step.name):
+        yield "was cancelled by hand, nobody did that"
+        return
+    if record.finished_at != observed.records[cancellation.when].finished_at:
+        yield f"was cancelled at {record.finished_at}, not in the transaction of the others"
+    if doomed is not None and doomed.at < moment(record):
+        yield f"was cancelled by hand at {record.finished_at}, and had ended at {doomed.at} by {sorted(doomed.by)}"
+    if record.attempt > own_ending(step).attempts:
+        yield f"has {record.attempt} attempts, it takes {own_ending(step).attempts}"
+
+
+def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
+    """A step that was to be cancelled by hand, and was not, had ended before."""
+    record, cancellation = observed.records[step.name], observed.plan.cancellation
+    if cancellation is None or not observed.was_cancelled or not cancellation.concerns(step.name):
+        return
+    cancelled_at = moment(observed.records[cancellation.when])
+    if not _is_by_hand(record) and moment(record) >= cancelled_at:
+        yield f"is {record.state} since {record.finished_at}, it was to be cancelled by hand at {cancelled_at}"
+
+
+def _of_run(observed: Observed, step: StepPlan) -> Iterator[str]:
+    record = observed.records[step.name]
+    lost = frozenset(error["attempt"] for error in record.errors if error["kind"] == "lost")
+    if lost and not observed.losses_are_allowed:
+        yield f"lost its attempts {sorted(lost)}, and no pool was killed"
+    ending = own_ending(step, lost)
+    results = _results(observed, step)
+    if record.state != ending.state:
+        yield f"is {record.state} ({record.reason}), by what it does it is {ending.state}: {ending.starts}"
+        return
+    if record.attempt != ending.attempts:
+        yield f"has {record.attempt} attempts, it takes {ending.attempts}"
+    if ending.state == "completed":
+        expected = value_of(step.name, step.flavour, given_to(step, results))
+        if repr(record.result) != repr(expected):
+            yield f"has the result {record.result!r}, it returned {expected!r}"
+    if ending.state in {"cancelled", "skipped"} and record.reason != f"{step.name} says {ending.state}":
+        yield f"has the reason {record.reason!r}, not its own"
+    yield from _of_errors(step, record, ending)
+    yield from _of_calls(observed, step, ending)
+
+
+def _of_errors(step: StepPlan, record: Record, ending: Ending) -> Iterator[str]:
+    failed = [start.attempt for start in ending.failures]
+    if [error["attempt"] for error in record.errors] != failed:
+        yield f"has errors of {[error['attempt'] for error in record.errors]}, the attempts {failed} failed"
+        return
+    for error, start in zip(record.errors, ending.failures, strict=True):
+        if start.act == "raise" and step.name not in error["error"]:
+            yield f"raised in attempt {start.attempt}, the error on record is {error['error']!r}"
+        if start.act == "overrun" and "Boom" in error["error"]:
+            yield f"overran in attempt {start.attempt}, the error on record is {error['error']!r}"
+    if ending.state == "discarded" and record.reason != record.errors[-1]["error"]:
+        yield f"was discarded for {record.reason!r}, its last error is {record.errors[-1]['error']!r}"
+
+
+def _of_calls(observed: Observed, step: StepPlan, ending: Ending) -> Iterator[str]:
+    """The worker was called as often as foretold, with what the dependencies returned."""
+    events = observed.events_of(step.name)
+    starts = [event for event in events if event["event"] == "start"]
+    ends = [event for event in events if event["event"] == "end"]
+    if observed.losses_are_allowed:
+        if not any(end["act"] == ending.starts[-1].act for end in ends) and ending.starts[-1].act != "lost":
+            yield f"is {ending.state}, and no call of its worker ended so: {ends}"
+    else:
+        if [end["act"] for end in ends] != [start.act for start in ending.starts]:
+            yield f"did {[end['act'] for end in ends]}, it was to do {[start.act for start in ending.starts]}"
+        if step.sees_all_results and [start["attempt"] for start in starts] != [s.attempt for s in ending.starts]:
+            yield f"was started for {[start['attempt'] for start in starts]}, foretold is {ending.starts}"
+    expected = json.loads(json.dumps(given_to(step, _results(observed, step))))
+    for start in starts:
+        if repr(start["given"]) != repr(expected):
+            yield f"was given {start['given']}, its dependencies have {expected}"
+
+
+def _of_order(observed: Observed, step: StepPlan) -> Iterator[str]:
+    """The step started after the end of each dependency was committed, by the clock and by the log."""
+    record = observed.records[step.name]
+    ends = [moment(observed.records[name]) for name in step.dependencies]
+    if record.attempted_at is not None:
+        if record.attempted_at > moment(record):
+            yield f"was claimed at {record.attempted_at}, after its end at {record.finished_at}"
+        earliest = max(ends, default=record.attempted_at)
+        if ends and step.schedule_in is not None:
+            earliest += timedelta(seconds=step.schedule_in)
+        if record.attempted_at < earliest:
+            yield f"was claimed at {record.attempted_at}, before {earliest}, when its dependencies let it"
+    first = next((n for n, event in enumerate(observed.events) if event["step"] == step.name), None)
+    for n, event in enumerate(observed.events):
+        if first is not None and n > first and event["step"] in step.dependencies:
+            # What a cancelled step, or one whose pool died, still does is accepted by nobody.
+            dependency = observed.records[event["step"]]
+            if not _is_by_hand(dependency) and not observed.losses_are_allowed:
+                yield f"started before the {event['event']} of its dependency {event['step']!r}"
+
+
+def _results(observed: Observed, step: StepPlan) -> dict[str, Any]:
+    records = observed.records
+    return {name: records[name].result for name in step.dependencies if records[name].state == "completed"}
+
+
+def _is_by_hand(record: Record) -> bool:
+    return record.state == "cancelled" and record.reason == BY_HAND
