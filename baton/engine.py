@@ -18,7 +18,7 @@ from baton.tasks import Tasks
 
 log = logging.getLogger("baton")
 
-# Process-wide and not a context variable: what an application's lifespan sets in its context reaches no request handler.
+# Process-wide and not a context variable: what a lifespan sets in its context reaches no request handler.
 _entered: list[Engine] = []
 
 SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0

@@ -94,8 +94,8 @@ class Status:
 class Run:
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
-    `Run("some id")` is a handle on any workflow, whoever inserted it; nothing is asked of the database until a method is.
-    Every method raises `WorkflowNotFound` if there is no such workflow (it was never committed, or was pruned).
+    `Run("some id")` is a handle on any workflow, whoever inserted it. Nothing is asked of the database before a method
+    is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
     """
 
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
@@ -126,10 +126,10 @@ class Run:
         return watched.state
 
     async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
-        """Wait until a step is final and return its result, typed by its worker's annotation if that is registered here.
+        """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
 
-        Without a name: wait for the whole workflow, and return the result of its last step (the one nothing depends on),
-        or, if there are several, a mapping of their results by name, without those that were skipped.
+        Without a name: wait for the whole workflow, and return the result of its last step (nothing depends on it), or,
+        if there are several, a mapping of their results by name, without those that were skipped.
 
         Raises:
             StepFailed, StepCancelled, StepSkipped: it ended without a result; the message has the reason.
@@ -165,8 +165,8 @@ class Run:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
         Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
-        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled step
-        is cancelled within about a second, and nothing it returns is accepted.
+        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
+        step is cancelled within about a second, and nothing it returns is accepted.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
@@ -180,8 +180,8 @@ class Run:
     async def retry(self, *steps: str) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
-        With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts begin
-        again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
+        begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.

@@ -49,7 +49,7 @@ async def finish(task: asyncio.Task[T]) -> T:
             if task.cancelled():
                 raise
             cancelled = error
-        except Exception:
+        except Exception:  # noqa: BLE001 - raised below, by the task's own result
             break
     if cancelled is not None:
         raise cancelled

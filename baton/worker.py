@@ -22,7 +22,7 @@ from baton.core.options import GivenOptions, Options, Seconds, job_options, work
 from baton.core.references import to_json
 from baton.core.retry import Backoff, as_backoff
 from baton.core.spec import StepSpec, WorkflowSpec
-from baton.errors import ArgumentNotJSON, Fault, InvalidOption, InvalidWorkflow, UnknownDependency
+from baton.errors import ArgumentNotJSON, ArgumentsDoNotFit, Fault, InvalidOption, InvalidWorkflow, UnknownDependency
 from baton.run import Run, insert_workflow
 
 if TYPE_CHECKING:
@@ -94,7 +94,11 @@ class Worker(Generic[CallP, P, R]):
         `references` is as in `StepSpec`; `results` are plain JSON values by step name. A parameter that lacks the
         result of one of its references is left out, so that its default applies. Raises `ArgumentsDoNotFit`.
         """
-        return self._binding.decode(args, references, results)
+        try:
+            binding = self._binding
+        except TypeError as error:
+            raise ArgumentsDoNotFit(self.name, str(error)) from error
+        return binding.decode(args, references, results)
 
     def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
         """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -25,6 +26,7 @@ MAX_NESTING = 200
 Hook = Callable[[Any], Any]
 
 _UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+_SPLIT_CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _ascii_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":"))
 
@@ -179,6 +181,8 @@ def _encode_carefully(value: Any, hook: Hook) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
+        if _SPLIT_CHARACTER.search(text):
+            raise NotJSON("$", "a text holds a character as two surrogates, which come back as one") from None
         return _ascii_encoder.encode(plain)
     return text
 
@@ -187,8 +191,8 @@ def _check_nesting(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_NESTING:
         return
     level = [decode(text)]
-    for _ in range(MAX_NESTING + 1):
-        level = [child for item in level if type(item) in (list, dict) for child in _items(item)]
+    for _ in range(MAX_NESTING):
+        level = [child for item in level for child in _items(item) if type(child) in (list, dict)]
         if not level:
             return
     raise NotJSON("$", f"it is nested deeper than {MAX_NESTING} levels")

@@ -143,7 +143,7 @@ async def _leave_as_it_is(_connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Calls that are sent again after a passing failure. Only for calls that may be replayed: all of the engine's are."""
+    """Calls that are sent again after a passing failure: only those that may be replayed, as all the engine's may."""
 
     calls: Calls
     seconds: float = 30.0

@@ -16,8 +16,8 @@ class Failure(Enum):
     LASTING = "sending it again will not help"
 
 
-# Class 40: lost a race. 08, 57, 58: the connection or the server. 53: out of something. 25006: a standby, during failover.
-_PASSING = ("08", "40", "53", "57", "58", "25006", "0A000", "XX000")
+# 40: lost a race. 08, 57, 58: the connection or the server. 53: out of something. 25006: a standby, during failover.
+_PASSING = ("08", "40", "53", "57", "58", "25006")
 _DATA = ("22", "23", "54")
 
 

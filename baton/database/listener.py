@@ -69,7 +69,7 @@ class Listener:
             try:
                 await self._listen_until_lost()
                 failures = 0
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a loop; whatever it was, only hearing again helps
                 log.warning("the listener has no connection and tries again: %s", describe(error))
             self._listening.clear()
             await asyncio.sleep(pause_before(failures))

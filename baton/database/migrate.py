@@ -1,8 +1,8 @@
 """Bring the schema to the version this library works with.
 
 Migrations are the files of `sql/migrations`, forward only, numbered from 1; a name that ends in `.breaking.sql` marks
-one that older libraries cannot work with. The engine's functions, `sql/functions`, are applied anew whenever the version
-advances, and only then: an older library never puts its functions over newer ones.
+one that older libraries cannot work with. The engine's functions, `sql/functions`, are applied anew whenever the
+version advances, and only then: an older library never puts its functions over newer ones.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
             return Migrated(found, found)
         if not await connection.fetchval("select exists (select from pg_namespace where nspname = $1)", schema):
             await connection.execute(f"create schema {name}")
-        # The functions keep this path: `set search_path from current`. pg_temp last, or anybody's temporary table goes first.
+        # The functions keep this path: `set search_path from current`. pg_temp comes last, or anybody's temporary
+        # table would go before ours.
         await connection.execute(f"set local search_path to {name}, pg_temp")
         await connection.execute((sql_folder() / "bootstrap.sql").read_text("utf-8"))
         for migration in missing:
@@ -126,6 +127,8 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
         await connection.execute("set local check_function_bodies to off")
         for path in sorted((sql_folder() / "functions").iterdir(), key=lambda path: path.name):
             await connection.execute(path.read_text("utf-8"))
+        # Functions are everybody's unless somebody says otherwise, and these run with the owner's rights.
+        await connection.execute(f"revoke execute on all functions in schema {name} from public")
     return Migrated(found, wanted_version())
 
 

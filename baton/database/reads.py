@@ -80,8 +80,8 @@ class Reads:
             f"""
             select w.state as workflow_state, coalesce(q.state, s.state) as state, count(*) as n
               from {self._schema}.workflows w
-              join {self._schema}.steps s on s.id >= {self._schema}.step_of(w.key, 0)
-                                         and s.id < {self._schema}.step_of(w.key + 1, 0)
+             cross join lateral generate_series(0, w.total - 1) as n(ordinal)
+              join {self._schema}.steps s on s.id = {self._schema}.step_of(w.key, n.ordinal)
               left join {self._schema}.queue q on q.step_id = s.id
              where w.id = $1
              group by 1, 2
@@ -101,8 +101,8 @@ class Reads:
                        select from {self._schema}.pools p where p.dead_at is null and s.queue = any(p.queues)
                    ) as is_served
               from {self._schema}.workflows w
-              join {self._schema}.queue q on q.step_id >= {self._schema}.step_of(w.key, 0)
-                                         and q.step_id < {self._schema}.step_of(w.key + 1, 0)
+             cross join lateral generate_series(0, w.total - 1) as n(ordinal)
+              join {self._schema}.queue q on q.step_id = {self._schema}.step_of(w.key, n.ordinal)
               join {self._schema}.steps s on s.id = q.step_id
              where w.id = $1
                and q.state <> 'executing'
@@ -135,13 +135,13 @@ class Reads:
         return [StepRow(**row) for row in rows]
 
     async def ended(self, workflow_id: str, step: str | None) -> Sequence[Ended]:
-        """Return how a step ended; without a name, how the last steps did: those nothing depends on, in the order added."""
+        """Return how a step ended; without a name, how the last steps did, those nothing depends on."""
         rows = await self._calls.fetch(
             f"""
             select s.name, s.state, s.worker, s.result::text, s.reason
               from {self._schema}.workflows w
-              join {self._schema}.steps s on s.id >= {self._schema}.step_of(w.key, 0)
-                                         and s.id < {self._schema}.step_of(w.key + 1, 0)
+             cross join lateral generate_series(0, w.total - 1) as n(ordinal)
+              join {self._schema}.steps s on s.id = {self._schema}.step_of(w.key, n.ordinal)
              where w.id = $1
                and case when $2::text is null then s.dependents = '{{}}' else s.name = $2 end
              order by s.id

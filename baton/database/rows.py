@@ -56,7 +56,7 @@ class Advanced:
     """The answer of one call of `advance`."""
 
     accepted: Sequence[bool]
-    """One for each outcome sent, in order. False: another claim owns the step now, and the outcome counts for nothing."""
+    """One for each outcome sent, in order. False: another claim owns the step, and the outcome counts for nothing."""
     claimed: Sequence[Claimed]
 
 

@@ -30,7 +30,7 @@ STEPS_PER_CALL = 20_000
 
 
 class Store:
-    """The engine in one schema, over whatever makes the calls. Holds no state; each method is one round trip and one commit."""
+    """The engine in one schema, over whatever makes the calls. Each method is one round trip and one commit."""
 
     def __init__(self, calls: Calls, schema: str) -> None:
         self.calls = calls
@@ -49,7 +49,7 @@ class Store:
         self._watch = _call(prefix, "watch", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
-        """Insert a workflow; of more than `STEPS_PER_CALL` steps in several calls, which the caller wraps in a transaction.
+        """Insert a workflow; if it has more than `STEPS_PER_CALL` steps, within a transaction of the caller's.
 
         An id that exists is left as it is, and its fingerprint returned.
         """
@@ -68,9 +68,7 @@ class Store:
     async def advance(self, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = list(claiming.limits), list(claiming.limits.values())
-        rows = await self.calls.fetch(
-            self._advance, pool, queues, limits, claiming.token, *_outcomes(settling)
-        )
+        rows = await self.calls.fetch(self._advance, pool, queues, limits, claiming.token, *_outcomes(settling))
         return Advanced(rows[0]["accepted"], [_claimed(row, claiming.token) for row in rows[1:]])
 
     async def settle(self, settling: Sequence[Settling]) -> Sequence[bool]:
@@ -103,7 +101,7 @@ class Store:
     async def beat(
         self, pool: int, number: int, tokens: Sequence[UUID], workers: Sequence[str], lease_seconds: float
     ) -> Beaten:
-        """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number than the last."""
+        """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number."""
         (row,) = await self.calls.fetch(self._beat, pool, number, list(tokens), list(workers), lease_seconds)
         return Beaten(row["is_alive"], frozenset(zip(row["step_ids"], row["tokens"], strict=True)))
 

@@ -1,8 +1,8 @@
 """The pool's talk with the engine: outcomes go out, claims come in, in one call for both.
 
-Two calls may be under way at once, which keeps the server and this process busy together. What ends during a call leaves
-with the next one; when none is under way, the first outcome leaves at once. A call that fails in passing is sent again as
-it was, with the same tokens, until it is answered: nothing is lost and nothing doubled, whatever had committed.
+Two calls may be under way at once, which keeps the server and this process busy together. What ends during a call
+leaves with the next one; when none is under way, the first outcome leaves at once. A call that fails in passing is sent
+again as it was, with the same tokens, until it is answered: nothing is lost or doubled, whatever had committed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
 
 from baton.database.connections import Dialing, Line, describe, pause_before
 from baton.database.failures import Failure, classify
@@ -103,7 +102,7 @@ class Exchange:
                 await line.aclose()
 
     async def flushed(self, timeout: float | None) -> bool:
-        """Wait until every outcome and every claim sent is answered, at most so many seconds. Tells whether it is so."""
+        """Wait until all that was sent is answered, at most so many seconds. Tells whether it is."""
         return await wait_for_event(self._idle, timeout)
 
     def _is_worth_a_call(self) -> bool:
@@ -127,7 +126,7 @@ class Exchange:
             try:
                 self._answered(request, await store.advance(request.pool, request.settling, request.claiming))
                 break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
                 log.warning("a call to the engine failed and is sent again: %s", describe(error))
                 if request.settling and failure in (Failure.LOCKED, Failure.DATA):
@@ -180,7 +179,7 @@ class Exchange:
         settling = self._settler.take_apart()
         try:
             accepted = await store.settle(settling)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             failure = classify(error)
             log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
             self._settler.split(settling, failure, error)
@@ -188,5 +187,3 @@ class Exchange:
         self._settler.settled(settling)
         self._settled(settling, accepted)
         return True
-
-

@@ -1,4 +1,4 @@
-"""The pool's lease, renewed from a thread and a connection of its own, so that a blocked event loop does not lose it."""
+"""The pool's lease, renewed from a thread and a connection of its own: a blocked event loop does not lose it."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Lease:
 class Lifeline:
     """Beats three times a lease, with the tokens held; watches the event loop meanwhile.
 
-    Beats follow one another, each composed after the last was answered or given up. The pool trusts itself until its last confirmed
-    renewal plus the lease, less a margin, by the monotonic clock and counted from before that renewal was sent.
+    Beats follow one another, each composed after the last was answered or given up. The pool trusts itself until its
+    last confirmed renewal plus the lease, less a margin, by the monotonic clock and counted from before it was sent.
     """
 
     def __init__(self, dialing: Dialing, schema: str, lease: Lease, tokens: Tokens, attempts: Attempts) -> None:
@@ -109,19 +109,21 @@ class Lifeline:
         while not self._stopped.is_set():
             left = self._trusted_until - time.monotonic()
             if left <= 0:
-                log.error("the lease of pool %s could not be renewed in time; its attempts are cancelled", self._lease.pool)
+                log.error(
+                    "the lease of pool %s could not be renewed in time; its attempts are cancelled", self._lease.pool
+                )
                 self._tell(self._lease.on_lost)
                 return False
             try:
                 async with asyncio.timeout(min(left, self._lease.seconds / BEATS_PER_LEASE)):
                     return await self._beat(line)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a loop; the lease's own time decides when it is lost
                 log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, describe(error))
                 await asyncio.sleep(min(1.0, self._lease.seconds / 20))
         return False
 
     async def _beat(self, line: Line) -> bool:
-        # Composed in this order: a claim that is answered between the two is listed and not yet held, which is harmless.
+        # In this order: a claim that is answered between the two is listed and not yet held, which is harmless.
         held = self._attempts.held()
         tokens = self._tokens.listed()
         sent_at = time.monotonic()
@@ -171,7 +173,7 @@ class Lifeline:
 
     def _give_up(self, blocked: float) -> None:
         log.critical(
-            "%s has blocked the event loop for %.0f s, more than max_block; this process ends, and others take its steps",
+            "%s has blocked the event loop for %.0f s, longer than max_block; this process ends, others take its steps",
             self._blocking(),
             blocked,
         )

@@ -65,7 +65,7 @@ class Maintenance:
                 try:
                     await self.run_once()
                     failures = 0
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - a loop; the next round tries again
                     log.warning("a round of upkeep failed: %s", describe(error))
                     self._next_tick = self._clock() + pause_before(failures)
                     failures += 1

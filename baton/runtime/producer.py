@@ -40,7 +40,7 @@ class Producer:
         return 0 if self._is_stopped else sum(self._free[queue] for queue in self._promising)
 
     def reserve(self, *, everywhere: bool) -> dict[str, int]:
-        """Take the free slots for a claim: of the promising queues, or of all, as work may come out of what is settled."""
+        """Take the free slots for a claim: of the promising queues, or of all, as what is settled may release work."""
         if self._is_stopped:
             return {}
         queues = self.limits if everywhere else [queue for queue in self.limits if queue in self._promising]
@@ -51,7 +51,7 @@ class Producer:
         return reserved
 
     def claimed(self, reserved: Mapping[str, int], claimed: Sequence[Claimed]) -> None:
-        """A claim was answered: what it did not use is free again, and a queue that gave all it was asked for has more."""
+        """A claim was answered: what it did not use is free again; a queue that gave all it was asked for has more."""
         used = dict.fromkeys(reserved, 0)
         for one in claimed:
             used[one.queue] += 1

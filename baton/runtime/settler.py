@@ -18,9 +18,9 @@ STEP_BITS = 22  # see sql/migrations/0001_engine.sql
 class Settler:
     """Holds outcomes until they are answered. What arrives during a call leaves with the next.
 
-    A batch that cannot be stored is halved until the one bad outcome is alone; it becomes a failed attempt that says so.
-    A batch that met a locked workflow is split by workflow, and those that stay locked go apart, so that one locked
-    workflow stalls nobody else.
+    A batch that cannot be stored is halved until the one bad outcome is alone; it becomes a failed attempt that says
+    so. A batch that met a locked workflow is split by workflow, and those that stay locked go apart, so that one
+    locked workflow stalls nobody else.
     """
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ begin
         counts := counts || array_fill(1, array[coalesce(cardinality(delayed), 0)]);
     end if;
 
-    if held = cardinality(p_ids) then
+    if held = cardinality(p_ids) and not is_mixed then
         accepted := array_fill(true, array[held]);
     else
         accepted := array(

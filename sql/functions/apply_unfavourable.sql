@@ -19,7 +19,9 @@ declare
     soonest timestamptz;
 begin
     with verdict as materialized (
-        select q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool,
+        -- Of several outcomes under one token the first counts: an entry cannot both go and stay.
+        select distinct on (q.step_id)
+               q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool,
                case
                    when o.kind in ('discarded', 'cancelled', 'skipped') then o.kind
                    when o.kind in ('failed', 'lost') and q.attempt >= s.max_attempts then 'discarded'
@@ -36,10 +38,11 @@ begin
                    else coalesce(o.delay, backoff(q.attempt))
                end as delay
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
-               as o(id, token, kind, detail, trace, delay)
+               with ordinality as o(id, token, kind, detail, trace, delay, n)
           join queue q on q.step_id = o.id and q.token = o.token and q.state = 'executing'
           join steps s on s.id = o.id
          where o.kind <> 'completed'
+         order by q.step_id, o.n
     ), ended as (
         delete from queue q
          using verdict v

@@ -11,7 +11,7 @@ create or replace function beat(
     p_pool bigint, p_number bigint, p_tokens uuid[], p_workers text[], p_lease double precision,
     out is_alive boolean, out step_ids bigint[], out tokens uuid[]
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

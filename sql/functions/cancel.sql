@@ -9,7 +9,7 @@ create or replace function cancel(
     p_workflow_id text, p_names text[], p_reason text,
     out cancelled integer, out unknown text[]
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

@@ -15,7 +15,7 @@ create or replace function insert_workflow(
     p_dependencies text[], p_dependents text[], p_inputs text[],
     out key bigint, out is_inserted boolean, out fingerprint text
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

@@ -1,6 +1,6 @@
 -- End a pool's lease at once: it runs nothing any more. Whatever it left behind is rescued by the next sweep.
 create or replace function leave(p_pool bigint) returns void
-language sql
+language sql security definer
 set search_path from current
 as $$
     update pools p

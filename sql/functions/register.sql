@@ -2,7 +2,7 @@
 create or replace function register(
     p_name text, p_host text, p_pid integer, p_queues text[], p_limits integer[], p_workers text[], p_lease double precision
 ) returns bigint
-language sql
+language sql security definer
 set search_path from current
 as $$
     insert into pools (name, host, pid, queues, limits, workers, expires_at)

@@ -3,7 +3,8 @@
 --   entries claimed before their pool's previous beat under a token that its latest beat does not list: the answer to
 --   the claim never arrived. The attempt is given back.
 -- The lease is not read here: mark_dead alone decides, and a dead pool stays dead.
--- Waits for the workflows like everyone; if one stays locked, takes those that are free and leaves it to the next sweep.
+-- Waits for the workflows and entries like everyone; if one stays locked, takes those that are free and leaves it to the
+-- next sweep.
 create or replace function rescue(p_limit integer, out lost integer, out given_back integer)
 language plpgsql
 set search_path from current
@@ -14,6 +15,7 @@ declare
     kinds   text[];
     details text[];
     applied record;
+    keys    bigint[];
     free    bigint[];
 begin
     select array_agg(f.step_id), array_agg(f.token), array_agg(f.kind), array_agg(f.detail)
@@ -45,17 +47,25 @@ begin
           from apply_outcomes(ids, tokens, kinds, details, array_fill(null::text, array[cardinality(ids)]),
                               array_fill(null::double precision, array[cardinality(ids)])) as a;
     exception when lock_not_available then
-        free := array(
+        keys := array(
             select w.key
               from workflows w
              where w.key in (select workflow_of(o.id) from unnest(ids) as o(id))
              order by w.key
                for no key update skip locked
         );
+        free := array(
+            select q.step_id
+              from queue q
+             where q.step_id = any(ids)
+               and workflow_of(q.step_id) = any(keys)
+             order by q.step_id
+               for update skip locked
+        );
         select array_agg(o.id), array_agg(o.token), array_agg(o.kind), array_agg(o.detail)
           into ids, tokens, kinds, details
           from unnest(ids, tokens, kinds, details) as o(id, token, kind, detail)
-         where workflow_of(o.id) = any(free);
+         where o.id = any(free);
         if ids is null then
             return;
         end if;

@@ -13,7 +13,7 @@ create or replace function retry(
     p_workflow_id text, p_names text[],
     out opened integer, out unknown text[], out refused text[]
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

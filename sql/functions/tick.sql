@@ -10,7 +10,7 @@ create or replace function tick(
     out died integer, out lost integer, out given_back integer, out pruned integer, out staged integer,
     out next_in double precision
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

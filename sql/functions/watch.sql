@@ -8,7 +8,7 @@ create or replace function watch(
     p_workflow_id text, p_step text,
     out key bigint, out step_id bigint, out state text
 )
-language plpgsql
+language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

@@ -229,8 +229,34 @@ select w.id as workflow_id,
        s.refusals,
        s.id
   from workflows w
-  -- The range finds the steps of one workflow by their primary key, the equality the workflow of one step.
-  join steps s on workflow_of(s.id) = w.key and s.id >= step_of(w.key, 0) and s.id < step_of(w.key + 1, 0)
+  -- One lookup by primary key for each ordinal: of a range the planner would guess the size, from the whole table's.
+ cross join lateral generate_series(0, w.total - 1) as n(ordinal)
+  join steps s on s.id = step_of(w.key, n.ordinal)
   left join queue q on q.step_id = s.id;
 
 comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';
+
+
+create view queue_view as
+select q.queue,
+       q.state,
+       w.id as workflow_id,
+       w.name as workflow_name,
+       s.name,
+       s.worker,
+       q.attempt,
+       s.max_attempts,
+       q.priority,
+       q.scheduled_at,
+       q.attempted_at,
+       q.pool,
+       p.name as pool_name,
+       s.reason,
+       q.position,
+       q.step_id
+  from queue q
+  join steps s on s.id = q.step_id
+  join workflows w on w.key = workflow_of(q.step_id)
+  left join pools p on p.id = q.pool;
+
+comment on view queue_view is 'What runs or may run, over all workflows: each entry of queue with its names.';

@@ -21,14 +21,18 @@ class Order(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     model_config = pydantic.ConfigDict(strict=True, ser_json_inf_nan="null")
     placed: datetime
     price: Decimal
-    items: list[Item] = []
-    by_number: dict[int, str] = {}
+    items: list[Item]
+    by_number: dict[int, str]
     kind: str = pydantic.Field(default="plain", alias="type")
 
 
 def test_a_model_comes_back_strict_or_not_inside_lists_and_with_aliases() -> None:
     order = Order(
-        placed=datetime(2024, 1, 1, tzinfo=UTC), price=Decimal("1.10"), items=[Item(name="a")], by_number={1: "x"}, type="t"
+        placed=datetime(2024, 1, 1, tzinfo=UTC),
+        price=Decimal("1.10"),
+        items=[Item(name="a")],
+        by_number={1: "x"},
+        type="t",
     )
     assert Decoder(list[Order | None]).decode(encode([order, None])) == [order, None]
 

@@ -83,11 +83,11 @@ def test_an_error_without_text_is_named_by_its_type() -> None:
 
 
 def test_an_error_whose_text_cannot_be_had_is_an_outcome_all_the_same() -> None:
-    class Mute(Exception):
+    class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no")
 
-    outcome = failed(raised(Mute()), 1, BACKOFF)
+    outcome = failed(raised(MuteError()), 1, BACKOFF)
     assert outcome.detail is not None
     assert outcome.detail.endswith("(the text of this error cannot be had: its __str__ raises)")
     assert outcome.trace is not None

@@ -57,7 +57,8 @@ def test_the_same_function_replaces_itself_when_its_module_is_loaded_again() -> 
 @pytest.mark.parametrize("module", ["__mp_main__", "app"])
 def test_a_file_run_as_a_program_and_imported_has_one_worker(module: str) -> None:
     add("test fetch", "__main__", "fetch", "/app.py")
-    add("test fetch", module, "fetch", "/app.py")
+    imported = add("test fetch", module, "fetch", "/app.py")
+    assert registry.get("test fetch") is imported  # type: ignore[comparison-overlap]
 
 
 def test_the_version_grows_with_each_change() -> None:

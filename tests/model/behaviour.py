@@ -101,7 +101,7 @@ class Plan:
     """One workflow."""
 
     label: str
-    """Names its shape, and the seed that draws it again."""
+    """Draws it again."""
     steps: tuple[StepPlan, ...]
     """In the order in which they are added."""
     flags: Flags = field(default_factory=Flags)
@@ -127,10 +127,10 @@ class Plan:
 
 def given_to(step: StepPlan, results: Mapping[str, Any]) -> dict[str, Any]:
     """What the worker of a step is given, `results` being those of its dependencies that have one."""
-    given = dict(DEFAULTS)
-    if step.left in results:
+    given: dict[str, Any] = dict(DEFAULTS)
+    if step.left is not None and step.left in results:
         given["left"] = results[step.left]
-    if step.right in results:
+    if step.right is not None and step.right in results:
         given["right"] = results[step.right]
     if step.several and all(name in results for name in step.several):
         given["several"] = nested([results[name] for name in step.several])

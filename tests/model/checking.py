@@ -10,11 +10,23 @@ from datetime import timedelta
 from typing import Any
 
 from tests.model.behaviour import BY_HAND, Plan, StepPlan, given_to, value_of
-from tests.model.rules import FINAL, Doom, Ending, Record, consequence, doom, foretold, moment, own_ending, workflow_state
+from tests.model.rules import (
+    FINAL,
+    Doom,
+    Ending,
+    Record,
+    consequence,
+    doom,
+    foretold,
+    moment,
+    own_ending,
+    workflow_state,
+)
 
 Event = Mapping[str, Any]
-"""A line of the effects log: `workflow`, `step`, `event` ("start" or "end"), `attempt` (None if the worker cannot know it),
-`queue`, `pool` (the process id of the worker pool, None if the worker cannot know it); at the start `given`, at the end `act`.
+"""A line of the effects log: `workflow`, `step`, `event` ("start", "end", or "hang" between the two), `attempt` (None if
+the worker cannot know it), `queue`, `pool` (the process id of the worker pool, None if the worker cannot know it); of a
+start what was `given`, of an end the `act`.
 """
 
 
@@ -58,7 +70,7 @@ def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]
     most: Counter[tuple[int, str]] = Counter()
     for event in events:
         lane = (event["pool"], event["queue"])
-        running[lane] += 1 if event["event"] == "start" else -1
+        running[lane] += {"start": 1, "hang": 0, "end": -1}[event["event"]]
         most[lane] = max(most[lane], running[lane])
     return [
         f"pool of process {pool} ran {count} steps of queue {queue!r} at once, its limit is {limits[queue]}"
@@ -73,7 +85,9 @@ def _of_the_whole(observed: Observed) -> Iterator[str]:
     if records.keys() != planned:
         yield f"the workflow has the steps {sorted(records)}, it was given {sorted(planned)}"
         return
-    yield from (f"step {name!r} is {r.state}, which is not final" for name, r in records.items() if r.state not in FINAL)
+    yield from (
+        f"step {name!r} is {r.state}, which is not final" for name, r in records.items() if r.state not in FINAL
+    )
     strange = {event["step"] for event in observed.events} - planned
     yield from (f"step {name!r} ran, which is not in the workflow" for name in strange)
 

@@ -11,7 +11,9 @@ from tests.model.behaviour import Act, Cancellation, Flags, Flavour, Plan, StepP
 Edges = Mapping[str, Sequence[str]]
 """The dependencies of each step by name, a step after its dependencies."""
 
-TIMEOUT = 0.05
+TROUBLED = ", troubled"
+
+TIMEOUT = 0.2
 """Seconds after which an attempt that overruns is stopped."""
 
 _FAILURES: Sequence[Act] = ("raise", "raise", "raise", "retry", "retry", "overrun")
@@ -19,21 +21,25 @@ _WORKERS = ("act", "act", "act", "act_in_thread", "act_plainly")
 _FLAVOURS: Sequence[Flavour] = ("digest", "digest", "none", "whole", "broken", "nested")
 
 
-def random_plan(seed: str) -> Plan:
-    """A random graph of steps with random trouble."""
-    rng = random.Random(seed)
-    plan = troubled(rng, f"random {seed}", random_edges(rng), rng.choice((0.0, 0.1, 0.25, 0.5)))
-    return with_cancellation(rng, plan) if rng.random() < 0.12 else plan
+def plans(seed: str, count: int) -> list[Plan]:
+    """So many random workflows, and each shape twice; or only the one whose label is the seed."""
+    if "/" in seed:
+        return [plan(seed)]
+    labels = [f"{seed}/{number}" for number in range(count)]
+    labels += [f"{seed}/{shape}{trouble}" for shape in SHAPES for trouble in ("", TROUBLED)]
+    return [plan(label) for label in labels]
 
 
-def shaped_plans(seed: str) -> list[Plan]:
-    """Each named shape twice: all its steps succeed; some do not."""
-    plans = []
-    for name, edges in SHAPES.items():
-        rng = random.Random(f"{seed} {name}")
-        plans.append(troubled(rng, f"{name} {seed}, calm", edges, trouble=0.0))
-        plans.append(troubled(rng, f"{name} {seed}, troubled", edges, trouble=0.15))
-    return plans
+def plan(label: str) -> Plan:
+    """The workflow of this label: "7/12" is a random one, "7/chain" has the named shape and no step of it fails for
+    good, of "7/chain, troubled" some do."""
+    rng = random.Random(label)
+    name = label.partition("/")[2]
+    if not name.isdigit():
+        edges = SHAPES[name.removesuffix(TROUBLED)]
+        return planned(rng, label, edges, trouble=0.15 if name.endswith(TROUBLED) else 0.0)
+    drawn = planned(rng, label, random_edges(rng), rng.choice((0.0, 0.1, 0.25, 0.5)))
+    return with_cancellation(rng, drawn) if rng.random() < 0.12 else drawn
 
 
 def random_edges(rng: random.Random) -> Edges:
@@ -49,10 +55,10 @@ def random_edges(rng: random.Random) -> Edges:
 
 
 def _name(rng: random.Random, number: int) -> str:
-    return rng.choice(("step {}", "step {}", "étape {}", "шаг-{}", "it's \"{}\" \\", "%s {} %I", "{}")).format(number)
+    return rng.choice(("step {}", "step {}", "étape {}", "шаг-{}", 'it\'s "{}" \\', "%s {} %I", "{}")).format(number)
 
 
-def troubled(rng: random.Random, label: str, edges: Edges, trouble: float) -> Plan:
+def planned(rng: random.Random, label: str, edges: Edges, trouble: float) -> Plan:
     """Give each step something to do; with this probability something other than to succeed sooner or later."""
     steps = [_step(rng, name, dependencies, trouble) for name, dependencies in edges.items()]
     rng.shuffle(steps)
@@ -67,7 +73,7 @@ def with_cancellation(rng: random.Random, plan: Plan) -> Plan:
     steps = tuple(hanging if step is chosen else step for step in plan.steps)
     others = {step.name for step in steps if rng.random() < 0.2} if rng.random() < 0.6 else set()
     names = None if rng.random() < 0.25 else frozenset({hanging.name} | others)
-    return replace(plan, label=f"{plan.label}, cancelled", steps=steps, cancellation=Cancellation(hanging.name, names))
+    return replace(plan, steps=steps, cancellation=Cancellation(hanging.name, names))
 
 
 def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: float) -> StepPlan:
@@ -76,6 +82,8 @@ def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: f
     worker = "act_in_process" if rng.random() < 0.01 else rng.choice(_WORKERS)
     if worker == "act_plainly":  # it does not know its attempt, so each must do the same
         acts = acts[-1:]
+    if worker == "act_in_process":  # it takes longer than the timeout to begin in a new process
+        acts = tuple("raise" if act == "overrun" else act for act in acts)
     snoozes = rng.choice((0, 0, 0, 0, 0, 0, 0, 1, 2))
     drawn = StepPlan(
         name=name,
@@ -154,7 +162,9 @@ def binary_tree(levels: int) -> Edges:
 def gathering_tree(levels: int) -> Edges:
     """The tree the other way round: two and two are joined, up to one."""
     inner = 2 ** (levels - 1)
-    return {f"node {n}": [f"node {2 * n}", f"node {2 * n + 1}"] if n < inner else [] for n in range(2**levels - 1, 0, -1)}
+    return {
+        f"node {n}": [f"node {2 * n}", f"node {2 * n + 1}"] if n < inner else [] for n in range(2**levels - 1, 0, -1)
+    }
 
 
 def butterfly(stages: int) -> Edges:

@@ -97,6 +97,8 @@ def own_ending(step: StepPlan, lost: frozenset[int] = frozenset()) -> Ending:
                 return Ending("skipped", tuple(starts))
             case "hang":
                 return Ending("hanging", tuple(starts))
+            case _:
+                pass  # a failure; the next attempt follows
     return Ending("discarded", tuple(starts))
 
 
@@ -107,7 +109,8 @@ def consequence(state: str) -> str:
             return "cancelled"
         case "skipped":
             return "skipped"
-    raise ValueError(f"{state} is not unfavourable")
+        case _:
+            raise ValueError(f"{state} is not unfavourable")
 
 
 def doom(plan: Plan, step: StepPlan, records: Mapping[str, Record]) -> Doom | None:
@@ -176,4 +179,3 @@ def _foretold_of(plan: Plan, step: StepPlan, dependencies: Iterable[frozenset[st
         state = own_ending(step).state
         states.add("cancelled" if state == "hanging" else state)
     return states
-

@@ -1,0 +1,59 @@
+"""Least privilege: what a database role may do with the engine.
+
+The engine's functions run with the rights of the schema's owner, so no role but that one can write a table. A role is
+granted one part or several:
+
+    worker   run steps: register, beat, claim, settle, upkeep
+    client   insert workflows, cancel, retry and watch them, and read
+    viewer   read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from baton.database.migrate import quoted
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+
+Part = Literal["worker", "client", "viewer"]
+PARTS: tuple[Part, ...] = ("worker", "client", "viewer")
+
+_READS = ("workflow_of", "step_of", "sibling_of", "channel")
+_FUNCTIONS: Mapping[Part, Sequence[str]] = {
+    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance"),
+    "client": ("insert_workflow", "cancel", "retry", "watch"),
+    "viewer": (),
+}
+
+
+async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequence[str]]) -> None:
+    """Let these roles do their part, in one transaction. To be repeated after a migration that adds functions.
+
+    Raises: asyncpg.UndefinedObjectError if there is no such role.
+    """
+    name = quoted(schema)
+    async with connection.transaction():
+        for part, members in roles.items():
+            for member in members:
+                role = await connection.fetchval("select quote_ident($1)", member)
+                await connection.execute(f"grant usage on schema {name} to {role}")
+                await connection.execute(f"grant select on all tables in schema {name} to {role}")
+                for function in await _signatures(connection, schema, [*_READS, *_FUNCTIONS[part]]):
+                    await connection.execute(f"grant execute on function {function} to {role}")
+
+
+async def _signatures(connection: Connection, schema: str, functions: Sequence[str]) -> Sequence[str]:
+    rows = await connection.fetch(
+        """
+        select p.oid::regprocedure::text as signature
+          from pg_proc p
+          join pg_namespace n on n.oid = p.pronamespace
+         where n.nspname = $1 and p.proname = any($2)
+        """,
+        schema,
+        list(functions),
+    )
+    return [row["signature"] for row in rows]

@@ -1,0 +1,146 @@
+"""The drawing of a workflow as a tree: each step once, and never more than can be read or computed."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from baton.cli.tree import DEEPEST, FoldLine, StepLine, tree
+from baton.run import StepRecord
+
+
+def step(name, *dependencies, state="completed", errors=()):
+    return StepRecord(
+        name=name,
+        state=state,
+        worker="work",
+        queue="default",
+        priority=0,
+        attempt=1,
+        max_attempts=20,
+        pending=0,
+        dependencies=dependencies,
+        args={},
+        result=None,
+        reason=None,
+        errors=errors,
+        pool=1,
+        scheduled_at=None,
+        attempted_at=None,
+        finished_at=None,
+    )
+
+
+def drawn(steps, **options):
+    """The lines as text: rails, name and what it comes after; folds as their figures."""
+    lines = []
+    for line in tree(steps, **options):
+        match line:
+            case StepLine():
+                after = f" after {', '.join(line.after)}" if line.after else ""
+                lines.append(f"{line.rails}{line.step.name}{after}")
+            case FoldLine():
+                lines.append(f"{line.rails}({line.siblings} {line.state}, {line.steps} steps)")
+    return lines
+
+
+def test_a_chain_goes_down_to_the_right():
+    assert drawn([step("a"), step("b", "a"), step("c", "b")]) == ["a", "└─ b", "   └─ c"]
+
+
+def test_a_step_with_several_dependencies_is_drawn_once_and_names_the_others():
+    diamond = [step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")]
+
+    assert drawn(diamond) == ["a", "├─ b", "└─ c", "   └─ d after b"]
+
+
+def test_a_step_stands_below_the_dependency_that_is_furthest_from_the_start():
+    steps = [step("a"), step("b", "a"), step("late"), step("end", "b", "late")]
+
+    assert drawn(steps) == ["a", "└─ b", "   └─ end after late", "late"]
+
+
+def test_a_dependency_may_have_been_added_later():
+    assert drawn([step("b", "a"), step("a")]) == ["a", "└─ b"]
+
+
+def test_rails_go_past_the_branches_of_elder_siblings():
+    steps = [step("a"), step("b", "a"), step("c", "b"), step("d", "a")]
+
+    assert drawn(steps) == ["a", "├─ b", "│  └─ c", "└─ d"]
+
+
+def test_siblings_that_look_alike_are_folded_with_all_below_them():
+    pairs = [one for n in range(50) for one in (step(f"x{n}", "a"), step(f"y{n}", f"x{n}"))]
+
+    assert drawn([step("a"), *pairs]) == [
+        "a",
+        "├─ x0",
+        "│  └─ y0",
+        "├─ x1",
+        "│  └─ y1",
+        "├─ x2",
+        "│  └─ y2",
+        "└─ (47 completed, 94 steps)",
+    ]
+
+
+def test_the_one_that_failed_stands_out_of_the_fold():
+    steps = [step("a"), *[step(f"x{n}", "a", state="discarded" if n == 30 else "completed") for n in range(50)]]
+
+    assert "├─ x30" in drawn(steps)
+
+
+def test_nothing_is_folded_when_all_are_asked_for():
+    steps = [step("a"), *[step(f"x{n}", "a") for n in range(50)]]
+
+    assert len(drawn(steps, is_folded=False)) == 51
+
+
+def test_at_some_depth_the_tree_stops_growing_and_each_step_names_its_dependencies():
+    chain = [step("0"), *[step(str(n), str(n - 1)) for n in range(1, 40)]]
+
+    lines = drawn(chain)
+
+    assert len(lines) == 40
+    assert lines[-1].endswith("39 after 38")
+    assert max(map(len, lines)) < 3 * DEEPEST + 20
+
+
+def random_graph(seed, size):
+    chance = random.Random(seed)
+    return [step(str(n), *{str(chance.randrange(n)) for _ in range(3) if n}) for n in range(size)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_step_of_any_graph_is_drawn_exactly_once(seed):
+    steps = random_graph(seed, 200)
+
+    names = [line.step.name for line in tree(steps, is_folded=False) if isinstance(line, StepLine)]
+
+    assert sorted(names, key=int) == [one.name for one in steps]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(random_graph(1, 10_000), id="random"),
+        pytest.param([step("0"), *[step(str(n), str(n - 1)) for n in range(1, 10_000)]], id="chain"),
+        pytest.param([step(str(n)) for n in range(10_000)], id="wide"),
+        pytest.param([*[step(str(n)) for n in range(9_999)], step("end", *map(str, range(9_999)))], id="into one"),
+        pytest.param(
+            [step("0"), *[step(str(n), str((n - 1) // 3 * 3)) for n in range(1, 10_000)]],
+            id="branching at each level",
+        ),
+    ],
+)
+def test_ten_thousand_steps_are_drawn_in_little_time_and_space(steps):
+    began = time.monotonic()
+
+    lines = drawn(steps, is_folded=False)
+
+    assert time.monotonic() - began < 3
+    assert len(lines) == 10_000
+    assert sum(len(line) for line in lines) < 2_000_000

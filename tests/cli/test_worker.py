@@ -1,0 +1,150 @@
+"""`baton worker`: processes that share the work, and how they begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+
+from baton import Baton
+from tests.cli.command import baton, refused, terminated, worker_process
+from tests.programs.sharing import noted
+from tests.waiting import eventually
+
+STEPS = 1_000
+PROGRAM = "tests.programs.sharing"
+
+
+async def living_pools(connection):
+    return await connection.fetchval("select count(*) from pools where dead_at is null")
+
+
+def shared_workflow():
+    workflow = Baton.new(workflow_name="shared").add("first", noted.new())
+    middle = [f"step {number}" for number in range(STEPS - 2)]
+    for name in middle:
+        workflow.add(name, noted.new(seconds=0.02), deps=["first"])
+    return workflow.add("last", noted.new(), deps=middle)
+
+
+@pytest.mark.slow
+async def test_two_processes_share_a_workflow_and_one_is_stopped_half_way(
+    database, engine, connection, effects, tmp_path
+):
+    given = {"database": database, "EFFECTS": str(effects.path)}
+    with ExitStack() as processes:
+        stopped, other = [
+            processes.enter_context(worker_process(PROGRAM, "--queues", "default=10", cwd=tmp_path, **given))
+            for _ in range(2)
+        ]
+
+        async def both_live():
+            return await living_pools(connection) == 2
+
+        await eventually(both_live)
+        run = await shared_workflow().insert()
+        await eventually(lambda: len(effects.read(event="end")) >= STEPS // 2, deadline=30)
+
+        code, logged = await asyncio.to_thread(terminated, stopped)
+        state = await run.wait(timeout=30)
+
+    assert (code, state) == (0, "completed"), logged
+    starts, ends = effects.read(event="start"), effects.read(event="end")
+    assert len(starts) == len(ends) == STEPS
+    assert len({end["step"] for end in ends}) == STEPS
+    assert {start["attempt"] for start in starts} == {1}
+    assert {step.attempt for step in await run.steps()} == {1}
+    by_process = Counter(end["pid"] for end in ends)
+    assert by_process.keys() == {stopped.pid, other.pid}
+    assert min(by_process.values()) >= 100
+
+
+async def test_a_drained_worker_ends_well_and_says_goodbye(database, engine, connection, effects, tmp_path):
+    with worker_process(PROGRAM, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
+        run = await noted.new(seconds=0.2).insert()
+        await eventually(lambda: effects.read(event="start"))
+
+        code, logged = await asyncio.to_thread(terminated, process)
+
+    assert code == 0
+    assert "SIGTERM: draining" in logged
+    assert (await run.status()).state == "completed"
+    assert await living_pools(connection) == 0
+
+
+async def test_a_module_in_the_current_directory_is_found_and_its_processes_find_it_too(database, engine, tmp_path):
+    source = """
+        import os
+        from baton import worker
+
+        @worker(executor="process")
+        def apart() -> int:
+            return os.getpid()
+    """
+    (tmp_path / "here.py").write_text(textwrap.dedent(source))
+    from baton.core import registry
+
+    with worker_process("here", cwd=tmp_path, database=database) as process, registry.isolated():
+        names = {}
+        exec(textwrap.dedent(source), names)
+        run = await names["apart"].new().insert()
+
+        assert await run.result(timeout=30) != process.pid
+
+
+async def test_the_engine_a_module_defines_is_used(database, connection, tmp_path):
+    with worker_process(f"{PROGRAM}:engine", cwd=tmp_path, database=database):
+
+        async def serves_the_other_schema():
+            if await connection.fetchval("select to_regclass('elsewhere.pools') is null"):
+                return False
+            return await connection.fetchval("select count(*) from elsewhere.pools") == 1
+
+        await eventually(serves_the_other_schema)
+
+
+async def test_queues_lease_and_grace_reach_the_pool(database, connection, tmp_path):
+    options = ("--queues", "default=3,web=50", "--lease", "60", "--grace", "0.5")
+    with worker_process(PROGRAM, *options, cwd=tmp_path, database=database):
+        await eventually(lambda: living_pools(connection))
+
+        pool = await connection.fetchrow("select *, expires_at - beat_at as lease from pools")
+
+    assert dict(zip(pool["queues"], pool["limits"], strict=True)) == {"default": 3, "web": 50}
+    assert 55 < pool["lease"].total_seconds() <= 61
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["no_such_module"], "there is no module 'no_such_module' in"),
+        (["tests.no_such_part"], "there is no module 'tests.no_such_part' in"),
+        (["json"], "module 'json' defines no worker; decorate a function in it with @worker"),
+        ([f"{PROGRAM}:missing"], f"{PROGRAM}:missing should be an Engine and is not there"),
+        ([f"{PROGRAM}:not_an_engine"], f"{PROGRAM}:not_an_engine should be an Engine and is of type str"),
+        ([f"{PROGRAM}:engine", "--schema", "x"], "--schema belongs to an engine made here; leave it out, or :engine"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_a_sentence(arguments, expected, database, tmp_path):
+    assert refused(baton("worker", *arguments, cwd=tmp_path, database=database)).startswith(expected)
+
+
+def test_a_module_that_raises_shows_where(tmp_path):
+    (tmp_path / "broken.py").write_text("import json\njson.loads('')\n")
+
+    done = baton("worker", "broken", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert 'broken.py", line 2' in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("baton: module 'broken' cannot be imported: JSONDecodeError: ")
+
+
+@pytest.mark.parametrize("queues", ["", "default", "default=", "default=0", "default=many", "a=1,a=2", "=5"])
+def test_queues_that_make_no_sense_are_a_usage_error(queues, tmp_path):
+    done = baton("worker", "anything", "--queues", queues, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "should read like default=20,web=50" in done.stderr

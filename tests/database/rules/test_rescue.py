@@ -1,0 +1,263 @@
+"""Rule 7: rescue looks at levels, not edges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from baton.database.rows import Claiming
+from tests.database.raw import outcome, overlap, state, states, step, steps
+
+LET_EXPIRE = "update pools set expires_at = clock_timestamp() - interval '1 second' where id = $1"
+
+
+async def entry(psql):
+    return await psql.fetchrow("select *, extract(epoch from scheduled_at - clock_timestamp()) as wait from queue")
+
+
+@pytest.fixture
+async def claimed(pool):
+    """A claim of the step `a` of the workflow `w`, which has two attempts and a dependent."""
+    await pool.insert("w", step("a", max_attempts=2), step("b", "a"))
+    (claimed,) = await pool.claim()
+    return claimed
+
+
+async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attempt(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+
+    ticked = await other.tick()
+
+    assert (ticked.died, ticked.lost, ticked.given_back) == (1, 1, 0)
+    found = await entry(psql)
+    assert (found["state"], found["attempt"], found["token"], found["pool"]) == ("retryable", 1, None, None)
+    assert 0.8 < found["wait"] <= 2.2
+
+
+async def test_a_lost_attempt_is_told_on_the_step(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+
+    await other.tick()
+
+    (error,) = (await steps(psql, "w"))["a"]["errors"]
+    told = json.loads(error)
+    assert (told["kind"], told["attempt"]) == ("lost", 1)
+    assert told["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
+
+
+async def test_a_step_lost_in_its_last_attempt_is_discarded_and_its_dependents_are_cancelled(
+    pool, other, psql, claimed
+):
+    await pool.settle(outcome(claimed, "failed", delay=0))
+    await pool.claim()
+    await psql.execute(LET_EXPIRE, pool.id)
+
+    await other.tick()
+
+    assert await states(psql, "w") == {"a": "discarded", "b": "cancelled"}
+    assert await state(psql, "w") == "failed"
+
+
+async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, claimed):
+    await psql.execute("update queue set attempted_at = attempted_at - interval '1 day'")
+    await pool.beat(claimed.token)
+    await pool.beat(claimed.token)
+
+    ticked = await other.tick()
+
+    assert (ticked.died, ticked.lost, ticked.given_back) == (0, 0, 0)
+
+
+async def test_a_pool_that_beats_before_the_sweep_lives_however_late_it_is(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+    assert await pool.beat(claimed.token)
+
+    assert (await other.tick()).died == 0
+
+
+async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+    async with pool.connection.transaction():
+        await pool.beat(claimed.token)
+
+        assert (await other.tick()).died == 0
+
+    assert (await other.tick()).died == 0
+
+
+async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+
+    ticked, is_alive = await overlap(other.connection, other.tick(), pool.connection, pool.beat(claimed.token))
+
+    assert (ticked.lost, is_alive) == (1, False)
+
+
+async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+    await other.tick()
+
+    assert not await pool.beat(claimed.token)
+    assert not await pool.beat()
+
+    found = await psql.fetchrow("select dead_at, expires_at < clock_timestamp() from pools where id = $1", pool.id)
+    assert found[0] is not None
+    assert found[1]
+
+
+@pytest.mark.parametrize("fate", ["dead", "unknown"])
+async def test_a_pool_that_is_dead_or_unknown_is_given_nothing(pool, psql, fate):
+    await pool.insert("w", step("a"))
+    gone = {"dead": "update pools set dead_at = clock_timestamp()", "unknown": "delete from pools"}
+    await psql.execute(gone[fate])
+
+    assert await pool.claim() == []
+
+    assert await states(psql, "w") == {"a": "available"}
+
+
+async def test_the_beat_of_an_unknown_pool_says_it_is_dead(pool, psql):
+    await psql.execute("delete from pools")
+
+    assert not await pool.beat()
+
+
+async def test_the_entries_of_an_unknown_pool_are_rescued(pool, other, psql, claimed):
+    await psql.execute("delete from pools where id = $1", pool.id)
+
+    assert (await other.tick()).lost == 1
+
+
+async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_next_sweep(pool, other, psql):
+    await pool.insert("w", step("a"))
+    async with pool.connection.transaction():
+        await pool.claim()
+        await psql.execute(LET_EXPIRE, pool.id)
+        assert (await other.tick()).lost == 0
+
+    assert (await other.tick()).lost == 1
+
+
+async def test_two_sweeps_at_once_rescue_once(pool, other, psql, connect, claimed):
+    third = type(other)(await connect(), other.store, other.id)
+    third.store = type(other.store)(third.connection, "baton")
+    await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
+
+    first, second = await overlap(other.connection, other.tick(), third.connection, third.tick())
+
+    assert (first.lost, second.lost) == (1, 0)
+    assert (await entry(psql))["attempt"] == 1
+
+
+async def test_a_settle_that_waited_for_the_rescue_is_refused(pool, other, psql, claimed):
+    await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
+
+    _, accepted = await overlap(
+        other.connection, other.tick(), pool.connection, pool.settle(outcome(claimed, "completed"))
+    )
+
+    assert accepted == [False]
+
+
+async def test_a_settle_before_the_rescue_counts_although_the_lease_is_lost(pool, other, psql, claimed):
+    await psql.execute(LET_EXPIRE, pool.id)
+
+    _, ticked = await overlap(
+        pool.connection, pool.settle(outcome(claimed, "completed")), other.connection, other.tick()
+    )
+
+    assert (ticked.died, ticked.lost) == (1, 0)
+    assert (await states(psql, "w"))["a"] == "completed"
+
+
+async def test_a_pool_that_left_is_swept_without_waiting_for_its_lease(pool, other, claimed):
+    await pool.store.leave(pool.id)
+
+    assert (await other.tick()).lost == 1
+
+
+async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_beats(pool, other, psql, claimed):
+    await pool.insert("v", step("h"))
+    (healthy,) = await pool.claim()
+
+    swept = []
+    for _ in range(2):
+        await pool.beat(healthy.token)
+        swept.append((await other.tick()).given_back)
+
+    assert swept == [0, 1]
+    assert (await states(psql, "w"))["a"] == "available"
+    assert (await states(psql, "v"))["h"] == "executing"
+    assert (await steps(psql, "w"))["a"]["attempt"] == 0
+
+
+async def test_a_claim_that_is_listed_is_never_given_back(pool, other, psql, claimed):
+    for _ in range(4):
+        await pool.beat(claimed.token)
+        assert (await other.tick()).given_back == 0
+
+
+async def test_a_token_listed_before_its_claim_was_sent_protects_it(pool, other, claimed):
+    claiming = Claiming(claimed.token.__class__(int=7), {"default": 5})
+    await pool.insert("v", step("late"))
+    await pool.beat(claimed.token, claiming.token)
+    await pool.store.claim(pool.id, claiming)
+    await pool.beat(claimed.token, claiming.token)
+
+    assert (await other.tick()).given_back == 0
+
+
+async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_unlisted(pool, other, claimed):
+    await pool.beat()
+    await pool.beat()
+    await pool.insert("v", step("fresh"))
+    await pool.claim()
+
+    ticked = await other.tick()
+
+    assert ticked.given_back == 1
+    assert (await states(pool.connection, "v"))["fresh"] == "executing"
+
+
+async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
+    await pool.insert("v", step("x"))
+    (voided,) = await pool.claim()
+    await other.cancel("v")
+
+    beaten = await pool.store.beat(pool.id, [claimed.token, voided.token], ["work"], 30)
+
+    assert beaten.held == {(claimed.step_id, claimed.token)}
+
+
+async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, other, psql):
+    await pool.insert("w", *[step(f"s{n}") for n in range(5)])
+    await pool.claim()
+    await pool.store.leave(pool.id)
+
+    rounds = [await other.store.tick(sweep=True, keep=None, limit=2) for _ in range(3)]
+
+    assert [(ticked.lost, ticked.next_in == 0) for ticked in rounds] == [(2, True), (2, True), (1, False)]
+
+
+async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_rescued(pool, other, psql, claimed):
+    await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
+
+    ticked = await other.tick()
+
+    assert await psql.fetchval("select count(*) from pools where id = $1", pool.id) == 0
+    assert ticked.lost == 1
+
+
+async def test_a_dead_pool_that_somebody_looks_at_holds_up_no_sweep(pool, other, psql, claimed):
+    await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
+    async with psql.transaction():
+        await psql.execute("select from pools where id = $1 for update", pool.id)
+
+        assert (await other.tick()).lost == 1
+
+
+async def test_a_process_that_registers_again_is_another_pool(pool, connect):
+    again = await type(pool).register(await connect())
+
+    assert again.id != pool.id
