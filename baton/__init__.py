@@ -6,6 +6,7 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
 """
 
 from baton.context import Context
+from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.references import result_of
 from baton.core.retry import Exponential
@@ -61,6 +62,7 @@ __all__ = [
     "InvalidOption",
     "InvalidWorkflow",
     "Job",
+    "Limits",
     "NoAddress",
     "NoEngine",
     "NoResult",

@@ -7,6 +7,7 @@ import logging
 from types import TracebackType
 from typing import Self
 
+from baton.core.limits import Limits
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Dialing, Replayed, replayed
@@ -40,6 +41,7 @@ class Engine:
         transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
             per session, and notices are heard at `listener_address`, or not at all: then the library polls.
         listener_address: another address of the same database, for the connection that listens.
+        limits: how large a workflow, arguments and results may be.
 
     Raises on entry:
         NoAddress, InvalidAddress: see `address`.
@@ -57,9 +59,11 @@ class Engine:
         connections: int = 4,
         transaction_pooler: bool = False,
         listener_address: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         migrating.quoted(schema)
         self.schema = schema
+        self.limits = limits or Limits()
         self._argument = address
         self._migrate = migrate
         self._size = connections

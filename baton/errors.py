@@ -28,27 +28,17 @@
         ├── SchemaOutdated                `baton migrate` brings it up to date
         └── SchemaTooNew                  this library is too old for it
 
-The records in `InvalidWorkflow.faults` are values and not exceptions: a graph may have many at once.
+The records in `InvalidWorkflow.faults` are of baton.faults.
 """
 
 # ruff: noqa: N818  # the names say what happened; an "Error" behind each would add nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import Any
 
-COMPARED_NAMES = 5_000
-SHOWN_MEMBERS = 40
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    # A misspelled name in a graph of a hundred thousand steps has to be answered at once.
-    similar_in_length = [other for other in known if abs(len(other) - len(name)) <= 2]
-    matches = get_close_matches(name, similar_in_length[:COMPARED_NAMES], n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+from baton.faults import Fault, did_you_mean
 
 
 def _restored(kind: type[BatonError], message: str, facts: dict[str, Any]) -> BatonError:
@@ -69,97 +59,6 @@ class BatonError(Exception):
         # The subclasses take facts and not their message: the default would call them with the message, and an
         # error that crosses a process or is copied would become a TypeError.
         return _restored, (type(self), str(self), self.__dict__)
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyWorkflow:
-    """The workflow has no step."""
-
-    def __str__(self) -> str:
-        return "the workflow has no steps; add at least one"
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownDependency:
-    """A step waits for a name that no step has."""
-
-    step: str
-    dependency: str
-    known: Sequence[str] = field(repr=False)
-
-    def __str__(self) -> str:
-        hint = _did_you_mean(self.dependency, self.known)
-        return f"step {self.step!r} depends on {self.dependency!r}, which is not in the workflow{hint}"
-
-
-@dataclass(frozen=True, slots=True)
-class SelfDependency:
-    """A step waits for itself."""
-
-    step: str
-
-    def __str__(self) -> str:
-        return f"step {self.step!r} depends on itself"
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """Steps wait for each other in a circle; none of them could ever start."""
-
-    members: tuple[str, ...]
-    """In the order in which they would run: each is waited for by the next, and the last by the first."""
-
-    def __str__(self) -> str:
-        names = [repr(name) for name in self.members]
-        if len(names) > SHOWN_MEMBERS:
-            half = SHOWN_MEMBERS // 2
-            names[half:-half] = [f"({len(names) - 2 * half} more)"]
-        circle = " -> ".join([*names, names[0]])
-        return f"steps wait for each other in a cycle: {circle}"
-
-
-@dataclass(frozen=True, slots=True)
-class ArgumentNotJSON:
-    """An argument of a step has no faithful form in JSON."""
-
-    step: str
-    path: str
-    """Where the value stands, such as `$.items[3]`; `$` is the mapping of arguments by name."""
-    why: str
-
-    def __str__(self) -> str:
-        return f"step {self.step!r} has an argument that is not JSON, at {self.path}: {self.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class MetaNotJSON:
-    """The workflow's meta has no faithful form in JSON."""
-
-    path: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"the workflow's meta is not JSON, at {self.path}: {self.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class IgnoredWithoutDefault:
-    """A parameter takes the result of a step that may end without one, and has no default for that case."""
-
-    step: str
-    parameter: str
-    dependency: str
-
-    def __str__(self) -> str:
-        return (
-            f"step {self.step!r} goes on when {self.dependency!r} ends without a result, but its parameter "
-            f"{self.parameter!r} takes that result and has no default; give it one"
-        )
-
-
-Fault = (
-    EmptyWorkflow | UnknownDependency | SelfDependency | Cycle | ArgumentNotJSON | MetaNotJSON | IgnoredWithoutDefault
-)
 
 
 class InvalidWorkflow(BatonError, ValueError):
@@ -266,7 +165,7 @@ class StepNotFound(BatonError, LookupError):
     def __init__(self, workflow_id: str, step: str, known: Sequence[str] = ()) -> None:
         self.workflow_id = workflow_id
         self.step = step
-        hint = _did_you_mean(step, known)
+        hint = did_you_mean(step, known)
         super().__init__(f"workflow {workflow_id!r} has no step {step!r}{hint}")
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
@@ -60,6 +60,7 @@ class WorkerPool:
         grace: seconds that running attempts have to end when the pool is left.
         keep: how long finished workflows are kept; None for ever.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
+        redact: is given every error text, traceback and reason before it is stored, and returns what is stored.
         processes: how many processes run workers with `executor="process"`; left out, one per processor.
 
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
@@ -76,6 +77,7 @@ class WorkerPool:
         grace: Seconds = 30,
         keep: timedelta | None = timedelta(days=7),
         max_block: Seconds = 600,
+        redact: Callable[[str], str] | None = None,
         processes: int | None = None,
     ) -> None:
         self.queues = _checked_queues(queues)
@@ -86,6 +88,7 @@ class WorkerPool:
         self._grace_seconds = seconds("grace", grace)
         self._max_block_seconds = seconds("max_block", max_block)
         self._keep = keep
+        self._redact = redact
         self._processes = processes or os.cpu_count() or 1
         self._id = NO_POOL
 
@@ -146,7 +149,8 @@ class WorkerPool:
         self._tokens = Tokens()
         self._producer = Producer(self.queues)
         self._attempts = Attempts(self._work, self._tasks)
-        self._runner = Runner(Executors(threads=sum(self.queues.values()), processes=self._processes))
+        executors = Executors(threads=sum(self.queues.values()), processes=self._processes)
+        self._runner = Runner(executors, self._engine.limits, self._redact)
         self._exchange = Exchange(
             dialing, schema, self._producer, self._tokens, pool=lambda: self._id, start=self._begin
         )

@@ -13,6 +13,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from baton.core import registry
+from baton.core.limits import Limits
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.channel import Notice, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import replayed
@@ -21,6 +22,7 @@ from baton.database.rows import Inserted, Watched
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.engine import Engine, default_engine, entered_engine
 from baton.errors import (
+    InvalidWorkflow,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -275,15 +277,18 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | Connection | None)
     """Insert a checked workflow in one transaction, or nothing of it.
 
     Raises:
+        InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
     """
     match using:
         case None | Engine():
             engine = using or default_engine()
+            _demand_within(engine.limits, spec)
             inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
             run = Run(spec.id, engine)
         case asyncpg.Connection() | PoolConnectionProxy():
             entered = entered_engine()
+            _demand_within(entered.limits if entered else Limits(), spec)
             inserted = await _insert_within(spec, using, entered.schema if entered else "baton")
             run = Run(spec.id, entered)
             run._transaction = using
@@ -296,6 +301,11 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | Connection | None)
         raise WorkflowExists(spec.id)
     run._steps = spec.steps
     return run
+
+
+def _demand_within(limits: Limits, spec: WorkflowSpec) -> None:
+    if faults := limits.faults(spec):
+        raise InvalidWorkflow(faults)
 
 
 async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:

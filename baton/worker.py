@@ -22,7 +22,8 @@ from baton.core.options import GivenOptions, Options, Seconds, job_options, work
 from baton.core.references import to_json
 from baton.core.retry import Backoff, as_backoff
 from baton.core.spec import StepSpec, WorkflowSpec
-from baton.errors import ArgumentNotJSON, ArgumentsDoNotFit, Fault, InvalidOption, InvalidWorkflow, UnknownDependency
+from baton.errors import ArgumentsDoNotFit, InvalidOption, InvalidWorkflow
+from baton.faults import ArgumentNotJSON, Fault, UnknownDependency
 from baton.run import Run, insert_workflow
 
 if TYPE_CHECKING:

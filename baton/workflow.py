@@ -12,16 +12,8 @@ from baton.core.fingerprint import fingerprint
 from baton.core.graph import Graph, dependents_of, resolve
 from baton.core.names import checked_name, checked_text, normalised
 from baton.core.spec import WorkflowSpec
-from baton.errors import (
-    DuplicateStep,
-    EmptyWorkflow,
-    Fault,
-    IgnoredWithoutDefault,
-    InvalidOption,
-    InvalidWorkflow,
-    MetaNotJSON,
-    NotJSON,
-)
+from baton.errors import DuplicateStep, InvalidOption, InvalidWorkflow, NotJSON
+from baton.faults import EmptyWorkflow, Fault, IgnoredWithoutDefault, MetaNotJSON
 from baton.run import Run, insert_workflow
 from baton.worker import Flags, Job, Worker, faults_of, step_spec, written_step
 

@@ -11,16 +11,8 @@ import pytest
 from baton.context import Context
 from baton.core import registry
 from baton.core.references import result_of
-from baton.errors import (
-    Cycle,
-    DuplicateStep,
-    InvalidName,
-    InvalidOption,
-    InvalidWorkflow,
-    SelfDependency,
-    StepNotFound,
-    UnknownDependency,
-)
+from baton.errors import DuplicateStep, InvalidName, InvalidOption, InvalidWorkflow, StepNotFound
+from baton.faults import Cycle, SelfDependency, UnknownDependency
 from baton.worker import worker
 from baton.workflow import Baton
 

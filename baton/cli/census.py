@@ -81,8 +81,10 @@ def standard_library() -> Path:
 def packages_in(library: Path) -> list[str]:
     """Return the top-level packages (folders) and modules (single files), those with the most source first.
 
-    Raises: CommandError if the folder has none.
+    Raises: CommandError if it is no folder or has none.
     """
+    if not library.is_dir():
+        raise CommandError(f"{library} is not a folder; name one that has Python source with --library")
     sizes = {path.name: size for path in library.iterdir() if (size := sum(map(_size, _sources(path))))}
     if not sizes:
         raise CommandError(f"{library} has no Python source; name a folder that has some with --library")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from baton.errors import Cycle, SelfDependency, UnknownDependency
+from baton.faults import Cycle, SelfDependency, UnknownDependency
 
 MAX_SUGGESTIONS = 20
 """How many unknown names are compared with the known ones; each costs a look at all names."""

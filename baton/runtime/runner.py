@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
 from baton.core import registry
-from baton.core.outcome import Outcome, discarded, failed, given_back, unknown_worker
+from baton.core.limits import Limits
+from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
 from baton.core.registry import Registered
 from baton.errors import ArgumentsDoNotFit
 from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
 
+Redact = Callable[[str], str]
+
 
 class Runner:
-    def __init__(self, executors: Executors) -> None:
+    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`."""
+
+    def __init__(self, executors: Executors, limits: Limits, redact: Redact | None) -> None:
         self._executors = executors
+        self._limits = limits
+        self._redact = redact
 
     async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and say how it ended; None if it was stopped and nobody wants to know.
@@ -29,7 +38,20 @@ class Runner:
             outcome = await self._run(attempt, worker)
         finally:
             attempt.end()
-        return _timed_out(attempt, worker) if attempt.cause is Cause.TIMEOUT else outcome
+        if attempt.cause is Cause.TIMEOUT:
+            outcome = _timed_out(attempt, worker)
+        if outcome is None:
+            return None
+        outcome = self._limits.applied(outcome)
+        if outcome.kind == "failed" and outcome.delay is None:
+            outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
+        return self._redacted(outcome)
+
+    def _redacted(self, outcome: Outcome) -> Outcome:
+        if self._redact is None or outcome.kind == "completed":
+            return outcome
+        detail = outcome.detail and _redacted(self._redact, outcome.detail)
+        return replace(outcome, detail=detail, trace=outcome.trace and _redacted(self._redact, outcome.trace))
 
     async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
         if attempt.cause is not None:
@@ -50,6 +72,13 @@ class Runner:
             raise
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
             return failed(error, attempt.claimed.attempt, worker.backoff)
+
+
+def _redacted(redact: Redact, text: str) -> str:
+    try:
+        return storable(redact(text), MAX_TRACE)
+    except Exception:  # noqa: BLE001 - the user's code; its failure must not let the text through
+        return "(left out: the redaction of this text failed)"
 
 
 def _is_cancelled_from_outside() -> bool:

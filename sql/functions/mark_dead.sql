@@ -4,7 +4,7 @@ language plpgsql
 set search_path from current
 as $$
 declare
-    expired bigint[] := array(
+    expired   bigint[] := array(
         select p.id
           from pools p
          where p.dead_at is null
@@ -12,12 +12,20 @@ declare
          order by p.id
            for update skip locked
     );
+    forgotten bigint[];
 begin
     update pools p
        set dead_at = clock_timestamp(),
            tokens = '{}'
      where p.id = any(expired);
     -- An entry of a pool that is not in the table is rescued like one of a dead pool, so forgetting is safe.
-    delete from pools p where p.dead_at < clock_timestamp() - interval '1 day';
+    -- Two sweeps forget at the same time: the second must not wait for the first, which may wait for a workflow.
+    forgotten := array(
+        select p.id
+          from pools p
+         where p.dead_at < clock_timestamp() - interval '1 day'
+           for update skip locked
+    );
+    delete from pools p where p.id = any(forgotten);
     return cardinality(expired);
 end $$;

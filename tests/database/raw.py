@@ -13,7 +13,7 @@ import asyncpg
 from baton.core.outcome import Outcome
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.channel import channel
-from baton.database.rows import Advanced, Cancelled, Claimed, Claiming, Inserted, Retried, Settling, Ticked
+from baton.database.rows import Advanced, Beaten, Cancelled, Claimed, Claiming, Inserted, Retried, Settling, Ticked
 from baton.database.store import Store
 from tests.waiting import eventually
 
@@ -95,6 +95,7 @@ class RawPool:
     store: Store
     id: int
     held: dict[tuple[str, str], Claimed] = field(default_factory=dict)
+    beats: int = 0
 
     @classmethod
     async def register(cls, connection: asyncpg.Connection, lease_seconds: float = 30) -> RawPool:
@@ -146,8 +147,10 @@ class RawPool:
     async def retry(self, workflow_id: str, *steps: str) -> Retried:
         return await self.store.retry(workflow_id, steps or None)
 
-    async def beat(self, *tokens: UUID) -> bool:
-        return (await self.store.beat(self.id, tokens, [WORKER], 30)).is_alive
+    async def beat(self, *tokens: UUID, number: int | None = None) -> Beaten:
+        """Beat, as the next in line or with the given number."""
+        self.beats += 1
+        return await self.store.beat(self.id, number or self.beats, tokens, [WORKER], 30)
 
     async def tick(self, sweep: bool = True) -> Ticked:
         return await self.store.tick(sweep=sweep, keep=None, limit=1000)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 
 from baton.database.rows import Claiming
-from tests.database.raw import outcome, overlap, state, states, step, steps
+from tests.database.raw import RawPool, outcome, overlap, state, states, step, steps
 
 LET_EXPIRE = "update pools set expires_at = clock_timestamp() - interval '1 second' where id = $1"
 
@@ -71,7 +72,7 @@ async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, 
 
 async def test_a_pool_that_beats_before_the_sweep_lives_however_late_it_is(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
-    assert await pool.beat(claimed.token)
+    assert (await pool.beat(claimed.token)).is_alive
 
     assert (await other.tick()).died == 0
 
@@ -89,17 +90,17 @@ async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, oth
 async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    ticked, is_alive = await overlap(other.connection, other.tick(), pool.connection, pool.beat(claimed.token))
+    ticked, beaten = await overlap(other.connection, other.tick(), pool.connection, pool.beat(claimed.token))
 
-    assert (ticked.lost, is_alive) == (1, False)
+    assert (ticked.lost, beaten.is_alive) == (1, False)
 
 
 async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
     await other.tick()
 
-    assert not await pool.beat(claimed.token)
-    assert not await pool.beat()
+    assert not (await pool.beat(claimed.token)).is_alive
+    assert not (await pool.beat()).is_alive
 
     found = await psql.fetchrow("select dead_at, expires_at < clock_timestamp() from pools where id = $1", pool.id)
     assert found[0] is not None
@@ -120,7 +121,7 @@ async def test_a_pool_that_is_dead_or_unknown_is_given_nothing(pool, psql, fate)
 async def test_the_beat_of_an_unknown_pool_says_it_is_dead(pool, psql):
     await psql.execute("delete from pools")
 
-    assert not await pool.beat()
+    assert not (await pool.beat()).is_alive
 
 
 async def test_the_entries_of_an_unknown_pool_are_rescued(pool, other, psql, claimed):
@@ -140,8 +141,7 @@ async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_n
 
 
 async def test_two_sweeps_at_once_rescue_once(pool, other, psql, connect, claimed):
-    third = type(other)(await connect(), other.store, other.id)
-    third.store = type(other.store)(third.connection, "baton")
+    third = await RawPool.register(await connect())
     await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
 
     first, second = await overlap(other.connection, other.tick(), third.connection, third.tick())
@@ -199,7 +199,7 @@ async def test_a_claim_that_is_listed_is_never_given_back(pool, other, psql, cla
 
 
 async def test_a_token_listed_before_its_claim_was_sent_protects_it(pool, other, claimed):
-    claiming = Claiming(claimed.token.__class__(int=7), {"default": 5})
+    claiming = Claiming(uuid4(), {"default": 5})
     await pool.insert("v", step("late"))
     await pool.beat(claimed.token, claiming.token)
     await pool.store.claim(pool.id, claiming)
@@ -220,12 +220,21 @@ async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_un
     assert (await states(pool.connection, "v"))["fresh"] == "executing"
 
 
+async def test_a_beat_that_was_given_up_and_arrives_late_counts_for_nothing(pool, other, claimed):
+    await pool.beat(number=1)
+    await pool.beat(claimed.token, number=3)
+
+    assert (await pool.beat(number=2)).is_alive
+
+    assert (await other.tick()).given_back == 0
+
+
 async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     await pool.insert("v", step("x"))
     (voided,) = await pool.claim()
     await other.cancel("v")
 
-    beaten = await pool.store.beat(pool.id, [claimed.token, voided.token], ["work"], 30)
+    beaten = await pool.beat(claimed.token, voided.token)
 
     assert beaten.held == {(claimed.step_id, claimed.token)}
 
@@ -258,6 +267,6 @@ async def test_a_dead_pool_that_somebody_looks_at_holds_up_no_sweep(pool, other,
 
 
 async def test_a_process_that_registers_again_is_another_pool(pool, connect):
-    again = await type(pool).register(await connect())
+    again = await RawPool.register(await connect())
 
     assert again.id != pool.id

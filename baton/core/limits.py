@@ -1,0 +1,56 @@
+"""How large a workflow and what it carries may be; without limits one slip fills the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baton.core.outcome import Outcome
+from baton.core.spec import WorkflowSpec
+from baton.faults import ArgumentsTooLarge, Fault, TooManySteps
+
+MOST_STEPS = 4_194_304
+"""What the ids of steps have room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of an engine, on by default. Names, nesting and error texts have fixed ones."""
+
+    steps: int = 1_000_000
+    """Steps of one workflow; never more than 4,194,304."""
+    argument_bytes: int = 1 << 20
+    """Bytes of one step's arguments as JSON."""
+    result_bytes: int = 8 << 20
+    """Bytes of one step's result as JSON."""
+
+    def faults(self, spec: WorkflowSpec) -> list[Fault]:
+        """Return what in a workflow is beyond the limits."""
+        most = min(self.steps, MOST_STEPS)
+        faults: list[Fault] = []
+        if len(spec.steps) > most:
+            faults.append(TooManySteps(len(spec.steps), most))
+        faults.extend(
+            ArgumentsTooLarge(step.name, _size(step.args), self.argument_bytes)
+            for step in spec.steps
+            if _is_larger(step.args, self.argument_bytes)
+        )
+        return faults
+
+    def applied(self, outcome: Outcome) -> Outcome:
+        """Return the outcome, or a failed attempt, its delay left open, in place of a result that is too large."""
+        if outcome.kind != "completed" or outcome.detail is None or not _is_larger(outcome.detail, self.result_bytes):
+            return outcome
+        size = _size(outcome.detail)
+        text = (
+            f"the result has {size:,} bytes as JSON, and the limit is {self.result_bytes:,}; store it and return where"
+        )
+        return Outcome("failed", text, delay=delay)
+
+
+def _is_larger(text: str, most: int) -> bool:
+    # A character has 1 to 4 bytes: few texts are near enough to the limit to be encoded for counting.
+    return len(text) > most or (len(text) * 4 > most and _size(text) > most)
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
