@@ -27,6 +27,7 @@ SUMMARY_COLUMNS = ("processes", "wall time", "packages a process counted (by pro
 class Finished:
     """One run of the census."""
 
+    workflow_id: str
     slots: int
     seconds: float
     """From the insert to the last result, starting the worker processes included."""
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
             address = server.enter_context(EmbeddedServer.start(temporary=True)).dsn()
         runs = asyncio.run(_measured(Engine(address, schema=arguments.schema), library, packages, (1, slots)))
     _report(library, runs)
+    if arguments.address is not None:
+        print(f"\nIts steps are there still: baton show {runs[-1].workflow_id} --schema {arguments.schema}")
 
 
 async def _measured(engine: Engine, library: Path, packages: Sequence[str], slots: Sequence[int]) -> list[Finished]:
@@ -68,7 +71,7 @@ async def _counted(engine: Engine, library: Path, packages: Sequence[str], slots
         with meter(steps) as shown:
             await _watch(run, shown, began)
         found: Census = await run.result("census")
-    return Finished(slots, clock() - began, found)
+    return Finished(run.id, slots, clock() - began, found)
 
 
 async def _watch(run: Run, shown: Meter, began: float) -> None:

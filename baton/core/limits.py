@@ -41,10 +41,8 @@ class Limits:
         if outcome.kind != "completed" or outcome.detail is None or not _is_larger(outcome.detail, self.result_bytes):
             return outcome
         size = _size(outcome.detail)
-        text = (
-            f"the result has {size:,} bytes as JSON, and the limit is {self.result_bytes:,}; store it and return where"
-        )
-        return Outcome("failed", text, delay=delay)
+        what = f"the result has {size:,} bytes as JSON, and the limit is {self.result_bytes:,}"
+        return Outcome("failed", f"{what}; store the data elsewhere and return where it is")
 
 
 def _is_larger(text: str, most: int) -> bool:

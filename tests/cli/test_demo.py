@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from textwrap import dedent
 
 import pytest
 
@@ -26,6 +28,9 @@ def test_the_census_of_the_standard_library_agrees_with_a_plain_loop(tmp_path):
     one, two = (re.findall(r"(\d+): (\d+)", line) for line in said.splitlines()[-2:])
     assert (len(one), len(two)) == (1, 2)
     assert sum(int(packages) for _, packages in two) == len(packages_in(library))
+    for pid, _ in [*one, *two]:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
 
 def test_the_census_runs_on_a_given_database_again_and_again(database, tmp_path):
@@ -37,6 +42,10 @@ def test_the_census_runs_on_a_given_database_again_and_again(database, tmp_path)
 
         assert "small.py" in said
         assert "starting a PostgreSQL server" not in said
+        workflow = re.search(r"baton show (\S+) --schema baton_demo", said)[1]
+        assert " is completed: 3 completed" in succeeded(
+            baton("show", workflow, "--schema", "baton_demo", cwd=tmp_path, database=database)
+        )
 
 
 def test_the_standard_library_has_at_least_a_hundred_packages():
@@ -52,12 +61,13 @@ def test_a_file_is_counted_by_what_it_defines(tmp_path):
         class A:
             def method(self):
                 def inner(): ...
+                return inner
         async def later():
             pass
     """
-    (tmp_path / "a.py").write_text("\n".join(line[8:] for line in source.splitlines()[1:]))
+    (tmp_path / "a.py").write_text(dedent(source).lstrip())
 
-    assert count_file(tmp_path / "a.py", "a.py") == Count(1, 2, 1, 1, 6, 0, Longest(2, "method", "a.py"))
+    assert count_file(tmp_path / "a.py", "a.py") == Count(1, 2, 1, 1, 6, 0, Longest(3, "method", "a.py"))
 
 
 @pytest.mark.parametrize("source", [b"print 1", b"\xff", b"# coding: none\n", b"a\0b", b"(" * 300 + b")" * 300])

@@ -1,0 +1,77 @@
+"""The examples run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from tests.cli.command import DEADLINE_SECONDS, ROOT, environment, python, succeeded
+from tests.cli.library import counted_plainly, library_in
+
+EXAMPLES = ROOT / "examples"
+
+
+def run_example(name, *arguments, **given):
+    return succeeded(python(str(EXAMPLES / name), *arguments, **given))
+
+
+def test_every_example_is_run_here():
+    tested = set(re.findall(r'"(\w+\.py)"', (ROOT / "tests" / "test_examples.py").read_text())) | {"fastapi_app.py"}
+
+    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+
+
+@pytest.mark.slow
+def test_the_census_agrees_with_a_plain_loop(database, tmp_path):
+    library = library_in(tmp_path / "library")
+
+    said = run_example("stdlib_census.py", str(library), cwd=tmp_path, database=database)
+
+    plain = counted_plainly(library)
+    assert said.count(
+        f"{plain.modules:,} modules, {plain.functions:,} functions, {plain.async_functions:,} async_functions, "
+        f"{plain.classes:,} classes, {plain.lines:,} lines, {plain.unparsed:,} unparsed\n"
+        f"the longest function has {plain.longest} lines: "
+    ) == (2 if os.cpu_count() != 1 else 1)
+    assert int(re.search(r"(\d+) packages, 1 of 1 process", said)[1]) >= 100
+
+
+def test_the_pages_are_compared(database, tmp_path):
+    said = run_example("compare_pages.py", cwd=tmp_path, database=database)
+
+    assert "11 words and 8 words share the, outcome, is, step" in said
+    assert said.count("completed in attempt 1") == 6
+
+
+def test_an_order_that_is_rolled_back_has_no_workflow(database, tmp_path):
+    said = run_example("transactional_insert.py", database, cwd=tmp_path)
+
+    assert said == "shipped order 1\nrolled back: the card was refused\n1 order, 1 workflow\n"
+
+
+def test_the_application_takes_orders_over_http_and_ends_well(database, tmp_path):
+    command = ["uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *command], cwd=tmp_path, env=environment(database), stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            address = next(found[1] for line in server.stderr if (found := re.search(r"running on (\S+)", line)))
+            with httpx.Client(base_url=address, timeout=DEADLINE_SECONDS, trust_env=False) as client:
+                ordered = client.post("/reports", params={"title": "hello durable world"})
+                report = client.get(f"/reports/{ordered.json()['id']}")
+                missing = client.get("/reports/none")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            rest = server.stderr.read()
+        assert server.wait(DEADLINE_SECONDS) in (0, -signal.SIGTERM), rest
+
+    assert ordered.status_code == 202
+    assert report.json() == {"report": "Hello Durable World"}
+    assert (missing.status_code, missing.json()["detail"].split(";")[0]) == (404, "there is no workflow 'none'")
+    assert "Application shutdown complete" in rest
