@@ -27,6 +27,7 @@ from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
 from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
+from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
@@ -221,7 +222,9 @@ class WorkerPool:
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
         try:
+            await pause("before the worker")
             outcome = await self._runner.run(attempt)
+            await pause("after the worker")
             self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, outcome) if outcome else None)
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()

@@ -130,3 +130,12 @@ async def engine(database: str) -> AsyncIterator[Any]:
 def effects(tmp_path: Path) -> Effects:
     """A log of effects that several processes may write."""
     return Effects(tmp_path / "effects.log")
+
+
+@pytest.fixture
+def own_workers() -> Iterator[None]:
+    """Forget the workers that the test defines."""
+    from baton.core import registry
+
+    with registry.isolated():
+        yield

@@ -16,6 +16,7 @@ from baton.database.connections import Dialing, Line, describe, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.rows import Advanced, Claimed, Claiming, Settling
 from baton.database.store import Store
+from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.settler import Settler
 from baton.runtime.tokens import Tokens
@@ -121,11 +122,13 @@ class Exchange:
         return Request(self._pool(), settling, Claiming(self._tokens.draw(), reserved))
 
     async def _call(self, store: Store, request: Request) -> None:
+        advanced: Advanced | None = None
         attempt = 0
-        while True:
+        while advanced is None:
             try:
-                self._answered(request, await store.advance(request.pool, request.settling, request.claiming))
-                break
+                await pause("before advance")
+                advanced = await store.advance(request.pool, request.settling, request.claiming)
+                await pause("after advance")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
                 log.warning("a call to the engine failed and is sent again: %s", describe(error))
@@ -137,6 +140,7 @@ class Exchange:
                 else:
                     await asyncio.sleep(pause_before(attempt))
                     attempt += 1
+        self._answered(request, advanced)
         self._free.append(store)
         self._wake.set()
 

@@ -26,10 +26,10 @@ class Plain:
     unparsed: int = 0
 
 
-def library_in(folder: Path) -> Path:
+def library_in(folder: Path, pattern: str = "*") -> Path:
     """A folder with links to the packages and modules of the standard library, most of them."""
     folder.mkdir()
-    for path in Path(sysconfig.get_path("stdlib")).iterdir():
+    for path in Path(sysconfig.get_path("stdlib")).glob(pattern):
         if path.name not in LEFT_OUT:
             (folder / path.name).symlink_to(path)
     return folder

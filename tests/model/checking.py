@@ -24,9 +24,9 @@ from tests.model.rules import (
 )
 
 Event = Mapping[str, Any]
-"""A line of the effects log: `workflow`, `step`, `event` ("start", "end", or "hang" between the two), `attempt` (None if
-the worker cannot know it), `queue`, `pool` (the process id of the worker pool, None if the worker cannot know it); of a
-start what was `given`, of an end the `act`.
+"""A line of the effects log: `workflow`, `step`, `event` ("start", "end", or "hang" between the two), `attempt` (None
+if the worker cannot know it), `queue`, `pool` (the process id of the worker pool, None if the worker cannot know it);
+of a start what was `given`, of an end the `act`.
 """
 
 
@@ -55,9 +55,9 @@ class Observed:
 
 def violations(observed: Observed) -> list[str]:
     """What is not as the rules say, each as one sentence; empty if all is well."""
+    if unfit := list(_of_the_end(observed)):
+        return unfit
     found = list(_of_the_whole(observed))
-    if found:
-        return found
     possible = foretold(observed.plan)
     for step in observed.plan.steps:
         found += [f"step {step.name!r} {wrong}" for wrong in _of_step(observed, step, possible[step.name])]
@@ -79,9 +79,10 @@ def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]
     ]
 
 
-def _of_the_whole(observed: Observed) -> Iterator[str]:
-    plan, records = observed.plan, observed.records
-    planned = {step.name for step in plan.steps}
+def _of_the_end(observed: Observed) -> Iterator[str]:
+    """Without this nothing else can be judged."""
+    records = observed.records
+    planned = {step.name for step in observed.plan.steps}
     if records.keys() != planned:
         yield f"the workflow has the steps {sorted(records)}, it was given {sorted(planned)}"
         return

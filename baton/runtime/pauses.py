@@ -1,0 +1,13 @@
+"""Named points at which a test may hold or end the process, to make a race certain. Inert unless a test sets `reached`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+reached: Callable[[str], Awaitable[None]] | None = None
+"""Set by tests: awaited with the name of each point that is passed."""
+
+
+async def pause(point: str) -> None:
+    if reached is not None:
+        await reached(point)
