@@ -19,6 +19,7 @@ from baton.core import registry
 from baton.core.options import Seconds, checked_queue, seconds
 from baton.core.outcome import given_back
 from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, Reconnected, StepEnded, WorkflowFinished
+from baton.database.connections import describe
 from baton.database.rows import Claimed, Settling
 from baton.engine import Engine, default_engine
 from baton.errors import InvalidOption
@@ -76,7 +77,7 @@ class WorkerPool:
         lease: Seconds = 30,
         poll: Seconds = 5,
         grace: Seconds = 30,
-        keep: timedelta | None = timedelta(days=7),
+        keep: Seconds | None = timedelta(days=7),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
         processes: int | None = None,
@@ -84,11 +85,11 @@ class WorkerPool:
         self.queues = _checked_queues(queues)
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._given_engine = engine
-        self._lease_seconds = seconds("lease", lease)
-        self._poll_seconds = seconds("poll", poll)
+        self._lease_seconds = _more_than_none("lease", lease)
+        self._poll_seconds = _more_than_none("poll", poll)
         self._grace_seconds = seconds("grace", grace)
-        self._max_block_seconds = seconds("max_block", max_block)
-        self._keep = keep
+        self._max_block_seconds = _more_than_none("max_block", max_block)
+        self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
         self._redact = redact
         self._processes = processes or os.cpu_count() or 1
         self._id = NO_POOL
@@ -101,6 +102,8 @@ class WorkerPool:
     async def __aenter__(self) -> Self:
         self._engine = self._given_engine or default_engine()
         self._tasks = Tasks()
+        # Apart from the pool's own loops: a step may refuse to end.
+        self._steps = Tasks()
         self._listening = ExitStack()
         self._hurry = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
@@ -116,6 +119,7 @@ class WorkerPool:
             await self.drain()
         finally:
             await finish(self._tasks.start(self._close(), name="baton pool closing"))
+            await self._steps.aclose(patience=1.0)
             await self._tasks.aclose()
 
     async def drain(self, grace: Seconds | None = None) -> None:
@@ -149,7 +153,7 @@ class WorkerPool:
         dialing, schema = self._engine.dialing, self._engine.schema
         self._tokens = Tokens()
         self._producer = Producer(self.queues)
-        self._attempts = Attempts(self._work, self._tasks)
+        self._attempts = Attempts(self._work, self._steps)
         executors = Executors(threads=sum(self.queues.values()), processes=self._processes)
         self._runner = Runner(executors, self._engine.limits, self._redact)
         self._exchange = Exchange(
@@ -266,9 +270,13 @@ class WorkerPool:
     async def _close(self) -> None:
         self._listening.close()
         await self._lifeline.stop()
-        if self._id != NO_POOL:
+        if self._id == NO_POOL:
+            return
+        try:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self._engine.store.leave(self._id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the lease runs out by itself
+            log.warning("pool %s could not sign off, and its lease has to run out: %s", self._id, describe(error))
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], asked: asyncio.Event) -> None:
         async for received in signals:
@@ -278,6 +286,12 @@ class WorkerPool:
             else:
                 log.info("%s: draining", received.name)
                 asked.set()
+
+
+def _more_than_none(option: str, value: Seconds) -> float:
+    if (number := seconds(option, value)) == 0:
+        raise InvalidOption(option, value, "it must be more than 0 seconds")
+    return number
 
 
 def _checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:

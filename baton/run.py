@@ -217,10 +217,13 @@ class Run:
 
     async def _end(self, step: str | None, timeout: float | None) -> Watched:
         """Return the workflow's, or the step's, final state once it has one."""
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with limit:
                 return await self._announced_end(step)
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
             raise TimeoutError(f"{what} is not final after {timeout} s") from error
 
@@ -246,7 +249,7 @@ class Run:
 
     async def _demand_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
-            if self._transaction is not None and self._transaction.is_in_transaction():
+            if self._transaction is not None and _is_open(self._transaction):
                 raise TransactionStillOpen(self.id)
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:
@@ -321,6 +324,14 @@ async def _insert_within(spec: WorkflowSpec, connection: Connection, schema: str
         return await store.insert_workflow(spec)
     async with connection.transaction():
         return await store.insert_workflow(spec)
+
+
+def _is_open(connection: Connection) -> bool:
+    """Tell whether the caller's connection is in a transaction still; one given back to its pool is in none."""
+    try:
+        return connection.is_in_transaction()
+    except asyncpg.InterfaceError:
+        return False
 
 
 def _typed(worker: str, result: str | None) -> Any:

@@ -31,12 +31,19 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended with an error that nobody expected", task.get_name(), exc_info=error)
 
-    async def aclose(self) -> None:
-        """Cancel what still runs and return when all of it has ended."""
+    async def aclose(self, patience: float | None = None) -> None:
+        """Cancel what still runs and return when all of it has ended.
+
+        With `patience`, what swallows its cancellation for so many seconds is named in the log and left behind.
+        """
         while self._owned:
             for task in self._owned:
                 task.cancel()
-            await asyncio.wait(self._owned)
+            ended, _ = await asyncio.wait(self._owned, timeout=patience)
+            if not ended:
+                names = ", ".join(task.get_name() for task in self._owned)
+                log.error("left behind, because cancelling does not end it: %s", names)
+                return
 
 
 async def finish(task: asyncio.Task[T]) -> T:

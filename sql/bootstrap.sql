@@ -7,3 +7,7 @@ create table if not exists migrations (
     applied_at timestamptz not null default clock_timestamp()
 );
 comment on table migrations is 'The migrations this schema has seen. A library that does not know a version marked breaking refuses to work here.';
+comment on column migrations.version is 'Counted from 1; the schema is as far as the greatest.';
+comment on column migrations.name is 'The name of the file that made it.';
+comment on column migrations.breaking is 'Libraries older than this version cannot work with the schema any more.';
+comment on column migrations.applied_at is 'When it was applied.';

@@ -31,11 +31,14 @@ def test_the_census_agrees_with_a_plain_loop(database, tmp_path):
     said = run_example("stdlib_census.py", str(library), cwd=tmp_path, database=database)
 
     plain = counted_plainly(library)
-    assert said.count(
-        f"{plain.modules:,} modules, {plain.functions:,} functions, {plain.async_functions:,} async_functions, "
-        f"{plain.classes:,} classes, {plain.lines:,} lines, {plain.unparsed:,} unparsed\n"
-        f"the longest function has {plain.longest} lines: "
-    ) == 2
+    assert (
+        said.count(
+            f"{plain.modules:,} modules, {plain.functions:,} functions, {plain.async_functions:,} async_functions, "
+            f"{plain.classes:,} classes, {plain.lines:,} lines, {plain.unparsed:,} unparsed\n"
+            f"the longest function has {plain.longest} lines: "
+        )
+        == 2
+    )
     assert int(re.search(r"(\d+) packages, 1 of 1 process", said)[1]) >= 100
 
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import baton.pool
 from baton import Baton, StepFailed, WorkerPool, worker
 from tests.programs import pool_workers
 from tests.waiting import eventually
@@ -76,7 +77,7 @@ async def test_whatever_a_coroutine_raises_fails_its_attempt_alone(engine, error
     ("error", "text"),
     [
         (SystemExit(3), "SystemExit: 3"),
-        (StopIteration(), "RuntimeError: the worker raised StopIteration"),
+        (StopIteration(), "RuntimeError: coroutine raised StopIteration"),
         (GeneratorExit("gone"), "GeneratorExit: gone"),
         (asyncio.CancelledError("by itself"), "CancelledError: by itself"),
         (TimeoutError("its own"), "TimeoutError: its own"),
@@ -228,7 +229,8 @@ async def test_a_thread_that_timed_out_keeps_its_slot_until_it_returns(engine):
         assert await other.result(timeout=5) == "done"
 
 
-async def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_pool(engine):
+async def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_pool(engine, monkeypatch):
+    monkeypatch.setattr(baton.pool, "STOP_SECONDS", 0.1)
     began, last = asyncio.Event(), asyncio.Event()
 
     @worker
@@ -356,7 +358,7 @@ async def test_what_is_returned_after_the_timeout_does_not_count(engine):
 async def test_a_blocking_coroutine_past_its_timeout_fails_too(engine):
     @worker(max_attempts=1, timeout=0.05)
     async def blocking():
-        time.sleep(0.2)
+        time.sleep(0.2)  # noqa: ASYNC251  # what is tried here
         await asyncio.sleep(60)
 
     async with WorkerPool(engine):

@@ -91,7 +91,7 @@ def _report(library: Path, runs: Sequence[Finished]) -> None:
     found = runs[-1].census
     total = found.total
     print(f"\nThe {TOP_PACKAGES} largest of {len(found.packages)} packages in {library}\n")
-    headings = ("package", "modules", "functions", "async", "classes", "lines", "longest", "not parsed", "process")
+    headings = ("package", "modules", "functions", "async", "classes", "lines", "longest", "process")
     rows = [_row(one) for one in found.packages[:TOP_PACKAGES]]
     print_table(headings, [*rows, ("all", *_figures(Counted("", total, 0, 0.0)), "")])
     longest = total.longest
@@ -112,7 +112,7 @@ def _row(counted: Counted) -> Sequence[str]:
 def _figures(counted: Counted) -> Sequence[str]:
     count = counted.count
     figures = (count.modules, count.functions, count.async_functions, count.classes, count.lines)
-    return (*(f"{figure:,}" for figure in figures), f"{count.longest.lines:,}", str(count.unparsed or ""))
+    return (*(f"{figure:,}" for figure in figures), f"{count.longest.lines:,}")
 
 
 def _shares(found: Census) -> str:

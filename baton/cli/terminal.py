@@ -71,20 +71,9 @@ def plain(line: Sequence[Piece]) -> str:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column is text, the others are figures."""
-    if not is_drawn():
-        for row in _aligned([headings, *rows]):
-            print(row)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for position, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if position else "left")
-    for cells in rows:
-        table.add_row(*cells)
-    Console(highlight=False).print(table)
+    """Print a table without rules: the first column is text, the others are figures."""
+    first, *others = _aligned([headings, *rows])
+    print_lines([[Piece(first, "bold")], *([Piece(line)] for line in others)])
 
 
 @contextmanager
@@ -127,8 +116,9 @@ class _Drawn:
         drawn = Table.grid(padding=(0, 2))
         for name in STYLES:
             if count := counts.get(name, 0):
-                bar = ProgressBar(total=self._total, completed=count, width=40, complete_style=STYLES[name])
-                drawn.add_row(f"[{STYLES[name]}]{name}[/]", bar, str(count))
+                style = STYLES[name]
+                bar = ProgressBar(self._total, count, width=40, complete_style=style, finished_style=style)
+                drawn.add_row(f"[{style}]{name}[/]", bar, str(count))
         drawn.add_row("", "", f"{seconds:.1f} s")
         self._live.update(drawn)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -47,8 +50,28 @@ def run(module: str, claimed: str) -> str:
     # The terminal's Ctrl-C goes to the whole group; what becomes of this attempt is for the pool to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     facts = json.loads(claimed)
-    outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
+    with _pipes_out_of_reach():
+        outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
     return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+
+
+@contextmanager
+def _pipes_out_of_reach() -> Iterator[None]:
+    """Lead this process's standard input and output elsewhere: they are its talk with the pool.
+
+    What a program that the worker starts prints would be taken for an answer, and what it reads would be lost.
+    """
+    kept = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept[0], 0)
+        os.dup2(kept[1], 1)
+        for descriptor in (*kept, nothing):
+            os.close(descriptor)
 
 
 def _attempt(module: str, claimed: Claimed) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -58,19 +60,36 @@ class Executors:
     ) -> object:
         loop = asyncio.get_running_loop()
         ended = attempt.thread_ended = asyncio.Event()
+        # Taken once: by the thread that makes the call, or by us if we are cancelled before, and then nobody makes it.
+        turn = threading.Lock()
 
         def call() -> object:
+            if not turn.acquire(blocking=False):
+                return None
             try:
                 return worker.call(arguments, context)
-            except StopIteration as error:
-                # A future cannot hold one.
-                raise RuntimeError("the worker raised StopIteration") from error
+            except BaseException as error:  # noqa: BLE001 - a future can hold no StopIteration and no GeneratorExit
+                return _Raised(error)
             finally:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(ended.set)
 
-        # Waiting for a thread that hangs would hold up the timeout, the drain and the lost lease.
-        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+        try:
+            # Waiting for a thread that hangs would hold up the timeout, the drain and the lost lease.
+            value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+        finally:
+            if turn.acquire(blocking=False):
+                ended.set()
+        if isinstance(value, _Raised):
+            raise value.error
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a worker raised in its thread."""
+
+    error: BaseException
 
 
 async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:

@@ -1,4 +1,4 @@
-"""Named points at which a test may hold or end the process, to make a race certain. Inert unless a test sets `reached`."""
+"""Named points at which a test may hold or end the process, to make a race certain. Inert unless a test sets one."""
 
 from __future__ import annotations
 

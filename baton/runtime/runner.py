@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -60,17 +59,15 @@ class Runner:
             return await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
             return discarded(error)
-        except asyncio.CancelledError as error:
-            cause: Cause | None = attempt.cause
-            if cause is not None:
-                return _stopped(attempt)
-            if _is_cancelled_from_outside():
-                raise
-            # The worker cancelled something it awaited, itself perhaps; that is a failure like any other.
-            return failed(error, attempt.claimed.attempt, worker.backoff)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
+            cause: Cause | None = attempt.cause
+            if cause is not None:
+                # Whatever it raises, it does so because it was cancelled.
+                return _stopped(attempt)
+            # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it
+            # cancelled something it awaited, or its own task. That is a failure like any other.
             return failed(error, attempt.claimed.attempt, worker.backoff)
 
 
@@ -79,11 +76,6 @@ def _redacted(redact: Redact, text: str) -> str:
         return storable(redact(text), MAX_TRACE)
     except Exception:  # noqa: BLE001 - the user's code; its failure must not let the text through
         return "(left out: the redaction of this text failed)"
-
-
-def _is_cancelled_from_outside() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _stopped(attempt: Attempt) -> Outcome | None:

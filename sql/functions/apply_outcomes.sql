@@ -7,6 +7,9 @@
 --   last accepted outcome has this token and this kind. Compared after the lock.
 -- queues, counts: how many entries became available in each queue.
 --
+-- An entry has a token if and only if it is executing. Its state is not asked for beside the token: that would let the
+-- planner join by the index of a pool's claims, where all of a batch has the same token (20 ms instead of 1 for 400).
+--
 -- Locks: the workflows in order of their keys, in a statement of its own; then the entries by step.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
@@ -33,7 +36,7 @@ begin
       from (
           select o.kind
             from unnest(p_ids, p_tokens, p_kinds) as o(id, token, kind)
-            join queue q on q.step_id = o.id and q.token = o.token and q.state = 'executing'
+            join queue q on q.step_id = o.id and q.token = o.token
            order by q.step_id
              for update of q
       ) as h;
@@ -45,7 +48,6 @@ begin
              using unnest(p_ids, p_tokens, p_kinds, p_details) as o(id, token, kind, detail)
              where q.step_id = o.id
                and q.token = o.token
-               and q.state = 'executing'
                and o.kind = 'completed'
          returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool, o.detail
         ), recorded as (

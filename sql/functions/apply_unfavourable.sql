@@ -39,7 +39,7 @@ begin
                end as delay
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
                with ordinality as o(id, token, kind, detail, trace, delay, n)
-          join queue q on q.step_id = o.id and q.token = o.token and q.state = 'executing'
+          join queue q on q.step_id = o.id and q.token = o.token
           join steps s on s.id = o.id
          where o.kind <> 'completed'
          order by q.step_id, o.n

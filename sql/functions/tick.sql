@@ -3,7 +3,8 @@
 -- p_sweep: also mark pools dead, rescue and prune; otherwise only stage what is due.
 -- p_keep: seconds for which finished workflows are kept; null for ever.
 -- p_limit: how many entries or steps each part may touch.
--- next_in: seconds until the next entry is due, null if none is; 0 if a part stopped at its limit.
+-- next_in: seconds until the next entry is due, null if none is; 0 if rescuing or staging stopped at its limit. Whether there
+-- is more to prune is seen by pruning until nothing is pruned.
 -- Locks, in this order: pools, workflows, entries. Staging comes last because it takes entries.
 create or replace function tick(
     p_sweep boolean, p_keep double precision, p_limit integer,

@@ -66,8 +66,8 @@ def violations(observed: Observed) -> list[str]:
 
 def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]:
     """Which pools had more steps of a queue under way at once than its limit."""
-    running: Counter[tuple[int, str]] = Counter()
-    most: Counter[tuple[int, str]] = Counter()
+    running: Counter[tuple[int | None, str]] = Counter()
+    most: Counter[tuple[int | None, str]] = Counter()
     for event in events:
         lane = (event["pool"], event["queue"])
         running[lane] += {"start": 1, "hang": 0, "end": -1}[event["event"]]
@@ -80,21 +80,26 @@ def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]
 
 
 def _of_the_end(observed: Observed) -> Iterator[str]:
-    """Without this nothing else can be judged."""
+    """All steps are there and final; nothing else can be judged otherwise."""
     records = observed.records
     planned = {step.name for step in observed.plan.steps}
     if records.keys() != planned:
         yield f"the workflow has the steps {sorted(records)}, it was given {sorted(planned)}"
         return
-    yield from (
-        f"step {name!r} is {r.state}, which is not final" for name, r in records.items() if r.state not in FINAL
-    )
-    strange = {event["step"] for event in observed.events} - planned
-    yield from (f"step {name!r} ran, which is not in the workflow" for name in strange)
+    for name, record in records.items():
+        if record.state not in FINAL:
+            yield f"step {name!r} is {record.state}, which is not final"
+        elif record.finished_at is None:
+            yield f"step {name!r} is {record.state} without a time"
+    for name in {event["step"] for event in observed.events} - planned:
+        yield f"step {name!r} ran, which is not in the workflow"
 
-    states = {name: record.state for name, record in records.items()}
-    is_whole = observed.was_cancelled and plan.cancellation is not None and plan.cancellation.names is None
-    expected = workflow_state(plan, states, is_whole)
+
+def _of_the_whole(observed: Observed) -> Iterator[str]:
+    states = {name: record.state for name, record in observed.records.items()}
+    cancellation = observed.plan.cancellation
+    is_whole = cancellation is not None and cancellation.names is None and observed.was_cancelled
+    expected = workflow_state(observed.plan, states, is_whole)
     if observed.state != expected:
         yield f"the workflow is {observed.state}, by its steps it is {expected}: {states}"
 
@@ -122,8 +127,6 @@ def _of_the_record(step: StepPlan, record: Record) -> Iterator[str]:
         yield f"is in queue {record.queue!r}, it was given {step.queue!r}"
     if record.pending != 0:
         yield f"is {record.state} and still waits for {record.pending}"
-    if record.finished_at is None:
-        yield f"is {record.state} without a time"
     if record.state != "completed" and record.result is not None:
         yield f"is {record.state} and has the result {record.result!r}"
     if record.state == "completed" and record.reason is not None:

@@ -1,0 +1,77 @@
+"""Rule 10: constraints carry the state machine. A row that breaks it cannot be written, by nobody."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from tests.database.raw import step
+
+WRONG = {
+    "workflows_state": ["update workflows set state = 'running', finished_at = now(), remaining = 0"],
+    "workflows_finished": [
+        "update workflows set state = 'failed', remaining = 0",
+        "update workflows set finished_at = now()",
+    ],
+    "workflows_remaining": [
+        "update workflows set remaining = 0",
+        "update workflows set remaining = -1",
+        "update workflows set remaining = total + 1",
+        "update workflows set state = 'failed', finished_at = now()",
+    ],
+    "steps_state": ["update steps set state = 'executing', pending = 0"],
+    "steps_finished": [
+        "update steps set state = 'skipped', pending = 0",
+        "update steps set finished_at = now()",
+    ],
+    "steps_suspended": [
+        "update steps set state = 'suspended' where name = 'a'",
+        "update steps set pending = 1 where name = 'a'",
+        "update steps set pending = 0 where name = 'b'",
+        "update steps set pending = -1 where name = 'a'",
+        "update steps set state = 'cancelled', finished_at = now() where name = 'b'",
+    ],
+    "steps_result": [
+        "update steps set state = 'completed', finished_at = now() where name = 'a'",
+        "update steps set result = '1' where name = 'a'",
+    ],
+    "queue_state": ["update queue set state = 'suspended'"],
+    "queue_claim": [
+        "update queue set state = 'executing'",
+        "update queue set token = gen_random_uuid()",
+        "update queue set token = gen_random_uuid(), pool = 1",
+        "update queue set state = 'executing', token = gen_random_uuid()",
+        "update queue set pool = 1",
+    ],
+    "workflows_id_key": ["insert into workflows (id, fingerprint, total, remaining) values ('w', '1:x', 1, 1)"],
+    "steps_pkey": ["update steps set id = (select min(id) from steps)"],
+    "queue_pkey": ["insert into queue select * from queue"],
+}
+
+
+@pytest.fixture
+async def inserted(pool, psql):
+    await pool.insert("w", step("a"), step("b", "a"))
+    return psql
+
+
+@pytest.mark.parametrize(
+    ("constraint", "statement"), [(name, statement) for name, wrong in WRONG.items() for statement in wrong]
+)
+async def test_a_wrong_row_is_refused(inserted, constraint, statement):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as caught:
+        await inserted.execute(statement)
+
+    assert caught.value.constraint_name == constraint
+
+
+async def test_every_check_of_the_schema_is_tried(inserted):
+    found = await inserted.fetch(
+        """
+        select conname
+          from pg_constraint
+         where connamespace = 'baton'::regnamespace and contype = 'c'
+        """
+    )
+
+    assert {row["conname"] for row in found} - {*WRONG} == set()

@@ -1,0 +1,165 @@
+"""The engine's statements find what they need by index, with ten rows stored and with two hundred thousand.
+
+The server explains each statement inside the functions as it ran, from the plans the connection has cached.
+"""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from baton.database.rows import Claiming
+from tests.database.raw import RawPool, outcome, step
+
+MANY = 200_000
+QUEUED = 20_000
+TABLES = {"steps", "queue", "workflows"}
+# These hold only what their statements are after, so that they may be read from end to end.
+SPARSE = {"queue_due", "queue_held", "workflows_finished"}
+ROWS_AT_MOST = 100
+"""A statement of a call on a workflow of four steps meets no more."""
+
+EXPLAIN = """
+    load 'auto_explain';
+    set auto_explain.log_min_duration = 0;
+    set auto_explain.log_nested_statements = on;
+    set auto_explain.log_analyze = on;
+    set auto_explain.log_timing = off;
+    set auto_explain.log_format = json;
+    set auto_explain.log_level = notice;
+"""
+LOAD = f"""
+    insert into workflows (id, fingerprint, total, remaining, state, finished_at)
+    select 'old ' || n, '1:x', 10, 0, 'completed', now() from generate_series(1, {MANY // 10}) as n;
+    insert into steps (id, name, worker, args, queue, priority, max_attempts, ignore_cancelled, ignore_discarded,
+                       ignore_skipped, dependencies, dependents, pending, state, result, finished_at)
+    select step_of(w.key, n), 's' || n, 'work', '{{}}', 'default', 0, 20, false, false, false,
+           case when n > 0 then array[n - 1] else '{{}}' end, case when n < 9 then array[n + 1] else '{{}}' end,
+           0, 'completed', '1', now()
+      from workflows w, generate_series(0, 9) as n
+     where w.id like 'old %';
+    insert into workflows (id, fingerprint, total, remaining)
+    select 'new ' || n, '1:x', 1, 1 from generate_series(1, {QUEUED}) as n;
+    insert into steps (id, name, worker, args, queue, priority, max_attempts, ignore_cancelled, ignore_discarded,
+                       ignore_skipped, dependencies, dependents, pending, state)
+    select step_of(w.key, 0), 's', 'work', '{{}}', 'default', 0, 20, false, false, false, '{{}}', '{{}}', 0, 'queued'
+      from workflows w
+     where w.id like 'new %';
+    insert into queue (step_id, scheduled_at, position, priority, state, queue)
+    select step_of(w.key, 0), now(), now(), 0, 'available', 'default' from workflows w where w.id like 'new %';
+"""
+
+
+class Plans:
+    """The plans of what a connection ran, since the last look."""
+
+    def __init__(self, connection):
+        self._told = []
+        connection.add_log_listener(lambda _, notice: self._told.append(notice.message))
+
+    def faults(self, demand_few_rows):
+        told, self._told = self._told, []
+        found = [json.loads(message.partition("plan:\n")[2]) for message in told if "plan:\n" in message]
+        assert found
+        return {
+            f"{fault} in: {' '.join(plan['Query Text'].split())[:300]}"
+            for plan in found
+            for node in nodes(plan["Plan"])
+            for fault in faults_of(node, demand_few_rows)
+        }
+
+
+def nodes(plan):
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def faults_of(node, demand_few_rows):
+    table, index = node.get("Relation Name"), node.get("Index Name", "")
+    if node["Node Type"] == "Seq Scan" and table in TABLES:
+        yield f"sequential scan of {table}"
+    is_ours = index.partition("_")[0] in TABLES
+    if is_ours and "Scan" in node["Node Type"] and "Index Cond" not in node and index not in SPARSE:
+        yield f"{index} is read from end to end"
+    met = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    if demand_few_rows and met > ROWS_AT_MOST:
+        yield f"{node['Node Type']} of {table or index} meets {met} rows"
+
+
+@pytest.fixture
+async def pool(connection):
+    await connection.execute(EXPLAIN)
+    return await RawPool.register(connection)
+
+
+@pytest.fixture
+def plans(pool):
+    return Plans(pool.connection)
+
+
+async def drill(pool, round_number):
+    """Make each call on small workflows, in a queue of its own beside the full one."""
+    flow, beside = f"flow {round_number}", f"beside {round_number}"
+    lane = {"queue": "drill"}
+    graph = [step("a", **lane), step("b", "a", **lane), step("c", "a", reads=["a"], **lane), step("d", "b", "c", **lane)]
+    await pool.insert(flow, *graph)
+    await pool.insert(flow, *graph)
+    await pool.insert(beside, *graph)
+    await pool.store.watch(flow, None)
+    await pool.store.watch(flow, "d")
+    first, second = await pool.claim(queue="drill")
+    await pool.settle(outcome(first, "completed"), outcome(second, "failed", delay=0))
+    done = await pool.advance(queue="drill")
+    await pool.advance(*[outcome(claimed, "completed") for claimed in done.claimed], queue="drill")
+    await pool.settle(*[outcome(claimed, "discarded") for claimed in pool.held.values()])
+    await pool.cancel(beside, "b")
+    await pool.cancel(beside)
+    await pool.retry(beside)
+    await pool.cancel(beside)
+    await pool.claim(limit=5)
+    await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
+    await pool.beat()
+    await pool.store.tick(sweep=True, keep=None, limit=10)
+    await pool.store.claim(pool.id, Claiming(uuid4(), {"nobody's": 5}))
+    pool.held.clear()
+
+
+async def test_no_call_scans_a_table_of_ten_rows(pool, plans):
+    for n in range(3):
+        await drill(pool, n)
+        assert plans.faults(demand_few_rows=True) == set()
+    await pool.connection.execute("analyze steps; analyze queue; analyze workflows")
+    await drill(pool, 3)
+
+    assert plans.faults(demand_few_rows=True) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("analyzed", ["never", "when small", "when large"])
+async def test_plans_cached_when_tables_were_small_still_serve_when_they_are_large(pool, plans, connection, analyzed):
+    if analyzed == "when small":
+        await connection.execute("analyze steps; analyze queue; analyze workflows")
+    for n in range(7):
+        await drill(pool, n)
+    loading = await asyncpg.connect(**where(connection), server_settings={"search_path": "baton"})
+    await loading.execute("alter table steps set (autovacuum_enabled = off)")
+    await loading.execute("alter table queue set (autovacuum_enabled = off)")
+    await loading.execute(LOAD)
+    if analyzed == "when large":
+        await loading.execute("analyze")
+    await loading.close()
+    plans.faults(demand_few_rows=False)
+
+    await drill(pool, 99)
+
+    assert plans.faults(demand_few_rows=True) == set()
+
+
+def where(connection):
+    params = connection._params
+    host, port = connection._addr if isinstance(connection._addr, tuple) else (connection._addr, None)
+    return {"host": host, "port": port, "user": params.user, "database": params.database}
