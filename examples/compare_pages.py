@@ -37,7 +37,7 @@ def count_words(text: str) -> dict[str, int]:
 @worker
 async def report(ctx: Context, left: dict[str, int], right: dict[str, int]) -> str:
     ctx.log.info("comparing, attempt %d", ctx.attempt)
-    shared = sorted(left.keys() & right.keys(), key=lambda word: -left[word] - right[word])
+    shared = sorted(left.keys() & right.keys(), key=lambda word: (-left[word] - right[word], word))
     return f"{sum(left.values())} words and {sum(right.values())} words share {', '.join(shared)}"
 
 

@@ -158,12 +158,12 @@ async def test_what_is_bad_in_a_large_batch_fails_alone(engine):
     async def one(number: int) -> float:
         return float("nan") if number % 50 == 0 else float(number)
 
-    baton = Baton.new()
+    many = Baton.new()
     for number in range(200):
-        baton.add(str(number), one.new(number=number))
+        many.add(str(number), one.new(number=number))
 
     async with WorkerPool(engine, queues={"default": 100}):
-        run = await baton.insert()
+        run = await many.insert()
         assert await run.wait(timeout=30) == "failed"
         states = {record.name: record.state for record in await run.steps()}
 

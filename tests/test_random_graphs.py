@@ -28,7 +28,7 @@ from tests.programs.random_workers import EFFECTS, built
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKFLOWS = 400
+WORKFLOWS = 300
 LIMITS = {"default": 10, "other": 5}
 INSERTS_AT_ONCE = 4
 SECONDS_TO_FINISH = 60.0
@@ -108,11 +108,11 @@ async def insert(drawn: Sequence[Plan], engine: Engine) -> list[Inserted]:
 
 async def end_of(inserted: Sequence[Inserted], effects: Effects) -> list[str]:
     """The final states, once the workflows have them; what hangs is cancelled meanwhile."""
-    cancelling = asyncio.create_task(cancel_what_hangs(inserted, effects))
-    try:
-        return await asyncio.gather(*[final_state(one.run) for one in inserted])
-    finally:
+    async with asyncio.TaskGroup() as both:
+        cancelling = both.create_task(cancel_what_hangs(inserted, effects))
+        states = await asyncio.gather(*[final_state(one.run) for one in inserted])
         cancelling.cancel()
+    return states
 
 
 async def final_state(run: Run) -> str:
@@ -144,6 +144,8 @@ class Tail:
         with self._path.open("rb") as log:
             log.seek(self._read)
             for line in log:
+                if not line.endswith(b"\n"):  # it is being written
+                    break
                 self._read += len(line)
                 if (found := json.loads(line))["event"] == event:
                     return found
@@ -154,7 +156,8 @@ async def observe(inserted: Sequence[Inserted], states: Sequence[str], effects: 
     events = defaultdict(list)
     for event in effects.read():
         events[event["workflow"]].append(event)
+    records = await asyncio.gather(*[one.run.steps() for one in inserted])
     return [
-        Observed(one.plan, state, {record.name: record for record in await one.run.steps()}, events[one.run.id])
-        for one, state in zip(inserted, states, strict=True)
+        Observed(one.plan, state, {record.name: record for record in steps}, events[one.run.id])
+        for one, state, steps in zip(inserted, states, records, strict=True)
     ]

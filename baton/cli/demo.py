@@ -20,7 +20,7 @@ from baton.run import Run
 
 REFRESH_SECONDS = 0.1
 TOP_PACKAGES = 15
-SUMMARY_COLUMNS = ("processes", "wall time", "packages a process counted (by process id)")
+SUMMARY_COLUMNS = ("processes", "wall time", "spent counting", "longest step", "packages by process id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ async def _counted(engine: Engine, library: Path, packages: Sequence[str], slots
     steps = len(workflow.step_names())
     print(f"\n{steps} steps count {library} with {slots} worker process{'es' if slots > 1 else ''}")
     clock = asyncio.get_running_loop().time
-    # Twice as many steps are claimed as run, so that a process has the next one at hand.
-    async with WorkerPool(engine, queues={QUEUE: 2 * slots}, processes=slots):
+    # Twice as many steps are claimed as run, so that a process has the next one at hand. No grace: Ctrl-C means now.
+    async with WorkerPool(engine, queues={QUEUE: 2 * slots}, processes=slots, grace=0):
         began = clock()
         run = await workflow.insert(engine)
         with meter(steps) as shown:
@@ -102,7 +102,7 @@ def _report(library: Path, runs: Sequence[Finished]) -> None:
             f"nowhere else."
         )
     print()
-    print_table(SUMMARY_COLUMNS, [(str(one.slots), f"{one.seconds:.2f} s", _shares(one.census)) for one in runs])
+    print_table(SUMMARY_COLUMNS, [_summary(one) for one in runs])
 
 
 def _row(counted: Counted) -> Sequence[str]:
@@ -113,6 +113,12 @@ def _figures(counted: Counted) -> Sequence[str]:
     count = counted.count
     figures = (count.modules, count.functions, count.async_functions, count.classes, count.lines)
     return (*(f"{figure:,}" for figure in figures), f"{count.longest.lines:,}")
+
+
+def _summary(finished: Finished) -> Sequence[str]:
+    spent = [one.seconds for one in finished.census.packages]
+    times = (finished.seconds, sum(spent), max(spent))
+    return (str(finished.slots), *(f"{seconds:.2f} s" for seconds in times), _shares(finished.census))
 
 
 def _shares(found: Census) -> str:

@@ -26,6 +26,8 @@ log = logging.getLogger("baton")
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
+CALL_SECONDS = 60.0
+"""A call that is not answered by then never will be: its peer is frozen, or the network swallows everything."""
 
 
 class Calls(Protocol):
@@ -68,7 +70,8 @@ class Line:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._dialing.connect(self._purpose)
         try:
-            return await self._connection.fetch(query, *args)
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._connection.fetch(query, *args)
         except BaseException as error:
             if classify(error) in (Failure.PASSING, Failure.LASTING):
                 self.terminate()

@@ -27,6 +27,8 @@ MARGIN = 0.1
 """The share of the lease by which the pool trusts itself less long than the database does."""
 BLOCKED_SECONDS = 1.0
 """A loop that answers nothing for so long is blocked; named then, and again each time the span has doubled."""
+LOOK_SECONDS = 0.25
+LAST_WORDS_SECONDS = 5.0
 EXIT_STATUS = 70
 
 Keys = frozenset[tuple[int, UUID]]
@@ -62,7 +64,7 @@ class Lifeline:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._trusted_until = time.monotonic() + lease.seconds * (1 - MARGIN)
-        self._answered_at = time.monotonic()
+        self._answers = 0
         self._number = 0
         self._stopped = threading.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -97,7 +99,7 @@ class Lifeline:
         tasks = Tasks()
         tasks.start(self._watch(), name="baton watchdog")
         try:
-            while not self._stopped.is_set() and await self._beat_until_answered(line):
+            while not self._is_over() and await self._beat_until_answered(line):
                 await wait_for_event(self._hurry, self._lease.seconds / BEATS_PER_LEASE)
                 self._hurry.clear()
         finally:
@@ -106,7 +108,7 @@ class Lifeline:
 
     async def _beat_until_answered(self, line: Line) -> bool:
         """Renew the lease. Tells whether it is the pool's still."""
-        while not self._stopped.is_set():
+        while not self._is_over():
             left = self._trusted_until - time.monotonic()
             if left <= 0:
                 log.error(
@@ -141,6 +143,10 @@ class Lifeline:
             self._tell(lambda: self._lease.on_void(void))
         return True
 
+    def _is_over(self) -> bool:
+        # A loop that was closed under its pool runs no steps, and nobody is left to stop us.
+        return self._stopped.is_set() or self._loop.is_closed()
+
     def _tell(self, callback: Callable[[], None]) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback)
@@ -148,10 +154,14 @@ class Lifeline:
     async def _watch(self) -> None:
         """Name the step that blocks the event loop, and end the process when it does so for too long."""
         named_after = BLOCKED_SECONDS
-        while True:
+        blocked = 0.0
+        while not self._is_over():
+            answers, asked_at = self._answers, time.monotonic()
             self._tell(self._answer)
-            await asyncio.sleep(BLOCKED_SECONDS / 4)
-            blocked = time.monotonic() - self._answered_at
+            await asyncio.sleep(LOOK_SECONDS)
+            # The whole process may have been stopped meanwhile, and then the loop had no time to answer either.
+            waited = min(time.monotonic() - asked_at, 2 * LOOK_SECONDS)
+            blocked = 0.0 if self._answers > answers else blocked + waited
             if blocked < BLOCKED_SECONDS:
                 named_after = BLOCKED_SECONDS
             elif blocked >= named_after:
@@ -161,7 +171,7 @@ class Lifeline:
                 self._give_up(blocked)
 
     def _answer(self) -> None:
-        self._answered_at = time.monotonic()
+        self._answers += 1
 
     def _blocking(self) -> str:
         task = asyncio.current_task(self._loop)
@@ -172,6 +182,10 @@ class Lifeline:
         return "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
 
     def _give_up(self, blocked: float) -> None:
+        # What blocks the loop may hold the lock of the log.
+        last_resort = threading.Timer(LAST_WORDS_SECONDS, os._exit, (EXIT_STATUS,))
+        last_resort.daemon = True
+        last_resort.start()
         log.critical(
             "%s has blocked the event loop for %.0f s, longer than max_block; this process ends, others take its steps",
             self._blocking(),

@@ -36,8 +36,8 @@ begin
       from (
           select o.kind
             from unnest(p_ids, p_tokens, p_kinds) as o(id, token, kind)
-            join queue q on q.step_id = o.id and q.token = o.token
-           order by q.step_id
+            join queue q on q.step_id = any(array[o.id]) and q.token = o.token
+           order by o.id
              for update of q
       ) as h;
 
@@ -46,7 +46,7 @@ begin
         with ended as (
             delete from queue q
              using unnest(p_ids, p_tokens, p_kinds, p_details) as o(id, token, kind, detail)
-             where q.step_id = o.id
+             where q.step_id = any(array[o.id])
                and q.token = o.token
                and o.kind = 'completed'
          returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool, o.detail
@@ -63,7 +63,7 @@ begin
                    reason = null,
                    finished_at = moment
               from ended e
-             where s.id = e.step_id
+             where s.id = any(array[e.step_id])
          returning s.id
         )
         select coalesce(array_agg(r.id), '{}') into final from recorded r;
@@ -86,7 +86,7 @@ begin
         accepted := array(
             select coalesce(s.token = o.token and s.outcome = o.kind, false)
               from unnest(p_ids, p_tokens, p_kinds) with ordinality as o(id, token, kind, n)
-              left join steps s on s.id = o.id
+              left join steps s on s.id = any(array[o.id])
              order by o.n
         );
     end if;

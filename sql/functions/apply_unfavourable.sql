@@ -20,7 +20,7 @@ declare
 begin
     with verdict as materialized (
         -- Of several outcomes under one token the first counts: an entry cannot both go and stay.
-        select distinct on (q.step_id)
+        select distinct on (o.id)
                q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool,
                case
                    when o.kind in ('discarded', 'cancelled', 'skipped') then o.kind
@@ -39,14 +39,14 @@ begin
                end as delay
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
                with ordinality as o(id, token, kind, detail, trace, delay, n)
-          join queue q on q.step_id = o.id and q.token = o.token
-          join steps s on s.id = o.id
+          join queue q on q.step_id = any(array[o.id]) and q.token = o.token
+          join steps s on s.id = any(array[o.id])
          where o.kind <> 'completed'
-         order by q.step_id, o.n
+         order by o.id, o.n
     ), ended as (
         delete from queue q
          using verdict v
-         where q.step_id = v.step_id
+         where q.step_id = any(array[v.step_id])
            and v.state in ('discarded', 'cancelled', 'skipped')
     ), delayed as (
         -- executing -> retryable, scheduled or available
@@ -61,7 +61,7 @@ begin
                pool = null,
                token = null
           from verdict v
-         where q.step_id = v.step_id
+         where q.step_id = any(array[v.step_id])
            and v.state in ('retryable', 'scheduled')
      returning q.queue, q.state, q.scheduled_at
     ), recorded as (
@@ -86,7 +86,7 @@ begin
                             else s.errors
                         end
           from verdict v
-         where s.id = v.step_id
+         where s.id = any(array[v.step_id])
      returning s.id, s.finished_at
     )
     select (select array_agg(r.id) from recorded r where r.finished_at is not null),

@@ -69,7 +69,7 @@ begin
            attempted_at = coalesce(e.attempted_at, s.attempted_at),
            pool = coalesce(e.pool, s.pool)
       from ended e
-     where s.id = e.step_id;
+     where s.id = any(array[e.step_id]);
     update steps s
        set state = 'cancelled',
            pending = 0,

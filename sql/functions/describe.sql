@@ -16,14 +16,14 @@ begin
                when s.inputs is not null then (
                    select coalesce(json_object_agg(d.name, d.result), '{}')::text
                      from unnest(s.inputs) as o(ordinal)
-                     join steps d on d.id = sibling_of(s.id, o.ordinal)
+                     join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
                     where d.state = 'completed'
                )
            end,
            q.attempt, s.max_attempts, s.timeout
       from unnest(p_ids) with ordinality as k(id, n)
-      join queue q on q.step_id = k.id
-      join steps s on s.id = k.id
-      join workflows w on w.key = workflow_of(k.id)
+      join queue q on q.step_id = any(array[k.id])
+      join steps s on s.id = any(array[k.id])
+      join workflows w on w.key = any(array[workflow_of(k.id)])
      order by k.n;
 end $$;

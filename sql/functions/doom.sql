@@ -20,15 +20,15 @@ begin
         with recursive below(id) as (
             select c.id
               from unnest(root.dependents) as o(ordinal)
-              join steps c on c.id = sibling_of(p_root, o.ordinal)
+              join steps c on c.id = any(array[sibling_of(p_root, o.ordinal)])
              where c.state = 'suspended'
                and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
              union
             select c.id
               from below b
-              join steps p on p.id = b.id
+              join steps p on p.id = any(array[b.id])
              cross join lateral unnest(p.dependents) as o(ordinal)
-              join steps c on c.id = sibling_of(p.id, o.ordinal)
+              join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state = 'suspended'
                and not ignores(verdict, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
         )

@@ -7,7 +7,7 @@ as $$
        and not exists (
            select
              from unnest(p_step.dependents) as o(ordinal)
-             join steps c on c.id = sibling_of(p_step.id, o.ordinal)
+             join steps c on c.id = any(array[sibling_of(p_step.id, o.ordinal)])
             where not ignores(p_step.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
        )
 $$;

@@ -58,7 +58,7 @@ begin
           from steps s
          where s.id = any(waiting)
            and s.finished_at is null
-           and not exists (select from queue q where q.step_id = s.id)
+           and (select q.step_id from queue q where q.step_id = s.id) is null
     );
 
     -- final -> queued, for now; what each waits for is counted below, when all are open
@@ -76,7 +76,7 @@ begin
           from steps s
           left join lateral unnest(s.dependencies) as o(ordinal) on true
           left join steps d
-            on d.id = sibling_of(s.id, o.ordinal)
+            on d.id = any(array[sibling_of(s.id, o.ordinal)])
            and not ignores(d.state, s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped)
          where s.id = any(opening || waiting)
          group by s.id
@@ -85,7 +85,7 @@ begin
        set pending = c.n,
            state = case when c.n > 0 then 'suspended' else 'queued' end
       from counted c
-     where s.id = c.id;
+     where s.id = any(array[c.id]);
 
     update workflows w
        set state = 'executing',
@@ -100,11 +100,14 @@ begin
      where w.key = flow.key;
 
     for root in
-        select distinct on (d.state = 'skipped', d.id) d.id
-          from steps s
-         cross join lateral unnest(s.dependencies) as o(ordinal)
-          join steps d on d.id = sibling_of(s.id, o.ordinal)
-         where s.id = any(opening)
+        select d.id
+          from steps d
+         where d.id = any(array(
+                   select sibling_of(s.id, o.ordinal)
+                     from steps s
+                    cross join lateral unnest(s.dependencies) as o(ordinal)
+                    where s.id = any(opening)
+               ))
            and d.state in ('cancelled', 'discarded', 'skipped')
          order by d.state = 'skipped', d.id
     loop

@@ -37,9 +37,9 @@ begin
              union
             select c.id
               from below b
-              join steps p on p.id = b.id
+              join steps p on p.id = any(array[b.id])
              cross join lateral unnest(p.dependents) as o(ordinal)
-              join steps c on c.id = sibling_of(p.id, o.ordinal)
+              join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state in ('cancelled', 'skipped')
                and not ignores(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
         )

@@ -46,6 +46,7 @@ create index workflows_finished on workflows (finished_at) where finished_at is 
 comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
 comment on column workflows.key is 'Internal number; orders the locks, and is the upper part of the ids of its steps (step id >> 22).';
 comment on column workflows.id is 'The id the application knows the workflow by.';
+comment on column workflows.name is 'What the application calls it; null for nothing.';
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';

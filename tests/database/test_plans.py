@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from baton.database.rows import Claiming
@@ -86,12 +85,15 @@ def faults_of(node, demand_few_rows):
     if is_ours and "Scan" in node["Node Type"] and "Index Cond" not in node and index not in SPARSE:
         yield f"{index} is read from end to end"
     met = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-    if demand_few_rows and met > ROWS_AT_MOST:
+    if demand_few_rows and met > ROWS_AT_MOST and (is_ours or table in TABLES):
         yield f"{node['Node Type']} of {table or index} meets {met} rows"
 
 
 @pytest.fixture
 async def pool(connection):
+    # An analyze by itself, or this change, would have the plans made anew.
+    for table in TABLES:
+        await connection.execute(f"alter table {table} set (autovacuum_enabled = off)")
     await connection.execute(EXPLAIN)
     return await RawPool.register(connection)
 
@@ -145,21 +147,11 @@ async def test_plans_cached_when_tables_were_small_still_serve_when_they_are_lar
         await connection.execute("analyze steps; analyze queue; analyze workflows")
     for n in range(7):
         await drill(pool, n)
-    loading = await asyncpg.connect(**where(connection), server_settings={"search_path": "baton"})
-    await loading.execute("alter table steps set (autovacuum_enabled = off)")
-    await loading.execute("alter table queue set (autovacuum_enabled = off)")
-    await loading.execute(LOAD)
+    await connection.execute(LOAD)
     if analyzed == "when large":
-        await loading.execute("analyze")
-    await loading.close()
+        await connection.execute("analyze")
     plans.faults(demand_few_rows=False)
 
     await drill(pool, 99)
 
     assert plans.faults(demand_few_rows=True) == set()
-
-
-def where(connection):
-    params = connection._params
-    host, port = connection._addr if isinstance(connection._addr, tuple) else (connection._addr, None)
-    return {"host": host, "port": port, "user": params.user, "database": params.database}

@@ -68,8 +68,10 @@ def planned(rng: random.Random, label: str, edges: Edges, trouble: float) -> Pla
 def with_cancellation(rng: random.Random, plan: Plan) -> Plan:
     """Let one step hang until it is cancelled by hand, alone, with others, or with the whole workflow."""
     chosen = rng.choice(plan.steps)
-    # Only an async worker stops when it is told to.
-    hanging = replace(chosen, worker="act", acts=(*chosen.acts[: rng.randint(0, chosen.max_attempts - 1)], "hang"))
+    failures = chosen.acts[: rng.randint(0, chosen.max_attempts - 1)]
+    # Only an async worker stops when it is told to, and a timeout would end what hangs.
+    acts: tuple[Act, ...] = (*["raise" if act == "overrun" else act for act in failures], "hang")
+    hanging = replace(chosen, worker="act", acts=acts, timeout=None)
     steps = tuple(hanging if step is chosen else step for step in plan.steps)
     others = {step.name for step in steps if rng.random() < 0.2} if rng.random() < 0.6 else set()
     names = None if rng.random() < 0.25 else frozenset({hanging.name} | others)
