@@ -35,7 +35,8 @@ class Engine:
     Args:
         address: `postgresql://…`. Left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server if that extra is
             installed. Which one was taken is logged.
-        schema: the schema that holds the engine's tables; any name. Created on entry if it is not there.
+        schema: the schema that holds the engine's tables; any name.
+        create: create the schema on entry if it is not there, instead of raising.
         migrate: bring an older schema up to date on entry, instead of raising.
         connections: how many connections inserts and reads may use at once. Worker pools have their own.
         transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
@@ -45,8 +46,9 @@ class Engine:
 
     Raises on entry:
         NoAddress, InvalidAddress: see `address`.
-        SchemaOutdated: the schema is older than the library; `baton migrate` brings it up to date.
-        SchemaTooNew: the schema has a change this library cannot work with.
+        SchemaMissing: it is not there, and `create` is false.
+        SchemaOutdated: it is older than the library; `baton migrate` brings it up to date.
+        SchemaTooNew: it has a change this library cannot work with.
         OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
     """
 
@@ -55,6 +57,7 @@ class Engine:
         address: str | None = None,
         *,
         schema: str = "baton",
+        create: bool = True,
         migrate: bool = False,
         connections: int = 4,
         transaction_pooler: bool = False,
@@ -65,6 +68,7 @@ class Engine:
         self.schema = schema
         self.limits = limits or Limits()
         self._argument = address
+        self._create = create
         self._migrate = migrate
         self._size = connections
         self._is_pooled = transaction_pooler
@@ -133,6 +137,8 @@ class Engine:
                 try:
                     await migrating.demand_current(connection, self.schema)
                 except SchemaMissing:
+                    if not self._create:
+                        raise
                     await migrating.migrate(connection, self.schema)
                 except SchemaOutdated:
                     if not self._migrate:

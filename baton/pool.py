@@ -63,7 +63,8 @@ class WorkerPool:
         keep: how long finished workflows are kept; None for ever.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored, and returns what is stored.
-        processes: how many processes run workers with `executor="process"`; left out, one per processor.
+        processes: how many processes run workers with `executor="process"`; left out, one per processor. Attempts wait
+            for one as claimed steps: give their queue more slots than there are processes, to keep these busy.
 
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
     """
@@ -107,16 +108,18 @@ class WorkerPool:
         self._listening = ExitStack()
         self._hurry = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
+        self._registering: asyncio.Task[None] | None = None
         self._build()
         await self._register()
         self._start()
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+        self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         try:
-            await self.drain()
+            # Whoever cancels the block that holds the pool does not want to wait for what runs in it.
+            await self.drain(0 if kind is not None and issubclass(kind, asyncio.CancelledError) else None)
         finally:
             await finish(self._tasks.start(self._close(), name="baton pool closing"))
             await self._steps.aclose(patience=1.0)
@@ -244,7 +247,7 @@ class WorkerPool:
         self._id = NO_POOL
         self._attempts.cancel_all(Cause.LEASE_LOST)
         if self._draining is None:
-            self._tasks.start(self._register_anew(), name="baton registering anew")
+            self._registering = self._tasks.start(self._register_anew(), name="baton registering anew")
 
     async def _register_anew(self) -> None:
         while True:
@@ -269,6 +272,10 @@ class WorkerPool:
 
     async def _close(self) -> None:
         self._listening.close()
+        if self._registering is not None and not self._registering.done():
+            # It would start a lifeline that nobody stops.
+            self._registering.cancel()
+            await asyncio.wait([self._registering])
         await self._lifeline.stop()
         if self._id == NO_POOL:
             return

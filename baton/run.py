@@ -85,8 +85,13 @@ class StepRecord:
 class Status:
     """A workflow at a glance."""
 
+    name: str | None
+    """The workflow's name, if it was given one."""
     state: str
     """executing, completed, failed or cancelled."""
+    inserted_at: datetime
+    finished_at: datetime | None
+    """When the state became final; None while it is executing."""
     counts: Mapping[str, int]
     """How many steps are in which state; states with none are left out."""
     unserved: Sequence[Unserved]
@@ -154,7 +159,14 @@ class Run:
         if progress is None:
             raise WorkflowNotFound(self.id)
         unserved = await reads.unserved(self.id) if progress.state == "executing" else ()
-        return Status(progress.state, progress.counts, unserved)
+        return Status(
+            name=progress.name,
+            state=progress.state,
+            inserted_at=progress.inserted_at,
+            finished_at=progress.finished_at,
+            counts=progress.counts,
+            unserved=unserved,
+        )
 
     async def steps(self) -> Sequence[StepRecord]:
         """Return all steps as they are now, in the order added."""

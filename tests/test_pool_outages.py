@@ -175,7 +175,11 @@ async def test_a_locked_workflow_holds_up_nobody_else_and_settles_when_it_is_fre
     assert record.attempt == 1
 
 
-async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, count):
+def refusals(caplog):
+    return caplog.text.count("could not be settled")
+
+
+async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, caplog):
     """They go apart, one connection for all of them: each costs a lock timeout while its workflow is locked."""
     began, may_end, rest_may_end = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
 
@@ -204,6 +208,8 @@ async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_wa
                 await eventually(lambda: len(pool._exchange._settler._locked) == 2, deadline=10)
                 rest_may_end.set()
                 await eventually(lambda: len(pool._attempts) == 0)
+                tried = refusals(caplog)
+                await eventually(lambda: refusals(caplog) >= tried + 2)
             await other.close()
             assert await short.result(timeout=10) == "done"
         assert await long.wait(timeout=20) == "completed"

@@ -72,6 +72,14 @@ def _add_demo(commands: _Commands) -> None:
 
 def _add_migrate(commands: _Commands) -> None:
     command = _command(commands, "migrate", "create the schema, or bring it up to date")
+    command.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        type=steering.granted,
+        metavar="PART=ROLE",
+        help="let a database role be a worker, a client or a viewer, as in --grant worker=app_worker; may be repeated",
+    )
     _add_address(command)
     command.set_defaults(run=_in_loop(steering.migrate))
 

@@ -20,7 +20,7 @@ NAMED_UNSERVED = 5
 
 async def show(arguments: argparse.Namespace) -> None:
     """Print a workflow's state and its steps as a tree."""
-    async with Engine(arguments.address, schema=arguments.schema) as engine:
+    async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
         run = Run(arguments.id, engine)
         steps = await run.steps()
         status = await run.status()
@@ -31,7 +31,8 @@ async def show(arguments: argparse.Namespace) -> None:
 
 def drawing(workflow_id: str, status: Status, lines: Sequence[Line], now: datetime) -> Iterator[Sequence[Piece]]:
     """Yield what is printed of a workflow, line by line."""
-    yield [Piece(f"workflow {workflow_id} is "), state(status.state), Piece(f": {summed(status.counts)}")]
+    named = f" ({status.name})" if status.name else ""
+    yield [Piece(f"workflow {workflow_id}{named} is "), state(status.state), Piece(f": {summed(status.counts)}")]
     for unserved in status.unserved[:NAMED_UNSERVED]:
         yield [Piece(f"  nobody can run {unserved.step!r}: {unserved.why}", "yellow")]
     if (more := len(status.unserved) - NAMED_UNSERVED) > 0:

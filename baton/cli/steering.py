@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 
 from baton.database.address import resolve_address
 from baton.database.connections import Dialing, close
+from baton.database.grants import PARTS, Part, grant
 from baton.database.migrate import Migrated
 from baton.database.migrate import migrate as migrate_schema
 from baton.engine import Engine
@@ -14,22 +16,25 @@ from baton.run import Run
 
 
 async def migrate(arguments: argparse.Namespace) -> None:
-    """Bring the schema up to date and say from which version to which."""
+    """Bring the schema up to date, grant roles their part in it, and say what was done."""
     address = await asyncio.to_thread(resolve_address, arguments.address)
     try:
         connection = await Dialing(address.dsn).connect("migrate")
         try:
             migrated = await migrate_schema(connection, arguments.schema)
+            await grant(connection, arguments.schema, _by_part(arguments.grant))
         finally:
             await close(connection)
     finally:
         await asyncio.to_thread(address.release)
     print(_told(migrated, arguments.schema))
+    for part, role in arguments.grant:
+        print(f"role {role!r} may do what a {part} does")
 
 
 async def cancel(arguments: argparse.Namespace) -> None:
     """Cancel a workflow or some of its steps and say what became of it."""
-    async with Engine(arguments.address, schema=arguments.schema):
+    async with Engine(arguments.address, schema=arguments.schema, create=False):
         run = Run(arguments.id)
         count = await run.cancel(*arguments.steps, reason=arguments.reason)
         status = await run.status()
@@ -38,11 +43,24 @@ async def cancel(arguments: argparse.Namespace) -> None:
 
 async def retry(arguments: argparse.Namespace) -> None:
     """Open failed steps again and say how many."""
-    async with Engine(arguments.address, schema=arguments.schema):
+    async with Engine(arguments.address, schema=arguments.schema, create=False):
         run = Run(arguments.id)
         count = await run.retry(*arguments.steps)
         status = await run.status()
     print(f"opened {_steps(count)} of workflow {arguments.id!r}, which is now {status.state}")
+
+
+def granted(text: str) -> tuple[Part, str]:
+    """Read `worker=ROLE`, as given to --grant. Raises `ArgumentTypeError`."""
+    part, _, role = text.partition("=")
+    for known in PARTS:
+        if part == known and role:
+            return known, role
+    raise argparse.ArgumentTypeError(f"{text!r} is not of the form PART=ROLE, with one of {', '.join(PARTS)} as part")
+
+
+def _by_part(grants: Sequence[tuple[Part, str]]) -> dict[Part, list[str]]:
+    return {part: [role for granted_part, role in grants if granted_part == part] for part in PARTS}
 
 
 def _steps(count: int) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -123,7 +123,9 @@ class Connections:
             yield connection
         except BaseException as error:
             if classify(error) in (Failure.PASSING, Failure.LASTING):
-                connection.terminate()
+                # One that was lost is the pool's again already, and says so in an error that would hide this one.
+                with suppress(asyncpg.InterfaceError):
+                    connection.terminate()
             raise
         finally:
             await self._pool.release(connection, timeout=CLOSE_SECONDS)

@@ -11,20 +11,21 @@ class Failure(Enum):
     """What to do about a failed engine call."""
 
     PASSING = "send it again: the connection was lost, the server is away, or the transaction lost a race"
-    LOCKED = "a row stayed locked by somebody else"
+    LOCKED = "a row stayed locked by somebody else, or the call took longer than a timeout of the server allows"
     DATA = "something in the call cannot be stored"
     LASTING = "sending it again will not help"
 
 
 # 40: lost a race. 08, 57, 58: the connection or the server. 53: out of something. 25006: a standby, during failover.
-_PASSING = ("08", "40", "53", "57", "58", "25006")
+# 25P: the server ended a transaction or a session for the time it took.
+_PASSING = ("08", "40", "53", "57", "58", "25006", "25P")
 _DATA = ("22", "23", "54")
 
 
 def classify(error: BaseException) -> Failure:
     """Say what a failed call means. After a passing failure nobody knows whether the call had committed."""
     match error:
-        case asyncpg.LockNotAvailableError():
+        case asyncpg.LockNotAvailableError() | asyncpg.QueryCanceledError():
             return Failure.LOCKED
         case asyncpg.PostgresError():
             return _by_code(error.sqlstate or "")

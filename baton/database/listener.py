@@ -80,7 +80,8 @@ class Listener:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: lost.set())
-            await connection.add_listener(self._channel, self._on_notify)
+            async with asyncio.timeout(PING_SECONDS):
+                await connection.add_listener(self._channel, self._on_notify)
             self._listening.set()
             self._deliver(Reconnected())
             while not await wait_for_event(lost, PING_EVERY):

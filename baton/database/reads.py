@@ -63,7 +63,10 @@ class Unserved:
 class Progress:
     """A workflow's state, and how many of its steps are in which state."""
 
+    name: str | None
     state: str
+    inserted_at: datetime
+    finished_at: datetime | None
     counts: Mapping[str, int]
 
 
@@ -78,19 +81,27 @@ class Reads:
         """Return the state and the counts as of one moment, or None if there is no such workflow."""
         rows = await self._calls.fetch(
             f"""
-            select w.state as workflow_state, coalesce(q.state, s.state) as state, count(*) as n
+            select w.key, coalesce(q.state, s.state) as state, count(*) as n,
+                   w.name, w.state as workflow_state, w.inserted_at, w.finished_at
               from {self._schema}.workflows w
              cross join lateral generate_series(0, w.total - 1) as n(ordinal)
               join {self._schema}.steps s on s.id = {self._schema}.step_of(w.key, n.ordinal)
               left join {self._schema}.queue q on q.step_id = s.id
              where w.id = $1
-             group by 1, 2
+             group by w.key, 2
             """,
             workflow_id,
         )
         if not rows:
             return None
-        return Progress(rows[0]["workflow_state"], {row["state"]: row["n"] for row in rows})
+        first = rows[0]
+        return Progress(
+            name=first["name"],
+            state=first["workflow_state"],
+            inserted_at=first["inserted_at"],
+            finished_at=first["finished_at"],
+            counts={row["state"]: row["n"] for row in rows},
+        )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
         """Return steps that wait in a queue no living pool serves, or for a worker none of those knows."""

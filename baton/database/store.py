@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.migrate import quoted
@@ -44,8 +44,8 @@ class Store:
         self._tick = _call(prefix, "tick", 3)
         self._register = _call(prefix, "register", 7)
         self._leave = _call(prefix, "leave", 1)
-        self._cancel = _call(prefix, "cancel", 3)
-        self._retry = _call(prefix, "retry", 2)
+        self._cancel = _call(prefix, "cancel", 4)
+        self._retry = _call(prefix, "retry", 3)
         self._watch = _call(prefix, "watch", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
@@ -112,13 +112,13 @@ class Store:
         return Ticked(**row)
 
     async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
-        """Cancel a workflow, or some of its steps. Replayable; a replay finds nothing left to cancel."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason)
+        """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4())
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
-        """Open a workflow's failed steps again, or some steps. Replayable; a replay finds nothing left to open."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps))
+        """Open a workflow's failed steps again, or some steps. Sent again it says what it said, and opens nothing more."""
+        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4())
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:

@@ -12,10 +12,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from baton.core.outcome import given_back
 from baton.database.connections import Dialing, Line, describe, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.rows import Advanced, Claimed, Claiming, Settling
 from baton.database.store import Store
+from baton.runtime.attempts import Cause
 from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.settler import Settler
@@ -127,7 +129,7 @@ class Exchange:
         while advanced is None:
             try:
                 await pause("before advance")
-                advanced = await store.advance(request.pool, request.settling, request.claiming)
+                advanced = await store.advance(request.pool, request.settling, self._claiming_still(request))
                 await pause("after advance")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
@@ -144,13 +146,21 @@ class Exchange:
         self._free.append(store)
         self._wake.set()
 
+    def _claiming_still(self, request: Request) -> Claiming:
+        if request.pool == self._pool():
+            return request.claiming
+        # The lease was lost while the call was under way: what it claimed now would only be lost with it.
+        return Claiming(request.claiming.token, {})
+
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)
         token, claimed = request.claiming.token, advanced.claimed
-        if request.pool != self._pool():
-            # The lease it was claimed under is lost: the sweep gives these steps to others.
-            claimed = ()
         self._tokens.claimed(token, len(claimed))
+        if request.pool != self._pool():
+            # The lease they were claimed under is lost: given back at once they cost no attempt, as a sweep would.
+            for one in claimed:
+                self.put(one, Settling(one.step_id, one.token, given_back(Cause.LEASE_LOST.value)))
+            claimed = ()
         self._producer.claimed(request.claiming.limits, claimed)
         for one in claimed:
             self._start(one)
@@ -187,7 +197,8 @@ class Exchange:
             failure = classify(error)
             log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
             self._settler.split(settling, failure, error)
-            return failure is Failure.DATA
+            # The lock timeout was pause enough, and who waits for the lock has it as soon as it is free.
+            return failure in (Failure.DATA, Failure.LOCKED)
         self._settler.settled(settling)
         self._settled(settling, accepted)
         return True

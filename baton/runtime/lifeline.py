@@ -120,6 +120,8 @@ class Lifeline:
                 async with asyncio.timeout(min(left, self._lease.seconds / BEATS_PER_LEASE)):
                     return await self._beat(line)
             except Exception as error:  # noqa: BLE001 - a loop; the lease's own time decides when it is lost
+                # It may be noted all the same, at any time: the next one does not follow it (see beat.sql).
+                self._number += 1
                 log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, describe(error))
                 await asyncio.sleep(min(1.0, self._lease.seconds / 20))
         return False

@@ -38,9 +38,17 @@ class Settler:
 
     def put(self, settling: Settling) -> None:
         if self._locked and _workflow(settling) in self._locked:
-            self._apart.append((settling,))
+            self._put_apart(settling)
         else:
             self._waiting.append(settling)
+
+    def _put_apart(self, settling: Settling) -> None:
+        # To those of its workflow that wait already: each batch of a locked workflow costs a lock timeout.
+        for place, batch in enumerate(self._apart):
+            if _workflow(batch[0]) == _workflow(settling):
+                self._apart[place] = [*batch, settling]
+                return
+        self._apart.append((settling,))
 
     def take(self) -> list[Settling]:
         """Return what leaves with the next call."""

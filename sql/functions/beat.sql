@@ -3,7 +3,8 @@
 -- is sent, until every settle under it is answered.
 --
 -- p_number: counts this pool's beats. One that was given up may still arrive, after a later one: its list is old, and is
--- passed over.
+-- passed over. The pool passes over a number itself after a beat that it gave up: that one may have been noted while the
+-- next, composed before, was on its way, so it says nothing about which claims the next one's list should have.
 -- is_alive: false if the pool is dead or unknown. A dead pool stays dead: its steps are others' now.
 -- step_ids, tokens: the claims it holds, for the pool to see which of its attempts are void.
 -- Locks: the pool's row, which is also what the sweep takes to mark it dead.
@@ -21,7 +22,7 @@ as $$
 begin
     update pools p
        set beats = p_number,
-           previous_beat_at = p.beat_at,
+           previous_beat_at = case when p.beats = p_number - 1 then p.beat_at else p.previous_beat_at end,
            beat_at = clock_timestamp(),
            expires_at = clock_timestamp() + interval '1 second' * p_lease,
            tokens = p_tokens,

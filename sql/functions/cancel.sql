@@ -2,11 +2,12 @@
 -- With p_names, cancel those steps alone, and their dependents are served as the rules say.
 --
 -- Final at once: the entries are gone, so the tokens of running attempts are void, and their pools are told.
+-- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
 -- unknown: names that are no steps of it; then nothing is cancelled.
 -- Locks: the workflow, then its entries by step.
 create or replace function cancel(
-    p_workflow_id text, p_names text[], p_reason text,
+    p_workflow_id text, p_names text[], p_reason text, p_request uuid default null,
     out cancelled integer, out unknown text[]
 )
 language plpgsql security definer
@@ -26,6 +27,11 @@ begin
     perform demand_read_committed();
     select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
+        return;
+    end if;
+    if flow.request = p_request then
+        cancelled := flow.touched;
+        unknown := '{}';
         return;
     end if;
     moment := clock_timestamp();
@@ -55,6 +61,7 @@ begin
         return;
     end if;
     perform 1 from queue q where q.step_id = any(ids) order by q.step_id for update;
+    update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
 
     perform pg_notify(channel(), 'cancel ' || h.pool)
        from (select distinct q.pool from queue q where q.step_id = any(ids) and q.state = 'executing') as h;

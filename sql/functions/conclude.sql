@@ -32,9 +32,8 @@ begin
 
     -- Count before subtracting: an update joins each dependent once, however many of its dependencies ended.
     -- Why `= any(array[…])`, here and wherever the engine looks rows up by a key: with a plain `=` the planner, while the
-    -- tables are small, prefers to read the whole index, and the cached plan then stays when they have grown (0.5 ms
-    -- became 50 ms a settle at 200,000 steps). This form it can only turn into a look-up.
-    -- Every dependent still suspended counts each of them as done, or it would have been ended above.
+    -- tables are small, prefers to read the whole index, and the cached plan stays when they have grown (measured: one
+    -- drain of 6,000 steps at 18,000 steps/s, the next at 570). This form it can only turn into a look-up.
     with counted as (
         select sibling_of(s.id, o.ordinal) as id, count(*)::integer as done
           from steps s

@@ -6,11 +6,12 @@
 -- A dependent that began by ignoring the failure keeps its run. An opened step with an unfavourable dependency that
 -- stays as it is, is ended again at once.
 --
+-- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are no steps of it. refused: names of steps that are not final. With either, nothing is changed.
 -- Locks: the workflow, then all entries of the closure by step, before any record is written.
 create or replace function retry(
-    p_workflow_id text, p_names text[],
+    p_workflow_id text, p_names text[], p_request uuid default null,
     out opened integer, out unknown text[], out refused text[]
 )
 language plpgsql security definer
@@ -34,6 +35,12 @@ begin
     perform demand_read_committed();
     select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
+        return;
+    end if;
+    if flow.request = p_request then
+        opened := flow.touched;
+        unknown := '{}';
+        refused := '{}';
         return;
     end if;
     moment := clock_timestamp();
@@ -89,6 +96,8 @@ begin
 
     update workflows w
        set state = 'executing',
+           request = p_request,
+           touched = opened,
            finished_at = null,
            remaining = (
                select count(*)

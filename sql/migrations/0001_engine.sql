@@ -27,9 +27,11 @@ create table workflows (
     key         bigint generated always as identity primary key,
     inserted_at timestamptz not null default clock_timestamp(),
     finished_at timestamptz,
+    request     uuid,
     total       integer not null,
     remaining   integer not null,
     failed      integer not null default 0,
+    touched     integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
     state       text collate "C" not null default 'executing',
@@ -51,6 +53,8 @@ comment on column workflows.state is 'executing, or final: completed, failed (a 
 comment on column workflows.total is 'How many steps it has.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
+comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
 comment on column workflows.watched is 'Somebody listens for the finish: announce it.';
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote; tells a repeated insert from another graph under the same id.';

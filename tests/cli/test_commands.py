@@ -31,6 +31,31 @@ async def test_migrate_takes_any_schema_name_and_an_address(empty_database, tmp_
     await connection.close()
 
 
+async def test_migrate_grants_a_role_its_part(empty_database, tmp_path):
+    import asyncpg
+
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("create role baton_granted_by_command")
+    try:
+        said = succeeded(
+            baton("migrate", "--grant", "viewer=baton_granted_by_command", cwd=tmp_path, database=empty_database)
+        )
+        assert "role 'baton_granted_by_command' may do what a viewer does" in said
+        assert await connection.fetchval(
+            "select has_table_privilege('baton_granted_by_command', 'baton.steps_view', 'select')"
+        )
+    finally:
+        await connection.execute("drop owned by baton_granted_by_command; drop role baton_granted_by_command")
+        await connection.close()
+
+
+def test_a_grant_that_names_no_part_is_a_usage_error(tmp_path):
+    done = baton("migrate", "--grant", "boss=somebody", cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "'boss=somebody' is not of the form PART=ROLE, with one of worker, client, viewer as part" in done.stderr
+
+
 async def test_cancel_ends_a_workflow_and_says_so(database, engine, tmp_path):
     run = await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new(), deps=["a"]).insert()
 

@@ -20,7 +20,7 @@ def shown(one, **facts):
     """The lines about one step, spaces squeezed."""
     from dataclasses import replace
 
-    status = Status("executing", {one.state: 1}, ())
+    status = Status(None, "executing", NOW, None, {one.state: 1}, ())
     lines = drawing("w", status, tree([replace(one, **facts)]), NOW)
     return [" ".join(plain(line).split()) for line in lines][2:]
 
@@ -116,3 +116,15 @@ def test_a_workflow_that_is_not_there_is_an_error(database, tmp_path):
     said = refused(baton("show", "nothing", cwd=tmp_path, database=database))
 
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
+
+
+async def test_a_named_workflow_is_shown_with_its_name(engine, database, tmp_path):
+    run = await Baton.new(workflow_name="nightly").add("a", noted.new()).insert()
+
+    assert f"workflow {run.id} (nightly) is executing" in succeeded(
+        baton("show", run.id, cwd=tmp_path, database=database)
+    )
+
+
+def test_nothing_is_created_by_looking(empty_database, tmp_path):
+    assert "has no schema 'baton'" in refused(baton("show", "w", cwd=tmp_path, database=empty_database))

@@ -107,7 +107,12 @@ async def drill(pool, round_number):
     """Make each call on small workflows, in a queue of its own beside the full one."""
     flow, beside = f"flow {round_number}", f"beside {round_number}"
     lane = {"queue": "drill"}
-    graph = [step("a", **lane), step("b", "a", **lane), step("c", "a", reads=["a"], **lane), step("d", "b", "c", **lane)]
+    graph = [
+        step("a", **lane),
+        step("b", "a", **lane),
+        step("c", "a", reads=["a"], **lane),
+        step("d", "b", "c", **lane),
+    ]
     await pool.insert(flow, *graph)
     await pool.insert(flow, *graph)
     await pool.insert(beside, *graph)

@@ -58,13 +58,14 @@ async def test_register(store, proxy, connection, moment):
 
 async def test_beat(store, pool, proxy, connection, moment):
     (one,) = await claimed(store, pool, "a")
+    registered_at = await connection.fetchval("select beat_at from pools")
     trap = proxy.trap(".beat(", moment)
 
     beaten = await store.beat(pool, 1, [one.token], WORKER, 30)
 
     await trap.sprung()
     assert (beaten.is_alive, beaten.held) == (True, {(one.step_id, one.token)})
-    row = await connection.fetchrow("select beats, previous_beat_at = started_at as is_first, tokens from pools")
+    row = await connection.fetchrow("select beats, previous_beat_at = $1 as is_first, tokens from pools", registered_at)
     assert tuple(row) == (1, True, [one.token])
 
 

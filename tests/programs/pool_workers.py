@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from baton import worker
+from baton import Context, worker
 
 
 @worker
@@ -55,3 +56,8 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@worker(executor="process")
+def described(ctx: Context, number: int) -> dict[str, Any]:
+    return {"step": ctx.step, "attempt": ctx.attempt, "results": dict(ctx.results), "number": number}

@@ -85,7 +85,7 @@ async def test_steps_of_two_workflows_do_not_meet(pool, psql):
 
 
 async def test_names_that_need_quoting_travel_unharmed(pool, psql):
-    odd = "it's \"odd\" \\ ünïcode 🎼 %s {a,b}"
+    odd = 'it\'s "odd" \\ ünïcode 🎼 %s {a,b}'
     await pool.insert("w'; drop", step(odd), step("b", odd))
     (claimed,) = await pool.claim()
 

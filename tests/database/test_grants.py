@@ -1,0 +1,108 @@
+"""Roles that may do their part and no more."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import quote
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from baton import Engine, Run, WorkerPool, worker
+from baton.core import registry
+from baton.database.grants import PARTS, grant
+
+with registry.isolated():
+
+    @worker(name="granted")
+    async def granted() -> int:
+        return 7
+
+
+@dataclass(frozen=True)
+class Roles:
+    worker: str
+    client: str
+    viewer: str
+
+
+@pytest.fixture
+async def roles(database: str, connection: asyncpg.Connection) -> AsyncIterator[Roles]:
+    """Addresses of the database for three fresh roles, each granted its part."""
+    registry.add(granted)
+    names = {part: f"baton {part} {uuid4().hex[:8]}" for part in PARTS}
+    for name in names.values():
+        await connection.execute(f'create role "{name}" login')
+    await grant(connection, "baton", {part: [name] for part, name in names.items()})
+    yield Roles(**{part: database.replace("postgres@", f"{quote(name)}@", 1) for part, name in names.items()})
+    for name in names.values():
+        await connection.execute(f'drop owned by "{name}"')
+        await connection.execute(f'drop role "{name}"')
+
+
+async def test_a_client_inserts_and_reads_what_a_worker_runs(roles: Roles) -> None:
+    async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
+        run = await granted.new().insert(client)
+        assert await run.result(timeout=20) == 7
+        assert (await run.status()).state == "completed"
+        assert [step.state for step in await run.steps()] == ["completed"]
+
+
+async def test_a_client_cancels_and_retries(roles: Roles) -> None:
+    async with Engine(roles.client):
+        run = await granted.new().insert()
+        assert await run.cancel() == 1
+        assert await run.retry() == 1
+
+
+async def test_a_viewer_reads(roles: Roles) -> None:
+    async with Engine(roles.client) as client, Engine(roles.viewer) as viewer:
+        run = await granted.new().insert(client)
+        assert (await Run(run.id, viewer).status()).counts == {"available": 1}
+        assert [step.name for step in await Run(run.id, viewer).steps()] == ["granted"]
+
+
+@pytest.mark.parametrize("part", ["worker", "viewer"])
+async def test_only_a_client_inserts(roles: Roles, part: str) -> None:
+    async with Engine(getattr(roles, part)) as engine:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await granted.new().insert(engine)
+
+
+@pytest.mark.parametrize("part", ["worker", "viewer"])
+async def test_only_a_client_cancels(roles: Roles, part: str) -> None:
+    async with Engine(roles.client) as client, Engine(getattr(roles, part)) as engine:
+        run = await granted.new().insert(client)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await Run(run.id, engine).cancel()
+
+
+@pytest.mark.parametrize("part", ["client", "viewer"])
+async def test_only_a_worker_runs_a_pool(roles: Roles, part: str) -> None:
+    async with Engine(getattr(roles, part)) as engine:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await WorkerPool(engine).__aenter__()
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("table", ["workflows", "steps", "queue", "pools", "migrations"])
+async def test_no_role_writes_a_table_itself(roles: Roles, part: str, table: str) -> None:
+    connection = await asyncpg.connect(getattr(roles, part))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"delete from baton.{table}")
+    finally:
+        await connection.close()
+
+
+async def test_a_stranger_calls_nothing(database: str, connection: asyncpg.Connection) -> None:
+    name = f"baton stranger {uuid4().hex[:8]}"
+    await connection.execute(f'create role "{name}" login; grant usage on schema baton to "{name}"')
+    stranger = await asyncpg.connect(database.replace("postgres@", f"{quote(name)}@", 1))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await stranger.execute("select baton.tick(true, 0, 10)")
+    finally:
+        await stranger.close()
+        await connection.execute(f'drop owned by "{name}"')
+        await connection.execute(f'drop role "{name}"')
