@@ -92,7 +92,7 @@ class WorkerPool:
         self._max_block_seconds = _more_than_none("max_block", max_block)
         self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
         self._redact = redact
-        self._processes = processes or os.cpu_count() or 1
+        self._processes = _checked_processes(processes)
         self._id = NO_POOL
 
     @property
@@ -299,6 +299,14 @@ def _more_than_none(option: str, value: Seconds) -> float:
     if (number := seconds(option, value)) == 0:
         raise InvalidOption(option, value, "it must be more than 0 seconds")
     return number
+
+
+def _checked_processes(processes: int | None) -> int:
+    if processes is None:
+        return os.cpu_count() or 1
+    if type(processes) is not int or processes < 1:
+        raise InvalidOption("processes", processes, "it must be an integer of at least 1; None means one per processor")
+    return processes
 
 
 def _checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.model.behaviour import Flags, Plan, StepPlan, given_to
-from tests.model.graphs import SHAPES, plan, plans
+from tests.model.graphs import CONTESTED_PLANS, SHAPES, plan, plans
 from tests.model.made import at, ended, made
 from tests.model.rules import doom, foretold, own_ending, workflow_state
 
@@ -189,7 +189,7 @@ def test_a_seed_draws_the_same_workflows_again_and_a_label_one_of_them():
     assert drawn == plans("7", 20)
     assert drawn != plans("8", 20)
     assert [plans(each.label, 20) for each in drawn] == [[each] for each in drawn]
-    assert len(drawn) == 20 + 2 * len(SHAPES)
+    assert len(drawn) == 20 + 2 * len(SHAPES) + CONTESTED_PLANS
 
 
 def test_what_is_drawn_can_be_foretold_and_shows_every_behaviour():
@@ -200,7 +200,8 @@ def test_what_is_drawn_can_be_foretold_and_shows_every_behaviour():
 
     assert acts.keys() == {"return", "raise", "retry", "cancel", "skip", "overrun", "hang"}
     assert states.keys() == {"completed", "cancelled", "discarded", "skipped"}
-    assert states["completed"] > 2 * (states.total() - states["completed"]) > 1000
+    assert states["completed"] > states.total() // 2
+    assert min(states.values()) > 100
     assert workers == {"act", "act_in_thread", "act_in_process", "act_plainly"}
 
 

@@ -12,6 +12,9 @@ Edges = Mapping[str, Sequence[str]]
 """The dependencies of each step by name, a step after its dependencies."""
 
 TROUBLED = ", troubled"
+CONTESTED = "contested"
+CONTESTED_PLANS = 10
+CONTESTED_WIDTH = 50
 
 TIMEOUT = 0.2
 """Seconds after which an attempt that overruns is stopped."""
@@ -22,10 +25,12 @@ _FLAVOURS: Sequence[Flavour] = ("digest", "digest", "none", "whole", "broken", "
 
 
 def plans(seed: str, count: int) -> list[Plan]:
-    """So many random workflows, and each shape twice; or only the one whose label is the seed."""
+    """Some contested workflows, so many random ones, and each shape twice; or only the one whose label is the seed."""
     if "/" in seed:
         return [plan(seed)]
-    labels = [f"{seed}/{number}" for number in range(count)]
+    # The contested ones first: their steps end together only while the pools have nothing else to do.
+    labels = [f"{seed}/{CONTESTED} {number}" for number in range(CONTESTED_PLANS)]
+    labels += [f"{seed}/{number}" for number in range(count)]
     labels += [f"{seed}/{shape}{trouble}" for shape in SHAPES for trouble in ("", TROUBLED)]
     return [plan(label) for label in labels]
 
@@ -35,6 +40,8 @@ def plan(label: str) -> Plan:
     good, of "7/chain, troubled" some do."""
     rng = random.Random(label)
     name = label.partition("/")[2]
+    if name.startswith(CONTESTED):
+        return contested(rng, label)
     if not name.isdigit():
         edges = SHAPES[name.removesuffix(TROUBLED)]
         return planned(rng, label, edges, trouble=0.15 if name.endswith(TROUBLED) else 0.0)
@@ -63,6 +70,24 @@ def planned(rng: random.Random, label: str, edges: Edges, trouble: float) -> Pla
     steps = [_step(rng, name, dependencies, trouble) for name, dependencies in edges.items()]
     rng.shuffle(steps)
     return Plan(label, tuple(steps), flags=_flags(rng, (False, True), trouble and 0.15))
+
+
+def contested(rng: random.Random, label: str) -> Plan:
+    """Many steps that end badly at the same time, and as many that wait for several of them: the order decides."""
+    causes = [
+        StepPlan(f"cause {number}", acts=(rng.choice(("cancel", "skip", "raise")),), max_attempts=1)
+        for number in range(CONTESTED_WIDTH)
+    ]
+    names = [cause.name for cause in causes]
+    waiting = [
+        StepPlan(
+            f"waiting {number}",
+            deps=tuple(rng.sample(names, rng.randint(2, 4))),
+            flags=Flags(*rng.choices((False, False, True), k=3)),
+        )
+        for number in range(CONTESTED_WIDTH)
+    ]
+    return Plan(label, (*causes, *waiting))
 
 
 def with_cancellation(rng: random.Random, plan: Plan) -> Plan:

@@ -59,7 +59,7 @@ async def test_a_stale_failure_beside_a_valid_completion_changes_nothing(pool, o
 
 
 async def test_the_stale_outcome_of_one_step_does_not_spoil_the_batch(pool, other, psql):
-    stale, valid = await claimed_twice(pool, other, psql)
+    stale, _valid = await claimed_twice(pool, other, psql)
     await other.insert("v", step("x"))
     (beside,) = await other.claim()
 
@@ -67,6 +67,31 @@ async def test_the_stale_outcome_of_one_step_does_not_spoil_the_batch(pool, othe
 
     assert accepted == [False, True]
     assert await state(psql, "v") == "completed"
+
+
+@pytest.mark.parametrize("stale_first", [True, False])
+@pytest.mark.parametrize("kind", ["discarded", "failed", "snoozed", "cancelled"])
+async def test_a_stale_failure_beside_a_valid_one_changes_nothing(pool, other, psql, kind, stale_first):
+    stale, valid = await claimed_twice(pool, other, psql)
+    batch = [outcome(stale, kind), outcome(valid, "failed", "ValueError: the valid one", delay=0)]
+    if not stale_first:
+        batch.reverse()
+
+    await other.settle(*batch)
+
+    found = (await steps(psql, "w"))["a"]
+    assert (found["state"], found["reason"]) == ("available", "ValueError: the valid one")
+
+
+async def test_a_stale_failure_beside_the_valid_failure_of_another_step_changes_nothing(pool, other, psql):
+    stale, _valid = await claimed_twice(pool, other, psql)
+    await other.insert("v", step("x"))
+    (beside,) = await other.claim()
+
+    accepted = await other.settle(outcome(stale, "discarded"), outcome(beside, "failed", delay=0))
+
+    assert accepted == [False, True]
+    assert await states(psql, "w") == {"a": "executing", "b": "suspended"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -104,6 +105,50 @@ async def test_a_batch_over_workflows_in_any_order_locks_them_in_one(pool, other
     assert [await state(pool.connection, name) for name in ("w", "v")] == ["completed", "completed"]
 
 
+async def is_free(connection, table, condition):
+    """Say whether nobody holds that row."""
+    try:
+        async with connection.transaction():
+            await connection.execute(f"select from baton.{table} where {condition} for no key update nowait")
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
+
+
+async def test_a_settle_takes_the_workflow_before_it_touches_an_entry(pool, psql, connect):
+    await pool.insert("locked", step("a"))
+    await pool.claim()
+    looking = await connect()
+    async with psql.transaction():
+        await psql.execute(LOCK)
+        waiting = asyncio.ensure_future(pool.settle(*pool.outcomes("locked", completed="a")))
+        await eventually(lambda: is_blocked(psql, pool.connection))
+
+        assert await is_free(looking, "queue", "true")
+
+    assert await waiting == [True]
+
+
+@pytest.mark.parametrize("names", ["abcde", "edcba", "dbaec"])
+async def test_a_settle_takes_workflows_in_the_order_of_their_keys_whatever_the_order_of_its_outcomes(
+    pool, psql, connect, names
+):
+    for name in "abcde":
+        await pool.insert(name, step("s"))
+    await pool.claim()
+    looking = await connect()
+    async with psql.transaction():
+        await psql.execute("select from workflows where id = 'c' for update")
+        batch = [settling for name in names for settling in pool.outcomes(name, completed="s")]
+        waiting = asyncio.ensure_future(pool.settle(*batch))
+        await eventually(lambda: is_blocked(psql, pool.connection))
+
+        free = [await is_free(looking, "workflows", f"id = '{name}'") for name in "abde"]
+        assert free == [False, False, True, True]
+
+    assert await waiting == [True] * 5
+
+
 async def test_a_cancel_waits_for_a_settle_and_cancels_what_it_released(pool, other):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b"))
     await pool.claim()
@@ -170,20 +215,16 @@ async def test_an_entry_cancelled_while_a_claim_looks_at_it_is_not_claimed(pool,
 async def test_what_counts_raises_under_a_stricter_isolation(pool, call, isolation):
     await pool.insert("w", step("a"))
     calls = {
-        "settle": lambda: pool.settle(),
-        "advance": lambda: pool.store.advance(pool.id, [], Claiming(pool_token(pool), {})),
+        "settle": pool.settle,
+        "advance": lambda: pool.store.advance(pool.id, [], Claiming(uuid4(), {})),
         "cancel": lambda: pool.cancel("w"),
         "retry": lambda: pool.retry("w"),
-        "tick": lambda: pool.tick(),
+        "tick": pool.tick,
     }
 
     with pytest.raises(asyncpg.PostgresError, match=f"READ COMMITTED only; this .* {isolation.upper()[:6]}"):
         async with pool.connection.transaction(isolation=isolation):
             await calls[call]()
-
-
-def pool_token(pool):
-    return next(iter(pool.held.values())).token if pool.held else "00000000-0000-0000-0000-000000000001"
 
 
 async def test_a_default_isolation_that_is_stricter_is_refused_too(connect, psql):
@@ -204,11 +245,15 @@ async def test_an_insert_works_under_a_stricter_isolation(pool, isolation):
 
 @pytest.mark.parametrize("isolation", STRICTER)
 async def test_an_id_inserted_meanwhile_is_the_strict_callers_serialization_error(pool, other, isolation):
+    transaction = pool.connection.transaction(isolation=isolation)
+    await transaction.start()
+    await pool.connection.fetchval("select count(*) from baton.workflows")
+    await other.insert("w", step("a"))
+
     with pytest.raises(asyncpg.SerializationError):
-        async with pool.connection.transaction(isolation=isolation):
-            await pool.connection.fetchval("select count(*) from baton.workflows")
-            await other.insert("w", step("a"))
-            await pool.insert("w", step("a"))
+        await pool.insert("w", step("a"))
+
+    await transaction.rollback()
 
 
 async def test_an_insert_of_an_id_that_is_being_inserted_waits_and_finds_it(pool, other):

@@ -1,0 +1,74 @@
+"""Workers that note in an effects log what they do, and can be held, blocked and killed while they do it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from baton import Context, worker
+from tests.effects import Effects
+
+EFFECTS = "EFFECTS"
+"""The environment variable that names the effects log; what is held goes on when a file `<log>.go` is there."""
+
+ended = False
+"""A worker of this process has done its work; what comes now is the settling of it."""
+
+
+def note(ctx: Context, event: str) -> None:
+    log().write(event=event, workflow=ctx.workflow_id, step=ctx.step, attempt=ctx.attempt)
+
+
+def log() -> Effects:
+    return Effects(Path(os.environ[EFFECTS]))
+
+
+def may_go_on() -> Path:
+    path = log().path
+    return path.with_name(f"{path.name}.go")
+
+
+def end(ctx: Context) -> None:
+    global ended
+    note(ctx, "end")
+    ended = True
+
+
+@worker
+async def noted(ctx: Context, value: int = 0) -> int:
+    note(ctx, "start")
+    end(ctx)
+    return value
+
+
+@worker
+async def held(ctx: Context, value: int = 0) -> int:
+    """Stay in the first attempt until told to go on."""
+    note(ctx, "start")
+    try:
+        while ctx.attempt == 1 and not may_go_on().exists():
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        note(ctx, "cancelled")
+        raise
+    end(ctx)
+    return value
+
+
+@worker
+async def blocking(ctx: Context, seconds: float) -> int:
+    """Block the event loop in the first attempt, so that its outcome leaves before anything else is heard."""
+    note(ctx, "start")
+    if ctx.attempt == 1:
+        time.sleep(seconds)
+    end(ctx)
+    return ctx.attempt
+
+
+@worker(max_attempts=2)
+async def poison(ctx: Context) -> None:
+    note(ctx, "start")
+    os.kill(os.getpid(), signal.SIGKILL)
