@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from baton.core.limits import Limits
 from baton.database import migrate as migrating
@@ -14,8 +14,11 @@ from baton.database.connections import Connections, Dialing, Replayed, replayed
 from baton.database.listener import Listener
 from baton.database.reads import Reads
 from baton.database.store import Store
-from baton.errors import EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.errors import BatonError, EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
 
 log = logging.getLogger("baton")
 
@@ -48,6 +51,7 @@ class Engine:
         NoAddress, InvalidAddress: see `address`.
         SchemaMissing: it is not there, and `create` is false.
         SchemaOutdated: it is older than the library; `baton migrate` brings it up to date.
+        BatonError: behind a transaction pooler, the default isolation is not READ COMMITTED.
         SchemaTooNew: it has a change this library cannot work with.
         OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
     """
@@ -76,6 +80,8 @@ class Engine:
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
+        if self._open is not None:
+            raise BatonError("the engine is entered already; use it as it is, or make another one")
         address = await asyncio.to_thread(resolve_address, self._argument)
         opened = _Open(self, address)
         try:
@@ -134,6 +140,8 @@ class Engine:
     async def _prepare_schema(self, connections: Connections) -> None:
         async def prepare() -> None:
             async with connections.acquire() as connection:
+                if self._is_pooled:
+                    await _demand_read_committed(connection)
                 try:
                     await migrating.demand_current(connection, self.schema)
                 except SchemaMissing:
@@ -146,6 +154,15 @@ class Engine:
                     await migrating.migrate(connection, self.schema)
 
         await replayed(prepare, seconds=0)
+
+
+async def _demand_read_committed(connection: Connection) -> None:
+    """Refuse a default that the engine cannot override: behind a transaction pooler a session's settings are not ours."""
+    if await connection.fetchval("show transaction_isolation") != "read committed":
+        raise BatonError(
+            "the engine works under READ COMMITTED only, and behind a transaction pooler it cannot ask for it: change "
+            "the default of the role, as in alter role app set default_transaction_isolation = 'read committed'"
+        )
 
 
 class _Open:

@@ -200,8 +200,7 @@ def test_what_is_drawn_can_be_foretold_and_shows_every_behaviour():
 
     assert acts.keys() == {"return", "raise", "retry", "cancel", "skip", "overrun", "hang"}
     assert states.keys() == {"completed", "cancelled", "discarded", "skipped"}
-    assert states["completed"] > states.total() // 2
-    assert min(states.values()) > 100
+    assert min(states.values()) > 500
     assert workers == {"act", "act_in_thread", "act_in_process", "act_plainly"}
 
 

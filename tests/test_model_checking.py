@@ -123,7 +123,7 @@ DOOMED = Plan("doomed", (StepPlan("a", acts=("skip",)), StepPlan("b", deps=("a",
 
 
 def well_skipped() -> Observed:
-    reason = "its dependency 'a' was skipped: a says skipped"
+    reason = "step 'a' upstream was skipped: a says skipped"
     return Observed(
         DOOMED,
         "completed",
@@ -147,7 +147,7 @@ def test_a_cascade_that_is_as_it_must_be_has_no_violation():
         ({"state": "completed", "reason": None}, "it must be skipped"),
         ({"finished_at": at(1.001)}, "not in the transaction of"),
         ({"reason": None}, "names no step that decided"),
-        ({"reason": "its dependency 'x' was skipped"}, "names no step that decided"),
+        ({"reason": "step 'x' upstream was skipped"}, "names no step that decided"),
         ({"attempt": 1, "attempted_at": at(0.5)}, "never was to run and has attempt 1"),
     ],
 )

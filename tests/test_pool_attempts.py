@@ -187,9 +187,9 @@ async def test_cancel_and_skip_end_the_step_with_their_reasons_and_those_that_ne
         await run.result("cancels")
     with pytest.raises(StepSkipped, match="was skipped: nothing to do"):
         await run.result("skips")
-    with pytest.raises(StepCancelled, match="its dependency 'cancels' was cancelled: not wanted"):
+    with pytest.raises(StepCancelled, match="step 'cancels' upstream was cancelled: not wanted"):
         await run.result("after cancel")
-    with pytest.raises(StepSkipped, match="its dependency 'skips' was skipped: nothing to do"):
+    with pytest.raises(StepSkipped, match="step 'skips' upstream was skipped: nothing to do"):
         await run.result("after skip")
 
 

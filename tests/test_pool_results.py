@@ -251,7 +251,7 @@ async def test_a_workers_result_under_a_failed_dependency_names_the_first_cause(
 
     run = await Baton.new().add("a", fails.new()).add("b", never.new(given=result_of("a"))).insert()
 
-    with pytest.raises(StepCancelled, match="its dependency 'a' was discarded: ValueError: the first cause"):
+    with pytest.raises(StepCancelled, match="step 'a' upstream was discarded: ValueError: the first cause"):
         await run.result("b", timeout=10)
     with pytest.raises(StepFailed, match=r"step 'a' of workflow '.*' failed: ValueError: the first cause"):
         await run.result("a", timeout=10)

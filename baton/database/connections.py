@@ -45,13 +45,19 @@ class Dialing:
     """The address is a transaction pooler: no prepared statements, no settings at connect."""
 
     async def connect(self, purpose: str) -> asyncpg.Connection[Record]:
-        """Open a connection whose transactions are READ COMMITTED, whatever the role's or database's default is."""
+        """Open a connection that is READ COMMITTED and without a time limit, whatever the role's or database's is."""
         return await asyncpg.connect(self.dsn, **self.options(purpose))
 
     def options(self, purpose: str) -> dict[str, Any]:
         if self.is_pooled:
             return {"timeout": CONNECT_SECONDS, "statement_cache_size": 0}
-        settings = {"application_name": f"baton {purpose}", "default_transaction_isolation": "read committed"}
+        settings = {
+            "application_name": f"baton {purpose}",
+            "default_transaction_isolation": "read committed",
+            # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock would
+            # end whole rounds of upkeep because one workflow is locked.
+            "statement_timeout": "0",
+        }
         return {"timeout": CONNECT_SECONDS, "server_settings": settings}
 
 

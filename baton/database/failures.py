@@ -29,6 +29,9 @@ def classify(error: BaseException) -> Failure:
             return Failure.LOCKED
         case asyncpg.PostgresError():
             return _by_code(error.sqlstate or "")
+        case asyncpg.InternalClientError():
+            # What asyncpg says of a connection whose server has just said goodbye ("another operation is in progress").
+            return Failure.PASSING
         case asyncpg.InterfaceError() | OSError() | TimeoutError() | EOFError():
             return Failure.PASSING
         case ValueError() | TypeError() | OverflowError():

@@ -18,6 +18,7 @@ log = logging.getLogger("baton.pool")
 LIMIT = 1000
 """How many entries or steps one part of a round touches."""
 SHORTEST_PAUSE = 0.005
+PAUSE_WHILE_HELD = 0.05
 PAUSE_WHILE_PRUNING = 0.05
 
 
@@ -90,7 +91,8 @@ class Maintenance:
             self._next_sweep = self._clock()
             self.due_in(PAUSE_WHILE_PRUNING)
         if ticked.next_in is not None:
-            self.due_in(max(SHORTEST_PAUSE, ticked.next_in))
+            # Due and not staged: somebody else holds the entry, and asking again at once would not help.
+            self.due_in(max(SHORTEST_PAUSE if ticked.staged else PAUSE_WHILE_HELD, ticked.next_in))
         return ticked
 
     async def _wait(self) -> None:

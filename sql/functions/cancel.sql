@@ -19,13 +19,13 @@ set enable_mergejoin = off
 set lock_timeout = '1s'
 as $$
 declare
-    flow    workflows;
+    flow    record;
     moment  timestamptz;
     ids     bigint[];
     applied record;
 begin
     perform demand_read_committed();
-    select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
+    select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
         return;
     end if;

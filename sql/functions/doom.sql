@@ -7,14 +7,14 @@ language plpgsql
 set search_path from current
 as $$
 declare
-    root    steps;
+    root    record;
     verdict text;
     why     text;
     doomed  bigint[];
 begin
-    select s.* into root from steps s where s.id = p_root;
+    select s.name, s.state, s.reason, s.dependents into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
-    why := format('its dependency %s was %s', quote_literal(root.name), root.state) || coalesce(': ' || root.reason, '');
+    why := format('step ''%s'' upstream was %s', root.name, root.state) || coalesce(': ' || root.reason, '');
 
     doomed := array(
         with recursive below(id) as (

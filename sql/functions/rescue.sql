@@ -26,6 +26,8 @@ begin
              from queue q
             where q.state = 'executing'
               and not exists (select from pools p where p.id = q.pool and p.dead_at is null)
+            -- In no order: a locked workflow with more lost entries than the limit must not be all that is ever tried.
+            order by random()
             limit p_limit)
           union all
           (select q.step_id, q.token, 'given_back', null
@@ -43,7 +45,7 @@ begin
     end if;
 
     begin
-        select a.* into applied
+        select a.accepted, a.queues, a.counts into applied
           from apply_outcomes(ids, tokens, kinds, details, array_fill(null::text, array[cardinality(ids)]),
                               array_fill(null::double precision, array[cardinality(ids)])) as a;
     exception when lock_not_available then
@@ -69,7 +71,7 @@ begin
         if ids is null then
             return;
         end if;
-        select a.* into applied
+        select a.accepted, a.queues, a.counts into applied
           from apply_outcomes(ids, tokens, kinds, details, array_fill(null::text, array[cardinality(ids)]),
                               array_fill(null::double precision, array[cardinality(ids)])) as a;
     end;

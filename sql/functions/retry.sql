@@ -23,7 +23,7 @@ set enable_mergejoin = off
 set lock_timeout = '1s'
 as $$
 declare
-    flow     workflows;
+    flow     record;
     moment   timestamptz;
     opening  bigint[];
     waiting  bigint[];
@@ -33,7 +33,7 @@ declare
     applied  record;
 begin
     perform demand_read_committed();
-    select w.* into flow from workflows w where w.id = p_workflow_id for no key update;
+    select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
         return;
     end if;

@@ -14,7 +14,7 @@ as $$
 declare
     applied record;
 begin
-    select a.* into applied from apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays) as a;
+    select a.accepted, a.queues, a.counts into applied from apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays) as a;
     perform announce(applied.queues, applied.counts);
     return applied.accepted;
 end $$;

@@ -39,6 +39,7 @@ create table workflows (
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
+    constraint workflows_total check (total between 1 and 4194304),
     constraint workflows_state check (state in ('executing', 'completed', 'failed', 'cancelled')),
     constraint workflows_finished check ((state <> 'executing') = (finished_at is not null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining = 0) = (state <> 'executing'))
@@ -234,10 +235,21 @@ select w.id as workflow_id,
        s.refusals,
        s.id
   from workflows w
-  -- One lookup by primary key for each ordinal: of a range the planner would guess the size, from the whole table's.
- cross join lateral generate_series(0, w.total - 1) as n(ordinal)
-  join steps s on s.id = step_of(w.key, n.ordinal)
-  left join queue q on q.step_id = s.id;
+  -- Each part by its primary key, and `offset 0` keeps the planner from anything else: of a range it guesses the size
+  -- from the whole table's, and would read all of that to show a workflow of four steps.
+  join lateral (
+           select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue, r.priority,
+                  r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals
+             from steps r
+            where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
+           offset 0
+       ) s on true
+  left join lateral (
+           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at
+             from queue e
+            where e.step_id = s.id
+           offset 0
+       ) q on true;
 
 comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';
 

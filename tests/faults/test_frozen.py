@@ -24,7 +24,7 @@ def held(own_workers):
         began, may_end = asyncio.Event(), asyncio.Event()
         cancelled: list[int] = []
 
-        @worker(name="held")
+        @worker(name="held while frozen")
         async def work(ctx: Context) -> int:
             Held.began.set()
             try:
@@ -72,6 +72,8 @@ async def test_what_is_inserted_while_the_listener_is_frozen_is_found_when_it_he
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
         await engine.listener.listening()
+        # The looks of the beginning are over.
+        await (await quick.new().insert()).wait(timeout=20)
         proxy.freeze("listener")
 
         assert await (await quick.new().insert()).result(timeout=20) == "done"
@@ -141,6 +143,7 @@ async def test_calls_of_a_pool_on_frozen_connections_are_sent_again(proxy, conne
         assert await run.result(timeout=20) == 1
         assert await (await quick.new().insert()).result(timeout=20) == "done"
         assert pool.id == (await run.steps())[0].pool
+        proxy.thaw()
 
 
 async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(proxy, connection, quick):

@@ -11,7 +11,7 @@ import pytest
 from baton import Engine, WorkerPool
 from baton.database.rows import Claiming
 from baton.database.store import Store
-from tests.database.raw import RawPool, is_blocked, step
+from tests.database.raw import RawPool, step
 from tests.waiting import eventually
 
 
@@ -37,15 +37,20 @@ async def test_it_does_not_make_the_next_list_newer_than_it_is(connection, conne
     async with connection.transaction():
         await connection.execute("select from pools for update")
         late = asyncio.create_task(beat(given_up, pool.id, number=1))
-        await eventually(lambda: is_blocked(connection, given_up), deadline=0.9)
+        await eventually(lambda: is_blocked(connection, connection, given_up), deadline=0.9)
         # Given up, so the next one passes over a number; its list is made before the claim is sent.
         latest = asyncio.create_task(beat(following, pool.id, number=3))
-        await eventually(lambda: is_blocked(given_up, following), deadline=0.9)
+        await eventually(lambda: is_blocked(connection, given_up, following), deadline=0.9)
         assert len(await pool.store.claim(pool.id, healthy)) == 1
     await late
     await latest
 
     assert (await pool.tick()).given_back == 0
+
+
+async def is_blocked(connection, by, waiting):
+    pids = by.get_server_pid(), waiting.get_server_pid()
+    return await connection.fetchval("select $1::integer = any(pg_blocking_pids($2))", *pids)
 
 
 async def beat(connection, pool, number):

@@ -38,8 +38,9 @@ def end(ctx: Context) -> None:
 
 
 @worker
-async def noted(ctx: Context, value: int = 0) -> int:
+async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
     note(ctx, "start")
+    await asyncio.sleep(seconds)
     end(ctx)
     return value
 

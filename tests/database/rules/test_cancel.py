@@ -159,4 +159,4 @@ async def test_a_step_cancelled_by_its_own_worker_tells_why(pool, psql):
 
     found = await steps(psql, "w")
     assert found["a"]["reason"] == "nothing to do"
-    assert found["b"]["reason"] == "its dependency 'a' was cancelled: nothing to do"
+    assert found["b"]["reason"] == "step 'a' upstream was cancelled: nothing to do"

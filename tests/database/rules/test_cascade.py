@@ -171,8 +171,8 @@ async def test_the_cause_is_written_on_every_step_below(pool):
 
     found = await steps(pool.connection, "w")
     assert found["a"]["reason"] == "discarded by hand"
-    assert found["b"]["reason"] == "its dependency 'a' was discarded: discarded by hand"
-    assert "'a' was discarded: discarded by hand" in found["c"]["reason"]
+    assert found["b"]["reason"] == "step 'a' upstream was discarded: discarded by hand"
+    assert "'a' upstream was discarded: discarded by hand" in found["c"]["reason"]
 
 
 async def test_a_step_without_a_reason_still_names_itself_below(pool):
@@ -180,7 +180,7 @@ async def test_a_step_without_a_reason_still_names_itself_below(pool):
 
     await pool.cancel("w", "a", reason=None)
 
-    assert (await steps(pool.connection, "w"))["b"]["reason"] == "its dependency 'a' was cancelled"
+    assert (await steps(pool.connection, "w"))["b"]["reason"] == "step 'a' upstream was cancelled"
 
 
 async def test_unrelated_branches_go_on(pool):

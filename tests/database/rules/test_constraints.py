@@ -19,6 +19,10 @@ WRONG = {
         "update workflows set remaining = total + 1",
         "update workflows set state = 'failed', finished_at = now()",
     ],
+    "workflows_total": [
+        "update workflows set total = 4194305",
+        "insert into workflows (id, fingerprint, total, remaining) values ('v', '1:x', 0, 0)",
+    ],
     "steps_state": ["update steps set state = 'executing', pending = 0"],
     "steps_finished": [
         "update steps set state = 'skipped', pending = 0",

@@ -153,7 +153,7 @@ async def test_an_opened_step_with_a_dependency_that_stays_failed_is_cancelled_a
 
     found = await steps(psql, "w")
     assert (found["c"]["state"], found["d"]["state"]) == (again, again)
-    assert found["c"]["reason"].startswith(f"its dependency 'a' was {end}")
+    assert found["c"]["reason"].startswith(f"step 'a' upstream was {end}")
 
 
 async def test_an_opened_step_whose_dependency_was_skipped_is_skipped_again_at_once(pool, psql):

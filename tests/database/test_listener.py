@@ -1,0 +1,119 @@
+"""Hearing the schema's channel, through every loss of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from baton.database import listener as listening
+from baton.database.channel import (
+    ClaimsVoid,
+    EntryDue,
+    QueueHasWork,
+    Reconnected,
+    StepEnded,
+    WorkflowFinished,
+    channel,
+    parse,
+)
+from baton.database.connections import Dialing
+from baton.database.listener import Listener
+from baton.tasks import Tasks
+from tests.waiting import eventually
+
+
+@pytest.fixture
+async def heard(database):
+    """What is heard, from the first LISTEN on."""
+    tasks, notices = Tasks(), []
+    listener = Listener(Dialing(database), "baton", tasks)
+    with listener.heard_by(notices.append):
+        await asyncio.wait_for(listener.listening(), 5)
+        yield notices
+    await tasks.aclose()
+
+
+async def say(connection, payload):
+    await connection.execute("select pg_notify($1, $2)", channel("baton"), payload)
+
+
+async def listener_pid(connection):
+    return await connection.fetchval(
+        """
+        select pid from pg_stat_activity
+         where datname = current_database() and application_name = 'baton listener' and state = 'idle'
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "notice"),
+    [
+        ("queue default", QueueHasWork("default")),
+        ("queue with spaces  in it", QueueHasWork("with spaces  in it")),
+        ("due 250", EntryDue(0.25)),
+        ("cancel 7", ClaimsVoid(7)),
+        ("workflow 8", WorkflowFinished(8)),
+        ("step 9", StepEnded(9)),
+        ("tomorrow's news", None),
+        ("", None),
+    ],
+)
+def test_a_notice_says_what_it_says(payload, notice):
+    assert parse(payload) == notice
+
+
+async def test_the_channel_is_the_one_the_database_speaks_on(connection):
+    assert await connection.fetchval("select channel()") == channel("baton")
+
+
+async def test_notices_arrive_after_the_first_look_is_asked_for(heard, connection):
+    await say(connection, "queue default")
+    await eventually(lambda: len(heard) == 2)
+
+    assert heard == [Reconnected(), QueueHasWork("default")]
+
+
+async def test_what_means_nothing_is_passed_over(heard, connection):
+    for payload in ("due soon", "cancel", "news", "queue default"):
+        await say(connection, payload)
+    await eventually(lambda: QueueHasWork("default") in heard)
+
+    assert heard == [Reconnected(), QueueHasWork("default")]
+
+
+async def test_after_a_lost_connection_it_listens_again_and_says_so(heard, connection):
+    await connection.execute("select pg_terminate_backend($1)", await listener_pid(connection))
+    await eventually(lambda: heard.count(Reconnected()) == 2)
+    await say(connection, "queue default")
+
+    await eventually(lambda: heard[-1] == QueueHasWork("default"))
+
+
+async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, connection, server, monkeypatch):
+    if server.embedded is None:
+        pytest.skip("the server's processes are not ours to stop")
+    monkeypatch.setattr(listening, "PING_EVERY", 0.1)
+    monkeypatch.setattr(listening, "PING_SECONDS", 0.3)
+    tasks, notices = Tasks(), []
+    listener = Listener(Dialing(database), "baton", tasks)
+    with listener.heard_by(notices.append):
+        await asyncio.wait_for(listener.listening(), 5)
+        frozen = await eventually(lambda: listener_pid(connection))
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            await eventually(lambda: notices.count(Reconnected()) == 2)
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+        await say(connection, "queue default")
+        await eventually(lambda: QueueHasWork("default") in notices)
+    await tasks.aclose()
+
+
+async def test_nothing_is_opened_before_somebody_hears(database, connection):
+    Listener(Dialing(database), "baton", Tasks())
+
+    assert await listener_pid(connection) is None

@@ -1,0 +1,103 @@
+"""The queries: what people ask about a workflow."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from baton import Baton, worker
+from baton.database.reads import Reads
+from baton.database.rows import Claiming
+from baton.database.store import Store
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+@pytest.fixture
+def quick(own_workers):
+    @worker
+    async def quick(value: int = 1) -> int:
+        return value
+
+    return quick
+
+
+@pytest.fixture
+def reads(connection):
+    return Reads(connection, "baton")
+
+
+async def register(connection, queues, workers):
+    return await Store(connection, "baton").register(
+        name="by hand", host="here", pid=1, limits=dict.fromkeys(queues, 1), workers=workers, lease_seconds=30
+    )
+
+
+async def test_progress_counts_the_states_of_one_workflow_only(engine, reads, quick):
+    for workflow_id in ("w", "another"):
+        await Baton.new(workflow_id=workflow_id).add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
+
+    progress = await reads.progress("w")
+
+    assert (progress.state, progress.counts) == ("executing", {"available": 1, "suspended": 1})
+
+
+async def test_of_what_is_not_there_nothing_is_told(engine, reads):
+    assert await reads.progress("nobody") is None
+    assert (
+        list(await reads.steps("nobody")),
+        list(await reads.names("nobody")),
+        list(await reads.ended("nobody", None)),
+        list(await reads.unserved("nobody")),
+    ) == ([], [], [], [])
+
+
+async def test_steps_and_names_come_in_the_order_added(engine, reads, quick):
+    names = ["z", "a", "m"]
+    flow = Baton.new(workflow_id="w")
+    for name in names:
+        flow.add(name, quick.new())
+    await flow.insert()
+
+    assert [row.name for row in await reads.steps("w")] == list(await reads.names("w")) == names
+
+
+async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick):
+    await (
+        Baton.new(workflow_id="w")
+        .add("a", quick.new())
+        .add("b", quick.new(), deps=["a"])
+        .add("c", quick.new(), deps=["a"])
+        .insert()
+    )
+
+    assert [ended.name for ended in await reads.ended("w", None)] == ["b", "c"]
+    assert [ended.name for ended in await reads.ended("w", "a")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("queues", "workers", "whys"),
+    [
+        (["default"], ["quick"], []),
+        (["default"], ["other"], ["no living worker pool that serves queue 'default' knows worker 'quick'"]),
+        (["other"], ["quick"], ["no living worker pool serves queue 'default'"]),
+    ],
+)
+async def test_a_step_is_unserved_if_no_living_pool_has_both_its_queue_and_its_worker(
+    engine, connection, reads, quick, queues, workers, whys
+):
+    await register(connection, queues, workers)
+    await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
+
+    assert [one.why for one in await reads.unserved("w")] == whys
+
+
+async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, connection, reads, quick):
+    pool = await register(connection, ["default"], ["quick"])
+    await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new()).insert()
+    store = Store(connection, "baton")
+    await store.claim(pool, Claiming(uuid4(), {"default": 1}))
+    await store.leave(pool)
+
+    assert [one.step for one in await reads.unserved("w")] == ["b"]

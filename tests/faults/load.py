@@ -1,0 +1,52 @@
+"""Work that goes on while the database fails, and what must be true of it afterwards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+
+from baton import Baton, Run, result_of
+from tests.database.raw import demand_sound
+from tests.effects import Effects
+from tests.faults.processes import hurry
+from tests.programs.fault_workers import noted
+from tests.waiting import eventually
+
+LENGTH = 30
+SECONDS_A_STEP = 0.05
+
+
+async def insert_chains(count: int) -> Sequence[Run]:
+    """Insert workflows whose last step has the number of the workflow for its result."""
+    return [await chain(number).insert() for number in range(count)]
+
+
+def chain(number: int) -> Baton:
+    workflow = Baton.new().add("0", noted.new(value=number, seconds=SECONDS_A_STEP))
+    for place in range(1, LENGTH):
+        workflow.add(str(place), noted.new(value=result_of(str(place - 1)), seconds=SECONDS_A_STEP))
+    return workflow
+
+
+async def demand_all_done(runs: Sequence[Run], effects: Effects, dsn: str) -> None:
+    """Wait until all are completed, letting retries be due at once; each step ran, and no attempt of it twice."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await eventually(lambda: _is_done(connection), deadline=80, every=0.1)
+        await demand_sound(connection)
+        doubled = await connection.fetch("select id from baton.steps where state <> 'completed' or attempt < 1")
+    finally:
+        await connection.close()
+    assert doubled == []
+    assert [await run.result() for run in runs] == list(range(len(runs)))
+    starts = Counter((one["workflow"], one["step"], one["attempt"]) for one in effects.read(event="start"))
+    assert len({(workflow, step) for workflow, step, _ in starts}) == LENGTH * len(runs)
+    assert [attempt for attempt, times in starts.items() if times > 1] == []
+
+
+async def _is_done(connection: asyncpg.Connection) -> bool:
+    await hurry(connection)
+    done: bool = await connection.fetchval("select bool_and(state = 'completed') from baton.workflows")
+    return done

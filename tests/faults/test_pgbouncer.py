@@ -1,0 +1,163 @@
+"""Behind PgBouncer in transaction mode: everything works, and what cannot be heard is polled for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
+from baton.errors import BatonError
+from tests.database.raw import demand_sound
+from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    return find_pgbouncer(tmp_path_factory.mktemp("pgbouncer"))
+
+
+@pytest.fixture
+async def pooled(program, proxy):
+    """The address of the test's database behind PgBouncer; the proxy gives the server a TCP address."""
+    with pgbouncer(program, proxy.dsn) as dsn:
+        yield dsn
+
+
+@pytest.fixture(params=["with a listener", "without"])
+async def engine_behind(request, pooled, database):
+    listener_address = database if request.param == "with a listener" else None
+    async with Engine(pooled, transaction_pooler=True, listener_address=listener_address) as engine:
+        yield engine
+
+
+@pytest.fixture
+def workers(own_workers):
+    class Workers:
+        began = asyncio.Event()
+
+        @worker(name="add")
+        async def add(left: int = 0, right: int = 1) -> int:
+            return left + right
+
+        @worker(name="waits for ever")
+        async def wait(ctx: Context) -> None:
+            Workers.began.set()
+            await asyncio.sleep(600)
+
+        @worker(name="fails once", max_attempts=1)
+        async def fail(right: int = 0) -> int:
+            Workers.failures += 1
+            if Workers.failures == 1:
+                raise ValueError("the first time")
+            return 7
+
+        failures = 0
+
+    return Workers
+
+
+async def test_it_is_transaction_mode(pooled):
+    """Two transactions of one client may meet two servers: the test would show nothing otherwise."""
+    first, second = [await asyncpg.connect(pooled, statement_cache_size=0) for _ in range(2)]
+    pid = await first.fetchval("select pg_backend_pid()")
+    async with second.transaction():
+        held = await second.fetchval("select pg_backend_pid()")
+        assert held == pid
+        assert await first.fetchval("select pg_backend_pid()") != pid
+    await first.close()
+    await second.close()
+
+
+async def test_a_workflow_is_inserted_run_and_waited_for(engine_behind, workers, connection):
+    async with WorkerPool(engine_behind, poll=0.5), WorkerPool(engine_behind, poll=0.5):
+        workflow = Baton.new().add("0", workers.add.new())
+        for number in range(1, 20):
+            workflow.add(str(number), workers.add.new(left=result_of(str(number - 1))))
+        runs = [await workflow.insert()] + [await workers.add.new(left=number).insert() for number in range(20)]
+
+        assert await runs[0].result(timeout=30) == 20
+        assert [await run.result(timeout=30) for run in runs[1:]] == list(range(1, 21))
+    await demand_sound(connection)
+
+
+async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_behind, workers):
+    async with WorkerPool(engine_behind, lease=1, poll=0.5) as pool:
+        run = await workers.wait.new().insert()
+        await asyncio.wait_for(workers.began.wait(), 20)
+
+        assert await run.cancel(reason="enough") == 1
+        with pytest.raises(StepCancelled, match="enough"):
+            await run.result(timeout=20)
+        await eventually(lambda: len(pool._attempts) == 0, deadline=20)
+
+
+async def test_a_failed_workflow_is_retried_by_hand(engine_behind, workers):
+    async with WorkerPool(engine_behind, poll=0.5):
+        run = await Baton.new().add("a", workers.fail.new()).add("b", workers.add.new(left=result_of("a"))).insert()
+        assert await run.wait(timeout=30) == "failed"
+
+        assert await run.retry() == 2
+        assert await run.result("b", timeout=30) == 8
+
+
+async def test_the_lease_is_kept_through_it(engine_behind, workers, connection):
+    async with WorkerPool(engine_behind, lease=1, poll=0.5) as pool:
+        number = pool.id
+        run = await workers.wait.new().insert()
+        await asyncio.wait_for(workers.began.wait(), 20)
+        await eventually(lambda: connection.fetchval("select beats >= 6 from pools where id = $1", number), deadline=20)
+
+        assert pool.id == number
+        assert [record.attempt for record in await run.steps()] == [1]
+        await run.cancel()
+
+
+async def test_with_a_listener_work_is_heard_of_and_not_polled_for(pooled, database, workers):
+    async with (
+        Engine(pooled, transaction_pooler=True, listener_address=database) as engine,
+        WorkerPool(engine, poll=60),
+    ):
+        await engine.listener.listening()
+        await (await workers.add.new().insert()).wait(timeout=20)
+        began = time.monotonic()
+
+        run = await workers.add.new(left=4).insert()
+        assert await run.result(timeout=20) == 5
+        assert time.monotonic() - began < 10
+
+
+async def test_many_steps_are_inserted_in_one_transaction(engine_behind, workers, connection):
+    workflow = Baton.new()
+    for number in range(25_000):
+        workflow.add(str(number), workers.add.new())
+
+    await workflow.insert()
+
+    assert await connection.fetchval("select count(*) from queue") == 25_000
+
+
+async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, workers, connection, proxy):
+    async with WorkerPool(engine_behind, lease=5, poll=0.5):
+        runs = []
+        for number in range(40):
+            runs.append(await workers.add.new(left=number).insert())
+            if number % 10 == 5:
+                proxy.cut()
+
+        assert [await run.result(timeout=30) for run in runs] == list(range(1, 41))
+    assert await connection.fetch("select from steps where attempt <> 1") == []
+
+
+async def test_a_stricter_isolation_by_default_is_refused_in_a_sentence(pooled, connection):
+    name = await connection.fetchval("select current_database()")
+    await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
+
+    with pytest.raises(BatonError, match="READ COMMITTED"):
+        async with Engine(pooled, transaction_pooler=True):
+            pass

@@ -1,0 +1,82 @@
+"""What a pool claims: its free slots, where there may be work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baton.runtime.producer import MOST_PER_CLAIM, Producer
+
+
+@dataclass
+class Claim:
+    queue: str
+
+
+def answered(producer, reserved, **brought):
+    producer.claimed(reserved, [Claim(queue) for queue, count in brought.items() for _ in range(count)])
+
+
+def test_at_first_every_slot_of_every_queue_is_wanted():
+    producer = Producer({"a": 2, "b": 3})
+
+    assert producer.wanted == 5
+    assert producer.reserve(everywhere=False) == {"a": 2, "b": 3}
+    assert producer.wanted == 0
+
+
+def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_is_word_of_it():
+    producer = Producer({"a": 2})
+    answered(producer, producer.reserve(everywhere=False), a=1)
+    assert producer.wanted == 0
+
+    producer.look_at("a")
+
+    assert producer.reserve(everywhere=False) == {"a": 1}
+
+
+def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_free():
+    producer = Producer({"a": 2})
+    answered(producer, producer.reserve(everywhere=False), a=2)
+    assert producer.wanted == 0
+
+    producer.ended("a")
+
+    assert producer.wanted == 1
+
+
+def test_word_of_a_queue_during_its_claim_is_not_lost():
+    producer = Producer({"a": 2})
+    reserved = producer.reserve(everywhere=False)
+    producer.look_at("a")
+    answered(producer, reserved)
+
+    assert producer.wanted == 2
+
+
+def test_outcomes_take_every_free_slot_along():
+    producer = Producer({"a": 2, "b": 1})
+    answered(producer, producer.reserve(everywhere=False))
+
+    assert producer.reserve(everywhere=True) == {"a": 2, "b": 1}
+
+
+def test_a_stopped_producer_claims_nothing():
+    producer = Producer({"a": 2})
+    producer.stop()
+    producer.look_everywhere()
+
+    assert (producer.wanted, producer.reserve(everywhere=True)) == (0, {})
+
+
+def test_a_claim_has_a_largest_size():
+    producer = Producer({"a": MOST_PER_CLAIM + 1})
+
+    assert producer.reserve(everywhere=False) == {"a": MOST_PER_CLAIM}
+
+
+def test_a_queue_that_is_not_ours_is_no_news():
+    producer = Producer({"a": 1})
+    answered(producer, producer.reserve(everywhere=False))
+    producer.look_at("b")
+
+    assert producer.wanted == 0

@@ -1,0 +1,97 @@
+"""Outcomes on their way: what leaves together, what is split, and what goes apart."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from baton.core.outcome import Outcome
+from baton.database.failures import Failure
+from baton.database.rows import Settling
+from baton.runtime.settler import MOST_PER_CALL, STEP_BITS, Settler
+
+
+def outcome(workflow, step=0):
+    return Settling((workflow << STEP_BITS) + step, UUID(int=step), Outcome("completed", "1"))
+
+
+def apart(settler):
+    """Take all that is to be sent apart."""
+    taken = []
+    while settler.has_apart:
+        taken.append(list(settler.take_apart()))
+    return taken
+
+
+def split(settler, outcomes, failure):
+    settler.split(outcomes, failure, ValueError("no"))
+
+
+def test_what_arrives_leaves_together_in_order():
+    settler = Settler()
+    outcomes = [outcome(workflow) for workflow in (3, 1, 2)]
+    for one in outcomes:
+        settler.put(one)
+
+    assert (len(settler), settler.take(), len(settler)) == (3, outcomes, 0)
+
+
+def test_a_call_has_a_largest_size():
+    settler = Settler()
+    for step in range(MOST_PER_CALL + 1):
+        settler.put(outcome(1, step))
+
+    assert [len(settler.take()), len(settler.take())] == [MOST_PER_CALL, 1]
+
+
+def test_a_batch_that_cannot_be_stored_is_halved_until_the_bad_one_is_alone():
+    settler, bad = Settler(), outcome(1, 5)
+    split(settler, [outcome(1, step) for step in range(8)], Failure.DATA)
+    landed, replaced = [], []
+    while settler.has_apart:
+        batch = settler.take_apart()
+        if bad in batch:
+            split(settler, batch, Failure.DATA)
+        elif batch[0].outcome.kind == "failed":
+            replaced += batch
+        else:
+            landed += batch
+
+    assert sorted(one.token.int for one in landed) == [0, 1, 2, 3, 4, 6, 7]
+    (instead,) = replaced
+    assert (instead.step_id, instead.token) == (bad.step_id, bad.token)
+    assert instead.outcome == Outcome("failed", "the outcome of this attempt could not be stored: ValueError")
+
+
+def test_a_batch_that_met_a_lock_is_split_by_workflow():
+    settler = Settler()
+    batch = [outcome(2, 1), outcome(1, 1), outcome(2, 2), outcome(1, 2)]
+    split(settler, batch, Failure.LOCKED)
+
+    assert apart(settler) == [[batch[1], batch[3]], [batch[0], batch[2]]]
+
+
+def test_what_comes_for_a_locked_workflow_goes_apart_in_one_batch_until_it_is_settled():
+    settler = Settler()
+    split(settler, [outcome(1, 1)], Failure.LOCKED)
+    for step in (2, 3):
+        settler.put(outcome(1, step))
+    settler.put(outcome(2))
+    assert settler.take() == [outcome(2)]
+    (batch,) = apart(settler)
+    assert batch == [outcome(1, 1), outcome(1, 2), outcome(1, 3)]
+
+    settler.settled(batch)
+    settler.put(outcome(1, 4))
+
+    assert settler.take() == [outcome(1, 4)]
+
+
+@pytest.mark.parametrize("failure", [Failure.PASSING, Failure.LASTING])
+def test_after_any_other_failure_the_batch_is_sent_again_as_it_was(failure):
+    settler = Settler()
+    batch = [outcome(1), outcome(2)]
+    split(settler, batch, failure)
+
+    assert apart(settler) == [batch]

@@ -1,0 +1,31 @@
+"""Which claim tokens a beat lists."""
+
+from __future__ import annotations
+
+from baton.runtime.tokens import Tokens
+
+
+def test_a_token_is_listed_from_before_its_claim_until_its_last_step_is_answered():
+    tokens = Tokens()
+    token = tokens.draw()
+    assert tokens.listed() == [token]
+    tokens.claimed(token, 2)
+    tokens.answered(token)
+    assert tokens.listed() == [token]
+
+    tokens.answered(token)
+
+    assert tokens.listed() == []
+
+
+def test_a_claim_that_brought_nothing_is_listed_no_more():
+    tokens = Tokens()
+    tokens.claimed(tokens.draw(), 0)
+
+    assert tokens.listed() == []
+
+
+def test_tokens_are_never_the_same():
+    tokens = Tokens()
+
+    assert len({tokens.draw() for _ in range(100)}) == 100
