@@ -40,60 +40,46 @@ async def beside(bad_job):
     return run
 
 
-def raises(error):
-    async def bad():
+RAISED = {
+    r"ValueError: a \x00 in it": ValueError("a \x00 in it"),
+    r"ValueError: a \ud800 in it": ValueError("a \ud800 in it"),
+    "Unprintable: (the text of this error cannot be had: its __str__ raises)": Unprintable(),
+    "SystemExit: 3": SystemExit(3),
+    "RuntimeError: coroutine raised StopIteration": StopIteration(),
+    "GeneratorExit: gone": GeneratorExit("gone"),
+    "CancelledError: by itself": asyncio.CancelledError("by itself"),
+    "TimeoutError: its own": TimeoutError("its own"),
+    "Uncaught: rare": Uncaught("rare"),
+    "KeyError: 'x'": KeyError("x"),
+    "ExceptionGroup: several (1 sub-exception)": ExceptionGroup("several", [ValueError("one")]),
+}
+"""What a worker may raise, by what is stored of it."""
+
+
+def raiser(error, *, is_async):
+    async def from_a_coroutine():
         raise error
 
-    return bad
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (ValueError("a \x00 in it"), r"ValueError: a \x00 in it"),
-        (ValueError("a \ud800 in it"), r"ValueError: a \ud800 in it"),
-        (Unprintable(), "Unprintable: (the text of this error cannot be had: its __str__ raises)"),
-        (SystemExit(3), "SystemExit: 3"),
-        (StopIteration(), "RuntimeError: coroutine raised StopIteration"),
-        (GeneratorExit("gone"), "GeneratorExit: gone"),
-        (asyncio.CancelledError("by itself"), "CancelledError: by itself"),
-        (Uncaught("rare"), "Uncaught: rare"),
-        (KeyError("x"), "KeyError: 'x'"),
-        (ExceptionGroup("several", [ValueError("one")]), "ExceptionGroup: several (1 sub-exception)"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
-)
-async def test_whatever_a_coroutine_raises_fails_its_attempt_alone(engine, error, text):
-    bad = worker(name="bad", max_attempts=1)(raises(error))
-
-    async with WorkerPool(engine):
-        run = await beside(bad.new())
-        record = await after(run)
-
-    assert record.errors[-1]["error"] == text
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (SystemExit(3), "SystemExit: 3"),
-        (StopIteration(), "RuntimeError: coroutine raised StopIteration"),
-        (GeneratorExit("gone"), "GeneratorExit: gone"),
-        (asyncio.CancelledError("by itself"), "CancelledError: by itself"),
-        (TimeoutError("its own"), "TimeoutError: its own"),
-    ],
-    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
-)
-async def test_whatever_a_thread_raises_fails_its_attempt_alone(engine, error, text):
-    @worker(max_attempts=1)
-    def bad():
+    def from_a_thread():
         raise error
 
-    async with WorkerPool(engine):
-        run = await beside(bad.new())
-        record = await after(run)
+    return from_a_coroutine if is_async else from_a_thread
 
-    assert record.errors[-1]["error"] == text
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["coroutine", "thread"])
+async def test_whatever_a_worker_raises_fails_its_attempt_alone(engine, is_async):
+    flow = Baton.new().add("good", pool_workers.double.new(number=4))
+    for number, error in enumerate(RAISED.values()):
+        bad = worker(name=f"bad {number}", max_attempts=1)(raiser(error, is_async=is_async))
+        flow.add(f"bad {number}", bad.new())
+
+    async with WorkerPool(engine):
+        run = await flow.insert()
+        assert await run.wait(timeout=20) == "failed"
+        good, *bad = await run.steps()
+
+    assert good.result == 8
+    assert [record.reason for record in bad] == list(RAISED)
 
 
 async def test_a_coroutine_that_cancels_its_own_task_fails_its_attempt(engine):

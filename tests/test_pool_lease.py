@@ -49,6 +49,7 @@ async def has_ended(process):
     return await eventually(lambda: process.poll() is not None, deadline=20) and process.returncode
 
 
+@pytest.mark.slow
 async def test_a_pool_marked_dead_cancels_its_attempts_and_goes_on_under_another_id(engine, connection):
     began, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -76,6 +77,7 @@ async def test_a_pool_marked_dead_cancels_its_attempts_and_goes_on_under_another
     assert [error["kind"] for error in record.errors] == ["lost"]
 
 
+@pytest.mark.slow
 async def test_the_outcome_of_a_zombie_is_refused_and_the_step_completes_once(engine, connection):
     results, tough_began = [], asyncio.Event()
 
@@ -103,6 +105,7 @@ async def test_the_outcome_of_a_zombie_is_refused_and_the_step_completes_once(en
     assert results == [1, 2]
 
 
+@pytest.mark.slow
 async def test_a_long_attempt_is_not_rescued(engine):
     @worker
     async def long(ctx: Context) -> int:
@@ -115,6 +118,7 @@ async def test_a_long_attempt_is_not_rescued(engine):
         assert await run.result(timeout=20) == 1
 
 
+@pytest.mark.slow
 async def test_a_blocked_event_loop_keeps_its_lease_and_the_blocking_step_is_named(database, lonely, engine, caplog):
     @worker
     async def blocks(ctx: Context) -> int:
@@ -132,6 +136,7 @@ async def test_a_blocked_event_loop_keeps_its_lease_and_the_blocking_step_is_nam
     assert "time.sleep(3)" in named
 
 
+@pytest.mark.slow
 async def test_the_steps_of_a_killed_process_are_rescued(lonely, engine, effects):
     process = lonely(lease=1)
     run = await lonely_pool.hang_at_first.new().insert()
@@ -146,6 +151,7 @@ async def test_the_steps_of_a_killed_process_are_rescued(lonely, engine, effects
     assert "the worker pool that ran it was lost" in record.errors[0]["error"]
 
 
+@pytest.mark.slow
 async def test_a_loop_blocked_beyond_max_block_ends_the_process_and_its_steps_are_rescued(
     lonely, engine, effects, tmp_path
 ):
@@ -159,6 +165,7 @@ async def test_a_loop_blocked_beyond_max_block_ends_the_process_and_its_steps_ar
         assert await run.result(timeout=20) == 2
 
 
+@pytest.mark.slow
 async def test_a_step_that_kills_its_process_is_discarded_when_its_attempts_are_used_up(
     lonely, engine, effects, connection
 ):
@@ -174,6 +181,7 @@ async def test_a_step_that_kills_its_process_is_discarded_when_its_attempts_are_
     assert [event["attempt"] for event in effects.read(event="start")] == [1, 2]
 
 
+@pytest.mark.slow
 async def test_a_stopped_process_comes_back_as_another_pool(lonely, engine, effects, connection):
     process = lonely(lease=1)
     run = await lonely_pool.hang_at_first.new().insert()
@@ -188,6 +196,7 @@ async def test_a_stopped_process_comes_back_as_another_pool(lonely, engine, effe
     assert await connection.fetchval("select count(distinct id) from pools where pid = $1", process.pid) == 2
 
 
+@pytest.mark.slow
 async def test_a_process_that_was_stopped_for_longer_than_max_block_goes_on(lonely, engine, effects, connection):
     """It was stopped, not blocked: nothing hangs in it."""
     process = lonely(lease=1, max_block=2)
@@ -213,6 +222,7 @@ async def test_sigterm_drains_and_the_process_ends_well(lonely, engine, effects)
     assert (record.state, record.attempt) == ("available", 0)
 
 
+@pytest.mark.slow
 async def test_a_second_sigterm_cuts_the_grace_short(lonely, engine, effects, tmp_path):
     process = lonely(grace=60)
     run = await lonely_pool.hang_at_first.new().insert()

@@ -179,6 +179,7 @@ def refusals(caplog):
     return caplog.text.count("could not be settled")
 
 
+@pytest.mark.slow
 async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, caplog):
     """They go apart, one connection for all of them: each costs a lock timeout while its workflow is locked."""
     began, may_end, rest_may_end = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()

@@ -129,7 +129,7 @@ class Exchange:
         while advanced is None:
             try:
                 await pause("before advance")
-                advanced = await store.advance(request.pool, request.settling, self._claiming_still(request))
+                advanced = await store.advance(request.pool, request.settling, request.claiming)
                 await pause("after advance")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
@@ -145,12 +145,6 @@ class Exchange:
         self._answered(request, advanced)
         self._free.append(store)
         self._wake.set()
-
-    def _claiming_still(self, request: Request) -> Claiming:
-        if request.pool == self._pool():
-            return request.claiming
-        # The lease was lost while the call was under way: what it claimed now would only be lost with it.
-        return Claiming(request.claiming.token, {})
 
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)

@@ -63,9 +63,7 @@ class Proxy:
         """From now on lead new connections to another server; those that are there stay until they are cut."""
         self._behind = dsn
 
-    def trap(
-        self, call: str, at: Moment, *, purpose: str | None = None, times: int = 1, holds: bool = False
-    ) -> Trap:
+    def trap(self, call: str, at: Moment, *, purpose: str | None = None, times: int = 1, holds: bool = False) -> Trap:
         """Set a trap for the next calls whose text has `call` in it (see `Trap`)."""
         trap = Trap(call, at, purpose, times, holds)
         self._traps.append(trap)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Act = Literal["return", "raise", "retry", "cancel", "skip", "overrun", "hang"]
+Act = Literal["return", "raise", "retry", "cancel", "skip", "overrun", "hang", "poison", "rot"]
 """What one attempt does.
 
 return   returns a value
@@ -21,6 +21,8 @@ cancel   returns Cancel
 skip     returns Skip
 overrun  takes longer than its timeout
 hang     goes on until somebody cancels the step by hand
+poison   kills its process
+rot      returns what the database refuses to store
 """
 
 Flavour = Literal["digest", "none", "whole", "broken", "nested"]

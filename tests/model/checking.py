@@ -175,8 +175,9 @@ def _of_cancelled_by_hand(observed: Observed, step: StepPlan, doomed: Doom | Non
         yield f"was cancelled at {record.finished_at}, not in the transaction of the others"
     if doomed is not None and doomed.at < moment(record):
         yield f"was cancelled by hand at {record.finished_at}, and had ended at {doomed.at} by {sorted(doomed.by)}"
-    if record.attempt > own_ending(step).attempts:
-        yield f"has {record.attempt} attempts, it takes {own_ending(step).attempts}"
+    most = own_ending(step, _lost(record)).attempts
+    if record.attempt > most:
+        yield f"has {record.attempt} attempts, it takes {most}"
 
 
 def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
@@ -191,7 +192,7 @@ def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
 
 def _of_run(observed: Observed, step: StepPlan) -> Iterator[str]:
     record = observed.records[step.name]
-    lost = frozenset(error["attempt"] for error in record.errors if error["kind"] == "lost")
+    lost = _lost(record)
     if lost and not observed.losses_are_allowed:
         yield f"lost its attempts {sorted(lost)}, and no pool was killed"
     ending = own_ending(step, lost)
@@ -268,6 +269,10 @@ def _of_order(observed: Observed, step: StepPlan) -> Iterator[str]:
 def _results(observed: Observed, step: StepPlan) -> dict[str, Any]:
     records = observed.records
     return {name: records[name].result for name in step.dependencies if records[name].state == "completed"}
+
+
+def _lost(record: Record) -> frozenset[int]:
+    return frozenset(error["attempt"] for error in record.errors if error["kind"] == "lost")
 
 
 def _is_by_hand(record: Record) -> bool:

@@ -69,7 +69,7 @@ class Ending:
     @property
     def failures(self) -> tuple[Start, ...]:
         """The attempts that failed, each of which leaves an error."""
-        return tuple(start for start in self.starts if start.act in {"raise", "retry", "overrun", "lost"})
+        return tuple(start for start in self.starts if start.act in {"raise", "retry", "overrun", "rot", "lost"})
 
 
 @dataclass(frozen=True, slots=True)

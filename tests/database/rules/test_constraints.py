@@ -21,7 +21,6 @@ WRONG = {
     ],
     "workflows_total": [
         "update workflows set total = 4194305",
-        "insert into workflows (id, fingerprint, total, remaining) values ('v', '1:x', 0, 0)",
     ],
     "steps_state": ["update steps set state = 'executing', pending = 0"],
     "steps_finished": [

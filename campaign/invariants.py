@@ -1,0 +1,131 @@
+"""The invariants of one workflow that has ended, in the groups of the campaign's specification.
+
+The fifth group, that nothing is left behind in the server, is watched by `campaign.audit`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from campaign.hooks import mark
+from campaign.ledger import FINAL_KINDS, StepFacts
+from campaign.records import StepRecord
+from tests.model.behaviour import Plan
+from tests.model.checking import Observed, violations
+
+CLOCK_SECONDS = 0.002
+"""The server and the processes read one clock of one machine, but not at the same instruction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A workflow that has ended, with all that is known of it."""
+
+    plan: Plan
+    state: str
+    records: Mapping[str, StepRecord]
+    facts: Mapping[int, StepFacts]
+    events: Sequence[Mapping[str, Any]]
+
+    def facts_of(self, record: StepRecord) -> StepFacts:
+        return self.facts.get(record.id) or StepFacts()
+
+
+def broken(ended: Ended) -> list[str]:
+    """What is not as promised, each as one sentence; empty if all is well."""
+    found = [*_of_the_model(ended)]
+    for record in ended.records.values():
+        facts = ended.facts_of(record)
+        wrong = [
+            *_of_completion(record, facts),
+            *_of_order(ended, record, facts),
+            *_of_attempts(record, facts),
+            *_of_acceptance(record, facts),
+        ]
+        found += [f"step {record.name!r} (id {record.id}): {what}" for what in wrong]
+    return found
+
+
+def committed_all_the_same(record: StepRecord, facts: StepFacts) -> int:
+    """How many outcomes that stayed without an answer had committed: the outcome's time is before the failure of the
+    call, and whatever was sent again came after that."""
+    if record.finished_at is None:
+        return 0
+    ended_at = record.finished_at.timestamp()
+    return sum(one.token == record.token and ended_at < one.at for one in facts.unknown)
+
+
+def _of_completion(record: StepRecord, facts: StepFacts) -> Iterator[str]:
+    """1: one accepted completion at most, exactly one if completed; the result is that of the stored token, which is
+    in the log."""
+    tokens = {token for token, kinds in facts.accepted.items() if kinds & FINAL_KINDS}
+    if len(tokens) > 1:
+        yield f"final outcomes were accepted under {len(tokens)} tokens: {sorted(tokens)}"
+    if record.state != "completed":
+        return
+    if record.outcome != "completed" or record.token is None:
+        yield f"completed, and its last accepted outcome is {record.outcome}"
+        return
+    if not tokens <= {record.token}:
+        yield f"completed under {record.token}, and accepted was {sorted(tokens)}"
+    end = facts.ends.get(record.token)
+    if end is None or end.kind != "completed":
+        yield f"completed under {record.token}, and the log says of that: {end}"
+    if record.result_text is None or not record.result_text.endswith(mark(UUID(record.token))):
+        yield f"its result is not the one that was returned under its token {record.token}"
+
+
+def _of_order(ended: Ended, record: StepRecord, facts: StepFacts) -> Iterator[str]:
+    """2: no start before the outcome of each dependency was accepted."""
+    for name in record.dependencies:
+        dependency = ended.records[name]
+        if dependency.finished_at is None:
+            continue
+        ended_at = dependency.finished_at.timestamp()
+        written = ended.facts_of(dependency).ends.get(dependency.token or "")
+        for start in facts.starts:
+            if start.at + CLOCK_SECONDS < ended_at:
+                yield f"started at {start.at:.3f}, its dependency {name!r} ended at {ended_at:.3f}"
+            if dependency.state == "completed" and written is not None and start.line < written.line:
+                yield f"started before its dependency {name!r} had returned what was accepted"
+
+
+def _of_attempts(record: StepRecord, facts: StepFacts) -> Iterator[str]:
+    """3: never more starts than attempts, but for those that were snoozed or given back."""
+    spent = Counter(
+        start.attempt
+        for start in facts.starts
+        if (end := facts.ends.get(start.token)) is None or end.kind not in ("snoozed", "given_back")
+    )
+    if spent.total() > record.max_attempts:
+        yield f"started {spent.total()} times, at most {record.max_attempts} attempts are allowed"
+    for attempt, count in spent.items():
+        if not 1 <= attempt <= record.max_attempts:
+            yield f"was started for attempt {attempt} of {record.max_attempts}"
+        if count > 1:
+            yield f"was started {count} times for attempt {attempt}, which was not given back"
+
+
+def _of_the_model(ended: Ended) -> list[str]:
+    """4: every step ended as the rules allow, given how its dependencies ended, and when."""
+    observed = Observed(ended.plan, ended.state, ended.records, ended.events, losses_are_allowed=True)
+    return [f"by the model of the rules: {line}" for line in violations(observed)]
+
+
+def _of_acceptance(record: StepRecord, facts: StepFacts) -> Iterator[str]:
+    """5: what a call reported as accepted is there, and what was refused is not."""
+    attempts = {start.token: start.attempt for start in facts.starts}
+    failed = {error["attempt"] for error in record.errors if error["kind"] == "failed"}
+    for token, kinds in facts.accepted.items():
+        final = kinds & FINAL_KINDS
+        if final and (record.token, record.outcome) != (token, *final):
+            yield f"{sorted(final)} was accepted under {token}; stored is {record.outcome} under {record.token}"
+        if "failed" in kinds and token in attempts and attempts[token] not in failed:
+            yield f"the failure of attempt {attempts[token]} was accepted, and is not among its errors"
+    for token, kinds in facts.refused.items():
+        if token == record.token and record.outcome in kinds:
+            yield f"{record.outcome} under {token} was refused, and is stored"
