@@ -157,7 +157,7 @@ class Engine:
 
 
 async def _demand_read_committed(connection: Connection) -> None:
-    """Refuse a default that the engine cannot override: behind a transaction pooler a session's settings are not ours."""
+    """Refuse a default that cannot be overridden: behind a transaction pooler the session's settings are not ours."""
     if await connection.fetchval("show transaction_isolation") != "read committed":
         raise BatonError(
             "the engine works under READ COMMITTED only, and behind a transaction pooler it cannot ask for it: change "

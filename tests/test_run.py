@@ -95,11 +95,9 @@ async def test_wait_returns_the_final_state_and_raises_for_none_of_them(engine, 
         cancelled = await held.worker.new().insert()
         await cancelled.cancel()
 
-        assert [await run.wait(timeout=10) for run in (completed, failed, cancelled)] == [
-            "completed",
-            "failed",
-            "cancelled",
-        ]
+        ends = [await run.wait(timeout=10) for run in (completed, failed, cancelled)]
+
+    assert ends == ["completed", "failed", "cancelled"]
 
 
 async def test_waiting_too_long_raises_with_what_was_waited_for(engine, quick):
@@ -254,10 +252,7 @@ async def test_records_tell_the_life_of_each_step(engine, quick, held):
 async def test_the_inserted_steps_are_told_in_the_order_added(engine, quick):
     run = await Baton.new().add("z", quick.new(), deps=["a"]).add("a", quick.new()).insert()
 
-    assert [(job.name, job.worker, job.queue) for job in run.jobs] == [
-        ("z", "quick", "default"),
-        ("a", "quick", "default"),
-    ]
+    assert [(job.name, job.worker, job.queue) for job in run.jobs] == [(name, "quick", "default") for name in "za"]
 
 
 # --- cancelling --------------------------------------------------------------------------------------------------

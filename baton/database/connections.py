@@ -54,8 +54,8 @@ class Dialing:
         settings = {
             "application_name": f"baton {purpose}",
             "default_transaction_isolation": "read committed",
-            # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock would
-            # end whole rounds of upkeep because one workflow is locked.
+            # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock
+            # would end whole rounds of upkeep because one workflow is locked.
             "statement_timeout": "0",
         }
         return {"timeout": CONNECT_SECONDS, "server_settings": settings}

@@ -117,7 +117,7 @@ class Store:
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
-        """Open a workflow's failed steps again, or some steps. Sent again it says what it said, and opens nothing more."""
+        """Open failed steps again, or the named ones. Sent again it says what it said, and opens nothing more."""
         (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4())
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 

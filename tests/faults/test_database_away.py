@@ -52,30 +52,28 @@ async def progress(effects, starts):
 
 
 async def test_a_server_that_crashes_under_load(own_server, own_database, effects):
-    async with Engine(own_database):
-        async with two_processes(own_database, effects, lease=5):
-            runs = await insert_chains(20)
-            for starts in (100, 300):
-                await progress(effects, starts)
-                await asyncio.to_thread(own_server.restart, immediate=True)
+    async with Engine(own_database), two_processes(own_database, effects, lease=5):
+        runs = await insert_chains(20)
+        for starts in (100, 300):
+            await progress(effects, starts)
+            await asyncio.to_thread(own_server.restart, immediate=True)
 
-            await demand_all_done(runs, effects, own_database)
+        await demand_all_done(runs, effects, own_database)
 
 
 async def test_a_server_that_is_away_for_longer_than_the_lease(own_server, own_database, effects):
-    async with Engine(own_database):
-        async with two_processes(own_database, effects, lease=2):
-            runs = await insert_chains(20)
-            await progress(effects, 100)
-            await asyncio.to_thread(own_server.halt)
-            # What had been claimed before may begin still.
-            await eventually(lambda: has_calmed_down(effects), deadline=10, every=0.3)
-            before = effects.read(event="start")
-            await asyncio.sleep(SECONDS_AWAY)  # the span itself is what is tried
-            assert effects.read(event="start") == before
-            await asyncio.to_thread(own_server.resume)
+    async with Engine(own_database), two_processes(own_database, effects, lease=2):
+        runs = await insert_chains(20)
+        await progress(effects, 100)
+        await asyncio.to_thread(own_server.halt)
+        # What had been claimed before may begin still.
+        await eventually(lambda: has_calmed_down(effects), deadline=10, every=0.3)
+        before = effects.read(event="start")
+        await asyncio.sleep(SECONDS_AWAY)  # the span itself is what is tried
+        assert effects.read(event="start") == before
+        await asyncio.to_thread(own_server.resume)
 
-            await demand_all_done(runs, effects, own_database)
+        await demand_all_done(runs, effects, own_database)
 
 
 def has_calmed_down(effects, seen=[0]):  # noqa: B006  # remembers the last call
@@ -85,7 +83,7 @@ def has_calmed_down(effects, seen=[0]):  # noqa: B006  # remembers the last call
 
 @pytest.fixture
 def replicated():
-    """A server, and a replica that it waits for with each commit: else the database would not keep what it committed."""
+    """A server, and a replica it waits for with each commit: else the database would not keep what it committed."""
     with EmbeddedServer.start(temporary=True) as primary:
         with standby_of(primary) as standby:
             yield primary, standby
@@ -95,14 +93,13 @@ def replicated():
 async def test_a_replica_takes_over(replicated, effects):
     primary, standby = replicated
     dsn = primary.dsn()
-    async with Proxy(dsn) as proxy, Engine(proxy.dsn):
-        async with two_processes(proxy.dsn, effects, lease=5) as processes:
-            runs = await insert_chains(15)
-            await progress(effects, 100)
-            await asyncio.to_thread(primary.halt, immediate=True)
-            proxy.retarget(standby.dsn(dsn))
-            # A replica refuses to write: that passes too.
-            await processes[0].says("(25006)")
-            await asyncio.to_thread(standby.promote)
+    async with Proxy(dsn) as proxy, Engine(proxy.dsn), two_processes(proxy.dsn, effects, lease=5) as processes:
+        runs = await insert_chains(15)
+        await progress(effects, 100)
+        await asyncio.to_thread(primary.halt, immediate=True)
+        proxy.retarget(standby.dsn(dsn))
+        # A replica refuses to write: that passes too.
+        await processes[0].says("(25006)")
+        await asyncio.to_thread(standby.promote)
 
-            await demand_all_done(runs, effects, standby.dsn(dsn))
+        await demand_all_done(runs, effects, standby.dsn(dsn))

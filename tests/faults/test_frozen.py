@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,22 +21,20 @@ LEASE_SECONDS = 3.0
 def held(own_workers):
     """A worker whose first attempt waits to be let go, and notes if it is cancelled."""
 
-    class Held:
-        began, may_end = asyncio.Event(), asyncio.Event()
-        cancelled: list[int] = []
+    began, may_end, cancelled = asyncio.Event(), asyncio.Event(), []
 
-        @worker(name="held while frozen")
-        async def work(ctx: Context) -> int:
-            Held.began.set()
-            try:
-                if ctx.attempt == 1:
-                    await Held.may_end.wait()
-            except asyncio.CancelledError:
-                Held.cancelled.append(ctx.attempt)
-                raise
-            return ctx.attempt
+    @worker(name="held while frozen")
+    async def work(ctx: Context) -> int:
+        began.set()
+        try:
+            if ctx.attempt == 1:
+                await may_end.wait()
+        except asyncio.CancelledError:
+            cancelled.append(ctx.attempt)
+            raise
+        return ctx.attempt
 
-    return Held
+    return SimpleNamespace(work=work, began=began, may_end=may_end, cancelled=cancelled)
 
 
 @pytest.fixture

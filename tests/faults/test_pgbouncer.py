@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 
-from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
+from baton import Baton, Engine, StepCancelled, WorkerPool, result_of, worker
 from baton.errors import BatonError
 from tests.database.raw import demand_sound
 from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
@@ -38,28 +39,25 @@ async def engine_behind(request, pooled, database):
 
 @pytest.fixture
 def workers(own_workers):
-    class Workers:
-        began = asyncio.Event()
+    began, failures = asyncio.Event(), []
 
-        @worker(name="add")
-        async def add(left: int = 0, right: int = 1) -> int:
-            return left + right
+    @worker
+    async def add(left: int = 0, right: int = 1) -> int:
+        return left + right
 
-        @worker(name="waits for ever")
-        async def wait(ctx: Context) -> None:
-            Workers.began.set()
-            await asyncio.sleep(600)
+    @worker
+    async def wait() -> None:
+        began.set()
+        await asyncio.sleep(600)
 
-        @worker(name="fails once", max_attempts=1)
-        async def fail(right: int = 0) -> int:
-            Workers.failures += 1
-            if Workers.failures == 1:
-                raise ValueError("the first time")
-            return 7
+    @worker(max_attempts=1)
+    async def fail_once() -> int:
+        if not failures:
+            failures.append("the first time")
+            raise ValueError(failures[0])
+        return 7
 
-        failures = 0
-
-    return Workers
+    return SimpleNamespace(add=add, wait=wait, fail=fail_once, began=began)
 
 
 async def test_it_is_transaction_mode(pooled):

@@ -104,9 +104,7 @@ async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, 
     await demand_sound(connection)
 
 
-async def test_the_claim_of_an_advance_brings_what_its_token_took_and_never_more(
-    store, pool, proxy, connection, moment
-):
+async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, proxy, connection, moment):
     await store.insert_workflow(workflow("w", *[step(f"s{number}") for number in range(10)]))
     claiming = Claiming(uuid4(), {"default": 3})
     trap = proxy.trap(".advance(", moment, times=2)

@@ -10,7 +10,7 @@ Run with a JSON object of settings: those of `WorkerPool`, and
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import json
 import logging
 import os
@@ -30,7 +30,7 @@ def kill_at(wanted: str, *, once_ended: bool) -> None:
 
     async def reached(point: str) -> None:
         task = asyncio.current_task()
-        if not point.startswith("after advance") and (fault_workers.ended or not once_ended):
+        if not point.startswith("after advance") and (fault_workers.ended.is_set() or not once_ended):
             ready.add(task)
         if point == wanted and task in ready:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -40,15 +40,15 @@ def kill_at(wanted: str, *, once_ended: bool) -> None:
 
 def set_clock_off(seconds: float) -> None:
     """Let whatever asks for the time of day be told a wrong one."""
-    true_time, true_datetime = time.time, datetime.datetime
+    true_time, true_datetime = time.time, dt.datetime
 
     class Wrong(true_datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return true_datetime.now(tz) + datetime.timedelta(seconds=seconds)
+        def now(cls, tz: dt.tzinfo | None = None) -> Any:
+            return true_datetime.now(tz) + dt.timedelta(seconds=seconds)
 
     time.time = lambda: true_time() + seconds
-    datetime.datetime = Wrong  # type: ignore[misc]
+    dt.datetime = Wrong  # type: ignore[misc]
 
 
 async def main(settings: dict[str, Any]) -> None:

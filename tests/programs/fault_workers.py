@@ -14,7 +14,7 @@ from tests.effects import Effects
 EFFECTS = "EFFECTS"
 """The environment variable that names the effects log; what is held goes on when a file `<log>.go` is there."""
 
-ended = False
+ended = asyncio.Event()
 """A worker of this process has done its work; what comes now is the settling of it."""
 
 
@@ -32,9 +32,8 @@ def may_go_on() -> Path:
 
 
 def end(ctx: Context) -> None:
-    global ended
     note(ctx, "end")
-    ended = True
+    ended.set()
 
 
 @worker
@@ -50,7 +49,7 @@ async def held(ctx: Context, value: int = 0) -> int:
     """Stay in the first attempt until told to go on."""
     note(ctx, "start")
     try:
-        while ctx.attempt == 1 and not may_go_on().exists():
+        while ctx.attempt == 1 and not may_go_on().exists():  # noqa: ASYNC110  # another process says so
             await asyncio.sleep(0.01)
     except asyncio.CancelledError:
         note(ctx, "cancelled")
@@ -64,7 +63,7 @@ async def blocking(ctx: Context, seconds: float) -> int:
     """Block the event loop in the first attempt, so that its outcome leaves before anything else is heard."""
     note(ctx, "start")
     if ctx.attempt == 1:
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251  # what is wanted here
     end(ctx)
     return ctx.attempt
 

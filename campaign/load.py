@@ -1,0 +1,152 @@
+"""Inserts workflows, cancels what hangs, and verifies each workflow some time after it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from baton import Engine
+from campaign.house import Admin
+from campaign.invariants import Ended, broken, committed_all_the_same
+from campaign.ledger import Ledger
+from campaign.plans import campaign_plan
+from campaign.records import StepRecord, read_records
+from campaign.tally import Tally
+from tests.model.behaviour import BY_HAND, Plan
+from tests.programs.random_workers import built
+
+INSERTS_AT_ONCE = 3
+LOOK_SECONDS = 0.3
+REST_SECONDS = 6.0
+"""A workflow is verified so long after its end: what a zombie still does has to be in the log by then."""
+AT_ONCE = 40
+"""So many workflows are read and verified together."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Load:
+    """The workflows of one campaign, from their insertion to their verification."""
+
+    seed: str
+    engine: Engine
+    admin: Admin
+    ledger: Ledger
+    tally: Tally
+    report: Report
+    most_unfinished: int
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """Of the workflows whose insert was answered and that were not seen to end."""
+    ended: dict[str, tuple[float, str, Plan]] = field(default_factory=dict)
+    """When each was seen to have ended, and how; not verified yet."""
+    inserted: int = 0
+    _number: int = 0
+
+    async def insert(self, until: float) -> None:
+        """Keep so many workflows under way."""
+        async with asyncio.TaskGroup() as several:
+            for _ in range(INSERTS_AT_ONCE):
+                several.create_task(self._insert(until))
+
+    async def _insert(self, until: float) -> None:
+        while time.monotonic() < until:
+            if len(self.plans) >= self.most_unfinished:
+                await asyncio.sleep(0.02)
+                continue
+            plan = campaign_plan(self.seed, self._number)
+            self._number += 1
+            try:
+                await built(plan, plan.label).insert(self.engine)
+            except Exception as error:  # noqa: BLE001 - what reaches the caller is a finding, whatever it is
+                self.report(f"the insert of workflow {plan.label} failed: {error!r}")
+                continue
+            self.plans[plan.label] = plan
+            self.inserted += 1
+
+    async def cancel_what_hangs(self) -> None:
+        while True:
+            while self.ledger.hanging:
+                await self._cancel(self.ledger.hanging.pop())
+            await asyncio.sleep(0.05)
+
+    async def _cancel(self, workflow: str) -> None:
+        plan = self.plans.get(workflow)
+        if plan is None or plan.cancellation is None:
+            if workflow not in self.ended:  # the answer to its insert is still to come
+                self.ledger.hanging.insert(0, workflow)
+                await asyncio.sleep(0.05)
+            return
+        names = plan.cancellation.names
+        try:
+            await self.engine.store.cancel(workflow, None if names is None else sorted(names), BY_HAND)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.report(f"the cancelling of workflow {workflow} failed: {error!r}")
+            self.ledger.hanging.insert(0, workflow)
+
+    async def watch(self) -> None:
+        """Verify what ended long enough ago, for ever."""
+        while True:
+            await self.look()
+            before = time.monotonic() - REST_SECONDS
+            ready = [workflow for workflow, (seen_at, _, _) in self.ended.items() if seen_at < before]
+            await self.verify(ready[:AT_ONCE])
+            await asyncio.sleep(LOOK_SECONDS if len(ready) < AT_ONCE else 0)
+
+    async def look(self) -> None:
+        """Read the log, and see which workflows have ended."""
+        self.ledger.follow()
+        rows = await self.admin.fetch(
+            "select id, state from workflows where id = any($1) and finished_at is not null", list(self.plans)
+        )
+        for row in rows:
+            self.ended[row["id"]] = (time.monotonic(), row["state"], self.plans.pop(row["id"]))
+
+    async def verify(self, workflows: Sequence[str]) -> None:
+        """Compare these workflows, which have ended, with what was promised."""
+        if not workflows:
+            return
+        self.ledger.follow()
+        records = await read_records(self.admin, workflows)
+        for workflow in workflows:
+            _, state, plan = self.ended.pop(workflow)
+            self._verify(workflow, plan, state, records.get(workflow, {}))
+            await asyncio.sleep(0)
+
+    def _verify(self, workflow: str, plan: Plan, state: str, records: Mapping[str, StepRecord]) -> None:
+        ended = Ended(plan, state, records, self.ledger.steps, self.ledger.events[workflow])
+        if wrong := broken(ended):
+            self.report("\n".join([f"workflow {workflow} is not as promised:", *wrong, *described(ended)]))
+        self._count(ended)
+        self.ledger.forget(workflow, {record.id: record.token for record in records.values()})
+
+    def _count(self, ended: Ended) -> None:
+        add = self.tally.add
+        add("workflows verified")
+        add("steps verified", len(ended.records))
+        for record in ended.records.values():
+            facts = ended.facts_of(record)
+            add(f"steps {record.state}")
+            add("steps cancelled by hand", record.reason == BY_HAND)
+            add("attempts started", len(facts.starts))
+            add("attempts lost", sum(error["kind"] == "lost" for error in record.errors))
+            add("attempts timed out", sum("longer than its timeout" in (e["error"] or "") for e in record.errors))
+            add("outcomes that could not be stored", sum("not be stored" in (e["error"] or "") for e in record.errors))
+            add("snoozes and steps given back", sum(e.kind in ("snoozed", "given_back") for e in facts.ends.values()))
+            add("unknown outcomes that had committed", committed_all_the_same(record, facts))
+
+
+def described(ended: Ended, most: int = 12) -> list[str]:
+    """Return the steps of a workflow and what was logged of them, for a report."""
+    told = [f"  workflow {ended.plan.label}: {ended.state}, {len(ended.records)} steps"]
+    for record in list(ended.records.values())[:most]:
+        told.append(
+            f"  {record.name!r}: {record.state}, attempt {record.attempt}/{record.max_attempts}, token {record.token} "
+            f"({record.outcome}), pool {record.pool}, waits for {list(record.dependencies)}, from {record.attempted_at} "
+            f"to {record.finished_at}, reason {record.reason!r}, result {record.result_text!r}"
+        )
+        told += [f"      {line}" for line in ended.facts_of(record).lines()]
+        told += [f"      {error['kind']} in attempt {error['attempt']}: {error['error']}" for error in record.errors]
+    return told

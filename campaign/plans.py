@@ -1,0 +1,49 @@
+"""Which workflows a campaign inserts: those of the model, with poison and rot in some, and what suits a rough sea."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from tests.model.behaviour import Act, Plan, StepPlan
+from tests.model.graphs import CONTESTED, SHAPES, TROUBLED, plan
+
+POISONED = 0.03
+ROTTEN = 0.06
+"""The share of workflows that have such a step."""
+
+
+def campaign_plan(seed: str, number: int) -> Plan:
+    """Return the workflow of this number; a seed and a number always give the same."""
+    shapes = [shape + trouble for shape in SHAPES for trouble in ("", TROUBLED)]
+    match number % 20:
+        case 7:
+            name = f"{CONTESTED} {number}" if number % 40 == 7 else shapes[number // 40 % len(shapes)]
+        case 13:
+            name = shapes[number // 20 % len(shapes)]
+        case _:
+            name = str(number)
+    drawn = replace(plan(f"{seed}/{name}"), label=f"{seed}/{number}")
+    return hardened(drawn, random.Random(f"{seed}/{number}/hardened"))
+
+
+def hardened(drawn: Plan, chance: random.Random) -> Plan:
+    """Return the workflow as a campaign can judge it, with poison and rot in it now and then."""
+    special: dict[str, Act] = {}
+    candidates = [step.name for step in drawn.steps if "hang" not in step.acts]
+    if candidates and chance.random() < POISONED:
+        special[chance.choice(candidates)] = "poison"
+    if candidates and chance.random() < ROTTEN:
+        special[chance.choice(candidates)] = "rot"
+    return replace(drawn, steps=tuple(_hardened(step, special.get(step.name), chance) for step in drawn.steps))
+
+
+def _hardened(step: StepPlan, special: Act | None, chance: random.Random) -> StepPlan:
+    if special is not None:
+        most = chance.choice((1, 2, 2))
+        acts: tuple[Act, ...] = (special,) if chance.random() < 0.6 else (special, "return")
+        return replace(step, acts=acts, max_attempts=most, worker="act", timeout=None)
+    # A process is started for each call of the one, and a thread whose process was stopped meanwhile seems too slow.
+    if step.worker == "act_in_process" or step.timeout is not None:
+        return replace(step, worker="act")
+    return step
