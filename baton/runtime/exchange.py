@@ -128,9 +128,9 @@ class Exchange:
         attempt = 0
         while advanced is None:
             try:
-                await pause("before advance")
+                await pause("before settle" if request.settling else "before claim")
                 advanced = await store.advance(request.pool, request.settling, request.claiming)
-                await pause("after advance")
+                await pause("after settle" if request.settling else "after claim")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
                 log.warning("a call to the engine failed and is sent again: %s", describe(error))

@@ -15,14 +15,14 @@ from tests.programs.fault_workers import EFFECTS, held, may_go_on, noted
 from tests.waiting import eventually
 
 POINTS = [
-    # the point, whether a worker has ended before, starts of the step, attempts of the step and of its dependent
-    ("before advance", False, 1, 1, 1),
-    ("after advance", False, 1, 2, 1),
-    ("before the worker", False, 1, 2, 1),
-    ("after the worker", False, 2, 2, 1),
-    ("before advance", True, 2, 2, 1),
+    # the point, starts of the step, attempts of the step and of its dependent
+    ("before claim", 1, 1, 1),
+    ("after claim", 1, 2, 1),
+    ("before the worker", 1, 2, 1),
+    ("after the worker", 2, 2, 1),
+    ("before settle", 2, 2, 1),
     # The call that settled the step claimed its dependent.
-    ("after advance", True, 1, 1, 2),
+    ("after settle", 1, 1, 2),
 ]
 
 
@@ -52,12 +52,10 @@ async def is_completed(run, connection):
     return (await run.status()).state == "completed"
 
 
-@pytest.mark.parametrize(("point", "once_ended", "starts", "attempt", "attempt_of_next"), POINTS)
-async def test_killed_at_a_point_of_the_pool(
-    engine, connection, effects, point, once_ended, starts, attempt, attempt_of_next
-):
-    with worker_process(engine.dialing.dsn, effects, kill_at=point, once_ended=once_ended) as killed:
-        run = await insert()
+@pytest.mark.parametrize(("point", "starts", "attempt", "attempt_of_next"), POINTS)
+async def test_killed_at_a_point_of_the_pool(engine, connection, effects, point, starts, attempt, attempt_of_next):
+    run = await insert()
+    with worker_process(engine.dialing.dsn, effects, kill_at=point) as killed:
         assert await killed.ended() == -signal.SIGKILL
 
         async with finished_by_another(run, engine, connection, killed.pid) as steps:

@@ -3,7 +3,6 @@
 Run with a JSON object of settings: those of `WorkerPool`, and
 
     kill_at       the pause point at which it kills itself
-    once_ended    not before a worker has ended, so that the call it is killed in carries the outcome
     clock_off     seconds by which its clock is wrong
 """
 
@@ -21,18 +20,14 @@ from typing import Any
 
 from baton import Engine, WorkerPool
 from baton.runtime import pauses
-from tests.programs import fault_workers
+from tests.programs import fault_workers  # noqa: F401  # registers them
 
 
-def kill_at(wanted: str, *, once_ended: bool) -> None:
-    """Kill this process at the pause point. A call counts from its beginning: one under way carries no outcome yet."""
-    ready: set[asyncio.Task[Any] | None] = set()
+def kill_at(wanted: str) -> None:
+    """Kill this process when it reaches the pause point for the first time."""
 
     async def reached(point: str) -> None:
-        task = asyncio.current_task()
-        if not point.startswith("after advance") and (fault_workers.ended.is_set() or not once_ended):
-            ready.add(task)
-        if point == wanted and task in ready:
+        if point == wanted:
             os.kill(os.getpid(), signal.SIGKILL)
 
     pauses.reached = reached
@@ -52,9 +47,8 @@ def set_clock_off(seconds: float) -> None:
 
 
 async def main(settings: dict[str, Any]) -> None:
-    point, once_ended = settings.pop("kill_at", None), settings.pop("once_ended", False)
-    if point is not None:
-        kill_at(point, once_ended=once_ended)
+    if (point := settings.pop("kill_at", None)) is not None:
+        kill_at(point)
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
 

@@ -14,9 +14,6 @@ from tests.effects import Effects
 EFFECTS = "EFFECTS"
 """The environment variable that names the effects log; what is held goes on when a file `<log>.go` is there."""
 
-ended = asyncio.Event()
-"""A worker of this process has done its work; what comes now is the settling of it."""
-
 
 def note(ctx: Context, event: str) -> None:
     log().write(event=event, workflow=ctx.workflow_id, step=ctx.step, attempt=ctx.attempt)
@@ -31,16 +28,11 @@ def may_go_on() -> Path:
     return path.with_name(f"{path.name}.go")
 
 
-def end(ctx: Context) -> None:
-    note(ctx, "end")
-    ended.set()
-
-
 @worker
 async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
     note(ctx, "start")
     await asyncio.sleep(seconds)
-    end(ctx)
+    note(ctx, "end")
     return value
 
 
@@ -54,7 +46,7 @@ async def held(ctx: Context, value: int = 0) -> int:
     except asyncio.CancelledError:
         note(ctx, "cancelled")
         raise
-    end(ctx)
+    note(ctx, "end")
     return value
 
 
@@ -64,7 +56,7 @@ async def blocking(ctx: Context, seconds: float) -> int:
     note(ctx, "start")
     if ctx.attempt == 1:
         time.sleep(seconds)  # noqa: ASYNC251  # what is wanted here
-    end(ctx)
+    note(ctx, "end")
     return ctx.attempt
 
 
