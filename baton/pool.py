@@ -22,7 +22,7 @@ from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, R
 from baton.database.connections import describe
 from baton.database.rows import Claimed, Settling
 from baton.engine import Engine, default_engine
-from baton.errors import InvalidOption
+from baton.errors import BatonError, InvalidOption
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
@@ -94,6 +94,7 @@ class WorkerPool:
         self._redact = redact
         self._processes = _checked_processes(processes)
         self._id = NO_POOL
+        self._is_entered = False
 
     @property
     def id(self) -> int:
@@ -101,6 +102,8 @@ class WorkerPool:
         return self._id
 
     async def __aenter__(self) -> Self:
+        if self._is_entered:
+            raise BatonError("the worker pool is entered already; use it as it is, or make another one")
         self._engine = self._given_engine or default_engine()
         self._tasks = Tasks()
         # Apart from the pool's own loops: a step may refuse to end.
@@ -112,6 +115,7 @@ class WorkerPool:
         self._build()
         await self._register()
         self._start()
+        self._is_entered = True
         return self
 
     async def __aexit__(
@@ -271,6 +275,7 @@ class WorkerPool:
             log.error("the database did not answer in time: the last outcomes are dropped, and their steps run again")
 
     async def _close(self) -> None:
+        self._is_entered = False
         self._listening.close()
         if self._registering is not None and not self._registering.done():
             # It would start a lifeline that nobody stops.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from baton.core import registry
 from baton.core.limits import Limits
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.channel import Notice, Reconnected, StepEnded, WorkflowFinished
-from baton.database.connections import replayed
+from baton.database.connections import Replayed, replayed
 from baton.database.reads import FINAL_STEP_STATES, Ended, StepRow, Unserved
 from baton.database.rows import Inserted, Watched
 from baton.database.store import STEPS_PER_CALL, Store
@@ -250,9 +251,11 @@ class Run:
             return await self._watched_end(engine, step, ear)
 
     async def _watched_end(self, engine: Engine, step: str | None, ear: _Ear) -> Watched:
+        # Whoever waits goes on waiting while the database is away; the timeout is theirs to set.
+        patient = Store(Replayed(engine.connections, seconds=math.inf), engine.schema)
         while True:
             ear.heard.clear()
-            watched = await engine.store.watch(self.id, step)
+            watched = await patient.watch(self.id, step)
             await self._demand_found(step, watched)
             if watched.state in FINAL_STEP_STATES | {"failed"}:
                 return watched

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import time
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--until-violation", action="store_true", help="stop at the first violation")
     options = parser.parse_args()
     seconds = options.seconds if options.seconds is not None else options.minutes * 60
+    logging.getLogger("baton").setLevel(logging.CRITICAL)  # it has a lot to say of the faults we make
     seed = options.seed or str(random.randrange(10**6))
 
     started = time.monotonic()

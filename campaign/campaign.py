@@ -15,7 +15,9 @@ from baton import Engine
 from baton.database.embedded import EmbeddedServer
 from campaign.audit import Audit
 from campaign.crew import Crew
+from campaign.deaf import Deaf
 from campaign.doses import LEASE_SECONDS, Doses
+from campaign.drills import Drills
 from campaign.house import Admin, complaints, start_server
 from campaign.ledger import Ledger
 from campaign.load import Load
@@ -105,8 +107,10 @@ class Campaign:
             crew = await enter(Crew("main", settings, {"BATON_TEST_EFFECTS": str(effects.path)}, tally))
             ledger = Ledger(effects.path, tally)
             load = Load(self.seed, engine, admin, ledger, tally, report, self.doses.unfinished)
+            deaf = await enter(Deaf.set(server.dsn(), folder, admin, tally, report))
+            drills = Drills(server.dsn(), self.seed, admin, tally, report)
             weather = Weather(self.seed, self.doses, server, admin, crew, proxy, tally)
-            yield Scene(self, server, crew, load, weather, Audit(admin, tally, report), log)
+            yield Scene(self, server, crew, load, weather, Audit(admin, tally, report), drills, deaf, log)
 
 
 @dataclass(slots=True)
@@ -119,6 +123,8 @@ class Scene:
     load: Load
     weather: Weather
     audit: Audit
+    drills: Drills
+    deaf: Deaf
     log: Path
 
     async def play(self) -> None:
@@ -128,9 +134,12 @@ class Scene:
                 all_along.create_task(each)
                 for each in (self.load.watch(), self.load.cancel_what_hangs(), self.audit.watch())
             ]
-            raging = all_along.create_task(self.weather.rage())
+            raging = [
+                all_along.create_task(each) for each in (self.weather.rage(), self.drills.watch(), self.deaf.watch())
+            ]
             await self.load.insert(until)
-            raging.cancel()
+            for task in raging:
+                task.cancel()
             tell(f"calm after {self.campaign.doses.seconds:.0f} s: {len(self.load.plans)} workflows are unfinished")
             await self._rest()
             for task in lasting:

@@ -32,6 +32,7 @@ class Crew:
         self._tally = tally
         self._drained = asyncio.Event()
         self._terminated: set[int] = set()
+        self._is_draining = False
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -83,6 +84,7 @@ class Crew:
 
     async def drain(self) -> bool:
         """End all processes with SIGTERM, start no more. Tells whether they ended in time."""
+        self._is_draining = True
         self._order("drain")
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
@@ -114,5 +116,6 @@ class Crew:
         self._terminated.discard(pid)
         if status == -9 and not is_asked_for:
             self._tally.add("processes killed by a step")
-        elif status not in (0, -9):
+        elif status not in (0, -9) and not (status == -15 and (is_asked_for or self._is_draining)):
+            # -15: asked to end before it could take the signal.
             self.unexpected.append(f"a worker process of the {self.name} crew ended with status {status}")

@@ -42,7 +42,7 @@ def _hardened(step: StepPlan, special: Act | None, chance: random.Random) -> Ste
     if special is not None:
         most = chance.choice((1, 2, 2))
         acts: tuple[Act, ...] = (special,) if chance.random() < 0.6 else (special, "return")
-        return replace(step, acts=acts, max_attempts=most, worker="act", timeout=None)
+        return replace(step, acts=acts, max_attempts=most, worker="act", timeout=None, snoozes=0)
     # A process is started for each call of the one, and a thread whose process was stopped meanwhile seems too slow.
     if step.worker == "act_in_process" or step.timeout is not None:
         return replace(step, worker="act")

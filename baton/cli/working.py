@@ -7,7 +7,9 @@ import asyncio
 import importlib
 import importlib.util
 import logging
+import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +41,21 @@ def run(arguments: argparse.Namespace) -> None:
     engine = _engine_in(name, attribute, arguments) if attribute else Engine(**_given(arguments, _ENGINE_OPTIONS))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(engine, _given(arguments, _POOL_OPTIONS)))
+    _leave_threads_behind()
 
 
 async def _serve(engine: Engine, pool_options: dict[str, Any]) -> None:
     async with engine, WorkerPool(engine, **pool_options) as pool:
         await pool.serve()
+
+
+def _leave_threads_behind() -> None:
+    """End the process now if a step hangs in a thread: it was given back, and Python would wait for it for ever."""
+    if any(thread.name.startswith("AnyIO worker") and thread.is_alive() for thread in threading.enumerate()):
+        logging.getLogger("baton.pool").warning("steps still hang in threads; the process ends without them")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:

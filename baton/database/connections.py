@@ -137,7 +137,7 @@ class Connections:
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
-        async with self.acquire() as connection:
+        async with asyncio.timeout(CALL_SECONDS), self.acquire() as connection:
             return await connection.fetch(query, *args)
 
     async def aclose(self) -> None:

@@ -192,7 +192,7 @@ class Exchange:
             log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
             self._settler.split(settling, failure, error)
             # The lock timeout was pause enough, and who waits for the lock has it as soon as it is free.
-            return failure in (Failure.DATA, Failure.LOCKED)
+            return failure is Failure.LOCKED or (failure is Failure.DATA and len(settling) > 1)
         self._settler.settled(settling)
         self._settled(settling, accepted)
         return True

@@ -80,8 +80,14 @@ class Executors:
         finally:
             if turn.acquire(blocking=False):
                 ended.set()
-        if isinstance(value, _Raised):
-            raise value.error
+        match value:
+            case _Raised(KeyboardInterrupt() as error):
+                # In a thread it is the worker's own doing; here it would end the process.
+                raise RuntimeError("the worker raised KeyboardInterrupt") from error
+            case _Raised(error):
+                raise error
+            case _:
+                pass
         return value
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-# "before the worker", "after the worker" of an attempt; "before claim", "after claim" of a call that carries no outcome,
-# and "before settle", "after settle" of one that does, whatever it claims besides.
+# Of an attempt: "before the worker", "after the worker". Of a call that carries outcomes, whatever it claims besides:
+# "before settle", "after settle"; of one that carries none: "before claim", "after claim".
 reached: Callable[[str], Awaitable[None]] | None = None
 """Set by tests: awaited with the name of each point that is passed."""
 

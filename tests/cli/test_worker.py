@@ -11,7 +11,7 @@ import pytest
 
 from baton import Baton
 from tests.cli.command import baton, refused, terminated, worker_process
-from tests.programs.sharing import noted
+from tests.programs.sharing import hanging, noted
 from tests.waiting import eventually
 
 STEPS = 1_000
@@ -73,6 +73,21 @@ async def test_a_drained_worker_ends_well_and_says_goodbye(database, engine, con
     assert "SIGTERM: draining" in logged
     assert (await run.status()).state == "completed"
     assert await living_pools(connection) == 0
+
+
+async def test_a_step_that_hangs_in_a_thread_does_not_keep_a_drained_worker(
+    database, engine, connection, effects, tmp_path
+):
+    options = ("--grace", "0.1")
+    with worker_process(PROGRAM, *options, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
+        run = await hanging.new().insert()
+        await eventually(lambda: effects.read(event="start"))
+
+        code, logged = await asyncio.to_thread(terminated, process)
+
+    assert (code, "steps still hang in threads" in logged) == (0, True)
+    (step,) = await run.steps()
+    assert (step.state, step.attempt) == ("available", 0)
 
 
 async def test_a_module_in_the_current_directory_is_found_and_its_processes_find_it_too(database, engine, tmp_path):

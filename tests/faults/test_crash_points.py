@@ -107,7 +107,8 @@ select count(*) > 0
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
 async def test_killed_during_the_commit(engine, proxy, connection, effects, moment):
-    with worker_process(proxy.dsn, effects) as killed:
+    # With its one slot taken, the next call is the one that carries the outcome.
+    with worker_process(proxy.dsn, effects, queues={"default": 1}) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
         trap = proxy.trap(".advance(", moment, purpose="pool", holds=True)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from baton import Baton, Context, Engine, WorkerPool, worker
+from baton import Context, Engine, WorkerPool, worker
 from baton.database import connections, listener
 from tests.database.raw import demand_sound
 from tests.faults.processes import hurry
@@ -147,17 +147,18 @@ async def test_calls_of_a_pool_on_frozen_connections_are_sent_again(proxy, conne
 
 async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(proxy, connection, quick):
     """Their answer comes when the pool has another number already; who claimed them lives, and gives them back."""
-    async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=30, poll=60) as pool:
-        number = pool.id
-        await (await quick.new().insert()).wait(timeout=20)
+    async with Engine(proxy.dsn) as engine:
+        run = await quick.new().with_options(max_attempts=1).insert()
         trap = proxy.trap(".advance(", "answer", purpose="pool", holds=True)
-        run = await Baton.new().add("only", quick.new().with_options(max_attempts=1)).insert()
-        await trap.sprung()
-        pool._on_lost()
-        await eventually(lambda: pool.id > number)
-        trap.release()
+        async with WorkerPool(engine, lease=30, poll=60) as pool:
+            number = pool.id
+            await trap.sprung()
+            assert await connection.fetchval("select pool from queue where state = 'executing'") == number
+            pool._on_lost()
+            await eventually(lambda: pool.id > number)
+            trap.release()
 
-        assert await run.result(timeout=20) == "done"
-        (record,) = await run.steps()
-        assert (record.attempt, record.pool) == (1, pool.id)
+            assert await run.result(timeout=20) == "done"
+            (record,) = await run.steps()
+            assert (record.attempt, record.pool) == (1, pool.id)
     await demand_sound(connection)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
@@ -182,6 +183,14 @@ async def test_retry_counts_what_it_opened(store, pool, proxy, connection, momen
     await trap.sprung()
     assert retried.count == 2
     await demand_sound(connection)
+
+
+async def test_a_lost_connection_is_what_the_error_tells_of(proxy, moment):
+    """Dropping it is no business of the caller's, and an error about that would hide this one, or a cancellation."""
+    async with Engine(proxy.dsn) as engine:
+        proxy.trap("select 1", moment)
+        with pytest.raises((asyncpg.ConnectionDoesNotExistError, OSError)):
+            await engine.connections.fetch("select 1")
 
 
 @pytest.mark.usefixtures("own_workers")

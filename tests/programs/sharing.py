@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 from baton import Context, Engine, worker
@@ -25,3 +26,9 @@ async def noted(ctx: Context, seconds: float = 0.0) -> int:
 @worker(max_attempts=2, backoff=0.0)
 async def failing() -> None:
     raise ValueError("the disk is\nfull")
+
+
+@worker
+def hanging(ctx: Context) -> None:
+    Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
+    time.sleep(600)
