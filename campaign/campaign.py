@@ -187,4 +187,8 @@ class Scene:
     def _logged(self) -> list[str]:
         """What the worker processes never expected."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return [f"a worker process says: {line}" for line in lines if " CRITICAL " in line or "never retrieved" in line]
+        return [
+            "\n".join([f"a worker process says: {line}", *lines[number + 1 : number + 40]])
+            for number, line in enumerate(lines)
+            if " CRITICAL " in line or "never retrieved" in line
+        ]

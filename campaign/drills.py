@@ -24,7 +24,7 @@ from campaign.load import Report
 from campaign.tally import Tally
 from tests.database.raw import RawPool, Step, outcome, step
 
-SHORT_LEASE = 0.1
+LEASE_SECONDS = 300.0
 RESCUE_SECONDS = 12.0
 DRILL_SECONDS = 40.0
 PAUSE_SECONDS = 0.15
@@ -70,8 +70,8 @@ class Stage:
         self._stack.callback(connection.terminate)
         return connection
 
-    async def pool(self, lease_seconds: float = 60) -> RawPool:
-        return await RawPool.register(await self.connection(), lease_seconds)
+    async def pool(self) -> RawPool:
+        return await RawPool.register(await self.connection(), lease_seconds=LEASE_SECONDS)
 
     def step(self, name: str, *deps: str, **options: Any) -> Step:
         return step(name, *deps, queue=self.queue, **options)
@@ -94,11 +94,12 @@ class Stage:
 
 async def zombie(stage: Stage) -> None:
     """A pool outlives its lease: it stays dead, and what it settles counts for nothing, alone or beside what is valid."""
-    dead, living = await stage.pool(SHORT_LEASE), await stage.pool()
+    dead, living = await stage.pool(), await stage.pool()
     workflow = await stage.insert(living, stage.step("prey"), stage.step("after", "prey"))
     (old,) = await stage.claim(dead)
     stale = outcome(old, stage.chance.choice(("completed", "completed", "discarded", "skipped")), '"stale"')
 
+    await living.connection.execute("update pools set expires_at = clock_timestamp() where id = $1", dead.id)
     await _until(living, "select state from queue where step_id = $1", old.step_id, "retryable")
     demand(not (await dead.beat(old.token)).is_alive, "a beat revived a pool whose step had been rescued")
     demand(not any(await dead.settle(stale)), "an outcome was accepted after its step had been rescued")

@@ -25,6 +25,7 @@ from typing import Any
 
 import tests.programs.random_workers  # noqa: F401  # its workers are registered in every child
 from baton import Engine, WorkerPool
+from baton.database.failures import Failure, classify
 from campaign import hooks
 from tests.effects import Effects
 
@@ -118,8 +119,10 @@ async def work(settings: dict[str, Any], address: str) -> None:
             ):
                 await pool.serve()
             return
-        except (OSError, TimeoutError) as error:
-            # The server is away just now, and a supervisor would start the process again.
+        except Exception as error:
+            if classify(error) not in (Failure.PASSING, Failure.LOCKED):
+                raise
+            # It met a fault before it was at work; a supervisor would start the process again.
             logging.getLogger("campaign").warning("a worker process could not start: %r", error)
             await asyncio.sleep(0.2)
 

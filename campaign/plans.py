@@ -9,7 +9,7 @@ from tests.model.behaviour import Act, Plan, StepPlan
 from tests.model.graphs import CONTESTED, SHAPES, TROUBLED, plan
 
 POISONED = 0.03
-ROTTEN = 0.06
+ROTTEN = 0.15
 """The share of workflows that have such a step."""
 
 

@@ -25,6 +25,8 @@ T = TypeVar("T")
 log = logging.getLogger("baton")
 
 CONNECT_SECONDS = 10.0
+APPLICATION_CALL_SECONDS = 600.0
+"""The same for what applications ask: to cancel a workflow of a million steps takes its time."""
 CLOSE_SECONDS = 5.0
 CALL_SECONDS = 60.0
 """A call that is not answered by then never will be: its peer is frozen, or the network swallows everything."""
@@ -137,7 +139,7 @@ class Connections:
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
-        async with asyncio.timeout(CALL_SECONDS), self.acquire() as connection:
+        async with asyncio.timeout(APPLICATION_CALL_SECONDS), self.acquire() as connection:
             return await connection.fetch(query, *args)
 
     async def aclose(self) -> None:

@@ -28,7 +28,7 @@ def may_go_on() -> Path:
     return path.with_name(f"{path.name}.go")
 
 
-@worker
+@worker(name="fault noted")  # `noted` is another program's
 async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
     note(ctx, "start")
     await asyncio.sleep(seconds)

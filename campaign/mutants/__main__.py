@@ -1,0 +1,94 @@
+"""`python -m campaign.mutants`: runs short campaigns against each mutant, and fails if one survives three seeds."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaign.mutants.catalogue import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("baton", "sql", "campaign", "tests")
+SEEDS = 3
+SECONDS = 15
+PATIENCE_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one mutant."""
+
+    mutant: Mutant
+    seeds: int
+    seconds: float
+    caught_by: str | None
+    """The first violation; None if it survived."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="campaign.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="only mutants with one of these in their names")
+    parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
+    options = parser.parse_args()
+    chosen = [one for one in MUTANTS if not options.names or any(name in one.name for name in options.names)]
+    trials = [try_mutant(mutant, range(options.seed, options.seed + SEEDS)) for mutant in chosen]
+    survivors = [trial.mutant.name for trial in trials if trial.caught_by is None]
+    print(f"{len(trials) - len(survivors)} of {len(trials)} mutants were caught" + "".join(f"; not: {name}" for name in survivors))
+    return 1 if survivors or not trials else 0
+
+
+def try_mutant(mutant: Mutant, seeds: Sequence[int]) -> Trial:
+    """Run campaigns against a mutant until one notices, and print what it took."""
+    started = time.monotonic()
+    caught_by, tried = None, 0
+    with changed(mutant) as root:
+        while caught_by is None and tried < len(seeds):
+            caught_by = first_violation(root, seeds[tried])
+            tried += 1
+    trial = Trial(mutant, tried, time.monotonic() - started, caught_by)
+    verdict = f"caught in {trial.seconds:5.1f} s, seed {seeds[tried - 1]}" if caught_by else f"SURVIVED {tried} seeds"
+    print(f"{mutant.name}: {verdict}\n    {caught_by or ''}", flush=True)
+    return trial
+
+
+@contextmanager
+def changed(mutant: Mutant) -> Iterator[Path]:
+    """A copy of all that a campaign needs, with the mutant's changes in it."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        root = Path(folder)
+        for name in NEEDED:
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for change in mutant.changes:
+            change.apply(root)
+        yield root
+
+
+def first_violation(root: Path, seed: int) -> str | None:
+    """Run a campaign in that folder, and return the first line of the first violation."""
+    command = [sys.executable, "-m", "campaign", "--seconds", str(SECONDS), "--seed", str(seed), "--until-violation"]
+    try:
+        done = subprocess.run(
+            command, cwd=root, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"the campaign did not end within {PATIENCE_SECONDS} s"
+    if str(root) not in done.stdout:
+        raise SystemExit(f"the campaign did not run the mutant, but another copy of the package:\n{done.stdout}{done.stderr}")
+    found = [line for line in done.stdout.splitlines() if "VIOLATION" in line]
+    lacking = [line for line in found if "this campaign is to have" in line]
+    told = [line.partition("VIOLATION: ")[2] for line in found if line not in lacking] or [
+        line for line in done.stderr.splitlines()[-1:] if done.returncode
+    ]
+    return told[0][:300] if told else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

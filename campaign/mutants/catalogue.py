@@ -1,0 +1,155 @@
+"""The mutants: each takes one rule out of the engine, by replacing text in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """In this file, this text, everywhere, becomes another."""
+
+    file: str
+    text: str
+    replacement: str
+
+    def apply(self, root: Path) -> None:
+        """Raises: LookupError, if the text is not there any more."""
+        path = root / self.file
+        before = path.read_text()
+        if self.text not in before:
+            raise LookupError(f"{self.file} has no text {self.text!r} any more: bring the mutant up to date")
+        path.write_text(before.replace(self.text, self.replacement))
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    name: str
+    changes: tuple[Change, ...]
+
+
+_APPLY = "sql/functions/apply_outcomes.sql"
+_UNFAVOURABLE = "sql/functions/apply_unfavourable.sql"
+_TAKE = "sql/functions/take.sql"
+
+MUTANTS = (
+    Mutant(
+        "the token predicate is dropped",
+        (
+            Change(_APPLY, "and q.token = o.token", "and o.token is not null"),
+            Change(_UNFAVOURABLE, "and q.token = o.token", "and q.token is not null"),
+        ),
+    ),
+    Mutant(
+        "an outcome is judged by another's token of its batch",
+        (
+            Change(_APPLY, "and q.token = o.token", "and q.token = any(p_tokens)"),
+            Change(_UNFAVOURABLE, "and q.token = o.token", "and q.token = any(p_tokens)"),
+        ),
+    ),
+    Mutant(
+        "settle does not lock the workflow",
+        (
+            Change(
+                _APPLY,
+                "perform 1 from workflows w where w.key = any(keys) order by w.key for no key update;",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "workflows are locked in no order",
+        (Change(_APPLY, "order by w.key for no key update", "order by random() for no key update"),),
+    ),
+    Mutant(
+        "however many dependencies settle at once, one is taken off",
+        (Change("sql/functions/conclude.sql", "count(*)::integer as done", "1 as done"),),
+    ),
+    Mutant(
+        "the attempt is counted when it is settled",
+        (
+            Change(_TAKE, "attempt = q.attempt + 1", "attempt = q.attempt"),
+            Change("sql/functions/describe.sql", "q.attempt, s.max_attempts", "q.attempt + 1, s.max_attempts"),
+            Change(_APPLY, "attempt = e.attempt,", "attempt = e.attempt + 1,"),
+            Change(
+                _UNFAVOURABLE,
+                "join queue q on q.step_id = any(array[o.id]) and q.token = o.token",
+                "join lateral (select e.step_id, e.token, e.attempted_at, e.pool, "
+                "e.attempt + (o.kind <> 'lost')::integer as attempt from queue e "
+                "where e.step_id = o.id and e.token = o.token) q on true",
+            ),
+        ),
+    ),
+    Mutant(
+        "the pool does not look after it has reconnected",
+        (
+            Change(
+                "baton/pool.py",
+                "            case Reconnected():\n                self._look_everywhere()\n",
+                "            case Reconnected():\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a batch with a bad outcome is not halved",
+        (Change("baton/runtime/settler.py", "self._apart.extend((settling[:half], settling[half:]))", "self._apart.append(settling)"),),
+    ),
+    Mutant(
+        "the sweep does not rescue from unknown pools",
+        (
+            Change(
+                "sql/functions/rescue.sql",
+                "and not exists (select from pools p where p.id = q.pool and p.dead_at is null)",
+                "and exists (select from pools p where p.id = q.pool and p.dead_at is not null)",
+            ),
+        ),
+    ),
+    Mutant(
+        "a beat revives a dead pool",
+        (
+            Change("sql/functions/beat.sql", "set beats = p_number,", "set beats = p_number, dead_at = null,"),
+            Change("sql/functions/beat.sql", "       and p.dead_at is null\n       and p.beats", "       and p.beats"),
+        ),
+    ),
+    Mutant(
+        "a replayed claim does not return what its token took",
+        (Change(_TAKE, "where q.pool = p_pool and q.token = p_token and q.state = 'executing'", "where false"),),
+    ),
+    Mutant(
+        "a dead pool is given steps",
+        (Change(_TAKE, "or not exists (select from pools p where p.id = p_pool and p.dead_at is null)", ""),),
+    ),
+    Mutant(
+        "the cascade ignores the flags",
+        (
+            Change(
+                "sql/functions/doom.sql",
+                "and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "what is given back spends its attempt",
+        (Change(_UNFAVOURABLE, "else q.attempt - 1", "else q.attempt - (o.kind <> 'given_back')::integer"),),
+    ),
+    Mutant(
+        "a replayed settle is refused",
+        (Change(_APPLY, "select coalesce(s.token = o.token and s.outcome = o.kind, false)", "select s.id is null"),),
+    ),
+    Mutant(
+        "the sweep gives back what its pool still holds",
+        (Change("sql/functions/rescue.sql", "and q.token <> all(p.tokens)", ""),),
+    ),
+    Mutant(
+        "a pool forgets its outcomes when a call fails",
+        (
+            Change(
+                "baton/runtime/exchange.py",
+                "                    await asyncio.sleep(pause_before(attempt))\n                    attempt += 1\n",
+                "                    request = Request(request.pool, (), request.claiming)\n",
+            ),
+        ),
+    ),
+)
