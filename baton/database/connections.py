@@ -25,11 +25,11 @@ T = TypeVar("T")
 log = logging.getLogger("baton")
 
 CONNECT_SECONDS = 10.0
-APPLICATION_CALL_SECONDS = 600.0
-"""The same for what applications ask: to cancel a workflow of a million steps takes its time."""
 CLOSE_SECONDS = 5.0
 CALL_SECONDS = 60.0
 """A call that is not answered by then never will be: its peer is frozen, or the network swallows everything."""
+APPLICATION_CALL_SECONDS = 600.0
+"""The same for what applications ask: to cancel a workflow of a million steps takes its time."""
 
 
 class Calls(Protocol):
