@@ -75,28 +75,39 @@ class Deaf:
         inserter = await asyncpg.connect(self.dsn, server_settings={"application_name": "drill"}, timeout=10)
         try:
             before = await inserter.fetchval("select max(id) from baton.pools")
-            async with inserter.transaction():
+            async with self._nobody_can_connect(), inserter.transaction():
                 await built(Plan(workflow, (StepPlan("only"),)), workflow).insert(inserter)
                 await self.admin.fetch("select pg_terminate_backend(pid) from unnest($1::integer[]) as pid", listeners)
-                await self._until_deaf(listeners)
-            took = await self._until_done(inserter, workflow)
-            if took is None and before == await inserter.fetchval("select max(id) from baton.pools"):
+                await self._until_gone(listeners)
+            is_done = await self._until_done(inserter, workflow)
+            # A pool that registered meanwhile, because the server was restarted, has looked for that reason.
+            if not is_done and before == await inserter.fetchval("select max(id) from baton.pools"):
                 self.report(
-                    f"a step that was released while the listener was away did not start within {PATIENCE_SECONDS:.0f} s"
+                    f"a step released while the listener was away did not start within {PATIENCE_SECONDS:.0f} s"
                 )
             self.tally.add("deaf listener drills")
         finally:
             inserter.terminate()
 
-    async def _until_deaf(self, listeners: list[int]) -> None:
-        while await self.admin.value("select count(*) from pg_stat_activity where pid = any($1)", listeners):
-            await asyncio.sleep(0)
+    @asynccontextmanager
+    async def _nobody_can_connect(self) -> AsyncIterator[None]:
+        """Keep the listener away from the database until what it must not hear is committed."""
+        command = "update pg_database set datallowconn = $1 where datname = $2"
+        await self.admin.fetch(command, False, DATABASE)
+        try:
+            yield
+        finally:
+            await self.admin.fetch(command, True, DATABASE)
 
-    async def _until_done(self, connection: asyncpg.Connection, workflow: str) -> float | None:
+    async def _until_gone(self, pids: list[int]) -> None:
+        while await self.admin.value("select count(*) from pg_stat_activity where pid = any($1)", pids):
+            await asyncio.sleep(0.002)
+
+    async def _until_done(self, connection: asyncpg.Connection, workflow: str) -> bool:
         started = time.monotonic()
         query = "select finished_at is not null from baton.workflows where id = $1"
         while not await connection.fetchval(query, workflow):
             if time.monotonic() - started > PATIENCE_SECONDS:
-                return None
+                return False
             await asyncio.sleep(0.02)
-        return time.monotonic() - started
+        return True

@@ -27,6 +27,7 @@ from tests.database.raw import RawPool, Step, outcome, step
 LEASE_SECONDS = 300.0
 RESCUE_SECONDS = 12.0
 DRILL_SECONDS = 40.0
+HOLD_SECONDS = 0.06
 PAUSE_SECONDS = 0.15
 INTERRUPTIONS = (
     OSError,
@@ -186,19 +187,11 @@ async def settle_storm(stage: Stage) -> None:
     ]
     workflow = await stage.insert(pools[0], *[stage.step(f"parent {n}") for n in range(3)], *children)
     claims = await stage.claim(pools[0])
-    is_cancelled = stage.chance.random() < 0.3
-    async with holder.transaction():
-        # Nobody may hold a record without the workflow's lock; a settle that waits here shows who lacks it.
-        await holder.execute("select from steps where id = $1 for update", claims[0].step_id + 3)
-        together = [
-            asyncio.create_task(pool.settle(outcome(one, kind)))
-            for pool, one, kind in zip(pools, claims, kinds, strict=True)
-        ]
-        if is_cancelled:
-            canceller = await stage.pool()
-            together.append(asyncio.create_task(canceller.cancel(workflow)))
-        await asyncio.sleep(0.06)
-    await asyncio.gather(*together)
+    calls = [pool.settle(outcome(one, kind)) for pool, one, kind in zip(pools, claims, kinds, strict=True)]
+    if stage.chance.random() < 0.3:
+        calls.append((await stage.pool()).cancel(workflow))
+    # Nobody may write a record without the workflow's lock; who waits for this one lacks it.
+    await _overlapping(holder, "select from steps where id = $1 for update", claims[0].step_id + 3, calls)
     await _demand_counts(pools[0], workflow)
     await stage.finish(pools[0])
     await _demand_ended(pools[0], workflow, None)
@@ -222,14 +215,13 @@ async def lock_storm(stage: Stage) -> None:
     flows = [await stage.insert(pools[0], *[stage.step(f"s{n}") for n in range(4)]) for _ in range(4)]
     claims = await stage.claim(pools[0])
     by_pool = [[one for one in claims if one.step == f"s{n}"] for n in range(4)]
-    async with holder.transaction():
-        await holder.execute("select from workflows where id = $1 for no key update", stage.chance.choice(flows))
-        together = []
-        for pool, batch in zip(pools, by_pool, strict=True):
-            stage.chance.shuffle(batch)
-            together.append(asyncio.create_task(pool.settle(*[outcome(one, "completed") for one in batch])))
-        await asyncio.sleep(0.05)
-    accepted = await asyncio.gather(*together)
+    for batch in by_pool:
+        stage.chance.shuffle(batch)
+    calls = [
+        pool.settle(*[outcome(one, "completed") for one in batch]) for pool, batch in zip(pools, by_pool, strict=True)
+    ]
+    query = "select from workflows where id = $1 for no key update"
+    accepted = await _overlapping(holder, query, stage.chance.choice(flows), calls)
     demand(all(map(all, accepted)), f"completions of fresh claims were refused: {accepted}")
     for workflow in flows:
         await _demand_ended(pools[0], workflow, "completed")
@@ -271,6 +263,23 @@ class Drills:
             await asyncio.sleep(0.5)
         except Exception as error:  # noqa: BLE001 - whatever it was, it reached a caller
             self.report(f"drill {number}, {name}: {type(error).__name__}: {error}")
+
+
+async def _overlapping(
+    holder: asyncpg.Connection, lock: str, argument: object, calls: Sequence[Coroutine[Any, Any, Any]]
+) -> list[Any]:
+    """Begin all the calls while the holder has this lock, and return their answers."""
+    together = [asyncio.create_task(call) for call in calls]
+    try:
+        async with holder.transaction():
+            await holder.execute(lock, argument)
+            await asyncio.sleep(HOLD_SECONDS)
+    finally:
+        answers = await asyncio.gather(*together, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 async def _until(pool: RawPool, query: str, argument: object, expected: str) -> None:

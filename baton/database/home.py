@@ -250,9 +250,13 @@ def _make_folders(folder: Path, user: ServerUser | None) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent, user)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-        folder.chmod(_mode(user))
+    # Appears with its mode: between a mkdir and a chmod others who start at the same time would find it closed.
+    made = Path(tempfile.mkdtemp(prefix=".baton-", dir=folder.parent))
+    made.chmod(_mode(user))
+    try:
+        made.rename(folder)
+    except OSError:  # somebody was faster, and has put something into theirs
+        made.rmdir()
 
 
 def _mode(user: ServerUser | None) -> int:
