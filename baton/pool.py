@@ -42,6 +42,7 @@ FLUSH_SECONDS = 10.0
 """How long the last outcomes may take to be answered."""
 LEAVE_SECONDS = 2.0
 SWEEPS_PER_LEASE = 3
+ANNOUNCED_SECONDS = 10.0
 NO_POOL = -1
 
 
@@ -170,8 +171,8 @@ class WorkerPool:
             dialing,
             schema,
             sweep_seconds=self._lease_seconds / SWEEPS_PER_LEASE,
-            # An entry due later than two polls is announced to nobody: a round in time finds it.
-            tick_seconds=min(2 * self._poll_seconds, self._lease_seconds / SWEEPS_PER_LEASE),
+            # What is due later than this is announced to nobody (see announce_due.sql): a round in time finds it.
+            tick_seconds=min(ANNOUNCED_SECONDS, 2 * self._poll_seconds, self._lease_seconds / SWEEPS_PER_LEASE),
             keep=self._keep,
             on_staged=self._look_everywhere,
         )

@@ -181,3 +181,17 @@ async def test_an_insert_waits_for_another_one_of_the_same_id_that_is_not_decide
 
     assert (await waiting).id == "w"
     assert await connection.fetchval("select args->>'value' from steps where name = 'a'") == "2"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_million_steps_are_inserted_counted_and_cancelled(engine, connection, quick):
+    million, job = Baton.new().add("root", quick.new()), quick.new()
+    for number in range(999_999):
+        million.add(str(number), job, deps=["root"])
+
+    run = await million.insert()
+
+    assert (await run.status()).counts == {"available": 1, "suspended": 999_999}
+    assert await run.cancel() == 1_000_000
+    assert (await run.status()).counts == {"cancelled": 1_000_000}

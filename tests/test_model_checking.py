@@ -203,3 +203,21 @@ def test_a_pool_that_runs_more_of_a_queue_than_its_limit_is_noticed():
     assert overcrowded([start, start, start], {"default": 2}) == [
         "pool of process 1 ran 3 steps of queue 'default' at once, its limit is 2"
     ]
+
+
+def test_a_cancellation_may_find_the_hanging_step_ended_if_pools_were_killed():
+    lost = {"attempt": 1, "kind": "lost", "error": "the worker pool was lost"}
+    steps = (StepPlan("a", acts=("hang",), max_attempts=1), StepPlan("b", acts=("return",), flags=IGNORING))
+    observed = Observed(
+        Plan("by hand", steps, cancellation=Cancellation("a", frozenset({"a", "b"}))),
+        "failed",
+        made(
+            Made("a", "discarded", at(1), attempt=1, attempted_at=at(0), reason=lost["error"], errors=[lost]),
+            Made("b", "cancelled", at(2), reason=BY_HAND),
+        ),
+        [],
+        losses_are_allowed=True,
+    )
+
+    assert violations(observed) == []
+    assert violations(replace(observed, losses_are_allowed=False)) != []

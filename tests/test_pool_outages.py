@@ -60,7 +60,7 @@ async def test_killed_backends_cost_no_step_and_no_attempt(engine, connection, c
     async with WorkerPool(engine, queues={"default": 20}), WorkerPool(engine, queues={"default": 20}):
         runs = [await chain(count, 20).insert() for _ in range(40)]
         killed = 0
-        while (await runs[-1].status()).state == "executing":
+        while killed < 100 and (await runs[-1].status()).state == "executing":
             killed += await kill(connection, "baton pool%")
             await asyncio.sleep(0.05)
         ends = [await run.result(timeout=30) for run in runs]

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.model.behaviour import BY_HAND, Plan, StepPlan, given_to, value_of
@@ -46,8 +46,24 @@ class Observed:
     @property
     def was_cancelled(self) -> bool:
         """Whether the cancellation of the plan came about; a step that never starts does not hang."""
-        cancellation = self.plan.cancellation
-        return cancellation is not None and _is_by_hand(self.records[cancellation.when])
+        return self.plan.cancellation is not None and self._cancelled_first is not None
+
+    @property
+    def cancelled_at(self) -> datetime:
+        """When the cancellation of the plan came about."""
+        assert self._cancelled_first is not None, "nothing was cancelled by hand"
+        return moment(self._cancelled_first)
+
+    @property
+    def _cancelled_first(self) -> Record | None:
+        """The step that hangs, if it was cancelled by hand; it may be another if that one used up its attempts before,
+        lost with the pools that were killed."""
+        if self.plan.cancellation is None:
+            return None
+        hanging = self.records[self.plan.cancellation.when]
+        if _is_by_hand(hanging) or not self.losses_are_allowed:
+            return hanging if _is_by_hand(hanging) else None
+        return min((record for record in self.records.values() if _is_by_hand(record)), key=moment, default=None)
 
     def events_of(self, step: str) -> list[Event]:
         return [event for event in self.events if event["step"] == step]
@@ -171,7 +187,9 @@ def _of_cancelled_by_hand(observed: Observed, step: StepPlan, doomed: Doom | Non
     if cancellation is None or not cancellation.concerns(step.name):
         yield "was cancelled by hand, nobody did that"
         return
-    if record.finished_at != observed.records[cancellation.when].finished_at:
+    if not observed.was_cancelled:
+        yield f"was cancelled, and {cancellation.when!r}, which hangs, was not"
+    elif record.finished_at != observed.cancelled_at:
         yield f"was cancelled at {record.finished_at}, not in the transaction of the others"
     if doomed is not None and doomed.at < moment(record):
         yield f"was cancelled by hand at {record.finished_at}, and had ended at {doomed.at} by {sorted(doomed.by)}"
@@ -185,7 +203,7 @@ def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
     record, cancellation = observed.records[step.name], observed.plan.cancellation
     if cancellation is None or not observed.was_cancelled or not cancellation.concerns(step.name):
         return
-    cancelled_at = moment(observed.records[cancellation.when])
+    cancelled_at = observed.cancelled_at
     if not _is_by_hand(record) and moment(record) >= cancelled_at:
         yield f"is {record.state} since {record.finished_at}, it was to be cancelled by hand at {cancelled_at}"
 

@@ -28,7 +28,7 @@ def may_go_on() -> Path:
     return path.with_name(f"{path.name}.go")
 
 
-@worker(name="fault noted")  # `noted` is another program's
+@worker(name="fault noted")
 async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
     note(ctx, "start")
     await asyncio.sleep(seconds)
@@ -36,7 +36,7 @@ async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
     return value
 
 
-@worker
+@worker(name="fault held")
 async def held(ctx: Context, value: int = 0) -> int:
     """Stay in the first attempt until told to go on."""
     note(ctx, "start")
@@ -50,7 +50,7 @@ async def held(ctx: Context, value: int = 0) -> int:
     return value
 
 
-@worker
+@worker(name="fault blocking")
 async def blocking(ctx: Context, seconds: float) -> int:
     """Block the event loop in the first attempt, so that its outcome leaves before anything else is heard."""
     note(ctx, "start")
@@ -60,7 +60,7 @@ async def blocking(ctx: Context, seconds: float) -> int:
     return ctx.attempt
 
 
-@worker(max_attempts=2)
+@worker(name="fault poison", max_attempts=2)
 async def poison(ctx: Context) -> None:
     note(ctx, "start")
     os.kill(os.getpid(), signal.SIGKILL)
