@@ -1,6 +1,8 @@
 # make demo          the standard library's census, on a PostgreSQL of its own
 # make test          every test; ARGS='-k name' goes to pytest, PG_BIN=DIR names another PostgreSQL's programs
 # make lint          ruff, mypy and the layers, without the tests
+# make campaign      faults upon faults for MINUTES=60 minutes on a server of its own; SEED=7 draws it again
+# make mutants       shows that the campaign notices: each fault put into the engine on purpose must be caught
 # make clean         what the commands above made
 #
 # The first command makes the virtual environment; PYTHON=python3.13 chooses the interpreter, VENV=DIR its place.
@@ -14,7 +16,7 @@ ifdef PG_BIN
 export BATON_PG_BIN := $(PG_BIN)
 endif
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint campaign mutants clean
 
 demo: $(STAMP)
 	@$(VENV)/bin/baton demo $(ARGS)
@@ -24,6 +26,12 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	@$(VENV)/bin/python -m pytest tests/test_house.py $(ARGS)
+
+campaign: $(STAMP)
+	@$(VENV)/bin/python -m campaign --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+mutants: $(STAMP)
+	@$(VENV)/bin/python -m campaign.mutants $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

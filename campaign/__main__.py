@@ -8,6 +8,7 @@ import logging
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import baton
@@ -30,14 +31,14 @@ def main() -> int:
     started = time.monotonic()
     tell = _teller(started)
     tell(f"campaign of {seconds:.0f} s, seed {seed} (--seed {seed} draws it again), {Path(baton.__file__).parent}")
-    campaign = Campaign(seed, doses(seconds), Findings(tell, options.until_violation))
+    campaign = Campaign(seed, doses(seconds), Findings(tell, seed, options.until_violation))
     violations = asyncio.run(campaign.run())
     print("\n".join([f"what it did in {time.monotonic() - started:.0f} s:", *campaign.tally.lines()]))
     print(f"violations: {violations} (seed {seed})" if violations else f"violations: none (seed {seed})")
     return 1 if violations else 0
 
 
-def _teller(started: float):
+def _teller(started: float) -> Callable[[str], None]:
     def tell(text: str) -> None:
         print(f"[{time.monotonic() - started:6.1f}] {text}", flush=True)
 

@@ -51,7 +51,8 @@ _OVERDUE = """
       left join pools p on p.id = q.pool
      where q.state = 'executing'
        and q.attempted_at < clock_timestamp() - interval '1 second' * $1::double precision
-       and (p.id is null or least(p.dead_at, p.expires_at) < clock_timestamp() - interval '1 second' * $1::double precision)
+       and (p.id is null
+            or least(p.dead_at, p.expires_at) < clock_timestamp() - interval '1 second' * $1::double precision)
        and pg_postmaster_start_time() < clock_timestamp() - interval '1 second' * $1::double precision
      limit 10
 """

@@ -13,10 +13,10 @@ from typing import Any
 
 from baton import Engine
 from baton.database.embedded import EmbeddedServer
-from campaign.audit import Audit
+from campaign.audit import SLACK_SECONDS, Audit
 from campaign.crew import Crew
 from campaign.deaf import Deaf
-from campaign.doses import LEASE_SECONDS, Doses
+from campaign.doses import LEASE_SECONDS, SWEEP_SECONDS, Doses
 from campaign.drills import Drills
 from campaign.house import Admin, complaints, start_server
 from campaign.ledger import Ledger
@@ -31,6 +31,7 @@ POOL = {"queues": QUEUES, "lease": LEASE_SECONDS, "grace": 0.3}
 STILL_SECONDS = 25.0
 """If nothing ends for so long after the last fault, nothing will."""
 MOST_CALM_SECONDS = 150.0
+CLOSING_SECONDS = 120.0
 MOST_REPORTS = 30
 
 
@@ -39,6 +40,7 @@ class Findings:
     """Violations, each printed when it is found."""
 
     tell: Callable[[str], None]
+    seed: str
     stops_at_first: bool
     count: int = 0
     first: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,7 +52,7 @@ class Findings:
         self._told.add(finding)
         self.count += 1
         if self.count <= MOST_REPORTS:
-            self.tell(f"VIOLATION: {finding}")
+            self.tell(f"VIOLATION (seed {self.seed}): {finding}")
         if self.stops_at_first:
             self.first.set()
 
@@ -79,7 +81,10 @@ class Campaign:
         """Play to the end, or to the first violation if that is all that is wanted."""
         play = asyncio.create_task(playing)
         first = asyncio.create_task(self.findings.first.wait())
-        await asyncio.wait({play, first}, return_when=asyncio.FIRST_COMPLETED)
+        limit = self.doses.seconds + MOST_CALM_SECONDS + CLOSING_SECONDS
+        done, _ = await asyncio.wait({play, first}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            self.findings.report(f"the campaign did not come to its end within {limit:.0f} s")
         for task in (play, first):
             task.cancel()
         await asyncio.wait({play, first})
@@ -108,7 +113,7 @@ class Campaign:
             ledger = Ledger(effects.path, tally)
             load = Load(self.seed, engine, admin, ledger, tally, report, self.doses.unfinished)
             deaf = await enter(Deaf.set(server.dsn(), folder, admin, tally, report))
-            drills = Drills(server.dsn(), self.seed, admin, tally, report)
+            drills = Drills(server.dsn(), self.seed, tally, report)
             weather = Weather(self.seed, self.doses, server, admin, crew, proxy, tally)
             yield Scene(self, server, crew, load, weather, Audit(admin, tally, report), drills, deaf, log)
 
@@ -160,20 +165,16 @@ class Scene:
     async def _end(self) -> None:
         """End the processes, verify the rest, and look once more."""
         report = self.campaign.findings.report
+        await asyncio.sleep(2 * SWEEP_SECONDS)
+        await self.audit.look()  # while there still are sweeps
         if not await self.crew.drain():
             report("the worker processes did not end within their time after SIGTERM")
         await self.load.look()
         while self.load.ended:
             await self.load.verify(list(self.load.ended)[:40])
-        for workflow in self.load.plans:
-            rows = await self.audit.admin.fetch(
-                "select name, state, attempt, pending, pool, scheduled_at, reason from steps_view "
-                "where workflow_id = $1 and finished_at is null",
-                workflow,
-            )
-            told = "\n".join(f"  {dict(row)}" for row in rows) or "  (it is not in the database)"
-            report(f"workflow {workflow} was inserted and has not ended; open are:\n{told}")
-        await self.audit.look()
+        for workflow in tuple(self.load.plans):
+            await self.load.report_unfinished(workflow)
+        await self.audit.look(SLACK_SECONDS)
 
     def judge(self) -> None:
         """Add what only the end can tell."""

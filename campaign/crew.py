@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from campaign.tally import Tally
 
+ROOT = Path(__file__).resolve().parents[1]
 DRAIN_SECONDS = 30.0
 
 
@@ -43,7 +44,7 @@ class Crew:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=os.environ | self._environment,
-            cwd=Path(__file__).resolve().parents[1],
+            cwd=ROOT,
         )
         self._reading = asyncio.create_task(self._read())
         return self
@@ -108,6 +109,8 @@ class Crew:
                     self._ended(int(pid), int(status))
                 case ["drained"]:
                     self._drained.set()
+                case other:
+                    self.unexpected.append(f"the nursery of the {self.name} crew said {other}")
 
     def _ended(self, pid: int, status: int) -> None:
         self.alive.discard(pid)

@@ -26,7 +26,8 @@ from tests.programs.random_workers import built
 
 DATABASE = "deaf"
 POLL_SECONDS = 600.0
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 7.0
+LOOKS = 2_000
 _LISTENERS = "select pid from pg_stat_activity where datname = 'deaf' and application_name = 'baton listener'"
 _INTERRUPTIONS = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
@@ -100,7 +101,10 @@ class Deaf:
             await self.admin.fetch(command, True, DATABASE)
 
     async def _until_gone(self, pids: list[int]) -> None:
-        while await self.admin.value("select count(*) from pg_stat_activity where pid = any($1)", pids):
+        query = "select count(*) from pg_stat_activity where pid = any($1)"
+        for _ in range(LOOKS):
+            if await self.admin.value(query, pids) == 0:
+                return
             await asyncio.sleep(0.002)
 
     async def _until_done(self, connection: asyncpg.Connection, workflow: str) -> bool:

@@ -59,11 +59,11 @@ class Doses:
     terminate: float = 7.0
     stop: float = 0.2
     """Between the end of one and the next; one at a time, of each of two."""
-    backends: float = 0.6
+    backends: float = 0.55
     backends_at_once: int = 5
-    cut: float = 1.2
+    cut: float = 0.9
     freeze: float = 20.0
-    restart: float = 60.0
+    restart: float = 45.0
 
     def least(self) -> Mapping[str, int]:
         """What this campaign must have done at least, by the names of the tally."""
@@ -76,4 +76,4 @@ def doses(seconds: float) -> Doses:
     """Return the doses of a campaign of this length; a short one has some faults more often, to have them at all."""
     if seconds >= 120:
         return Doses(seconds)
-    return Doses(seconds, unfinished=120, terminate=4.0, freeze=8.0, restart=max(8.0, seconds / 2))
+    return Doses(seconds, unfinished=120, terminate=4.0, freeze=8.0, restart=0.8 * seconds)

@@ -21,7 +21,13 @@ SETTINGS = {
 """Not fsync: an immediate restart ends the server's processes, and what they wrote stays in the machine's memory."""
 
 PATIENCE_SECONDS = 30.0
-_LOST = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
 
 
 class Admin:
@@ -66,7 +72,7 @@ def start_server() -> EmbeddedServer:
 
 def complaints(server: EmbeddedServer) -> list[str]:
     """Return what the server's log says of deadlocks and of transactions that lost a race."""
-    found = {}
+    found: dict[str, int] = {}
     for line in server.log.read_text(errors="replace").splitlines():
         for sign in ("deadlock detected", "could not serialize", "PANIC", "TRAP:"):
             if sign in line and "recover" not in line:

@@ -12,6 +12,8 @@ from typing import Any
 from campaign.tally import Tally
 
 STEP_BITS = 22  # see sql/migrations/0001_engine.sql
+MOST_CLAIMS = 50_000
+"""So many claims are remembered: a claim is sent again at once or never."""
 FINAL_KINDS = frozenset({"completed", "cancelled", "skipped", "discarded"})
 
 
@@ -145,6 +147,8 @@ class Ledger:
     def _claimed(self, token: str, ids: Iterable[int], limit: int) -> None:
         taken, most = self.claims.setdefault(token, (set(), limit))
         taken.update(ids)
+        if len(self.claims) > MOST_CLAIMS:
+            del self.claims[next(iter(self.claims))]
         if len(taken) > most:
             self.faults.append(f"the token {token} took {len(taken)} steps, and was to take {most} at most")
 

@@ -118,9 +118,18 @@ class Load:
     def _verify(self, workflow: str, plan: Plan, state: str, records: Mapping[str, StepRecord]) -> None:
         ended = Ended(plan, state, records, self.ledger.steps, self.ledger.events[workflow])
         if wrong := broken(ended):
-            self.report("\n".join([f"workflow {workflow} is not as promised:", *wrong, *described(ended)]))
+            self.report("\n".join([f"workflow {workflow} is not as promised:", *wrong, *described(ended, wrong)]))
         self._count(ended)
         self.ledger.forget(workflow, {record.id: record.token for record in records.values()})
+
+    async def report_unfinished(self, workflow: str) -> None:
+        """Report that a workflow has not ended, with its steps."""
+        records = (await read_records(self.admin, [workflow])).get(workflow, {})
+        is_open = [f"step {one.name!r} is {one.state}" for one in records.values() if one.finished_at is None]
+        plan = self.plans[workflow]
+        as_it_is = Ended(plan, "executing", records, self.ledger.steps, self.ledger.events[workflow])
+        what = f"workflow {workflow} was inserted and " + ("has not ended:" if records else "is not in the database")
+        self.report("\n".join([what, *is_open, *described(as_it_is, is_open)]))
 
     def _count(self, ended: Ended) -> None:
         add = self.tally.add
@@ -138,14 +147,16 @@ class Load:
             add("unknown outcomes that had committed", committed_all_the_same(record, facts))
 
 
-def described(ended: Ended, most: int = 12) -> list[str]:
-    """Return the steps of a workflow and what was logged of them, for a report."""
+def described(ended: Ended, wrong: Sequence[str], most: int = 12) -> list[str]:
+    """Return the steps of a workflow and what was logged of them, for a report; first those in the sentences."""
     told = [f"  workflow {ended.plan.label}: {ended.state}, {len(ended.records)} steps"]
-    for record in list(ended.records.values())[:most]:
+    records = sorted(ended.records.values(), key=lambda one: not any(f"step {one.name!r}" in line for line in wrong))
+    for record in records[:most]:
         told.append(
             f"  {record.name!r}: {record.state}, attempt {record.attempt}/{record.max_attempts}, token {record.token} "
-            f"({record.outcome}), pool {record.pool}, waits for {list(record.dependencies)}, from {record.attempted_at} "
-            f"to {record.finished_at}, reason {record.reason!r}, result {record.result_text!r}"
+            f"({record.outcome}), pool {record.pool}, waits for {list(record.dependencies)}, "
+            f"from {record.attempted_at} to {record.finished_at}, reason {record.reason!r}, "
+            f"result {record.result_text!r}"
         )
         told += [f"      {line}" for line in ended.facts_of(record).lines()]
         told += [f"      {error['kind']} in attempt {error['attempt']}: {error['error']}" for error in record.errors]

@@ -11,6 +11,8 @@ from typing import Any
 
 import asyncpg
 
+from campaign.house import Admin
+
 _QUERY = """
     select v.workflow_id, v.id, v.name, v.state, v.queue, v.attempt, v.max_attempts, v.pending, v.dependencies,
            v.result::text as result_text, v.reason, v.errors, v.pool, v.attempted_at, v.finished_at,
@@ -58,10 +60,10 @@ class StepRecord:
         return cls(**facts)
 
 
-async def read_records(connection: asyncpg.Connection, workflows: Sequence[str]) -> dict[str, dict[str, StepRecord]]:
+async def read_records(admin: Admin, workflows: Sequence[str]) -> dict[str, dict[str, StepRecord]]:
     """Return the steps by name of these workflows by id."""
     found: dict[str, dict[str, StepRecord]] = defaultdict(dict)
-    for row in await connection.fetch(_QUERY, list(workflows)):
+    for row in await admin.fetch(_QUERY, list(workflows)):
         record = StepRecord.of(row)
         found[row["workflow_id"]][record.name] = record
     return found

@@ -90,7 +90,9 @@ class Weather:
         self.crew.go_on(pid)
 
     async def kill_backends(self, chance: random.Random) -> None:
-        killed = await self.admin.value(_KILL_BACKENDS, chance.randint(1, 2 * self.doses.backends_at_once - 1), chance.random() < 0.5)
+        killed = await self.admin.value(
+            _KILL_BACKENDS, chance.randint(1, 2 * self.doses.backends_at_once - 1), chance.random() < 0.5
+        )
         self.tally.add("backends killed", killed)
 
     async def cut(self, chance: random.Random) -> None:

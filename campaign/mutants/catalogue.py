@@ -93,7 +93,13 @@ MUTANTS = (
     ),
     Mutant(
         "a batch with a bad outcome is not halved",
-        (Change("baton/runtime/settler.py", "self._apart.extend((settling[:half], settling[half:]))", "self._apart.append(settling)"),),
+        (
+            Change(
+                "baton/runtime/settler.py",
+                "self._apart.extend((settling[:half], settling[half:]))",
+                "self._apart.append(settling)",
+            ),
+        ),
     ),
     Mutant(
         "the sweep does not rescue from unknown pools",
