@@ -82,6 +82,11 @@ class Reads:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        # By the lease as well: where every pool is gone, nobody is left to mark them dead.
+        self._living_pools = f"""(
+            select p.queues, p.workers
+              from {self._schema}.pools p
+             where p.dead_at is null and p.expires_at > clock_timestamp())"""
 
     async def progress(self, workflow_id: str) -> Progress | None:
         """Return the state and the counts as of one moment, or None if there is no such workflow."""
@@ -114,7 +119,7 @@ class Reads:
             f"""
             select s.name, s.queue, s.worker,
                    exists (
-                       select from {self._schema}.pools p where p.dead_at is null and s.queue = any(p.queues)
+                       select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
@@ -123,8 +128,8 @@ class Reads:
                and q.state <> 'executing'
                and not exists (
                        select
-                         from {self._schema}.pools p
-                        where p.dead_at is null and s.queue = any(p.queues) and s.worker = any(p.workers)
+                         from {self._living_pools} p
+                        where s.queue = any(p.queues) and s.worker = any(p.workers)
                    )
              order by s.id
              limit $2

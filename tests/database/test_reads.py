@@ -101,3 +101,25 @@ async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, con
     await store.leave(pool)
 
     assert [one.step for one in await reads.unserved("w")] == ["b"]
+
+
+async def test_a_pool_whose_lease_ran_out_serves_nothing_even_if_nobody_was_left_to_mark_it_dead(
+    engine, connection, reads, quick
+):
+    await register(connection, ["default"], ["quick"])
+    await Baton.new(workflow_id="w").add("a", quick.new()).insert()
+    assert await reads.unserved("w") == []
+
+    await connection.execute("update pools set expires_at = now() - interval '1 second'")
+
+    assert [one.why for one in await reads.unserved("w")] == ["no living worker pool serves queue 'default'"]
+
+
+async def test_the_view_of_the_queue_names_what_waits(engine, connection, quick):
+    await Baton.new(workflow_id="w", workflow_name="nightly").add("a", quick.new()).insert()
+
+    row = await connection.fetchrow(
+        "select workflow_id, workflow_name, name, worker, queue, state, pool_name from queue_view"
+    )
+
+    assert tuple(row) == ("w", "nightly", "a", "quick", "default", "available", None)
