@@ -21,8 +21,14 @@ endif
 demo: $(STAMP)
 	@$(VENV)/bin/baton demo $(ARGS)
 
+# Two at a time, file by file; the campaign has the machine for itself afterwards.
 test: $(STAMP)
+ifdef ARGS
 	@$(VENV)/bin/python -m pytest $(ARGS)
+else
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --ignore tests/test_campaign.py
+	@$(VENV)/bin/python -m pytest tests/test_campaign.py
+endif
 
 lint: $(STAMP)
 	@$(VENV)/bin/python -m pytest tests/test_house.py $(ARGS)
