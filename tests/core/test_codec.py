@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import sys
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
@@ -57,6 +58,11 @@ class Order:
     by_number: dict[int, str] = field(default_factory=dict)
 
 
+def shown(value: Any) -> str:
+    """What a case is called: without the elements of sets, whose order changes from process to process."""
+    return re.sub(r"\{'[^}:]*\}", "{...}", repr(value))
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
@@ -102,7 +108,7 @@ class Order:
         (OrderedDict[str, int], OrderedDict(b=1, a=2)),
         (Order, Order(1, datetime(2024, 1, 1, tzinfo=UTC), Decimal("9.90"), {3: "c"})),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_went_in_comes_back(kind: Any, value: Any) -> None:
     text = encode(value)
