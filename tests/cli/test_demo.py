@@ -23,7 +23,8 @@ def test_the_census_of_the_standard_library_agrees_with_a_plain_loop(tmp_path):
     figures = (plain.modules, plain.functions, plain.async_functions, plain.classes, plain.lines, plain.longest)
     total = re.search(r"^all +(.*)$", said, re.MULTILINE)
     assert total[1].split() == [f"{figure:,}" for figure in figures]
-    assert f"\n{plain.unparsed} files are not Python of this version" in said
+    # Python 3.13 parses all that its library has outside of the tests.
+    assert (f"\n{plain.unparsed} files are not Python of this version" in said) == (plain.unparsed > 0)
     assert f"of {len(packages_in(library))} packages" in said
     assert len(packages_in(library)) >= 100
     one, two = (re.findall(r"(\d+): (\d+)", line) for line in said.splitlines()[-2:])

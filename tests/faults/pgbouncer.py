@@ -30,6 +30,7 @@ listen_port = {listen_port}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
+server_login_retry = 1
 default_pool_size = 10
 max_client_conn = 200
 server_tls_sslmode = disable

@@ -141,7 +141,8 @@ async def test_many_steps_are_inserted_in_one_transaction(engine_behind, workers
 
 
 async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, workers, connection, proxy):
-    async with WorkerPool(engine_behind, lease=5, poll=0.5):
+    # PgBouncer refuses logins for a while after one failed; the lease has to be longer than that.
+    async with WorkerPool(engine_behind, lease=30, poll=0.5):
         runs = []
         for number in range(40):
             runs.append(await workers.add.new(left=number).insert())
