@@ -236,3 +236,17 @@ async def test_what_is_inserted_while_nobody_listens_is_found_on_the_reconnect(e
         run = await count.new().insert()
 
         assert await run.result(timeout=3) == 1
+
+
+async def test_a_snapshot_held_elsewhere_keeps_nobody_from_working(engine, database, count):
+    """A report or a dump that runs for long: no row that dies meanwhile can be cleaned away."""
+    report = await asyncpg.connect(database)
+    try:
+        async with report.transaction(isolation="repeatable_read"), WorkerPool(engine, queues={"default": 50}):
+            before = await report.fetchval("select count(*) from baton.steps")
+            runs = [await chain(count, 20).insert() for _ in range(30)]
+
+            assert [await run.result(timeout=60) for run in runs] == [20] * 30
+            assert await report.fetchval("select count(*) from baton.steps") == before
+    finally:
+        await report.close()
