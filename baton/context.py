@@ -72,24 +72,10 @@ class Context:
     @property
     def log(self) -> StepLog:
         """The logger `baton.step`; its records carry `workflow_id`, `workflow_name`, `step` and `attempt`."""
-        facts = {name: value for name, value in self.to_json().items() if name in _LOGGED}
-        return StepLog(_log, facts)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the context as a JSON object, to be sent to another process."""
-        return {
+        facts = {
             "workflow_id": self.workflow_id,
             "workflow_name": self.workflow_name,
             "step": self.step,
             "attempt": self.attempt,
-            "max_attempts": self.max_attempts,
-            "results": dict(self.results),
         }
-
-    @classmethod
-    def from_json(cls, facts: Mapping[str, Any]) -> Context:
-        """Return the context that `to_json` made the object from."""
-        return cls(**facts)
-
-
-_LOGGED = ("workflow_id", "workflow_name", "step", "attempt")
+        return StepLog(_log, facts)

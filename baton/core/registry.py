@@ -28,15 +28,8 @@ class Registered(Protocol):
     def decode_result(self, text: str) -> Any: ...
 
 
-class _Workers:
-    """A name stands for one function; the same function may be registered again."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, Registered] = {}
-        self.version = 0
-
-
-_workers = _Workers()
+# A name stands for one function; the same function may be registered again.
+_workers: dict[str, Registered] = {}
 
 
 def add(worker: Registered) -> None:
@@ -44,37 +37,31 @@ def add(worker: Registered) -> None:
 
     Raises `DuplicateWorker` if the name stands for another function.
     """
-    known = _workers.by_name.get(worker.name)
+    known = _workers.get(worker.name)
     if known is not None and not _is_same_function(known, worker):
         raise DuplicateWorker(worker.name, _described(known), _described(worker))
-    _workers.by_name[worker.name] = worker
-    _workers.version += 1
+    _workers[worker.name] = worker
 
 
 def get(name: str) -> Registered | None:
     """Return the worker of this name, or None if there is none in this process."""
-    return _workers.by_name.get(name)
+    return _workers.get(name)
 
 
 def names() -> tuple[str, ...]:
     """Return the names of all workers, sorted."""
-    return tuple(sorted(_workers.by_name))
-
-
-def version() -> int:
-    """Return a number that grows with each change: what was derived from the registry is good while it stays."""
-    return _workers.version
+    return tuple(sorted(_workers))
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, on leaving, each worker registered since entering. For tests that define workers of their own."""
-    before = dict(_workers.by_name)
+    before = dict(_workers)
     try:
         yield
     finally:
-        _workers.by_name = before
-        _workers.version += 1
+        _workers.clear()
+        _workers.update(before)
 
 
 def _is_same_function(known: Registered, worker: Registered) -> bool:

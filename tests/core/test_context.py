@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 
 import pytest
@@ -25,10 +24,6 @@ def test_a_result_that_is_not_there_is_a_sentence() -> None:
 def test_the_idempotency_key_is_the_same_for_every_attempt() -> None:
     again = Context("w 1", "compare", "report", 3, 20, {})
     assert again.idempotency_key == CONTEXT.idempotency_key == "w 1/report"
-
-
-def test_it_crosses_to_another_process_as_json() -> None:
-    assert Context.from_json(json.loads(json.dumps(CONTEXT.to_json()))) == CONTEXT
 
 
 def test_its_log_says_which_step_is_speaking(caplog: pytest.LogCaptureFixture) -> None:

@@ -61,12 +61,6 @@ def test_a_file_run_as_a_program_and_imported_has_one_worker(module: str) -> Non
     assert registry.get("test fetch") is imported  # type: ignore[comparison-overlap]
 
 
-def test_the_version_grows_with_each_change() -> None:
-    before = registry.version()
-    add("test fetch", "app", "fetch")
-    assert registry.version() > before
-
-
 def test_isolated_forgets_what_was_registered_inside() -> None:
     with registry.isolated():
         add("test inside", "app", "inside")
