@@ -5,10 +5,10 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
     run = await Baton.new().add("a", fetch.new(url=url)).add("b", count.new(page=result_of("a"))).insert()
 """
 
-from baton.context import Context
+from baton.context import Context, StepOutcome
 from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
-from baton.core.references import result_of
+from baton.core.references import each, result_of
 from baton.core.retry import Exponential
 from baton.engine import Engine
 from baton.errors import (
@@ -41,7 +41,8 @@ from baton.errors import (
     WrongEventLoop,
 )
 from baton.pool import WorkerPool
-from baton.run import InsertedStep, Run, Status, StepRecord
+from baton.records import InsertedStep, Status, StepRecord
+from baton.run import Run
 from baton.worker import Job, Worker, worker
 from baton.workflow import Baton
 
@@ -81,6 +82,7 @@ __all__ = [
     "StepCancelled",
     "StepFailed",
     "StepNotFound",
+    "StepOutcome",
     "StepRecord",
     "StepSkipped",
     "TransactionStillOpen",
@@ -89,6 +91,7 @@ __all__ = [
     "WorkflowExists",
     "WorkflowNotFound",
     "WrongEventLoop",
+    "each",
     "result_of",
     "worker",
 ]

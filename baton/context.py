@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _log = logging.getLogger("baton.step")
@@ -39,6 +39,54 @@ class Results(Mapping[str, Any]):
         return f"Results({dict(self._results)!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What became of a step."""
+
+    state: str
+    """completed, cancelled, discarded or skipped."""
+    reason: str | None
+    """Why it is cancelled, discarded or skipped."""
+    children: Mapping[str, StepOutcome]
+    """Of a group, its children by the names they have in it, in their order: `pages[0]`, or `fetch` of `extract/fetch`.
+    Not those below them."""
+
+
+class Outcomes(Mapping[str, StepOutcome]):
+    """What became of a step's declared dependencies, by name."""
+
+    __slots__ = ("_outcomes", "_step")
+
+    def __init__(self, step: str, outcomes: Mapping[str, StepOutcome]) -> None:
+        self._step = step
+        self._outcomes = outcomes
+
+    def __getitem__(self, name: str) -> StepOutcome:
+        try:
+            return self._outcomes[name]
+        except KeyError:
+            raise KeyError(f"{name!r} is not a declared dependency of step {self._step!r}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outcomes)
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def __repr__(self) -> str:
+        return f"Outcomes({dict(self._outcomes)!r})"
+
+
+def outcomes(told: Mapping[str, Any]) -> dict[str, StepOutcome]:
+    """Return outcomes from the form in which the database tells them (sql/functions/outcomes_of.sql)."""
+    return {
+        name: StepOutcome(
+            state, reason, {child: StepOutcome(state, reason, {}) for child, state, reason in children or ()}
+        )
+        for name, (state, reason, children) in told.items()
+    }
+
+
 class StepLog(logging.LoggerAdapter[logging.Logger]):
     """Adds workflow, step and attempt to each record, beside what the caller adds."""
 
@@ -59,15 +107,20 @@ class Context:
     max_attempts: int
     results: Mapping[str, Any]
     """The results of the declared dependencies, by step name, as plain JSON values."""
+    outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
+    """What became of the declared dependencies, by step name; of a group, what each child did."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.results, Results):
             object.__setattr__(self, "results", Results(self.step, self.results))
+        if not isinstance(self.outcomes, Outcomes):
+            object.__setattr__(self, "outcomes", Outcomes(self.step, self.outcomes))
 
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of the step, and for no other step: hand it to services that ask for one."""
-        return f"{self.workflow_id}/{self.step}"
+        # Names of children have slashes, and ids may have them: only the first one divides the two.
+        return f"{self.workflow_id.replace('%', '%25').replace('/', '%2F')}/{self.step}"
 
     @property
     def log(self) -> StepLog:

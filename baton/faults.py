@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 COMPARED_NAMES = 5_000
 SHOWN_MEMBERS = 40
+LONGEST_SHOWN = 200
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -16,6 +17,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     similar_in_length = [other for other in known if abs(len(other) - len(name)) <= 2]
     matches = get_close_matches(name, similar_in_length[:COMPARED_NAMES], n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def shortened(name: str) -> str:
+    """Return a name so that it can be read in a sentence."""
+    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN // 2]} ... {name[-LONGEST_SHOWN // 2 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,69 @@ class IgnoredWithoutDefault:
 
 
 @dataclass(frozen=True, slots=True)
+class EmptyGroup:
+    """A sub-workflow has no step."""
+
+    step: str
+
+    def __str__(self) -> str:
+        return f"step {self.step!r} is a workflow without steps; add at least one"
+
+
+@dataclass(frozen=True, slots=True)
+class EndlessGroup:
+    """A workflow is, by way of others perhaps, a step of itself."""
+
+    step: str
+
+    def __str__(self) -> str:
+        return f"step {self.step!r} is a workflow that it is part of itself; build another one for it"
+
+
+@dataclass(frozen=True, slots=True)
+class NestedTooDeep:
+    """Groups stand in groups, more than the limit."""
+
+    step: str
+    most: int
+
+    def __str__(self) -> str:
+        return f"step {shortened(self.step)!r} has more than {self.most} groups around it; that is the limit"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownReturn:
+    """What a workflow returns is none of its steps."""
+
+    name: str
+    group: str | None
+    """The step that is this workflow; None for the whole."""
+    known: Sequence[str] = field(repr=False)
+
+    def __str__(self) -> str:
+        what = "the workflow" if self.group is None else f"step {self.group!r}"
+        return f"{what} returns {self.name!r}, which is no step of it{did_you_mean(self.name, self.known)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TypesDoNotFit:
+    """A step's result can never be what the parameter it is passed to takes."""
+
+    step: str
+    parameter: str
+    dependency: str
+    given: str
+    wanted: str
+    """Types as they are written in annotations."""
+    is_item: bool
+    """Only an item of the result is passed, by `each`."""
+
+    def __str__(self) -> str:
+        given = f"{'an item of ' if self.is_item else ''}the result of {self.dependency!r}, {self.given},"
+        return f"step {self.step!r} takes {given} as its parameter {self.parameter!r}, which is {self.wanted}"
+
+
+@dataclass(frozen=True, slots=True)
 class TooManySteps:
     """The workflow has more steps than the engine's limit."""
 
@@ -133,6 +202,11 @@ class ArgumentsTooLarge:
 
 Fault = (
     EmptyWorkflow
+    | EmptyGroup
+    | EndlessGroup
+    | NestedTooDeep
+    | UnknownReturn
+    | TypesDoNotFit
     | UnknownDependency
     | SelfDependency
     | Cycle

@@ -17,7 +17,7 @@ import anyio
 
 from baton.core import registry
 from baton.core.options import Seconds, checked_queue, seconds
-from baton.core.outcome import given_back
+from baton.core.outcome import Outcome, expanded, given_back, joined
 from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import describe
 from baton.database.rows import Claimed, Settling
@@ -165,7 +165,13 @@ class WorkerPool:
         executors = Executors(threads=sum(self.queues.values()), processes=self._processes)
         self._runner = Runner(executors, self._engine.limits, self._redact)
         self._exchange = Exchange(
-            dialing, schema, self._producer, self._tokens, pool=lambda: self._id, start=self._begin
+            dialing,
+            schema,
+            self._producer,
+            self._tokens,
+            self._engine.limits,
+            pool=lambda: self._id,
+            start=self._begin,
         )
         self._maintenance = Maintenance(
             dialing,
@@ -225,11 +231,19 @@ class WorkerPool:
                 pass
 
     def _begin(self, claimed: Claimed) -> None:
-        if self._draining is None:
-            self._attempts.start(claimed)
+        if self._draining is not None:
+            self._answer(claimed, given_back(Cause.SHUTDOWN.value))
+        elif claimed.is_join:
+            self._answer(claimed, joined())
+        elif claimed.map is not None:
+            self._answer(claimed, expanded())
         else:
-            self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, given_back(Cause.SHUTDOWN.value)))
-            self._producer.ended(claimed.queue)
+            self._attempts.start(claimed)
+
+    def _answer(self, claimed: Claimed, outcome: Outcome) -> None:
+        """Settle a claim for which nothing has to run."""
+        self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, outcome))
+        self._producer.ended(claimed.queue)
 
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from baton.core import registry
 from baton.core.limits import Limits
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.channel import Notice, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import Replayed, replayed
-from baton.database.reads import FINAL_STEP_STATES, Ended, StepRow, Unserved
+from baton.database.reads import FINAL_STEP_STATES, Ended
 from baton.database.rows import Inserted, Watched
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.engine import Engine, default_engine, entered_engine
@@ -33,70 +29,13 @@ from baton.errors import (
     WorkflowExists,
     WorkflowNotFound,
 )
+from baton.records import InsertedStep, Results, Status, StepRecord, records
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
 
 REPLAY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class InsertedStep:
-    """A step as it was inserted."""
-
-    name: str
-    worker: str
-    queue: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """A step as it is now."""
-
-    name: str
-    state: str
-    """suspended, scheduled, available, executing, retryable, completed, cancelled, discarded or skipped."""
-    worker: str
-    queue: str
-    priority: int
-    attempt: int
-    """Attempts counted so far; 0 before the first claim."""
-    max_attempts: int
-    pending: int
-    """How many dependencies it still waits for."""
-    dependencies: Sequence[str]
-    args: Mapping[str, Any]
-    """The arguments as JSON values; None where the result of another step belongs."""
-    result: Any
-    """What the worker returned, typed by its annotation if it is registered here; None unless completed."""
-    reason: str | None
-    """Why it is cancelled, discarded or skipped; or why it was put back."""
-    errors: Sequence[Mapping[str, Any]]
-    """The failed attempts, oldest first: attempt, at, kind, error, trace."""
-    pool: int | None
-    """The worker pool that runs it, or ran it last."""
-    scheduled_at: datetime | None
-    attempted_at: datetime | None
-    """When the last attempt was claimed."""
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A workflow at a glance."""
-
-    name: str | None
-    """The workflow's name, if it was given one."""
-    state: str
-    """executing, completed, failed or cancelled."""
-    inserted_at: datetime
-    finished_at: datetime | None
-    """When the state became final; None while it is executing."""
-    counts: Mapping[str, int]
-    """How many steps are in which state; states with none are left out."""
-    unserved: Sequence[Unserved]
-    """Steps that could run but that no living worker pool can run, and why; at most 100."""
 
 
 class Run:
@@ -136,8 +75,9 @@ class Run:
     async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
         """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
 
-        Without a name: wait for the whole workflow, and return the result of its last step (nothing depends on it), or,
-        if there are several, a mapping of their results by name, without those that were skipped.
+        Without a name: wait for the whole workflow, and return the result of the step it returns (`Baton.returns`);
+        else that of its last step (nothing depends on it), or, if there are several, a mapping of their results by
+        name, without those that were skipped. Of a group likewise; of a map, the list of its children's results.
 
         Raises:
             StepFailed, StepCancelled, StepSkipped: it ended without a result; the message has the reason.
@@ -149,9 +89,11 @@ class Run:
             # Once, but for a retry by hand that comes between the end and this reading.
             await self._end(step, timeout)
             ended = await self._used_engine().reads.ended(self.id, step)
-        if len(ended) == 1:
-            return self._value(ended[0])
-        return {one.name: self._value(one) for one in ended if one.state != "skipped"}
+        results = Results(ended)
+        roots = results.roots()
+        if len(roots) == 1:
+            return self._value(results, roots[0])
+        return {root.local_name: self._value(results, root) for root in roots if root.state != "skipped"}
 
     async def status(self) -> Status:
         """Return the workflow's state, its steps counted by state, and what nobody can run."""
@@ -170,11 +112,11 @@ class Run:
         )
 
     async def steps(self) -> Sequence[StepRecord]:
-        """Return all steps as they are now, in the order added."""
+        """Return the steps as they are now, in the order added; those below a group are its `children`."""
         rows = await self._used_engine().reads.steps(self.id)
         if not rows:
             raise WorkflowNotFound(self.id)
-        return [_record(row) for row in rows]
+        return records(rows)
 
     async def cancel(self, *steps: str, reason: str | None = None) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
@@ -217,10 +159,11 @@ class Run:
         if unknown:
             raise StepNotFound(self.id, unknown[0], await self._used_engine().reads.names(self.id))
 
-    def _value(self, ended: Ended) -> Any:
+    def _value(self, results: Results, root: Ended) -> Any:
+        ended = results.decisive(root)
         match ended.state:
             case "completed":
-                return _typed(ended.worker, ended.result)
+                return results.value(root)
             case "discarded":
                 raise StepFailed(ended.name, ended.reason, self.id)
             case "cancelled":
@@ -347,32 +290,3 @@ def _is_open(connection: Connection) -> bool:
         return connection.is_in_transaction()
     except asyncpg.InterfaceError:
         return False
-
-
-def _typed(worker: str, result: str | None) -> Any:
-    if result is None:
-        return None
-    known = registry.get(worker)
-    return known.decode_result(result) if known is not None else json.loads(result)
-
-
-def _record(row: StepRow) -> StepRecord:
-    return StepRecord(
-        name=row.name,
-        state=row.state,
-        worker=row.worker,
-        queue=row.queue,
-        priority=row.priority,
-        attempt=row.attempt,
-        max_attempts=row.max_attempts,
-        pending=row.pending,
-        dependencies=row.dependencies,
-        args=json.loads(row.args),
-        result=_typed(row.worker, row.result),
-        reason=row.reason,
-        errors=[json.loads(error) for error in row.errors],
-        pool=row.pool,
-        scheduled_at=row.scheduled_at,
-        attempted_at=row.attempted_at,
-        finished_at=row.finished_at,
-    )

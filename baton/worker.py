@@ -21,7 +21,7 @@ from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, Seconds, job_options, worker_options
 from baton.core.references import to_json
 from baton.core.retry import Backoff, as_backoff
-from baton.core.spec import StepSpec, WorkflowSpec
+from baton.core.spec import MapSpec, OutwardSpec, StepSpec, WorkflowSpec
 from baton.errors import ArgumentsDoNotFit, InvalidOption, InvalidWorkflow
 from baton.faults import ArgumentNotJSON, Fault, UnknownDependency
 from baton.run import Run, insert_workflow
@@ -116,6 +116,15 @@ class Worker(Generic[CallP, P, R]):
         """
         return self._binding.decode_result(text)
 
+    @property
+    def result_type(self) -> Any:
+        """What the return annotation says of results; `Any` if it says nothing."""
+        return self._binding.result_type
+
+    def parameter_type(self, parameter: str) -> Any:
+        """What the annotation of a parameter says; `Any` if it says nothing."""
+        return self._binding.parameter_type(parameter)
+
     def has_default(self, parameter: str) -> bool:
         """Tell whether the function can be called without this argument."""
         return self._binding.has_default(parameter)
@@ -152,12 +161,14 @@ class Job:
         timeout: Seconds | UnsetType | None = UNSET,
         scheduled_at: datetime | UnsetType = UNSET,
         schedule_in: Seconds | UnsetType = UNSET,
+        concurrency: int | UnsetType = UNSET,
     ) -> Job:
         """Return a copy with other options.
 
         `timeout` bounds each attempt, None for no limit. `schedule_in` counts from the release of the step, that is
         when all its dependencies are done; `scheduled_at` is a time before which it does not start. Durations are
-        seconds or `timedelta`. Raises `InvalidOption`.
+        seconds or `timedelta`. `concurrency` says how many children of a map, a job with an `each` argument, run at a
+        time, over all worker pools; one that waits for its next attempt keeps its place. Raises `InvalidOption`.
         """
         options = {
             "queue": queue,
@@ -166,7 +177,12 @@ class Job:
             "timeout": timeout,
             "scheduled_at": scheduled_at,
             "schedule_in": schedule_in,
+            "concurrency": concurrency,
         }
+        if concurrency is not UNSET and not self.arguments.each:
+            raise InvalidOption(
+                "concurrency", concurrency, "no argument of this job is each(...), so it has no children"
+            )
         given = self.given | job_options({name: value for name, value in options.items() if value is not UNSET})
         if "scheduled_at" in given and "schedule_in" in given:
             raise InvalidOption("schedule_in", schedule_in, "the job has scheduled_at as well; give one of the two")
@@ -178,7 +194,7 @@ class Job:
         if self.arguments.faults or self.arguments.placed:
             unknown = [UnknownDependency(name, reference.step, ()) for reference in self.arguments.placed]
             raise InvalidWorkflow([*unknown, *faults_of(name, self)])
-        step = step_spec(name, self, NO_FLAGS, (), (), ())
+        step = step_spec(name, self, NO_FLAGS, NO_EDGES)
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
         return WorkflowSpec(str(uuid.uuid4()), None, written, debug=False, meta=None, steps=(step,))
 
@@ -201,25 +217,44 @@ class Flags:
     def as_tuple(self) -> tuple[bool, bool, bool]:
         return self.ignore_cancelled, self.ignore_discarded, self.ignore_skipped
 
+    def joined(self, other: Flags) -> Flags:
+        """Return the flags that ignore what either of the two ignores."""
+        return Flags(*[mine or theirs for mine, theirs in zip(self.as_tuple(), other.as_tuple(), strict=True)])
+
 
 NO_FLAGS = Flags(ignore_cancelled=False, ignore_discarded=False, ignore_skipped=False)
 
 
-def step_spec(
-    name: str,
-    job: Job,
-    flags: Flags,
-    dependencies: tuple[int, ...],
-    dependents: tuple[int, ...],
-    inputs: tuple[int, ...],
-) -> StepSpec:
-    """Return a job as a step of a workflow; the positions are those of `StepSpec`."""
-    given, options = job.given, job.worker.options
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where a job stands in a workflow; the positions are those of `StepSpec`."""
+
+    dependencies: tuple[int, ...]
+    dependents: tuple[int, ...]
+    inputs: tuple[int, ...]
+    """What a claim of the step delivers; of a map, what its lists come from."""
+    child_inputs: tuple[int, ...] = ()
+    """Of a map, what a claim of a child delivers."""
+    parent: int | None = None
+    outward: OutwardSpec | None = None
+
+
+NO_EDGES = Edges((), (), ())
+
+
+def step_spec(name: str, job: Job, flags: Flags, edges: Edges) -> StepSpec:
+    """Return a job as a step of a workflow."""
+    given, options, arguments = job.given, job.worker.options, job.arguments
+    placed, inherited = arguments.placed, None
+    if arguments.each:
+        placed = tuple([reference for reference in arguments.placed if reference.path[0] in arguments.each])
+        others = tuple([reference for reference in arguments.placed if reference.path[0] not in arguments.each])
+        inherited = MapSpec(arguments.each, to_json(others), edges.child_inputs, given.get("concurrency"))
     return StepSpec(
         name=name,
         worker=job.worker.name,
-        args=job.arguments.args,
-        references=to_json(job.arguments.placed),
+        args=arguments.args,
+        references=to_json(placed),
         queue=given.get("queue", options.queue),
         priority=given.get("priority", options.priority),
         max_attempts=given.get("max_attempts", options.max_attempts),
@@ -229,9 +264,13 @@ def step_spec(
         ignore_cancelled=flags.ignore_cancelled,
         ignore_discarded=flags.ignore_discarded,
         ignore_skipped=flags.ignore_skipped,
-        dependencies=dependencies,
-        dependents=dependents,
-        inputs=inputs,
+        dependencies=edges.dependencies,
+        dependents=edges.dependents,
+        inputs=edges.inputs,
+        takes_context=job.worker.takes_context,
+        parent=edges.parent,
+        map=inherited,
+        outward=edges.outward,
     )
 
 
@@ -245,6 +284,7 @@ def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...
         dependencies,
         flags.as_tuple(),
         written_options(job.given),
+        job.arguments.each,
     )
 
 

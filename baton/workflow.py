@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from baton.core import codec
-from baton.core.fingerprint import fingerprint
-from baton.core.graph import Graph, dependents_of, resolve
+from baton.core.expansion import Expandable, Expansion
 from baton.core.names import checked_name, checked_text, normalised
 from baton.core.spec import WorkflowSpec
-from baton.errors import DuplicateStep, InvalidOption, InvalidWorkflow, NotJSON
-from baton.faults import EmptyWorkflow, Fault, IgnoredWithoutDefault, MetaNotJSON
+from baton.errors import DuplicateStep, InvalidOption, NotJSON
+from baton.faults import MetaNotJSON
+from baton.layout import Added, Draft, Layout
 from baton.run import Run, insert_workflow
-from baton.worker import Flags, Job, Worker, faults_of, step_spec, written_step
+from baton.worker import Flags, Job, Worker
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
     from baton.engine import Engine
 
 
-class Baton:
-    """A workflow that is being built. Nothing of it is stored before `insert`."""
+class Baton(Expandable):
+    """A workflow that is being built. Nothing of it is stored before `insert`.
+
+    A worker may return one: then it takes the place of its step, which becomes a group.
+    """
 
     def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
         self._id = workflow_id
@@ -31,7 +33,7 @@ class Baton:
         self._flags = flags
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
-        self._steps: dict[str, _Step] = {}
+        self._draft = Draft()
 
     @classmethod
     def new(
@@ -60,12 +62,12 @@ class Baton:
         return cls(identity, name, flags, meta, **_checked_flags({"debug": debug}))
 
     def __repr__(self) -> str:
-        return f"<Baton {self._id!r} with {len(self._steps)} steps>"
+        return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
 
     def add(
         self,
         name: str,
-        what: Job,
+        what: Job | Baton,
         *,
         deps: Iterable[str] = (),
         ignore_cancelled: bool | None = None,
@@ -74,6 +76,10 @@ class Baton:
     ) -> Baton:
         """Add a step and return the builder.
 
+        `what` is a job, or another `Baton`: then the step is a group, and the steps of that one are its children, named
+        `name/...`. Names in it stand for steps in it first, then for those around it; its first steps wait for what the
+        group waits for. What is added to it later, before this workflow is inserted, counts as well.
+
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
         takes the workflow's.
@@ -81,39 +87,47 @@ class Baton:
         Raises `DuplicateStep`, `InvalidName`, `InvalidOption` and `TypeError`; the builder is unchanged then.
         """
         key = checked_name("step", name)
-        if key in self._steps:
+        if key in self._draft.steps:
             raise DuplicateStep(key)
-        _check_job(key, what)
+        added = _what(key, what)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         given["ignore_skipped"] = ignore_skipped
-        self._steps[key] = _Step(key, what, _names(key, deps), self._flags_with(given))
+        self._draft.steps[key] = Added(key, added, _names(key, deps), self._flags_with(given))
         return self
 
     def step_names(self) -> list[str]:
         """Return the names of the steps in the order added."""
-        return list(self._steps)
+        return list(self._draft.steps)
+
+    def returns(self, name: str) -> Baton:
+        """Say which step's result is the result of this workflow, and return the builder.
+
+        Left out, it is the result of the last step, the one nothing depends on; or, if there are several, a mapping of
+        their results by name. Raises `InvalidName`.
+        """
+        self._draft.returns = checked_name("step", name)
+        return self
 
     def validate(self) -> list[str]:
         """Return the names in a topological order, which is the order added if each step comes after its dependencies.
 
-        Raises `InvalidWorkflow` with every fault of the workflow. No database is touched.
+        The steps of a sub-workflow come before it, as `extract/...`. Raises `InvalidWorkflow` with every fault of the
+        workflow. No database is touched.
         """
-        names = self.step_names()
-        return [names[position] for position in self._checked_graph().order]
+        layout = self._layout()
+        return [layout.names[position] for position in layout.graph.order]
 
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
-        dependencies = self._checked_graph().dependencies
-        positions = {name: position for position, name in enumerate(self._steps)}
-        steps = tuple(
-            [
-                step_spec(step.name, step.job, step.flags, awaited, tuple(dependents), step.inputs(awaited, positions))
-                for step, awaited, dependents in zip(
-                    self._steps.values(), dependencies, dependents_of(dependencies), strict=True
-                )
-            ]
+        layout = self._layout()
+        return WorkflowSpec(
+            self._id, self._name, layout.fingerprint(), self._debug, self._meta, layout.specs(), layout.returns
         )
-        return WorkflowSpec(self._id, self._name, self._fingerprint(), self._debug, self._meta, steps)
+
+    def expansion(self) -> Expansion:
+        """Return the workflow as what takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
+        layout = Layout(self._draft, is_open=True)
+        return Expansion(tuple(layout.specs()), layout.children, layout.returns)
 
     async def insert(self, using: Engine | Connection | None = None) -> Run:
         """Validate the workflow, write it in one transaction or not at all, and return its run.
@@ -126,13 +140,8 @@ class Baton:
         """
         return await insert_workflow(self.spec(), using)
 
-    def _fingerprint(self) -> str:
-        return fingerprint(
-            [
-                written_step(step.name, step.job, step.flags, tuple(sorted(step.awaited())))
-                for step in self._steps.values()
-            ]
-        )
+    def _layout(self) -> Layout:
+        return Layout(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
 
     def _flags_with(self, given: dict[str, bool | None]) -> Flags:
         own = {name: value for name, value in given.items() if value is not None}
@@ -146,62 +155,18 @@ class Baton:
         }
         return Flags(**(kept | _checked_flags(own)))
 
-    def _checked_graph(self) -> Graph:
-        steps = list(self._steps.values())
-        graph = resolve(self.step_names(), [step.awaited() for step in steps])
-        faults: list[Fault] = list(graph.faults)
-        if not steps:
-            faults.append(EmptyWorkflow())
-        for step in steps:
-            if step.job.arguments.faults or (step.job.arguments.placed and any(step.flags.as_tuple())):
-                faults += step.faults()
-        if self._meta_fault is not None:
-            faults.append(self._meta_fault)
-        if faults:
-            raise InvalidWorkflow(faults)
-        return graph
 
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    name: str
-    job: Job
-    deps: tuple[str, ...]
-    """As declared, normalised and distinct."""
-    flags: Flags
-
-    def awaited(self) -> tuple[str, ...]:
-        placed = self.job.arguments.placed
-        if not placed:
-            return self.deps
-        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
-
-    def inputs(self, dependencies: tuple[int, ...], positions: dict[str, int]) -> tuple[int, ...]:
-        if self.job.worker.takes_context:
-            return dependencies
-        placed = self.job.arguments.placed
-        return tuple(sorted({positions[reference.step] for reference in placed})) if placed else ()
-
-    def faults(self) -> list[Fault]:
-        faults = faults_of(self.name, self.job)
-        if any(self.flags.as_tuple()):
-            lacking = {(str(reference.path[0]), reference.step): None for reference in self.job.arguments.placed}
-            faults += [
-                IgnoredWithoutDefault(self.name, parameter, dependency)
-                for parameter, dependency in lacking
-                if not self.job.worker.has_default(parameter)
-            ]
-        return faults
-
-
-def _check_job(step: str, what: object) -> None:
-    if isinstance(what, Job):
-        return
-    if isinstance(what, Worker):
-        hint = f"; did you mean {what.name}.new(...)?"
-    else:
-        hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
-    raise TypeError(f"step {step!r} must be a job, not {type(what).__name__}{hint}")
+def _what(step: str, what: object) -> Job | Draft:
+    match what:
+        case Job():
+            return what
+        case Baton():
+            return what._draft
+        case Worker():
+            hint = f"; did you mean {what.name}.new(...)?"
+        case _:
+            hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
+    raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
 
 
 def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:

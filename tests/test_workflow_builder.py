@@ -140,9 +140,9 @@ def test_a_name_may_have_200_characters_and_no_more() -> None:
 @pytest.mark.parametrize(
     ("add", "message"),
     [
-        (lambda add: add("a", go), "step 'a' must be a job, not Worker; did you mean go.new(...)?"),
-        (lambda add: add("a", print), "must be a job, not builtin_function_or_method; register it with @worker"),
-        (lambda add: add("a", 5), "step 'a' must be a job, not int"),
+        (lambda add: add("a", go), "step 'a' must be a job or a Baton, not Worker; did you mean go.new(...)?"),
+        (lambda add: add("a", print), "must be a job or a Baton, not builtin_function_or_method; register it with"),
+        (lambda add: add("a", 5), "step 'a' must be a job or a Baton, not int"),
         (lambda add: add("a", go.new(), deps="bc"), "must be a list of names, not one string; write deps=['bc']"),
         (lambda add: add("a", go.new(), deps=[1]), "deps of step 'a' must be names of steps, not int"),
         (lambda add: add("a", go.new(), deps=[None]), "deps of step 'a' must be names of steps, not NoneType"),

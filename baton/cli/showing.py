@@ -10,7 +10,8 @@ from baton.cli.terminal import Piece, print_lines, state, summed
 from baton.cli.tree import FoldLine, Line, StepLine, tree
 from baton.database.reads import FINAL_STEP_STATES
 from baton.engine import Engine
-from baton.run import Run, Status, StepRecord
+from baton.records import Status, StepRecord
+from baton.run import Run
 
 WIDEST_NAME = 60
 WIDEST_REMARK = 200

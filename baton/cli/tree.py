@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from baton.run import StepRecord
+from baton.records import StepRecord
 
 DEEPEST = 12
 FOLDED_ABOVE = 10

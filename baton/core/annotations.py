@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Annotated, Any, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from baton.core.expansion import Expandable
 from baton.core.outcome import CONTROLS
 
 UNANNOTATED = Any
@@ -71,6 +72,5 @@ def _is_union(annotation: Any) -> bool:
 
 
 def _is_control(annotation: Any) -> bool:
-    # By name, as a Baton is made of workers and so lies above this module.
-    is_baton = getattr(annotation, "__module__", "") == "baton.workflow" and annotation.__name__ == "Baton"
-    return is_baton or annotation in CONTROLS
+    is_graph = isinstance(annotation, type) and issubclass(annotation, Expandable)
+    return is_graph or annotation in CONTROLS

@@ -14,7 +14,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.annotations import names_type, resolved_annotations, value_type, without_controls
-from baton.core.references import Placed, ReferenceInside, fill, refuse_reference, take_out, take_out_nested
+from baton.core.references import Each, Placed, ReferenceInside, fill, refuse_reference, take_out, take_out_nested
 from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -32,6 +32,8 @@ class EncodedArguments:
     placed: tuple[Placed, ...]
     faults: tuple[NotJSON, ...]
     """Why arguments are not JSON, one fault an argument; if there are any, `args` is empty."""
+    each: tuple[str, ...] = ()
+    """The arguments that are lists of which each child of the step gets one item."""
 
 
 class Binding:
@@ -77,6 +79,9 @@ class Binding:
         """
         if not arguments:
             return _NO_ARGUMENTS
+        each = tuple([name for name, value in arguments.items() if type(value) is Each])
+        if each:
+            arguments = self._with_items(arguments, each)
         taken = take_out(arguments)
         try:
             try:
@@ -84,13 +89,12 @@ class Binding:
             except ReferenceInside:
                 taken = take_out_nested(arguments)
                 text = codec.encode(taken.arguments, refuse_reference)
-            self._check(taken.arguments, text, taken.placed)
+            self._check(taken.arguments, text, taken.placed, each)
         except ReferenceInside as error:
-            where = "it may be an argument, or stand in a list, a tuple, or under a key of text in a mapping"
-            raise TypeError(f"{self._worker}: result_of({error.step!r}) cannot stand here; {where}") from None
+            raise TypeError(f"{self._worker}: {error}") from None
         except NotJSON as error:
-            return EncodedArguments("{}", "{}", taken.placed, _faults(taken.arguments) or (error,))
-        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, ())
+            return EncodedArguments("{}", "{}", taken.placed, _faults(taken.arguments) or (error,), each)
+        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
 
     def decode(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
         """Return the arguments of a stored call, typed, with results in the places of the references.
@@ -120,6 +124,16 @@ class Binding:
         for parameter in self._all:
             _place(parameter, arguments, positional, named)
         return self._function(*positional, **named)
+
+    @property
+    def result_type(self) -> Any:
+        """The return annotation without control types; `Any` for none."""
+        return without_controls(self._annotations.get("return", Any))
+
+    def parameter_type(self, name: str) -> Any:
+        """The annotation of a parameter by name; `Any` for none."""
+        parameter = self._signature.parameters.get(name)
+        return Any if parameter is None else self._type_of(parameter)
 
     def has_default(self, parameter: str) -> bool:
         """Tell whether the function can be called without this argument."""
@@ -156,8 +170,7 @@ class Binding:
 
     @cached_property
     def _result(self) -> codec.Decoder:
-        kind = without_controls(self._annotations.get("return", Any))
-        return self._decoder("the result", kind)
+        return self._decoder("the result", self.result_type)
 
     def _arguments_decoder(self, optional: frozenset[str]) -> codec.Decoder:
         types = {parameter.name: self._type_of(parameter) for parameter in self._signature.parameters.values()}
@@ -188,8 +201,23 @@ class Binding:
             raise TypeError(f"{self._worker}: only one parameter may be a {self._injected.__name__}, not {len(names)}")
         return names[0] if names else None
 
-    def _check(self, arguments: dict[str, Any], text: str, placed: tuple[Placed, ...]) -> None:
+    def _with_items(self, arguments: dict[str, Any], each: tuple[str, ...]) -> dict[str, Any]:
+        """Return the arguments with lists, or references to such, in place of each `each`."""
+        if variadic := [name for name in each if name not in self._by_name]:
+            raise TypeError(f"{self._worker}: each(...) cannot be given to {variadic[0]!r}, which takes any number")
+        opened = {name: value.items if type(value) is Each else value for name, value in arguments.items()}
+        lengths = {name: len(items) for name in each if isinstance(items := opened[name], list)}
+        if len(set(lengths.values())) > 1:
+            told = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
+            raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {told}")
+        return opened
+
+    def _check(self, arguments: dict[str, Any], text: str, placed: tuple[Placed, ...], each: tuple[str, ...]) -> None:
         referenced = {reference.path[0] for reference in placed}
+        for name in each:
+            if name not in referenced:
+                self._check_items(name, arguments[name])
+        referenced.update(each)
         try:
             if referenced:
                 plain = codec.decode(text)
@@ -202,6 +230,13 @@ class Binding:
             for name, value in arguments.items():
                 if name not in referenced and codec.changes_keys(value):
                     codec.check_keys(f"$.{name}", value, getattr(decoded, name))
+
+    def _check_items(self, name: str, items: list[Any]) -> None:
+        kind = self._type_of(self._signature.parameters[name])
+        try:
+            codec.Decoder(GenericAlias(list, (kind,))).decode(codec.encode(items))
+        except msgspec.ValidationError as error:
+            raise TypeError(f"{self._worker}: an item of each(...) for {name!r} does not fit: {error}") from None
 
     def _present(self, decoded: Any) -> dict[str, Any]:
         arguments: dict[str, Any] = msgspec.structs.asdict(decoded)

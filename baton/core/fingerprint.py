@@ -34,12 +34,19 @@ class WrittenStep(NamedTuple):
     """ignore_cancelled, ignore_discarded and ignore_skipped, as they hold for the step."""
     options: tuple[tuple[str, Any], ...]
     """Those given to the job itself, by name, sorted."""
+    each: tuple[str, ...] = ()
+    """The arguments that get one item each; of a group, `returns` is an option."""
 
 
-def fingerprint(steps: Iterable[WrittenStep]) -> str:
+def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None) -> str:
     """Return the fingerprint of a workflow; the order of its steps does not count."""
-    written = msgspec.json.encode(sorted(steps))
-    return f"{VERSION}:{sha256(written).hexdigest()}"
+    # The steps one by one, as there may be a million of them.
+    written = sha256()
+    for digest in sorted([sha256(msgspec.json.encode(step)).digest() for step in steps]):
+        written.update(digest)
+    if returns is not None:
+        written.update(f"returns {returns}".encode())
+    return f"{VERSION}:{written.hexdigest()}"
 
 
 def written_references(placed: tuple[Placed, ...]) -> tuple[tuple[tuple[str | int, ...], str], ...]:

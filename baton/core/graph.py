@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -15,32 +15,93 @@ GraphFault = UnknownDependency | SelfDependency | Cycle
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """A group and its children by position: these lie side by side, behind the group."""
+
+    group: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """A graph whose edges were looked up. Steps are positions, in the order added."""
 
     dependencies: tuple[tuple[int, ...], ...]
-    """For each step the known steps it waits for, ascending and distinct, itself left out."""
+    """For each step the known steps it waits for, ascending and distinct, itself left out; of a group those that its
+    first
+    steps wait for in its place."""
+    own: Sequence[tuple[int, ...]]
+    """The same without what it waits for in the place of its group."""
+    heirs: frozenset[int]
+    """The first steps of groups: those that wait for no other child of their group."""
+    outward: dict[int, tuple[str, ...]]
+    """What steps wait for outside the graph, by name, where that is allowed."""
     order: tuple[int, ...]
-    """Each step after all it waits for: the order added if that will do, else by distance from the start and then in
-    the order added. Empty if there is a cycle."""
+    """Each step after all it waits for, a group after its children: the order added if that will do, else by distance
+    from
+    the start and then in the order added. Empty if there is a cycle."""
     faults: tuple[GraphFault, ...]
 
 
-def resolve(names: Sequence[str], awaited: Sequence[tuple[str, ...]]) -> Graph:
-    """Return the graph of steps that wait for steps by name; `awaited` has the names of one step per entry."""
-    positions = {name: position for position, name in enumerate(names)}
+def resolve(
+    names: Sequence[str],
+    awaited: Sequence[tuple[str, ...]],
+    scopes: Sequence[Mapping[str, int]] | None = None,
+    families: Sequence[Family] = (),
+    *,
+    is_open: bool = False,
+) -> Graph:
+    """Return the graph of steps that wait for steps by name; `awaited` has the names of one step per entry.
+
+    `scopes` has for each step what a name stands for there; left out, one of the `names`. `families` are the groups, a
+    group before those among its children. In an open graph an unknown name stands for something outside it.
+    """
+    everywhere = {name: position for position, name in enumerate(names)} if scopes is None else {}
     faults: list[GraphFault] = []
-    dependencies: list[tuple[int, ...]] = []
+    own: list[tuple[int, ...]] = []
+    outward: dict[int, tuple[str, ...]] = {}
     for position, wanted in enumerate(awaited):
+        positions = everywhere if scopes is None else scopes[position]
         known = {positions[name] for name in wanted if name in positions}
         if len(known) != len(wanted) or position in known:
-            faults += _faults_of_step(names, positions, names[position], wanted, len(faults))
+            if is_open and (unknown := tuple([name for name in wanted if name not in positions])):
+                outward[position] = unknown
+            at = _Place(names[position], position, positions)
+            faults += _faults_of_step(at, wanted, len(faults), is_open=is_open)
             known.discard(position)
-        dependencies.append(tuple(sorted(known)))
-    order = _ordered(dependencies)
+        own.append(tuple(sorted(known)))
+    heirs, dependencies = _inherited(own, families)
+    awaits = _with_children(dependencies, families)
+    order = _ordered(awaits)
     if order is None:
-        faults += [Cycle(tuple([names[member] for member in cycle])) for cycle in cycles(dependencies)]
-    return Graph(tuple(dependencies), order or (), tuple(faults))
+        faults += [Cycle(tuple([names[member] for member in cycle])) for cycle in cycles(awaits)]
+    return Graph(tuple(dependencies), own, heirs, outward, order or (), tuple(faults))
+
+
+def _inherited(own: list[tuple[int, ...]], families: Sequence[Family]) -> tuple[frozenset[int], list[tuple[int, ...]]]:
+    """Return the first steps of all groups, and the dependencies with what these wait for in its place."""
+    if not families:
+        return frozenset(), own
+    dependencies = list(own)
+    heirs: set[int] = set()
+    for family in families:
+        siblings = range(family.first, family.first + family.count)
+        firsts = [child for child in siblings if not any(awaited in siblings for awaited in own[child])]
+        heirs.update(firsts)
+        for child in firsts:
+            dependencies[child] = tuple(sorted({*dependencies[child], *dependencies[family.group]}))
+    return frozenset(heirs), dependencies
+
+
+def _with_children(dependencies: list[tuple[int, ...]], families: Sequence[Family]) -> Sequence[tuple[int, ...]]:
+    """Return what each step waits for when a group waits for its children, and they in its place for the others."""
+    if not families:
+        return dependencies
+    awaits = list(dependencies)
+    for family in families:
+        awaits[family.group] = tuple(range(family.first, family.first + family.count))
+    return awaits
 
 
 def dependents_of(dependencies: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -58,16 +119,23 @@ def cycles(dependencies: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-def _faults_of_step(
-    names: Sequence[str], positions: dict[str, int], step: str, wanted: Sequence[str], found_before: int
-) -> list[GraphFault]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A step, and what names stand for there."""
+
+    name: str
+    position: int
+    scope: Mapping[str, int]
+
+
+def _faults_of_step(at: _Place, wanted: Sequence[str], found_before: int, *, is_open: bool) -> list[GraphFault]:
     faults: list[GraphFault] = []
     for name in dict.fromkeys(wanted):
-        if name == step:
-            faults.append(SelfDependency(step))
-        elif name not in positions:
-            known = names if found_before + len(faults) < MAX_SUGGESTIONS else ()
-            faults.append(UnknownDependency(step, name, known))
+        if name not in at.scope:
+            known = list(at.scope) if found_before + len(faults) < MAX_SUGGESTIONS else []
+            faults += [] if is_open else [UnknownDependency(at.name, name, known)]
+        elif at.scope[name] == at.position:
+            faults.append(SelfDependency(at.name))
     return faults
 
 

@@ -12,6 +12,10 @@ MOST_STEPS = 4_194_304
 """What the ids of steps have room for."""
 
 
+MOST_NESTED = 100
+"""Groups around one step; the database reads a group's result by way of its children's, and theirs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of an engine, on by default. Names, nesting and error texts have fixed ones."""
@@ -23,12 +27,20 @@ class Limits:
     result_bytes: int = 8 << 20
     """Bytes of one step's result as JSON."""
 
+    @property
+    def most_steps(self) -> int:
+        """How many steps a workflow may have, be it now or when its steps have expanded."""
+        return min(self.steps, MOST_STEPS)
+
+    def excess(self, args: str) -> int | None:
+        """Return the size of arguments that are too large, in bytes, or None if they are not."""
+        return _size(args) if _is_larger(args, self.argument_bytes) else None
+
     def faults(self, spec: WorkflowSpec) -> list[Fault]:
         """Return what in a workflow is beyond the limits."""
-        most = min(self.steps, MOST_STEPS)
         faults: list[Fault] = []
-        if len(spec.steps) > most:
-            faults.append(TooManySteps(len(spec.steps), most))
+        if len(spec.steps) > self.most_steps:
+            faults.append(TooManySteps(len(spec.steps), self.most_steps))
         faults.extend(
             ArgumentsTooLarge(step.name, _size(step.args), self.argument_bytes)
             for step in spec.steps

@@ -40,6 +40,7 @@ class GivenOptions(TypedDict, total=False):
     timeout: float | None
     scheduled_at: datetime
     schedule_in: float
+    concurrency: int
 
 
 def worker_options(queue: object, priority: object, max_attempts: object, timeout: object) -> Options:
@@ -82,11 +83,11 @@ def checked_queue(option: str, value: object) -> str:
         raise InvalidOption(option, value, error.why) from None
 
 
-def _integer(option: str, value: object, lowest: int) -> int:
+def _integer(option: str, value: object, lowest: int, highest: int = MAX_SMALL_INTEGER) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidOption(option, value, "it must be an integer")
-    if not lowest <= value <= MAX_SMALL_INTEGER:
-        raise InvalidOption(option, value, f"it must be between {lowest} and {MAX_SMALL_INTEGER}")
+    if not lowest <= value <= highest:
+        raise InvalidOption(option, value, f"it must be between {lowest} and {highest}")
     return int(value)
 
 
@@ -96,6 +97,10 @@ def _priority(option: str, value: object) -> int:
 
 def _max_attempts(option: str, value: object) -> int:
     return _integer(option, value, 1)
+
+
+def _concurrency(option: str, value: object) -> int:
+    return _integer(option, value, 1, 1_000_000)
 
 
 def _timeout(option: str, value: object) -> float | None:
@@ -122,4 +127,5 @@ _CHECKS = {
     "timeout": _timeout,
     "scheduled_at": _scheduled_at,
     "schedule_in": seconds,
+    "concurrency": _concurrency,
 }

@@ -7,16 +7,30 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from baton.core.expansion import Expandable, to_text
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
-from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
+from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
 
 MAX_SUMMARY = 2_000
 """Characters kept of an error's text or a reason."""
 MAX_TRACE = 20_000
 """Characters kept of a traceback: its head and, larger, its tail."""
 
-Kind = Literal["completed", "failed", "discarded", "cancelled", "skipped", "snoozed", "given_back", "unknown_worker"]
+Kind = Literal[
+    "completed",
+    "failed",
+    "discarded",
+    "cancelled",
+    "skipped",
+    "snoozed",
+    "given_back",
+    "unknown_worker",
+    "expanded",
+    "joined",
+]
+HOPELESS = (InvalidWorkflow, DuplicateStep, InvalidName)
+"""What a worker that builds a graph may run into; another attempt would build the same one."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -65,7 +79,7 @@ class Outcome:
 
     kind: Kind
     detail: str | None = None
-    """The result as JSON text if it completed, else plain text: the error, the reason or the cause."""
+    """The result as JSON if it completed, the graph if it expanded, else plain text: the error, the reason, the cause."""
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
@@ -96,6 +110,8 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
             return cancelled(value.reason)
         case Skip():
             return skipped(value.reason)
+        case Expandable():
+            return _expanded(value)
         case _:
             return _returned(worker, value, attempt)
 
@@ -110,6 +126,13 @@ def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
         return failed(error, attempt, worker.backoff)
 
 
+def _expanded(value: Expandable) -> Outcome:
+    try:
+        return Outcome("expanded", to_text(value.expansion()))
+    except InvalidWorkflow as error:
+        return discarded(error)
+
+
 def completed(result: str) -> Outcome:
     """The worker returned; `result` is JSON text."""
     return Outcome("completed", result)
@@ -117,12 +140,29 @@ def completed(result: str) -> Outcome:
 
 def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
     """The worker raised. Never raises itself, whatever the error's own methods do."""
+    if isinstance(error, HOPELESS):
+        return discarded(error)
     return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
 
 
-def discarded(error: ArgumentsDoNotFit | NotJSON) -> Outcome:
+def discarded(error: BaseException) -> Outcome:
     """The step can never succeed, so that no further attempt is made."""
     return Outcome("discarded", _summary(error))
+
+
+def expanded() -> Outcome:
+    """The step is a map, and is to be taken apart."""
+    return Outcome("expanded")
+
+
+def hopeless(why: str) -> Outcome:
+    """The step cannot expand, now or ever."""
+    return Outcome("discarded", storable(why, MAX_SUMMARY))
+
+
+def joined() -> Outcome:
+    """The children of a group are final; how it ends is for the database to say."""
+    return Outcome("joined")
 
 
 def cancelled(reason: str) -> Outcome:

@@ -1,8 +1,8 @@
-"""References to the results of other steps: `result_of`, where they stand in a job's arguments, how they are filled."""
+"""What stands in a job's arguments for values that are not there yet: results of other steps, one item at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,18 @@ class Reference:
         return f"result_of({self.step!r})"
 
 
+class Each:
+    """Stands for one item after the other of a list, or of the list that a step results in."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any] | Reference) -> None:
+        self.items = items
+
+    def __repr__(self) -> str:
+        return f"each({self.items!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A reference and the place it stands at."""
@@ -45,11 +57,17 @@ class TakenOut:
 
 
 class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
-    """The encoder met a reference in a place where no path leads to it."""
+    """The encoder met a reference in a place where no path leads to it, or an `each` that is no argument itself."""
 
-    def __init__(self, step: str) -> None:
-        super().__init__(step)
-        self.step = step
+    def __init__(self, found: Reference | Each) -> None:
+        super().__init__(found)
+        self.found = found
+
+    def __str__(self) -> str:
+        if isinstance(self.found, Each):
+            return "each(...) cannot stand here; it must be an argument itself, not a value in one"
+        where = "it may be an argument, or stand in a list, a tuple, or under a key of text in a mapping"
+        return f"result_of({self.found.step!r}) cannot stand here; {where}"
 
 
 def result_of(step: str) -> Any:
@@ -64,10 +82,26 @@ def result_of(step: str) -> Any:
     return Reference(normalised(step))
 
 
+def each(items: Any) -> Any:
+    """Stand for one item after the other: the step becomes a map, with a child for each item of a list.
+
+    `items` is a list (or another iterable of values, read now), which may hold `result_of(...)`, or
+    `result_of("step")`: then the list is what that step results in, and how long it is turns out at run time. Several
+    `each` arguments of one job go in step with one another and must agree in length.
+
+    It must be an argument itself. Raises `TypeError` for what has no items of its own, such as a string.
+    """
+    if type(items) is Reference:
+        return Each(items)
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise TypeError(f"each takes a list of items or result_of(...), not {type(items).__name__}")
+    return Each(list(items))
+
+
 def refuse_reference(value: Any) -> Any:
-    """Return what `plain_form` does; raises `ReferenceInside` for a reference."""
-    if type(value) is Reference:
-        raise ReferenceInside(value.step)
+    """Return what `plain_form` does; raises `ReferenceInside` for a reference and for an `each`."""
+    if type(value) is Reference or type(value) is Each:
+        raise ReferenceInside(value)
     return plain_form(value)
 
 

@@ -2,8 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import overload
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """How a map expands: one child per item, with what follows besides."""
+
+    each: tuple[str, ...]
+    """The parameters that get one item each; in `args` they are lists."""
+    references: str | None
+    """As in `StepSpec`: what the children refer to themselves."""
+    inputs: tuple[int, ...]
+    """Positions of the dependencies whose results a claim of a child delivers."""
+    concurrency: int | None
+    """How many children run at a time; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySpec:
+    """The children of a group that is inserted with them; they lie side by side."""
+
+    first_child: int
+    children: int
+    returns: int | None
+    """Position of the child whose result is the group's; None for its last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutwardSpec:
+    """What a step of a returned graph depends on outside: dependencies of the step that returned it, by local name."""
+
+    deps: tuple[str, ...]
+    inputs: tuple[str, ...]
+    """Those whose results a claim delivers."""
+    child_inputs: tuple[str, ...] = ()
+    """Of a map: those whose results a claim of a child delivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +78,38 @@ class StepSpec:
     inputs: tuple[int, ...]
     """Positions of the dependencies whose results a claim delivers: the referenced ones, or all if the worker
     takes a `Context`."""
+    takes_context: bool = False
+    parent: int | None = None
+    """Position of the group it is a child of."""
+    map: MapSpec | None = None
+    """It is a map, and this is how it expands."""
+    family: FamilySpec | None = None
+    """It is a sub-workflow, and these are its children."""
+    outward: OutwardSpec | None = None
+    """In a returned graph: what it depends on outside."""
+
+
+class Steps(Sequence[StepSpec]):
+    """The steps of a workflow, made when they are asked for: a large one is never there as a whole."""
+
+    def __init__(self, size: int, make: Callable[[int], StepSpec]) -> None:
+        self._size = size
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> StepSpec: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StepSpec]: ...
+    def __getitem__(self, index: int | slice) -> StepSpec | Sequence[StepSpec]:
+        if isinstance(index, slice):
+            return [self._make(position) for position in range(self._size)[index]]
+        return self._make(range(self._size)[index])
+
+    def __iter__(self) -> Iterator[StepSpec]:
+        return map(self._make, range(self._size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +123,7 @@ class WorkflowSpec:
     debug: bool
     meta: str | None
     """JSON text of what the caller attached; None if nothing was."""
-    steps: tuple[StepSpec, ...]
-    """In the order added."""
+    steps: Sequence[StepSpec]
+    """In the order added; behind those of the workflow itself the children of its first group, and so on."""
+    returns: int | None = None
+    """Position of the step whose result is the workflow's; None for its last ones."""

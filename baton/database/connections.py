@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -75,11 +75,28 @@ class Line:
         self._connection: asyncpg.Connection[Record] | None = None
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
+        connection = await self._open()
+        with self._dropped_if_lost():
+            async with asyncio.timeout(CALL_SECONDS):
+                return await connection.fetch(query, *args)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Make the calls inside one transaction, which an error rolls back."""
+        connection = await self._open()
+        with self._dropped_if_lost():
+            async with connection.transaction():
+                yield
+
+    async def _open(self) -> asyncpg.Connection[Record]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._dialing.connect(self._purpose)
+        return self._connection
+
+    @contextmanager
+    def _dropped_if_lost(self) -> Iterator[None]:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                return await self._connection.fetch(query, *args)
+            yield
         except BaseException as error:
             if classify(error) in (Failure.PASSING, Failure.LASTING):
                 self.terminate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,37 @@ FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
-class StepRow:
-    """A step as steps_view shows it; JSON still as text."""
+class Ended:
+    """How a step ended, or is, for whoever wants its result."""
 
+    id: int
     name: str
     state: str
     worker: str
+    result: str | None
+    """As JSON; None for none, and for a group with children."""
+    reason: str | None
+    grouping: str | None
+    parent_id: int | None
+    """The id of the group it is a child of."""
+    children: int | None
+    """How many children it has; None until it has any."""
+    returns_id: int | None
+    """The id of the child whose result is the group's."""
+    is_last: bool
+    """Nothing depends on it."""
+
+    @property
+    def local_name(self) -> str:
+        """The name it has inside its group."""
+        return self.name.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step as steps_view shows it; JSON still as text."""
+
+    ended: Ended
     queue: str
     priority: int
     attempt: int
@@ -29,24 +54,12 @@ class StepRow:
     pending: int
     dependencies: Sequence[str]
     args: str
-    result: str | None
-    reason: str | None
     errors: Sequence[str]
     pool: int | None
     scheduled_at: datetime | None
     attempted_at: datetime | None
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a step ended, for whoever wants its result."""
-
-    name: str
-    state: str
-    worker: str
-    result: str | None
-    reason: str | None
+    concurrency: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,9 @@ class Progress:
     counts: Mapping[str, int]
 
 
+ENDED = tuple(field.name for field in fields(Ended))
+
+
 class Reads:
     """The queries, over whatever makes the calls."""
 
@@ -82,6 +98,11 @@ class Reads:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        self._ended = f"""
+            v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
+            {self._schema}.sibling_of(v.id, v.parent) as parent_id,
+            {self._schema}.sibling_of(v.id, v.returns) as returns_id,
+            v.dependents = '{{}}' as is_last"""
         # By the lease as well: where every pool is gone, nobody is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.workers
@@ -123,13 +144,14 @@ class Reads:
                    ) as is_served
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
-              join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
+              join lateral (select q.state, q.is_join from {self._schema}.queue q where q.step_id = s.id offset 0) q on
+              true
              where w.id = $1
                and q.state <> 'executing'
                and not exists (
                        select
                          from {self._living_pools} p
-                        where s.queue = any(p.queues) and s.worker = any(p.workers)
+                        where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
                    )
              order by s.id
              limit $2
@@ -140,30 +162,50 @@ class Reads:
         return [_unserved(row) for row in rows]
 
     async def steps(self, workflow_id: str) -> Sequence[StepRow]:
-        """Return all steps in the order added; empty if there is no such workflow."""
+        """Return all steps, in the order added; a group before what is below it. Empty if there is no such workflow."""
         rows = await self._calls.fetch(
             f"""
-            select name, state, worker, queue, priority, attempt, max_attempts, pending, dependencies, args::text,
-                   result::text, reason, coalesce(errors::text[], '{{}}') as errors, pool, scheduled_at, attempted_at,
-                   finished_at
-              from {self._schema}.steps_view
-             where workflow_id = $1
-             order by id
+            select v.queue, v.priority, v.attempt, v.max_attempts, v.pending, v.dependencies, v.args::text,
+                   coalesce(v.errors::text[], '{{}}') as errors, v.pool, v.scheduled_at, v.attempted_at, v.finished_at,
+                   v.concurrency, {self._ended}
+              from {self._schema}.steps_view v
+             where v.workflow_id = $1
+             order by v.id
             """,
             workflow_id,
         )
-        return [StepRow(**row) for row in rows]
+        return [_step(row) for row in rows]
 
     async def ended(self, workflow_id: str, step: str | None) -> Sequence[Ended]:
-        """Return how a step ended; without a name, how the last steps did, those nothing depends on."""
+        """Return how a step ended and what is below it; without a name, the step that the workflow returns, or its last
+        ones, those nothing depends on. A group comes before what is below it."""
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.state, s.worker, s.result::text, s.reason
-              from {self._schema}.workflows w
-              join lateral ({self._steps_of_w}) s on true
-             where w.id = $1
-               and case when $2::text is null then s.dependents = '{{}}' else s.name = $2 end
-             order by s.id
+            with recursive chosen(id, first_child, children) as (
+                select s.id, s.first_child, s.children
+                  from {self._schema}.workflows w
+                  join lateral ({self._steps_of_w}) s on true
+                 where w.id = $1
+                   and case
+                           when $2::text is not null then s.name = $2
+                           when w.returns is not null then s.id = {self._schema}.step_of(w.key, w.returns)
+                           else s.parent is null and s.dependents = '{{}}'
+                       end
+                 union all
+                select c.id, c.first_child, c.children
+                  from chosen g
+                  join lateral (
+                           select s.id, s.first_child, s.children
+                             from {self._schema}.steps s
+                            where s.id >= {self._schema}.sibling_of(g.id, g.first_child)
+                              and s.id < {self._schema}.sibling_of(g.id, g.first_child + g.children)
+                           offset 0
+                       ) c on true
+            )
+            select {self._ended}
+              from chosen k
+              join lateral (select s.* from {self._schema}.steps s where s.id = k.id offset 0) v on true
+             order by v.id
             """,
             workflow_id,
             step,
@@ -176,6 +218,12 @@ class Reads:
             f"select name from {self._schema}.steps_view where workflow_id = $1 order by id", workflow_id
         )
         return [row["name"] for row in rows]
+
+
+def _step(row: Record) -> StepRow:
+    told = dict(row)
+    ended = Ended(**{name: told.pop(name) for name in ENDED})
+    return StepRow(ended, **told)
 
 
 def _unserved(row: Record) -> Unserved:

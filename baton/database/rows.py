@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from baton.core.outcome import Outcome
@@ -27,11 +28,26 @@ class Claimed:
     """JSON: a list of [path, step name], where results belong in the arguments."""
     results: str | None
     """A JSON object: results by step name, of the dependencies the step reads and that have one."""
+    outcomes: str | None
+    """A JSON object: [state, reason, children] of the same by step name, if its worker takes a context."""
     attempt: int
     """Counted by the claim; 1 during the first attempt."""
     max_attempts: int
     timeout: float | None
     """Seconds."""
+    is_join: bool = False
+    """It is a group whose children are final: nothing runs, and how it ends is to be settled."""
+    map: str | None = None
+    """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
+
+
+class Claim(Protocol):
+    """What an outcome is judged by."""
+
+    @property
+    def step_id(self) -> int: ...
+    @property
+    def token(self) -> UUID: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,30 @@ class Advanced:
     accepted: Sequence[bool]
     """One for each outcome sent, in order. False: another claim owns the step, and the outcome counts for nothing."""
     claimed: Sequence[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one call takes of an expansion: the steps from number `first` to before `end`."""
+
+    base: int | None
+    """What the call with the first part answered; None in that one."""
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The answer to a part of an expansion."""
+
+    accepted: bool
+    """False: another claim owns the step, or a name is unknown."""
+    base: int | None
+    """Ordinal of the first child; None if nothing was written: not accepted, too many, or accepted before."""
+    too_many: int | None = None
+    """How many steps the workflow would have, if that is beyond the limit."""
+    unknown: Sequence[str] = ()
+    """Names in a returned graph that are no dependencies of the step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from baton.core.spec import StepSpec, WorkflowSpec
+import msgspec
+
+from baton.core.expansion import Expansion
+from baton.core.spec import FamilySpec, MapSpec, StepSpec, WorkflowSpec
 from baton.database.migrate import quoted
 from baton.database.rows import (
     Advanced,
     Beaten,
     Cancelled,
+    Claim,
     Claimed,
     Claiming,
+    Expanded,
     Inserted,
+    Part,
     Retried,
     Settling,
     Ticked,
@@ -36,7 +43,9 @@ class Store:
         self.calls = calls
         self.schema = schema
         prefix = quoted(schema)
-        self._insert_workflow = _call(prefix, "insert_workflow", 25)
+        self._insert_workflow = _call(prefix, "insert_workflow", 29)
+        self._expand = _call(prefix, "expand", 29)
+        self._expand_map = _call(prefix, "expand_map", 8)
         self._advance = _call(prefix, "advance", 10)
         self._settle = _call(prefix, "settle", 6)
         self._claim = _call(prefix, "claim", 4)
@@ -57,13 +66,37 @@ class Store:
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            head = (key, spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), first, is_last)
-            (row,) = await self.calls.fetch(self._insert_workflow, *head, *_columns(part))
+            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), spec.returns)
+            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *_columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
             if not inserted.is_new:
                 break
             key = inserted.key
         return inserted
+
+    async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
+        """Put a part of a graph in the place of the step whose worker returned it, the last part with all consequences.
+
+        Several parts go into one transaction of the caller's, who rolls back unless each is accepted. `most` is how
+        many steps the workflow may have then. Replayable from the first part on.
+        """
+        steps = graph.steps[part.first : part.end]
+        (row,) = await self.calls.fetch(
+            self._expand,
+            *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
+            *(part.base, part.first, part.end == len(graph.steps)),
+            *_columns(steps),
+            [_json(step.outward) for step in steps],
+        )
+        return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
+
+    async def expand_map(self, claim: Claim, size: int, args: Sequence[str], part: Part, most: int) -> Expanded:
+        """Make a part of the children of a map, `size` in all, with these arguments; as `expand`."""
+        (row,) = await self.calls.fetch(
+            self._expand_map,
+            *(claim.step_id, claim.token, size, most, part.base, part.first, part.end == size, list(args)),
+        )
+        return Expanded(bool(row["accepted"]), row["base"], row["too_many"])
 
     async def advance(self, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
@@ -160,9 +193,12 @@ def _claimed(row: Record, token: UUID) -> Claimed:
         args=row["args"],
         arg_refs=row["arg_refs"],
         results=row["results"],
+        outcomes=row["outcomes"],
         attempt=row["attempt"],
         max_attempts=row["max_attempts"],
         timeout=row["timeout"],
+        is_join=row["is_join"],
+        map=row["map"],
     )
 
 
@@ -181,10 +217,29 @@ def _columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
         [step.ignore_cancelled for step in steps],
         [step.ignore_discarded for step in steps],
         [step.ignore_skipped for step in steps],
+        [step.takes_context for step in steps],
         [_ordinals(step.dependencies) for step in steps],
         [_ordinals(step.dependents) for step in steps],
         [_ordinals(step.inputs) if step.inputs else None for step in steps],
+        [step.parent for step in steps],
+        [_group(step) for step in steps],
     )
+
+
+def _group(step: StepSpec) -> str | None:
+    """Return what makes a step a group, as JSON; see sql/functions/write_steps.sql."""
+    match step:
+        case StepSpec(family=FamilySpec() as family):
+            return _json({"kind": "workflow"} | asdict(family))
+        case StepSpec(map=MapSpec() as items):
+            part = {"each": items.each, "references": items.references}
+            return _json({"kind": "map", "concurrency": items.concurrency, "child_inputs": items.inputs, "map": part})
+        case _:
+            return None
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
 def _ordinals(numbers: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from baton.context import Context
+from baton.context import Context, outcomes
 from baton.core import codec, registry
 from baton.core.outcome import Outcome, classify, discarded, failed
 from baton.core.registry import Registered
@@ -36,6 +36,7 @@ def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Cont
         attempt=claimed.attempt,
         max_attempts=claimed.max_attempts,
         results=results,
+        outcomes={} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes)),
     )
     return arguments, context
 

@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from baton.core.limits import Limits
 from baton.core.outcome import given_back
 from baton.database.connections import Dialing, Line, describe, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.rows import Advanced, Claimed, Claiming, Settling
 from baton.database.store import Store
 from baton.runtime.attempts import Cause
+from baton.runtime.expander import Expander
 from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.settler import Settler
@@ -54,6 +56,7 @@ class Exchange:
         schema: str,
         producer: Producer,
         tokens: Tokens,
+        limits: Limits,
         pool: Callable[[], int],
         start: Callable[[Claimed], None],
     ) -> None:
@@ -62,6 +65,7 @@ class Exchange:
         self._schema = schema
         self._producer = producer
         self._settler = Settler()
+        self._expander = Expander(Line(dialing, "pool expanding"), schema, limits, self._expanded, self._put)
         self._tokens = tokens
         self._pool = pool
         self._start = start
@@ -80,9 +84,20 @@ class Exchange:
         else:
             self._unanswered += 1
             self._idle.clear()
-            self._settler.put(settling)
-            if self._settler.has_apart:
-                self._wake_apart.set()
+            if settling.outcome.kind == "expanded":
+                self._expander.put(claimed, settling)
+            else:
+                self._put(settling)
+        self._wake.set()
+
+    def _put(self, settling: Settling) -> None:
+        self._settler.put(settling)
+        if self._settler.has_apart:
+            self._wake_apart.set()
+        self._wake.set()
+
+    def _expanded(self, settling: Settling, is_accepted: bool) -> None:
+        self._settled([settling], [is_accepted])
         self._wake.set()
 
     def wake(self) -> None:
@@ -93,6 +108,7 @@ class Exchange:
         """Send what there is to send, for ever."""
         try:
             self._tasks.start(self._settle_apart(), name="baton settling apart")
+            self._tasks.start(self._expander.run(), name="baton expander")
             while True:
                 await self._wake.wait()
                 self._wake.clear()

@@ -1,7 +1,8 @@
 -- Apply a batch of outcomes, each judged by its own token, with all their consequences. What settle, advance and tick share.
 --
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome. The detail is the result as
---   JSON of a completed step, else plain text: the error, the reason, the cause. The trace is an error's, or null.
+--   JSON of a completed step, else plain text: the error, the reason, the cause. The trace is an error's, or null. The kind of a
+--   join is joined; an expansion is a call of its own (see expand).
 --   The delay is seconds: of a failed attempt until the next (null for the default), of a snoozed one.
 -- accepted: parallel to them. True if the outcome took effect, now or, when the call is a replay, before: the step's
 --   last accepted outcome has this token and this kind. Compared after the lock.
@@ -71,6 +72,9 @@ begin
         if is_mixed then
             select u.final, u.queues into failed, delayed
               from apply_unfavourable(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays, moment) as u;
+            if 'joined' = any(p_kinds) then
+                failed := failed || apply_joins(p_ids, p_tokens, p_kinds, moment);
+            end if;
         end if;
         if cardinality(final) + coalesce(cardinality(failed), 0) > 0 then
             select c.queues, c.counts into queues, counts

@@ -6,6 +6,9 @@
 --   given_back                      available at once, in its old place; the attempt is given back
 --   unknown_worker                  scheduled after 15 s, doubling to 5 minutes; the attempt is given back
 --
+-- A join is no attempt: it is given back, whatever became of it. A map that was lost while it was being expanded has twenty attempts
+-- at least: they are the engine's, and its own are its children's.
+--
 -- final: the steps that became final. queues: the queues in which a step became available again.
 create or replace function apply_unfavourable(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
@@ -21,27 +24,29 @@ begin
     with verdict as materialized (
         -- Of several outcomes under one token the first counts: an entry cannot both go and stay.
         select distinct on (o.id)
-               q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool,
+               q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool, q.is_join,
                case
+                   when q.is_join then 'scheduled'
                    when o.kind in ('discarded', 'cancelled', 'skipped') then o.kind
-                   when o.kind in ('failed', 'lost') and q.attempt >= s.max_attempts then 'discarded'
+                   when o.kind in ('failed', 'lost')
+                        and q.attempt >= greatest(s.max_attempts, case when s.map is not null then 20 end) then 'discarded'
                    when o.kind in ('failed', 'lost') then 'retryable'
                    else 'scheduled'
                end as state,
                case
-                   when o.kind in ('failed', 'lost') then q.attempt
+                   when q.is_join or o.kind in ('failed', 'lost') then q.attempt
                    else q.attempt - 1
                end as attempts_spent,
-               case o.kind
-                   when 'given_back' then 0
-                   when 'unknown_worker' then least(300, 15 * power(2, least(s.refusals, 10)))
+               case
+                   when q.is_join or o.kind = 'given_back' then 0
+                   when o.kind = 'unknown_worker' then least(300, 15 * power(2, least(s.refusals, 10)))
                    else coalesce(o.delay, backoff(q.attempt))
                end as delay
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
                with ordinality as o(id, token, kind, detail, trace, delay, n)
           join queue q on q.step_id = any(array[o.id]) and q.token = o.token
           join steps s on s.id = any(array[o.id])
-         where o.kind <> 'completed'
+         where o.kind not in ('completed', 'joined')
          order by o.id, o.n
     ), ended as (
         delete from queue q
@@ -55,7 +60,7 @@ begin
                attempt = v.attempts_spent,
                scheduled_at = p_moment + interval '1 second' * greatest(0, v.delay),
                position = case
-                              when v.kind = 'given_back' then q.position
+                              when v.is_join or v.kind = 'given_back' then q.position
                               else p_moment + interval '1 second' * greatest(0, v.delay)
                           end,
                pool = null,
@@ -76,10 +81,10 @@ begin
                          end,
                attempted_at = v.attempted_at,
                pool = v.pool,
-               reason = case when v.kind in ('snoozed', 'given_back') then null else v.detail end,
+               reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
                refusals = case when v.kind = 'unknown_worker' then s.refusals + 1 else 0 end,
                errors = case
-                            when v.kind in ('failed', 'lost', 'discarded') then
+                            when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then
                                 s.errors[greatest(1, coalesce(cardinality(s.errors), 0) - 48):]
                                 || json_build_object('attempt', v.attempt, 'at', p_moment, 'kind', v.kind,
                                                      'error', v.detail, 'trace', v.trace)

@@ -1,5 +1,5 @@
 -- Cancel a workflow: every step that is not final, whatever its flags, and the workflow is terminal in this transaction.
--- With p_names, cancel those steps alone, and their dependents are served as the rules say.
+-- With p_names, cancel those steps alone, of groups all that is below them, and their dependents are served as the rules say.
 --
 -- Final at once: the entries are gone, so the tokens of running attempts are void, and their pools are told.
 -- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
@@ -56,6 +56,9 @@ begin
            and s.finished_at is null
            and (p_names is null or s.name = any(p_names))
     );
+    if p_names is not null then
+        ids := array(select s.id from steps s where s.id = any(with_children(ids)) and s.finished_at is null);
+    end if;
     cancelled := cardinality(ids);
     if cancelled = 0 then
         return;

@@ -1,5 +1,5 @@
 -- Draw the consequences of steps that have just become final: end the dependents that cannot run, count down and
--- release the others, count down the workflows, and tell who listens. The caller made them final at p_moment in this
+-- release the others, count down their groups and the workflows, and tell who listens. The caller made them final at p_moment in this
 -- transaction, under the locks of their workflows; p_all_completed spares the search for failures.
 -- Says how many steps became available in each queue.
 create or replace function conclude(
@@ -15,6 +15,8 @@ declare
     released bigint[];
     finished bigint[];
     seen     bigint[];
+    in_group boolean;
+    closed   record;
 begin
     if not p_all_completed then
         -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
@@ -48,6 +50,8 @@ begin
           from counted c
          where s.id = any(array[c.id])
            and s.state = 'suspended'
+           -- A group that waits for its children has begun.
+           and s.first_child is null
      returning s.id, s.pending
     )
     select array_agg(l.id) into released from lowered l where l.pending = 0;
@@ -58,7 +62,10 @@ begin
     with ended as (
         select workflow_of(s.id) as key,
                count(*)::integer as n,
-               (count(*) filter (where s.state in ('cancelled', 'discarded') and not forgiven(s)))::integer as failed,
+               (count(*) filter (
+                   where s.state in ('cancelled', 'discarded') and s.parent is null and not forgiven(s)
+               ))::integer as failed,
+               bool_or(s.parent is not null) as in_group,
                array_agg(s.id) filter (where s.watched) as watched
           from steps s
          where s.id = any(final)
@@ -76,13 +83,20 @@ begin
                finished_at = case when w.remaining = e.n then p_moment end
           from ended e
          where w.key = any(array[e.key])
-     returning w.key, w.watched and w.remaining = 0 as is_announced, e.watched
+     returning w.key, w.watched and w.remaining = 0 as is_announced, e.watched, e.in_group
     )
     select array_agg(l.key) filter (where l.is_announced),
-           array_agg(o.id) filter (where o.id is not null)
-      into finished, seen
+           array_agg(o.id) filter (where o.id is not null),
+           bool_or(l.in_group)
+      into finished, seen, in_group
       from lowered l
       left join lateral unnest(l.watched) as o(id) on true;
+
+    if in_group then
+        select c.queues, c.counts into closed from close_children(final, p_moment) as c;
+        queues := queues || closed.queues;
+        counts := counts || closed.counts;
+    end if;
 
     perform pg_notify(channel(), 'workflow ' || f.key) from (select distinct unnest(finished)) as f(key);
     perform pg_notify(channel(), 'step ' || o.id) from unnest(seen) as o(id);

@@ -1,9 +1,14 @@
--- What a pool must know to run these claimed steps, in the given order. The results are those of the dependencies that
--- the step reads, as one JSON object by name; a dependency that failed and was ignored has no key in it.
+-- What a pool must know to run these claimed steps, in the given order. By name in each case is by the name a dependency has
+-- inside its group.
+--
+-- results: of the dependencies that the step reads, as one JSON object by name; one that has no result has no key in it.
+-- outcomes: of the same, if the worker takes a context: by name its state, its reason and, of a group, its children as
+--   [name, state, reason].
+-- is_join: the step is a group to be judged. map: it is a map to be expanded, by what its record says.
 create or replace function describe(p_ids bigint[])
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, attempt integer, max_attempts integer, timeout double precision
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
 )
 language plpgsql stable
 set search_path from current
@@ -13,14 +18,21 @@ begin
     return query
     select s.id, w.id, w.name, s.name, s.queue, s.worker, s.args::text, s.arg_refs::text,
            case
-               when s.inputs is not null then (
-                   select coalesce(json_object_agg(d.name, d.result), '{}')::text
-                     from unnest(s.inputs) as o(ordinal)
-                     join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
-                    where d.state = 'completed'
+               when s.inputs is not null and not q.is_join then (
+                   select coalesce(json_object_agg(r.name, r.result), '{}')::text
+                     from (
+                         select case when s.parent is null then d.name else local_name(d.name) end as name,
+                                case when d.first_child is null then d.result else group_result(d.id) end as result
+                           from unnest(s.inputs) as o(ordinal)
+                           join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
+                         offset 0
+                     ) as r
+                    where r.result is not null
                )
            end,
-           q.attempt, s.max_attempts, s.timeout
+           case when s.takes_context and s.inputs is not null and not q.is_join then outcomes_of(s.id, s.inputs) end,
+           q.attempt, s.max_attempts, s.timeout, q.is_join,
+           case when not q.is_join then s.map::text end
       from unnest(p_ids) with ordinality as k(id, n)
       join queue q on q.step_id = any(array[k.id])
       join steps s on s.id = any(array[k.id])

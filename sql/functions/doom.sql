@@ -1,7 +1,8 @@
 -- End every suspended step downstream of a step that became cancelled, discarded or skipped and that it does not
 -- ignore, and so on: cancelled below a cancelled or discarded one, skipped below a skipped one. Returns their ids.
 -- The caller holds the lock of the workflow, so the closure is one query that sees every earlier outcome.
--- Only suspended steps are ended: what has begun by ignoring an earlier failure keeps its run.
+-- Only suspended steps are ended: what has begun by ignoring an earlier failure keeps its run, and so does a group that waits for
+-- its children.
 create or replace function doom(p_root bigint, p_moment timestamptz) returns bigint[]
 language plpgsql
 set search_path from current
@@ -22,6 +23,7 @@ begin
               from unnest(root.dependents) as o(ordinal)
               join steps c on c.id = any(array[sibling_of(p_root, o.ordinal)])
              where c.state = 'suspended'
+               and c.first_child is null
                and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
              union
             select c.id
@@ -30,6 +32,7 @@ begin
              cross join lateral unnest(p.dependents) as o(ordinal)
               join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state = 'suspended'
+               and c.first_child is null
                and not ignores(verdict, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
         )
         select b.id from below b order by b.id

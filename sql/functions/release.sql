@@ -1,4 +1,5 @@
--- Give each of these steps, queued and without an entry, its entry: available, or scheduled if its time has not come.
+-- Give each of these steps, queued and without an entry, its entry: available, or scheduled if its time has not come. The entry of a
+-- group that has children is its join.
 -- The caller holds the locks of their workflows. Says how many became available in each queue.
 --
 -- The position puts the n-th entry that a workflow releases at one time 100 ms behind the one before, ten minutes
@@ -14,13 +15,16 @@ declare
     soonest timestamptz;
 begin
     with entered as (
-        insert into queue as q (step_id, priority, queue, scheduled_at, position, state)
-        select r.id, r.priority, r.queue, r.due,
+        insert into queue as q (step_id, priority, queue, is_join, attempt, scheduled_at, position, state)
+        select r.id, r.priority, r.queue, r.is_join, r.attempt, r.due,
                r.due + interval '100 milliseconds' * least(6000, r.nth - 1),
                case when r.due > p_moment then 'scheduled' else 'available' end
           from (
-              select s.id, s.priority, s.queue,
-                     greatest(p_moment, s.scheduled_at, p_moment + interval '1 second' * s.schedule_in) as due,
+              select s.id, s.priority, s.queue, s.first_child is not null as is_join, s.attempt,
+                     case
+                         when s.first_child is not null then p_moment
+                         else greatest(p_moment, s.scheduled_at, p_moment + interval '1 second' * s.schedule_in)
+                     end as due,
                      row_number() over (partition by workflow_of(s.id) order by s.id) as nth
                 from steps s
                where s.id = any(p_ids)

@@ -1,6 +1,7 @@
 -- Open a workflow again by hand: every discarded and cancelled step; with p_names, those steps, final in whatever way, and
--- what was cancelled or skipped downstream of them. Attempts begin again at 0; the history of errors is kept.
+-- what was cancelled or skipped downstream of them (see steps_to_open). Attempts begin again at 0; the history of errors is kept.
 --
+-- A group with children does not run again: it waits for those of them that are opened, which take free slots if it has any.
 -- What each opened step waits for is computed anew from the states of its dependencies, and so for each dependent of an
 -- opened step that has not begun: it is suspended, or its entry is at attempt 0 and not executing, and then the entry goes.
 -- A dependent that began by ignoring the failure keeps its run. An opened step with an unfavourable dependency that
@@ -27,6 +28,7 @@ declare
     moment   timestamptz;
     opening  bigint[];
     waiting  bigint[];
+    groups   bigint[];
     root     bigint;
     doomed   bigint[] := '{}';
     released record;
@@ -52,18 +54,27 @@ begin
     end if;
     opened := cardinality(opening);
 
-    waiting := array(
-        select distinct sibling_of(s.id, o.ordinal)
-          from steps s
-         cross join lateral unnest(s.dependents) as o(ordinal)
-         where s.id = any(opening)
+    groups := array(
+        select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
     );
-    perform 1 from queue q where q.step_id = any(waiting) order by q.step_id for update;
+    waiting := array(
+        select c.id
+          from steps c
+         where c.id = any(array(
+                   select sibling_of(s.id, o.ordinal)
+                     from steps s
+                    cross join lateral unnest(s.dependents) as o(ordinal)
+                    where s.id = any(opening)
+               ))
+           and c.first_child is null
+    );
+    perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
     delete from queue q where q.step_id = any(waiting) and q.attempt = 0 and q.state <> 'executing';
+    delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
           from steps s
-         where s.id = any(waiting)
+         where s.id = any(waiting || groups)
            and s.finished_at is null
            and (select q.step_id from queue q where q.step_id = s.id) is null
     );
@@ -71,28 +82,34 @@ begin
     -- final -> queued, for now; what each waits for is counted below, when all are open
     update steps s
        set state = 'queued',
-           attempt = 0,
+           attempt = case when s.first_child is null then 0 else s.attempt end,
            refusals = 0,
+           holds_slot = false,
            result = null,
            reason = null,
            finished_at = null
      where s.id = any(opening);
     -- queued, suspended -> suspended or queued
     with counted as (
-        select s.id, count(d.id)::integer as n
-          from steps s
-          left join lateral unnest(s.dependencies) as o(ordinal) on true
-          left join steps d
-            on d.id = any(array[sibling_of(s.id, o.ordinal)])
-           and not ignores(d.state, s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped)
-         where s.id = any(opening || waiting)
-         group by s.id
+        select s.id, awaited(s) as n from steps s where s.id = any(opening || waiting)
     )
     update steps s
        set pending = c.n,
            state = case when c.n > 0 then 'suspended' else 'queued' end
       from counted c
      where s.id = any(array[c.id]);
+    update steps g
+       set next_child = 0,
+           slots = g.concurrency - (
+               select count(*)
+                 from steps c
+                where c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
+                  and c.holds_slot
+                  and c.finished_at is null
+           )
+     where g.id = any(groups)
+       and g.concurrency is not null;
+    waiting := waiting || hand_slots(groups);
 
     update workflows w
        set state = 'executing',

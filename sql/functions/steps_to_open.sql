@@ -1,4 +1,7 @@
 -- Which steps a retry by hand opens (see retry). The caller holds the lock of the workflow.
+--
+-- A named group with children stands for those that are discarded or cancelled, however deep (skipped ones as well if it was skipped).
+-- A group that is final is opened with the first of its children.
 create or replace function steps_to_open(
     p_key bigint, p_names text[],
     out opening bigint[], out unknown text[], out refused text[]
@@ -7,42 +10,69 @@ language plpgsql stable
 set search_path from current
 as $$
 declare
-    named bigint[];
+    named  bigint[];
+    groups bigint[];
+    idle   bigint[];
+    whole  boolean := false;
 begin
     if p_names is null then
-        opening := array(
+        named := array(
             select s.id
               from steps s
              where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
                and s.state in ('discarded', 'cancelled')
-             order by s.id
         );
-        return;
+    else
+        select coalesce(array_agg(s.id), '{}'),
+               array_agg(s.name) filter (where s.finished_at is null and s.first_child is null)
+          into named, refused
+          from steps s
+         where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
+           and s.name = any(p_names);
+        unknown := array(
+            select n.name
+              from unnest(p_names) as n(name)
+             where not exists (select from steps s where s.id = any(named) and s.name = n.name)
+        );
+        groups := array(select s.id from steps s where s.id = any(named) and s.first_child is not null);
+        idle := array(select s.id from steps s where s.id = any(groups) and s.state = 'skipped');
+        named := array(
+            select s.id from steps s where s.id = any(named) and s.first_child is null
+             union
+            select c.id from steps c where c.id = any(with_children(groups)) and c.state in ('discarded', 'cancelled')
+             union
+            select c.id from steps c where c.id = any(with_children(idle)) and c.state = 'skipped'
+        );
+        whole := true;
     end if;
-
-    select coalesce(array_agg(s.id), '{}'),
-           array_agg(s.name) filter (where s.finished_at is null)
-      into named, refused
-      from steps s
-     where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
-       and s.name = any(p_names);
-    unknown := array(
-        select n.name
-          from unnest(p_names) as n(name)
-         where not exists (select from steps s where s.id = any(named) and s.name = n.name)
-    );
     opening := array(
-        with recursive below(id) as (
+        with recursive open(id) as (
             select n.id from unnest(named) as n(id)
              union
-            select c.id
-              from below b
+            select reached.id
+              from open b
               join steps p on p.id = any(array[b.id])
-             cross join lateral unnest(p.dependents) as o(ordinal)
-              join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
-             where c.state in ('cancelled', 'skipped')
-               and not ignores(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+             cross join lateral (
+                 -- what was ended downstream, and of a group what failed in it
+                 select o.id
+                   from unnest(p.dependents) as d(ordinal)
+                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                  cross join lateral unnest(
+                      case when c.first_child is null then array[c.id] else with_children(array[c.id]) end
+                  ) as o(id)
+                   join steps e on e.id = any(array[o.id])
+                  where whole
+                    and c.state in ('cancelled', 'skipped')
+                    and not ignores(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+                    and (e.id = c.id or e.state in ('discarded', 'cancelled'))
+                  union all
+                 -- the group that waits for it
+                 select g.id
+                   from steps g
+                  where g.id = sibling_of(p.id, p.parent)
+                    and g.finished_at is not null
+             ) as reached
         )
-        select b.id from below b order by b.id
+        select o.id from open o order by o.id
     );
 end $$;

@@ -1,5 +1,5 @@
 -- Claim up to p_limits[i] available entries of p_queues[i] for a pool, under a token the pool drew before the call, and
--- count the attempt. Returns the steps in claim order: by queue as given, then priority, position, step.
+-- count the attempt, which a join is not. Returns the steps in claim order: by queue as given, then priority, position, step.
 --
 -- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
 -- token never takes more than its limits. A pool that is dead or unknown is given nothing.
@@ -38,7 +38,7 @@ begin
            set state = 'executing',
                pool = p_pool,
                token = p_token,
-               attempt = q.attempt + 1,
+               attempt = q.attempt + (not q.is_join)::integer,
                attempted_at = clock_timestamp()
          where q.step_id = any(picked);
         taken := taken || picked;

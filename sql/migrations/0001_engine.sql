@@ -32,6 +32,7 @@ create table workflows (
     remaining   integer not null,
     failed      integer not null default 0,
     touched     integer,
+    returns     integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
     state       text collate "C" not null default 'executing',
@@ -51,9 +52,10 @@ comment on column workflows.key is 'Internal number; orders the locks, and is th
 comment on column workflows.id is 'The id the application knows the workflow by.';
 comment on column workflows.name is 'What the application calls it; null for nothing.';
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
-comment on column workflows.total is 'How many steps it has.';
+comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
-comment on column workflows.failed is 'How many of its steps are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
 comment on column workflows.watched is 'Somebody listens for the finish: announce it.';
@@ -77,21 +79,33 @@ create table steps (
     attempt          integer not null default 0,
     max_attempts     integer not null,
     refusals         integer not null default 0,
+    parent           integer,
+    first_child      integer,
+    children         integer,
+    returns          integer,
+    concurrency      integer,
+    slots            integer,
+    next_child       integer,
     priority         smallint not null,
     ignore_cancelled boolean not null,
     ignore_discarded boolean not null,
     ignore_skipped   boolean not null,
+    takes_context    boolean not null default false,
+    holds_slot       boolean not null default false,
     watched          boolean not null default false,
     state            text collate "C" not null,
     outcome          text collate "C",
+    grouping         text collate "C",
     queue            text collate "C" not null,
     worker           text collate "C" not null,
     name             text collate "C" not null,
     dependencies     integer[] not null,
     dependents       integer[] not null,
     inputs           integer[],
+    child_inputs     integer[],
     args             json not null,
     arg_refs         json,
+    map              json,
     result           json,
     reason           text,
     errors           json[],
@@ -100,7 +114,12 @@ create table steps (
     constraint steps_finished
         check ((state in ('completed', 'cancelled', 'discarded', 'skipped')) = (finished_at is not null)),
     constraint steps_suspended check ((state = 'suspended') = (pending > 0) and pending >= 0),
-    constraint steps_result check ((state = 'completed') = (result is not null))
+    -- A group's result is read from its children, and stored nowhere else.
+    constraint steps_result check ((state = 'completed' and first_child is null) = (result is not null)),
+    constraint steps_grouping check (grouping in ('map', 'workflow', 'graph')),
+    constraint steps_children
+        check ((first_child is null) = (children is null) and (first_child is null or grouping is not null)),
+    constraint steps_slots check ((concurrency is null) = (slots is null) and slots between 0 and concurrency)
 ) with (fillfactor = 70);
 
 comment on table steps is 'The record of each step: what was asked for, and what became of it. While a row of queue exists for it, that row has the state; read steps_view.';
@@ -121,16 +140,28 @@ comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
 comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
 comment on column steps.ignore_skipped is 'A skipped dependency counts as done.';
-comment on column steps.pending is 'What it still waits for; more than 0 if and only if suspended.';
+comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
 comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry by hand.';
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
-comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, expanded, joined.';
+comment on column steps.parent is 'Ordinal of the group it is a child of; null for none.';
+comment on column steps.grouping is 'What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one); null for an ordinary step.';
+comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
+comment on column steps.children is 'How many children it has, not counting theirs.';
+comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
+comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children.';
+comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
+comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
+comment on column steps.slots is 'How many of these are free.';
+comment on column steps.next_child is 'Number of the first child of a map that may still wait for a slot.';
+comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
+comment on column steps.takes_context is 'Its worker is told of its dependencies what became of them, and not only their results.';
 comment on column steps.refusals is 'How often in a row it was given back by pools that do not know its worker; 0 after a start.';
-comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null).';
+comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null), and of a group with children: see group_result(id).';
 comment on column steps.reason is 'Why it is cancelled, discarded or skipped; or why it was put back.';
 comment on column steps.errors is 'The last 50 failed attempts, oldest first: attempt, at, kind, error, trace.';
 comment on column steps.finished_at is 'When it became final.';
@@ -145,6 +176,7 @@ create table queue (
     token        uuid,
     attempt      integer not null default 0,
     priority     smallint not null,
+    is_join      boolean not null default false,
     state        text collate "C" not null,
     queue        text collate "C" not null,
     constraint queue_state check (state in ('scheduled', 'available', 'executing', 'retryable')),
@@ -169,6 +201,7 @@ comment on column queue.position is 'Order within a priority: release time, late
 comment on column queue.scheduled_at is 'When it became available, or will.';
 comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
+comment on column queue.is_join is 'The step is a group whose children are final: its end is to be judged, which is no attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
 
@@ -233,13 +266,20 @@ select w.id as workflow_id,
        s.errors,
        s.args,
        s.refusals,
+       s.grouping,
+       s.children,
+       s.concurrency,
+       s.parent,
+       s.returns,
+       s.dependents,
        s.id
   from workflows w
   -- Each part by its primary key, and `offset 0` keeps the planner from anything else: of a range it guesses the size
   -- from the whole table's, and would read all of that to show a workflow of four steps.
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue, r.priority,
-                  r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals
+                  r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
+                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.dependents
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0
@@ -261,6 +301,7 @@ select q.queue,
        w.name as workflow_name,
        s.name,
        s.worker,
+       q.is_join,
        q.attempt,
        s.max_attempts,
        q.priority,

@@ -8,7 +8,7 @@ from baton import Baton, WorkerPool
 from baton.cli.showing import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
-from baton.run import Status
+from baton.records import Status
 from tests.cli.command import baton, refused, succeeded
 from tests.cli.test_tree import step
 from tests.programs.sharing import failing, noted

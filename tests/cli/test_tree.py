@@ -8,7 +8,7 @@ import time
 import pytest
 
 from baton.cli.tree import DEEPEST, FoldLine, StepLine, tree
-from baton.run import StepRecord
+from baton.records import StepRecord
 
 
 def step(name, *dependencies, state="completed", errors=()):

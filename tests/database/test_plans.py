@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from baton.database.rows import Claiming
-from tests.database.raw import RawPool, outcome, step
+from baton.core.expansion import Expansion
+from baton.core.spec import FamilySpec, MapSpec, OutwardSpec
+from baton.database.rows import Claiming, Part
+from tests.database.raw import RawPool, outcome, step, workflow
 
 MANY = 200_000
 QUEUED = 20_000
@@ -129,9 +131,54 @@ async def drill(pool, round_number):
     await pool.cancel(beside)
     await pool.claim(limit=5)
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
+    await drill_groups(pool, f"groups {round_number}")
     await pool.beat()
     await pool.store.tick(sweep=True, keep=None, limit=10)
     await pool.store.claim(pool.id, Claiming(uuid4(), {"nobody's": 5}))
+    pool.held.clear()
+
+
+async def drill_groups(pool, flow):
+    """A sub-workflow of a map and of a step that returns a graph; then cancel, retry, join."""
+    lane = {"queue": "drill"}
+    items = MapSpec(("n",), None, (0,), 1)
+    await pool.insert(
+        flow,
+        step("x", **lane),
+        step("g", "x", family=FamilySpec(3, 2, None), **lane),
+        step("last", "g", reads=["g"], takes_context=True, **lane),
+        step("g/map", "x", parent=1, map=items, reads=["x"], **lane),
+        step("g/tree", "g/map", parent=1, **lane),
+    )
+    await pool.advance(*[outcome(one, "completed") for one in await pool.claim(queue="drill")], queue="drill")
+    claimed = pool.held[flow, "g/map"]
+    await pool.store.expand_map(claimed, 3, ['{"n":1}', '{"n":2}', '{"n":3}'], Part(None, 0, 3), 100)
+    for _ in range(2):
+        (child,) = await pool.claim(queue="drill")
+        await pool.settle(outcome(child, "completed"))
+    (child,) = await pool.claim(queue="drill")
+    await pool.settle(outcome(child, "discarded"))
+    (join,) = await pool.claim(queue="drill")
+    await pool.settle(outcome(join, "joined"))
+    await pool.retry(flow)
+    await pool.cancel(flow, "g/map[2]")
+    await pool.retry(flow, "g/map")
+    (child,) = await pool.claim(queue="drill")
+    await pool.settle(outcome(child, "completed"))
+    (join,) = await pool.claim(queue="drill")
+    await pool.settle(outcome(join, "joined"))
+    (tree,) = await pool.claim(queue="drill")
+    graph = workflow("graph", step("a", **lane), step("b", "a", outward=OutwardSpec(("map",), ("map",)), **lane))
+    await pool.store.expand(tree, Expansion(tuple(graph.steps), 2, None), Part(None, 0, 2), 100)
+    for _ in range(2):
+        (child,) = await pool.claim(queue="drill")
+        await pool.settle(outcome(child, "completed"))
+    for _ in range(2):
+        (join,) = await pool.claim(queue="drill")
+        await pool.settle(outcome(join, "joined"))
+    (last,) = await pool.claim(queue="drill")
+    assert json.loads(last.results) == {"g": "g/tree/b"}
+    await pool.settle(outcome(last, "skipped"))
     pool.held.clear()
 
 

@@ -60,7 +60,7 @@ async def test_steps_and_names_come_in_the_order_added(engine, reads, quick):
         flow.add(name, quick.new())
     await flow.insert()
 
-    assert [row.name for row in await reads.steps("w")] == list(await reads.names("w")) == names
+    assert [row.ended.name for row in await reads.steps("w")] == list(await reads.names("w")) == names
 
 
 async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick):

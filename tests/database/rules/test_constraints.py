@@ -38,6 +38,18 @@ WRONG = {
         "update steps set state = 'completed', finished_at = now() where name = 'a'",
         "update steps set result = '1' where name = 'a'",
     ],
+    "steps_grouping": ["update steps set grouping = 'chord'"],
+    "steps_children": [
+        "update steps set grouping = 'map', first_child = 1",
+        "update steps set grouping = 'map', children = 1",
+        "update steps set first_child = 1, children = 1",
+    ],
+    "steps_slots": [
+        "update steps set concurrency = 2",
+        "update steps set slots = 0",
+        "update steps set concurrency = 2, slots = 3",
+        "update steps set concurrency = 2, slots = -1",
+    ],
     "queue_state": ["update queue set state = 'suspended'"],
     "queue_claim": [
         "update queue set state = 'executing'",

@@ -1,0 +1,42 @@
+"""A graph that takes the place of the step whose worker returned it, on its way to the database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import msgspec
+
+from baton.core.spec import StepSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The steps of a returned graph, by positions of its own."""
+
+    steps: tuple[StepSpec, ...]
+    children: int
+    """How many of them, the first, are children of the step; the others are children of these."""
+    returns: int | None
+    """Position of the child whose result is the step's; None for the last ones."""
+
+
+class Expandable(ABC):
+    """What a worker may return to expand its step."""
+
+    @abstractmethod
+    def expansion(self) -> Expansion:
+        """Return the graph. Raises `InvalidWorkflow`."""
+
+
+def to_text(expansion: Expansion) -> str:
+    """Return an expansion as JSON text, the form in which it crosses from one process to another."""
+    return msgspec.json.encode(expansion).decode()
+
+
+def from_text(text: str) -> Expansion:
+    """Return the expansion that `to_text` wrote."""
+    return _decoder.decode(text)
+
+
+_decoder = msgspec.json.Decoder(Expansion)

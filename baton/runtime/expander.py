@@ -1,0 +1,193 @@
+"""Expansions on their way to the database: maps that come apart, and graphs that workers returned. Each a call of its
+own.
+
+A large one is sent in parts, in one transaction: memory holds its list and one part, and nothing of it is seen before
+the commit. Sent again after a failure, from its first part on, it is known by its token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from baton.core import codec
+from baton.core.expansion import Expansion, from_text
+from baton.core.items import Items, NoItems, items_of
+from baton.core.limits import MOST_NESTED, Limits
+from baton.core.outcome import Outcome, completed, hopeless
+from baton.database.connections import Line, describe, pause_before
+from baton.database.failures import Failure, classify
+from baton.database.rows import Claimed, Expanded, Part, Settling
+from baton.database.store import STEPS_PER_CALL, Store
+from baton.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
+from baton.runtime.pauses import pause
+
+log = logging.getLogger("baton.pool")
+
+
+@dataclass(frozen=True, slots=True)
+class Expanding:
+    """A claimed step that is to become a group; for a returned graph the outcome has it."""
+
+    claimed: Claimed
+    settling: Settling
+
+
+class Expander:
+    """Sends expansions one after the other.
+
+    Args:
+        on_answered: is told that an expansion took effect, or that its claim was void.
+        on_outcome: is given the outcome that takes the place of an expansion that cannot be.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        schema: str,
+        limits: Limits,
+        on_answered: Callable[[Settling, bool], None],
+        on_outcome: Callable[[Settling], None],
+    ) -> None:
+        self._line = line
+        self._store = Store(line, schema)
+        self._limits = limits
+        self._on_answered = on_answered
+        self._on_outcome = on_outcome
+        self._waiting: deque[Expanding] = deque()
+        self._wake = asyncio.Event()
+
+    def put(self, claimed: Claimed, settling: Settling) -> None:
+        self._waiting.append(Expanding(claimed, settling))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what there is to send, for ever."""
+        failures = 0
+        try:
+            while True:
+                await self._wake.wait()
+                while self._waiting:
+                    failures = 0 if await self._expand(self._waiting.popleft()) else failures + 1
+                    if failures:
+                        await asyncio.sleep(pause_before(failures))
+                self._wake.clear()
+        finally:
+            await self._line.aclose()
+
+    async def _expand(self, expanding: Expanding) -> bool:
+        """Send one expansion. Tells whether it is answered, one way or another."""
+        claimed, settling = expanding.claimed, expanding.settling
+        try:
+            plan = _planned(claimed, settling.outcome, self._limits)
+            ended = plan if isinstance(plan, Outcome) else await self._send(settling, plan)
+        except _Refused as refused:
+            ended = refused.outcome
+        except Exception as error:  # noqa: BLE001 - whatever it was, the outcome must not be lost
+            failure = classify(error)
+            log.warning("step id %s could not be expanded: %s", claimed.step_id, describe(error))
+            if failure is not Failure.DATA:
+                self._waiting.append(expanding)
+                return False
+            ended = Outcome("failed", f"the children of this step could not be stored: {type(error).__name__}")
+        if isinstance(ended, Outcome):
+            self._on_outcome(Settling(settling.step_id, settling.token, ended))
+        else:
+            self._on_answered(settling, ended)
+        return True
+
+    async def _send(self, settling: Settling, plan: Items | Expansion) -> bool:
+        size = plan.size if isinstance(plan, Items) else len(plan.steps)
+        await pause("before expand")
+        if size <= STEPS_PER_CALL:
+            accepted = (await self._send_part(settling, plan, Part(None, 0, size))).accepted
+        else:
+            async with self._line.transaction():
+                accepted = await self._send_parts(settling, plan, size)
+        await pause("after expand")
+        return accepted
+
+    async def _send_parts(self, settling: Settling, plan: Items | Expansion, size: int) -> bool:
+        base: int | None = None
+        for first in range(0, size, STEPS_PER_CALL):
+            answer = await self._send_part(settling, plan, Part(base, first, min(first + STEPS_PER_CALL, size)))
+            base = answer.base
+            if base is None:
+                return answer.accepted
+            await pause("between parts of an expansion")
+        return True
+
+    async def _send_part(self, settling: Settling, plan: Items | Expansion, part: Part) -> Expanded:
+        match plan:
+            case Items():
+                arguments = list(self._fitting(plan.arguments(part.first, part.end), part.first))
+                answer = await self._store.expand_map(settling, plan.size, arguments, part, self._limits.most_steps)
+            case Expansion():
+                answer = await self._store.expand(settling, plan, part, self._limits.most_steps)
+        if answer.too_many is not None:
+            steps, most = answer.too_many, self._limits.most_steps
+            raise _Refused(f"with its children the workflow would have {steps:,} steps, and the limit is {most:,}")
+        if answer.unknown:
+            raise _Refused(_unknown_names(plan, answer))
+        return answer
+
+    def _fitting(self, arguments: Iterator[str], first: int) -> Iterator[str]:
+        for number, text in enumerate(arguments, first):
+            if (size := self._limits.excess(text)) is not None:
+                raise _Refused(str(ArgumentsTooLarge(f"[{number}]", size, self._limits.argument_bytes)))
+            yield text
+
+
+class _Refused(Exception):  # noqa: N818  # a signal that rolls back, seen by no caller
+    """The expansion cannot be, now or ever."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.outcome = hopeless(why)
+
+
+def _planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expansion | Outcome:
+    """Return what is to be sent, or the outcome of a step that cannot be expanded, or into nothing."""
+    depth = claimed.step.count("/") + claimed.step.count("[")
+    if claimed.map is not None:
+        return _planned_map(claimed, depth)
+    assert outcome.detail is not None
+    graph = from_text(outcome.detail)
+    for step in graph.steps:
+        if depth + 1 + step.name.count("/") > MOST_NESTED:
+            return hopeless(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
+        if (size := limits.excess(step.args)) is not None:
+            return hopeless(str(ArgumentsTooLarge(step.name, size, limits.argument_bytes)))
+    return graph
+
+
+def _planned_map(claimed: Claimed, depth: int) -> Items | Outcome:
+    if depth + 1 > MOST_NESTED:
+        return hopeless(str(NestedTooDeep(claimed.step, MOST_NESTED)))
+    each: list[str] = codec.decode(claimed.map or "{}")["each"]
+    results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
+    match items_of(claimed.args, claimed.arg_refs, each, results):
+        case NoItems(why):
+            return hopeless(why)
+        case Items(size=0):
+            return completed("[]")
+        case items:
+            return items
+
+
+def _unknown_names(graph: Items | Expansion, answer: Expanded) -> str:
+    assert isinstance(graph, Expansion)
+    names = set(answer.unknown)
+    found = [
+        str(UnknownDependency(step.name, name, [other.name for other in graph.steps]))
+        for step in graph.steps
+        if step.outward is not None
+        for name in step.outward.deps
+        if name in names
+    ]
+    where = "nor is it a declared dependency of the step that returned this graph"
+    return f"the returned graph has {len(found)} fault(s): {'; '.join(found)}; {where}"

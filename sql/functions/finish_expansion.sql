@@ -1,0 +1,77 @@
+-- Make a step the group of children that were written in this transaction (see expand and expand_map), and release those
+-- that wait for nothing.
+--
+-- p_base: ordinal of the first child. p_total: steps written. p_children: how many of them, the first, are its own children.
+-- p_returns: ordinal of the child whose result is the group's, or null.
+create or replace function finish_expansion(
+    p_step bigint, p_base integer, p_total integer, p_children integer, p_returns integer
+) returns void
+language plpgsql
+set search_path from current
+as $$
+declare
+    moment   timestamptz := clock_timestamp();
+    released record;
+    doomed   bigint[] := '{}';
+    root     bigint;
+    applied  record;
+begin
+    -- executing -> suspended
+    with ended as (
+        delete from queue q where q.step_id = p_step
+     returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool
+    )
+    update steps s
+       set state = 'suspended',
+           pending = p_children,
+           first_child = p_base,
+           children = p_children,
+           returns = p_returns,
+           grouping = coalesce(s.grouping, 'graph'),
+           slots = s.concurrency - least(s.concurrency, p_children),
+           next_child = least(s.concurrency, p_children),
+           outcome = 'expanded',
+           token = e.token,
+           attempt = e.attempt,
+           attempted_at = e.attempted_at,
+           pool = e.pool,
+           refusals = 0,
+           reason = null
+      from ended e
+     where s.id = e.step_id;
+
+    -- What depends on a step outside that ended unfavourably, and does not ignore it, ends at once.
+    for root in
+        select d.id
+          from steps d
+         where d.id = any(array(
+                   select sibling_of(p_step, o.ordinal)
+                     from steps c
+                    cross join lateral unnest(c.dependencies) as o(ordinal)
+                    where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
+                      and o.ordinal < p_base
+               ))
+           and d.state in ('cancelled', 'discarded', 'skipped')
+         order by d.state = 'skipped', d.id
+    loop
+        doomed := doomed || doom(root, moment);
+    end loop;
+
+    select r.queues, r.counts
+      into released
+      from release(
+               array(
+                   select c.id
+                     from steps c
+                    where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
+                      and c.state = 'queued'
+               ),
+               moment
+           ) as r;
+    perform announce(released.queues, released.counts);
+    if cardinality(doomed) > 0 then
+        select c.queues, c.counts into applied from conclude(doomed, moment, false) as c;
+        perform announce(applied.queues, applied.counts);
+        update workflows w set failed = unforgiven(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
+    end if;
+end $$;
