@@ -79,7 +79,7 @@ class Outcome:
 
     kind: Kind
     detail: str | None = None
-    """The result as JSON if it completed, the graph if it expanded, else plain text: the error, the reason, the cause."""
+    """Of one that completed the result as JSON, of one that expanded the graph, else text: the error, the reason."""
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
