@@ -112,6 +112,9 @@ _GRACE_HELP = "how long running steps may go on after the first signal (default:
 def _add_show(commands: _Commands) -> None:
     command = _command(commands, "show", "draw a workflow's steps with states, attempts, durations and errors")
     command.add_argument("id", metavar="ID", help="the workflow's id")
+    command.add_argument(
+        "--open", metavar="STEP", action="append", default=[], help="draw the children of this group; may be repeated"
+    )
     command.add_argument("--all", action="store_true", help="draw every step, however many there are")
     _add_address(command)
     command.set_defaults(run=_in_loop(showing.show))

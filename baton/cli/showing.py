@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -27,7 +29,7 @@ async def show(arguments: argparse.Namespace) -> None:
         status = await run.status()
         # Durations of what still runs are by the clock that wrote when it began.
         now = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
-    print_lines(drawing(arguments.id, status, tree(steps, is_folded=not arguments.all), now))
+    print_lines(drawing(arguments.id, status, tree(steps, opened=arguments.open, is_folded=not arguments.all), now))
 
 
 def drawing(workflow_id: str, status: Status, lines: Sequence[Line], now: datetime) -> Iterator[Sequence[Piece]]:
@@ -46,6 +48,9 @@ def drawing(workflow_id: str, status: Status, lines: Sequence[Line], now: dateti
                 yield from _step_lines(line, width, now)
             case FoldLine():
                 yield _fold_line(line)
+    if closed := [line.step.name for line in lines if isinstance(line, StepLine) and line.is_closed]:
+        yield []
+        yield [Piece(f"--open {shlex.quote(closed[0])} draws what is in it", "dim")]
 
 
 def _name(line: Line) -> str:
@@ -54,13 +59,13 @@ def _name(line: Line) -> str:
 
 def _step_lines(line: StepLine, width: int, now: datetime) -> Iterator[Sequence[Piece]]:
     step = line.step
-    facts = [_attempts(step).ljust(6), _time(step, now).ljust(10), _after(line.after)]
+    facts = [_attempts(step).ljust(6), _time(step, now).ljust(10), _children(line), _after(line.after)]
     yield [
         Piece(line.rails, "dim"),
         Piece(step.name.ljust(width - len(line.rails))),
         Piece("  "),
         state(step.state, 10),
-        Piece("  " + " ".join(facts)),
+        Piece("  " + " ".join(fact for fact in facts if fact)),
     ]
     if remark := _remark(step):
         yield [Piece(line.rails_below, "dim"), Piece(f"! {remark}", "yellow")]
@@ -76,7 +81,23 @@ def _fold_line(line: FoldLine) -> Sequence[Piece]:
     ]
 
 
+def _children(line: StepLine) -> str:
+    """What is in a group, by state; of one that is drawn open, only what it is."""
+    step = line.step
+    if step.grouping is None:
+        return ""
+    bound = f", {step.concurrency} at a time" if step.concurrency is not None else ""
+    what = {"map": f"map of {len(step.children):,}", "workflow": "workflow", "graph": "graph"}[step.grouping]
+    if step.grouping == "map" and not step.children:
+        what = "map"
+    counts = Counter(child.state for child in step.children)
+    return f"{what}{bound}{f': {summed(counts)}' if line.is_closed else ''}"
+
+
 def _attempts(step: StepRecord) -> str:
+    # A group that came into being with its children makes none.
+    if step.grouping == "workflow":
+        return ""
     return f"{step.attempt}/{step.max_attempts}" if step.attempt else ""
 
 

@@ -15,7 +15,7 @@ declare
 begin
     select s.name, s.state, s.reason, s.dependents into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
-    why := format('step ''%s'' upstream was %s', root.name, root.state) || coalesce(': ' || root.reason, '');
+    why := left(format('step ''%s'' upstream was %s', root.name, root.state) || coalesce(': ' || root.reason, ''), 2000);
 
     doomed := array(
         with recursive below(id) as (
