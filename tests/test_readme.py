@@ -60,7 +60,8 @@ def test_the_lifespan_begins_and_ends(database, tmp_path):
 
         asyncio.run(main())
     """
-    (tmp_path / "app.py").write_text(blocks("python")[1] + textwrap.dedent(use))
+    (source,) = [block for block in blocks("python") if "FastAPI" in block]
+    (tmp_path / "app.py").write_text(source + textwrap.dedent(use))
 
     assert succeeded(python("app.py", cwd=tmp_path, database=database)) == "begun\n"
 

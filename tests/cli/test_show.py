@@ -128,3 +128,27 @@ async def test_a_named_workflow_is_shown_with_its_name(engine, database, tmp_pat
 
 def test_nothing_is_created_by_looking(empty_database, tmp_path):
     assert "has no schema 'baton'" in refused(baton("show", "w", cwd=tmp_path, database=empty_database))
+
+
+def children(*states):
+    return [step(f"a[{n}]", state=state) for n, state in enumerate(states)]
+
+
+def test_a_closed_group_says_how_many_children_are_in_which_state():
+    many = children(*["completed"] * 1_200, *["executing"] * 50)
+    assert shown(step("a", state="suspended"), grouping="map", concurrency=50, children=many) == [
+        "a suspended 1/20 map of 1,250, 50 at a time: 50 executing, 1200 completed",
+        "",
+        "--open a draws what is in it",
+    ]
+
+
+def test_an_open_group_says_what_it_is():
+    assert shown(step("a"), grouping="workflow", children=children("completed")) == [
+        "a completed workflow",
+        "┊ a[0] completed 1/20",
+    ]
+
+
+def test_a_map_that_has_not_come_apart_is_a_map():
+    assert shown(step("a", state="available"), attempt=0, grouping="map") == ["a available map"]

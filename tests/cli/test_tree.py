@@ -11,7 +11,7 @@ from baton.cli.tree import DEEPEST, FoldLine, StepLine, tree
 from baton.records import StepRecord
 
 
-def step(name, *dependencies, state="completed", errors=()):
+def step(name, *dependencies, state="completed", errors=(), grouping=None, children=()):
     return StepRecord(
         name=name,
         state=state,
@@ -30,6 +30,8 @@ def step(name, *dependencies, state="completed", errors=()):
         scheduled_at=None,
         attempted_at=None,
         finished_at=None,
+        grouping=grouping,
+        children=children,
     )
 
 
@@ -144,3 +146,48 @@ def test_ten_thousand_steps_are_drawn_in_little_time_and_space(steps):
     assert time.monotonic() - began < 3
     assert len(lines) == 10_000
     assert sum(len(line) for line in lines) < 2_000_000
+
+
+def of_children(count, grouping, name="g"):
+    pattern = f"{name}[{{}}]" if grouping == "map" else f"{name}/{{}}"
+    return step(name, grouping=grouping, children=[step(pattern.format(n)) for n in range(count)])
+
+
+def test_a_map_is_one_line_until_it_is_opened():
+    group = of_children(3, "map")
+    assert [line.is_closed for line in tree([group])] == [True]
+    assert names(tree([group], opened=["g"])) == ["g", "g[0]", "g[1]", "g[2]"]
+    assert names(tree([group], opened=["g[1]"])) == ["g", "g[0]", "g[1]", "g[2]"]
+    assert names(tree([group], opened=["other"])) == ["g"]
+
+
+def test_a_small_workflow_is_drawn_open_and_a_large_one_is_not():
+    assert len(tree([of_children(10, "workflow")])) == 11
+    assert len(tree([of_children(11, "graph")])) == 1
+    assert len(tree([of_children(11, "graph")], is_folded=False)) == 12
+
+
+def test_children_have_rails_of_their_own_before_what_depends_on_the_group():
+    inner = step("g/h", grouping="workflow", children=[step("g/h/x"), step("g/h/y", "g/h/x", "a")])
+    group = step("g", "a", grouping="workflow", children=[inner, step("g/z", "g/h")])
+    lines = tree([step("a"), group, step("after", "g")])
+    assert [f"{line.rails}{line.step.name}" for line in lines] == [
+        "a",
+        "└─ g",
+        "   ┊  g/h",
+        "   ┊  ┊  g/h/x",
+        "   ┊  ┊  └─ g/h/y",
+        "   ┊  └─ g/z",
+        "   └─ after",
+    ]
+
+
+def test_nested_groups_are_drawn_without_recursion():
+    group = step("x")
+    for _ in range(2_000):
+        group = step("g", grouping="graph", children=[group])
+    assert len(tree([group])) == 2_001
+
+
+def names(lines):
+    return [line.step.name for line in lines]

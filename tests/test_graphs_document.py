@@ -1,0 +1,36 @@
+"""What docs/graphs.md shows is true: its Python runs, and its tables say what happens."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from baton import WorkerPool
+from tests.cli.command import ROOT
+
+TEXT = (ROOT / "docs" / "graphs.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_python_runs_and_its_workflow_is_valid(number):
+    names: dict[str, object] = {"__name__": f"block {number}"}
+    exec(BLOCKS[number], names)
+    if "flow" in names:
+        assert len(names["flow"].validate()) > 2
+
+
+async def test_the_folder_walk_counts_files(engine, tmp_path):
+    (walk,) = [block for block in BLOCKS if "count_files" in block]
+    names: dict[str, object] = {"__name__": "walk"}
+    exec(walk, names)
+    for name in ("a", "b/c", "b/d/e"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    async with WorkerPool(engine):
+        run = await names["count_files"].new(str(tmp_path)).insert()
+        assert await run.result(timeout=30) == 3
