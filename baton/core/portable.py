@@ -21,4 +21,4 @@ def portable(spec: WorkflowSpec, limits: Limits) -> str:
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
     fields = {field: getattr(spec, field) for field in spec.__dataclass_fields__}
-    return msgspec.json.encode({"format": FORMAT, **fields}).decode()
+    return msgspec.json.encode({"format": FORMAT, **fields, "steps": list(spec.steps)}).decode()
