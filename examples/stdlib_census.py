@@ -1,4 +1,5 @@
-"""A census of Python's standard library: one step a package, each in a worker process, and one that joins them.
+"""A census of Python's standard library: a map with one child a package, each in a worker process, and a step that
+joins.
 
     python examples/stdlib_census.py [another folder of packages]
 
@@ -18,7 +19,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from baton import Baton, Engine, WorkerPool, result_of, worker
+from baton import Baton, Engine, WorkerPool, each, result_of, worker
 
 
 @dataclass
@@ -49,9 +50,8 @@ def count(package: str) -> Count:
 
 
 @worker(queue="census")
-def join(packages: list[str], counts: list[Count]) -> list[Count]:
-    """The largest package first; all of them, or the step fails."""
-    assert len(counts) == len(packages)
+def join(counts: list[Count]) -> list[Count]:
+    """The largest package first."""
     return sorted(counts, key=lambda one: -one.lines)
 
 
@@ -90,14 +90,13 @@ def print_report(counts: list[Count], slots: int, seconds: float) -> None:
 
 
 async def main(library: str) -> None:
-    packages = list_packages(library)
     for slots in (1, os.cpu_count() or 2):
-        census = Baton.new(workflow_name="census").add("packages", list_packages.new(library))
-        for package in packages:
-            census.add(Path(package).name, count.new(package), deps=["packages"])
-        counts = [result_of(Path(package).name) for package in packages]
-        census.add("census", join.new(packages=result_of("packages"), counts=counts))
-
+        census = (
+            Baton.new(workflow_name="census")
+            .add("packages", list_packages.new(library))
+            .add("counts", count.new(each(result_of("packages"))))
+            .add("census", join.new(result_of("counts")))
+        )
         async with Engine() as engine, WorkerPool(engine, queues={"census": 2 * slots}, processes=slots):
             began = time.monotonic()
             run = await census.insert()

@@ -15,7 +15,14 @@ def run_example(name, *arguments, **given):
 
 
 def test_every_example_is_run_here():
-    tested = {"stdlib_census.py", "compare_pages.py", "transactional_insert.py", "orders"}  # the last by test_orders.py
+    tested = {
+        "stdlib_census.py",
+        "compare_pages.py",
+        "hash_folder.py",
+        "longest_functions.py",
+        "transactional_insert.py",
+        "orders",  # by test_orders.py
+    }
 
     assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == tested
 
@@ -35,6 +42,35 @@ def test_the_census_agrees_with_a_plain_loop(database, tmp_path):
         == 2
     )
     assert int(re.search(r"(\d+) packages, 1 of 1 process", said)[1]) >= 100
+
+
+def test_a_folder_is_walked_by_graphs_as_by_recursion(database, tmp_path):
+    root = tmp_path / "root"
+    for name in ("a", "empty/", "b/c", "b/[odd]/d", "b/e/f/g"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text(name)
+
+    said = run_example("hash_folder.py", str(root), cwd=tmp_path, database=database)
+
+    assert said.startswith("4 files, ")
+    assert "plain recursion says the same" in said
+
+
+def test_packages_and_their_files_are_a_map_of_a_map(database, tmp_path):
+    library = tmp_path / "library"
+    for package, sizes in {"one": [3, 5], "two": [4], "broken": [2, 0]}.items():
+        (library / package).mkdir(parents=True)
+        (library / package / "__init__.py").write_text("")
+        for size in sizes:
+            source = "def f():\n" + "    x = 1\n" * (size - 1) if size else "def ("
+            (library / package / f"m{size}.py").write_text(source)
+
+    said = run_example("longest_functions.py", str(library), cwd=tmp_path, database=database)
+
+    assert re.findall(r"(\w+) +(\d+) lines: f in (\w+).py", said) == [("one", "5", "m5"), ("two", "4", "m4")]
+    # The file that cannot be parsed, the map of its package's files, the package, and the map of packages.
+    assert "4 steps discarded" in said
 
 
 def test_the_pages_are_compared(database, tmp_path):

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from baton import Baton, Snooze, each, result_of, worker
+from baton.core.fitting import misfit
+from baton.errors import InvalidWorkflow
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+
+
+@dataclass
+class Order:
+    id: int
+
+
+class Row(TypedDict):
+    id: int
+
+
+class Point(msgspec.Struct, array_like=True):
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (list[str], int),
+        (int, str),
+        (str, list[str]),
+        (None, int),
+        (bool, int),
+        (dict[str, int], list[int]),
+        (Order, str),
+        (Row, int),
+        (Colour, int),
+        (Size, str),
+        (Literal["a"], int),
+        (datetime, bool),
+        (UUID, int),
+        (Path, list[str]),
+        (int | None, str),
+        (list[str], list[int]),
+        (list[list[str]], list[list[int]]),
+        (tuple[str, ...], list[int]),
+        (dict[str, str], Mapping[str, int]),
+        (list[str], Sequence[int] | None),
+        (Annotated[str, "x"], int),
+    ],
+)
+def test_what_can_never_fit_is_told(given: Any, wanted: Any) -> None:
+    assert misfit(given, wanted) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (int, int),
+        (int, float),
+        (float, int),
+        (Any, int),
+        (list[str], Any),
+        (list, list[int]),
+        (list[Any], list[int]),
+        (str | None, str),
+        (int | str, str),
+        (str, datetime),
+        (str, UUID),
+        (str, Colour),
+        (int, Size),
+        (int, Decimal),
+        (Decimal, float),
+        (datetime, str),
+        (Path, str),
+        (Order, dict[str, Any]),
+        (Row, Order),
+        (dict[str, int], Order),
+        (set[int], list[int]),
+        (tuple[int, str], list[int]),
+        (list[int], list[float]),
+        (Point, list[int]),
+        (object, int),
+        (list[int] | None, list[int]),
+    ],
+)
+def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
+    assert misfit(given, wanted) is None
+
+
+@pytest.fixture
+def texts(own_workers):
+    @worker
+    async def texts() -> list[str] | Snooze:
+        return []
+
+    return texts
+
+
+@pytest.fixture
+def half(own_workers):
+    @worker
+    async def half(number: int, other: Any = None) -> float:
+        return number / 2
+
+    return half
+
+
+def told(baton: Baton) -> list[str]:
+    with pytest.raises(InvalidWorkflow) as caught:
+        baton.validate()
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_a_result_passed_where_it_cannot_fit_is_a_fault(texts, half) -> None:
+    assert told(Baton.new().add("t", texts.new()).add("h", half.new(result_of("t")))) == [
+        "step 'h' takes the result of 't', list[str], as its parameter 'number', which is int"
+    ]
+
+
+def test_through_each_the_items_are_looked_at(texts, half) -> None:
+    assert told(Baton.new().add("t", texts.new()).add("h", half.new(each(result_of("t"))))) == [
+        "step 'h' takes an item of the result of 't', str, as its parameter 'number', which is int"
+    ]
+
+
+def test_each_of_what_is_no_list_is_a_fault(half) -> None:
+    flow = Baton.new().add("a", half.new(1)).add("b", half.new(each(result_of("a"))))
+    assert told(flow) == ["step 'b' takes an item of the result of 'a', float, as its parameter 'number', which is int"]
+
+
+def test_a_map_results_in_a_list_of_what_its_children_do(half) -> None:
+    flow = Baton.new().add("m", half.new(each([1, 2])))
+    assert told(flow.add("h", half.new(result_of("m")))) == [
+        "step 'h' takes the result of 'm', list[float], as its parameter 'number', which is int"
+    ]
+
+
+def test_a_workflow_results_in_what_it_returns(texts, half) -> None:
+    inner = Baton.new().add("t", texts.new()).add("h", half.new(1)).returns("t")
+    assert told(Baton.new().add("in", inner).add("h", half.new(result_of("in")))) == [
+        "step 'h' takes the result of 'in', list[str], as its parameter 'number', which is int"
+    ]
+
+
+def test_what_is_not_annotated_or_stands_inside_an_argument_is_unknown(texts, half) -> None:
+    @worker
+    async def untyped():
+        return 1
+
+    inner = Baton.new().add("t", texts.new()).add("h", half.new(1))
+    (
+        Baton.new()
+        .add("u", untyped.new())
+        .add("t", texts.new())
+        .add("in", inner)
+        .add("a", half.new(result_of("u")))
+        .add("b", half.new(1, other=[result_of("t")]))
+        .add("c", half.new(result_of("in")))
+        .validate()
+    )
