@@ -18,6 +18,7 @@
     │   └── StepSkipped
     ├── RetryRefused                      steps that would run again are executing
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
+    ├── NoTransaction                     a session in AUTOCOMMIT was given as using=
     ├── NoEngine                          nothing says which database to use
     ├── EngineClosed                      the engine was not entered, or was left
     ├── WrongEventLoop                    the engine belongs to another event loop
@@ -218,6 +219,15 @@ class TransactionStillOpen(BatonError):
             f"workflow {workflow_id!r} was inserted in your transaction, which is still open, so no worker can see "
             f"it; commit first, then wait"
         )
+
+
+class NoTransaction(BatonError):
+    """Raised when a session of SQLAlchemy's that is in AUTOCOMMIT is given as `using`; nothing was written."""
+
+    says = (
+        "this session or connection is in AUTOCOMMIT, so there is no transaction for the workflow to belong to: use "
+        "one with another isolation level, or leave out using="
+    )
 
 
 class NoEngine(BatonError):

@@ -7,13 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-from asyncpg.pool import PoolConnectionProxy
-
 from baton.core.limits import Limits
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.channel import Notice, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import Replayed, replayed
+from baton.database.joining import Asyncpg, Joined, joined
 from baton.database.reads import FINAL_STEP_STATES, Ended
 from baton.database.rows import Inserted, Watched
 from baton.database.store import STEPS_PER_CALL, Store
@@ -33,7 +31,7 @@ from baton.records import InsertedStep, Results, Status, StepRecord, records
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
-    from baton.database.connections import Connection
+    from baton.database.joining import Joinable
 
 REPLAY_SECONDS = 30.0
 
@@ -49,7 +47,7 @@ class Run:
         self.id = workflow_id
         self._engine = using
         self._steps: Sequence[StepSpec] = ()
-        self._transaction: Connection | None = None
+        self._caller: Joined | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
@@ -207,7 +205,7 @@ class Run:
 
     async def _demand_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
-            if self._transaction is not None and _is_open(self._transaction):
+            if self._caller is not None and self._caller.is_open():
                 raise TransactionStillOpen(self.id)
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:
@@ -234,12 +232,13 @@ class _Ear:
                 pass
 
 
-async def insert_workflow(spec: WorkflowSpec, using: Engine | Connection | None) -> Run:
+async def insert_workflow(spec: WorkflowSpec, using: Engine | Joinable | None) -> Run:
     """Insert a checked workflow in one transaction, or nothing of it.
 
     Raises:
         InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
+        TypeError, NoTransaction: see `joined`.
     """
     match using:
         case None | Engine():
@@ -247,21 +246,23 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | Connection | None)
             _demand_within(engine.limits, spec)
             inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
             run = Run(spec.id, engine)
-        case asyncpg.Connection() | PoolConnectionProxy():
-            entered = entered_engine()
-            _demand_within(entered.limits if entered else Limits(), spec)
-            inserted = await _insert_within(spec, using, entered.schema if entered else "baton")
-            run = Run(spec.id, entered)
-            run._transaction = using
         case _:
-            raise TypeError(
-                f"using= takes an Engine or an asyncpg connection, not {type(using).__name__}; of another driver's "
-                f"session take the asyncpg connection beneath it"
-            )
+            caller = await joined(using)
+            entered = entered_engine()
+            _demand_within(limits_here(), spec)
+            inserted = await caller.insert(spec, entered.schema if entered else "baton")
+            run = Run(spec.id, entered)
+            run._caller = caller
     if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
         raise WorkflowExists(spec.id)
     run._steps = spec.steps
     return run
+
+
+def limits_here() -> Limits:
+    """Return the limits of the engine entered last, or the usual ones if none is."""
+    entered = entered_engine()
+    return entered.limits if entered else Limits()
 
 
 def _demand_within(limits: Limits, spec: WorkflowSpec) -> None:
@@ -273,20 +274,4 @@ async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
         return await Store(engine.connections, engine.schema).insert_workflow(spec)
     async with engine.connections.acquire() as connection:
-        return await _insert_within(spec, connection, engine.schema)
-
-
-async def _insert_within(spec: WorkflowSpec, connection: Connection, schema: str) -> Inserted:
-    store = Store(connection, schema)
-    if connection.is_in_transaction() or len(spec.steps) <= STEPS_PER_CALL:
-        return await store.insert_workflow(spec)
-    async with connection.transaction():
-        return await store.insert_workflow(spec)
-
-
-def _is_open(connection: Connection) -> bool:
-    """Tell whether the caller's connection is in a transaction still; one given back to its pool is in none."""
-    try:
-        return connection.is_in_transaction()
-    except asyncpg.InterfaceError:
-        return False
+        return await Asyncpg(connection).insert(spec, engine.schema)

@@ -19,15 +19,16 @@ from baton.core.binding import Binding, EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, Seconds, job_options, worker_options
+from baton.core.portable import portable
 from baton.core.references import to_json
 from baton.core.retry import Backoff, as_backoff
 from baton.core.spec import MapSpec, OutwardSpec, StepSpec, WorkflowSpec
 from baton.errors import ArgumentsDoNotFit, InvalidOption, InvalidWorkflow
 from baton.faults import ArgumentNotJSON, Fault, UnknownDependency
-from baton.run import Run, insert_workflow
+from baton.run import Run, insert_workflow, limits_here
 
 if TYPE_CHECKING:
-    from baton.database.connections import Connection
+    from baton.database.joining import Joinable
     from baton.engine import Engine
 
 Executor = Literal["async", "thread", "process"]
@@ -198,7 +199,11 @@ class Job:
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
         return WorkflowSpec(str(uuid.uuid4()), None, written, debug=False, meta=None, steps=(step,))
 
-    async def insert(self, using: Engine | Connection | None = None) -> Run:
+    def to_json(self) -> str:
+        """Return a workflow of this one step as JSON text; see `Baton.to_json`. Raises `InvalidWorkflow`."""
+        return portable(self.spec(), limits_here())
+
+    async def insert(self, using: Engine | Joinable | None = None) -> Run:
         """Insert a workflow of this one step and return its run; `using` is as in `Baton.insert`.
 
         Raises `InvalidWorkflow`.

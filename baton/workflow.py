@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from baton.core import codec
 from baton.core.expansion import Expandable, Expansion
 from baton.core.names import checked_name, checked_text, normalised
+from baton.core.portable import portable
 from baton.core.spec import WorkflowSpec
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.faults import MetaNotJSON
 from baton.layout import Added, Draft, Layout
-from baton.run import Run, insert_workflow
+from baton.run import Run, insert_workflow, limits_here
 from baton.worker import Flags, Job, Worker
 
 if TYPE_CHECKING:
-    from baton.database.connections import Connection
+    from baton.database.joining import Joinable
     from baton.engine import Engine
 
 
@@ -129,14 +130,25 @@ class Baton(Expandable):
         layout = Layout(self._draft, is_open=True)
         return Expansion(tuple(layout.specs()), layout.children, layout.returns)
 
-    async def insert(self, using: Engine | Connection | None = None) -> Run:
+    def to_json(self) -> str:
+        """Return the workflow as JSON text, for connections that `insert` does not take: synchronous ones above all.
+
+        Any driver inserts it with `select * from baton.insert_workflow_json($1)`, in its own transaction. The function
+        returns `key`, `id` and `is_new`, which is false if the id exists with the same graph; if it exists with another
+        one, it raises a unique violation. Raises `InvalidWorkflow`.
+        """
+        return portable(self.spec(), limits_here())
+
+    async def insert(self, using: Engine | Joinable | None = None) -> Run:
         """Validate the workflow, write it in one transaction or not at all, and return its run.
 
-        `using` is an `Engine`; left out, the one entered last; or the caller's own connection: then the workflow
-        commits or rolls back with the caller's transaction, and nothing is retried. An id that exists gives the run
-        that exists if the graph is the same.
+        `using` is an `Engine`; left out, the one entered last; or the caller's own asyncpg connection, asynchronous
+        psycopg connection, or SQLAlchemy `AsyncSession` or `AsyncConnection`: then the workflow commits or rolls back
+        with the caller's transaction, and nothing is retried. An id that exists gives the run that exists if the graph
+        is the same.
 
-        Raises `InvalidWorkflow`, and `WorkflowExists` if the id belongs to another graph.
+        Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `NoTransaction` if the session is
+        in AUTOCOMMIT.
         """
         return await insert_workflow(self.spec(), using)
 

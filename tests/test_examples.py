@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
-import sys
 
-import httpx
-
-from tests.cli.command import DEADLINE_SECONDS, ROOT, environment, python, succeeded
+from tests.cli.command import ROOT, python, succeeded
 from tests.cli.library import counted_plainly, library_in
 
 EXAMPLES = ROOT / "examples"
@@ -26,10 +21,10 @@ def test_every_example_is_run_here():
         "hash_folder.py",
         "longest_functions.py",
         "transactional_insert.py",
-        "fastapi_app.py",
+        "orders",  # by test_orders.py
     }
 
-    assert {path.name for path in EXAMPLES.glob("*.py")} == tested
+    assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == tested
 
 
 def test_the_census_agrees_with_a_plain_loop(database, tmp_path):
@@ -89,25 +84,3 @@ def test_an_order_that_is_rolled_back_has_no_workflow(database, tmp_path):
     said = run_example("transactional_insert.py", database, cwd=tmp_path)
 
     assert said == "shipped order 1\nrolled back: the card was refused\n1 order, 1 workflow\n"
-
-
-def test_the_application_takes_orders_over_http_and_ends_well(database, tmp_path):
-    command = ["uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=tmp_path, env=environment(database), stderr=subprocess.PIPE, text=True
-    ) as server:
-        try:
-            address = next(found[1] for line in server.stderr if (found := re.search(r"running on (\S+)", line)))
-            with httpx.Client(base_url=address, timeout=DEADLINE_SECONDS, trust_env=False) as client:
-                ordered = client.post("/reports", params={"title": "hello durable world"})
-                report = client.get(f"/reports/{ordered.json()['id']}")
-                missing = client.get("/reports/none")
-        finally:
-            server.send_signal(signal.SIGTERM)
-            rest = server.stderr.read()
-        assert server.wait(DEADLINE_SECONDS) in (0, -signal.SIGTERM), rest
-
-    assert ordered.status_code == 202
-    assert report.json() == {"report": "Hello Durable World"}
-    assert (missing.status_code, missing.json()["detail"].split(";")[0]) == (404, "there is no workflow 'none'")
-    assert "Application shutdown complete" in rest

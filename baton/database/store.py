@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -11,7 +10,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from baton.core.expansion import Expansion
-from baton.core.spec import FamilySpec, MapSpec, StepSpec, WorkflowSpec
+from baton.core.portable import grouping
+from baton.core.spec import StepSpec, WorkflowSpec
 from baton.database.migrate import quoted
 from baton.database.rows import (
     Advanced,
@@ -222,20 +222,8 @@ def _columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
         [_ordinals(step.dependents) for step in steps],
         [_ordinals(step.inputs) if step.inputs else None for step in steps],
         [step.parent for step in steps],
-        [_group(step) for step in steps],
+        [grouping(step) for step in steps],
     )
-
-
-def _group(step: StepSpec) -> str | None:
-    """Return what makes a step a group, as JSON; see sql/functions/write_steps.sql."""
-    match step:
-        case StepSpec(family=FamilySpec() as family):
-            return _json({"kind": "workflow"} | asdict(family))
-        case StepSpec(map=MapSpec() as items):
-            part = {"each": items.each, "references": items.references}
-            return _json({"kind": "map", "concurrency": items.concurrency, "child_inputs": items.inputs, "map": part})
-        case _:
-            return None
 
 
 def _json(value: object) -> str | None:

@@ -69,6 +69,22 @@ async def test_only_a_client_inserts(roles: Roles, part: str) -> None:
             await granted.new().insert(engine)
 
 
+async def test_a_client_inserts_with_any_driver(roles: Roles, connection: asyncpg.Connection) -> None:
+    stranger = await asyncpg.connect(roles.client)
+    await stranger.execute("select baton.insert_workflow_json($1)", granted.new().to_json())
+    await stranger.close()
+
+    assert await connection.fetchval("select count(*) from steps") == 1
+
+
+@pytest.mark.parametrize("part", ["worker", "viewer"])
+async def test_only_a_client_inserts_with_any_driver(roles: Roles, part: str) -> None:
+    other = await asyncpg.connect(getattr(roles, part))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await other.execute("select baton.insert_workflow_json($1)", granted.new().to_json())
+    await other.close()
+
+
 @pytest.mark.parametrize("part", ["worker", "viewer"])
 async def test_only_a_client_cancels(roles: Roles, part: str) -> None:
     async with Engine(roles.client) as client, Engine(getattr(roles, part)) as engine:

@@ -1,0 +1,75 @@
+"""Baton in an aiohttp application: engine and pool live as long as it does, and handlers find the engine in it.
+
+app.cleanup_ctx.append(baton_context(Engine()))
+app.on_shutdown.append(end_streams)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, suppress
+
+from aiohttp import web
+
+from baton.contrib.events import HEADERS, Streams, server_sent_events
+from baton.engine import Engine, entered_engine
+from baton.errors import NoEngine
+from baton.pool import WorkerPool
+from baton.run import Run
+
+ENGINE = web.AppKey("baton_engine", Engine)
+"""Where the engine is: `request.config_dict[ENGINE]`, in the application itself `app[ENGINE]`."""
+_STREAMS = web.AppKey("baton_streams", Streams)
+
+
+def baton_context(
+    engine: Engine | None = None, *, pool: WorkerPool | None = None
+) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Return a member of `cleanup_ctx` that opens the engine and, if one is given, runs a worker pool in this process.
+
+    Append it after the contexts that workers need: the pool drains before what was entered earlier is left. `engine`
+    left out is `Engine()`, which takes its address from the environment.
+
+    Raises on entry: whatever entering engine and pool raises.
+    """
+    opened = engine or Engine()
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app[ENGINE] = await stack.enter_async_context(opened)
+            app[_STREAMS] = Streams()
+            if pool is not None:
+                await stack.enter_async_context(pool)
+            yield
+
+    return context
+
+
+def engine_of(request: web.Request) -> Engine:
+    """Return the engine that the application's context opened. Raises `NoEngine`."""
+    engine: Engine | None = request.config_dict.get(ENGINE) or entered_engine()
+    if engine is None:
+        raise NoEngine("no engine is open: let the application do it with app.cleanup_ctx.append(baton_context(...))")
+    return engine
+
+
+async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
+    """Stream a workflow's progress, and return the response when it is final or the client has left.
+
+    See `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
+    """
+    response = web.StreamResponse(headers=HEADERS)
+    events = server_sent_events(run, streams=request.config_dict.get(_STREAMS))
+    # Of the client's leaving aiohttp speaks at the next write.
+    with suppress(ConnectionResetError):
+        await response.prepare(request)
+        async with aclosing(events):
+            async for event in events:
+                await response.write(event)
+    return response
+
+
+async def end_streams(app: web.Application) -> None:
+    """End the open streams: to be called by `on_shutdown`, since aiohttp waits for open responses afterwards."""
+    if _STREAMS in app:
+        app[_STREAMS].end()

@@ -1,0 +1,119 @@
+"""Baton in a FastAPI application: engine and pool live as long as it does, and handlers are given the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI
+from fastapi.requests import HTTPConnection, Request
+from fastapi.responses import StreamingResponse
+
+from baton.contrib.events import HEADERS, Streams, server_sent_events
+from baton.engine import Engine, entered_engine
+from baton.errors import BatonError, NoEngine
+from baton.pool import WorkerPool
+from baton.run import Run
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+
+
+def baton_lifespan(
+    engine: Engine | None = None, *, pool: WorkerPool | None = None, lifespan: Lifespan | None = None
+) -> Lifespan:
+    """Return a lifespan that opens the engine and, if one is given, runs a worker pool in this process.
+
+    Args:
+        engine: left out, `Engine()`, which takes its address from the environment.
+        pool: left out, steps are run by other processes, as those of `baton worker`.
+        lifespan: the application's own. It is entered with the engine open, and left after the pool has drained, so
+            that workers may use what it holds. What it yields is the application's state as ever.
+
+    Raises on entry: BatonError if it is entered already, and whatever entering engine and pool raises.
+    """
+    opened = engine or Engine()
+    is_entered = False
+
+    @asynccontextmanager
+    async def entered(app: FastAPI) -> AsyncIterator[Any]:
+        nonlocal is_entered
+        if is_entered:
+            raise BatonError(
+                "this lifespan is entered already; give each application, and each server that runs in this process, a "
+                "baton_lifespan(...) of its own"
+            )
+        is_entered = True
+        streams = Streams()
+        try:
+            async with AsyncExitStack() as stack:
+                app.state.baton_engine = await stack.enter_async_context(opened)
+                app.state.baton_streams = streams
+                state = await stack.enter_async_context(lifespan(app)) if lifespan else None
+                if pool is not None:
+                    await stack.enter_async_context(pool)
+                stack.enter_context(_ended_by_signals(streams))
+                yield state
+        finally:
+            is_entered = False
+
+    return entered
+
+
+def engine_of(connection: HTTPConnection) -> Engine:
+    """Return the engine that the application's lifespan opened; in one that is mounted, the engine entered last.
+
+    Raises: NoEngine
+    """
+    engine: Engine | None = getattr(connection.app.state, "baton_engine", None) or entered_engine()
+    if engine is None:
+        raise NoEngine(
+            "no engine is open: make the application with FastAPI(lifespan=baton_lifespan(...)), and in tests enter "
+            "its lifespan, as `with TestClient(app)` does"
+        )
+    return engine
+
+
+EngineDep = Annotated[Engine, Depends(engine_of)]
+"""The type of a handler's parameter that is given the engine."""
+
+
+def event_stream(request: Request, run: Run) -> StreamingResponse:
+    """Return a response that streams a workflow's progress; see `server_sent_events`.
+
+    It ends when the workflow is final, the client leaves, or the server gets SIGTERM or SIGINT.
+    """
+    streams = getattr(request.app.state, "baton_streams", None)
+    return StreamingResponse(server_sent_events(run, streams=streams), headers=HEADERS)
+
+
+@contextmanager
+def _ended_by_signals(streams: Streams) -> Iterator[None]:
+    """End the streams when the server is told to stop.
+
+    Servers leave the lifespan when the last response has ended, which a stream's does not: they would wait until their
+    own patience ends, which is for ever in uvicorn. Only the signal comes before.
+    """
+    loop = asyncio.get_running_loop()
+    replaced: dict[int, Callable[[int, FrameType | None], Any]] = {}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(streams.end)
+        replaced[number](number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Without a handler the signal ends the process, as it should.
+            if callable(handler := signal.getsignal(number)):
+                replaced[number] = handler
+                signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for ours, theirs in replaced.items():
+            if signal.getsignal(ours) is end:
+                signal.signal(ours, theirs)

@@ -1,0 +1,188 @@
+"""Following a workflow: every end is told, and nothing is asked while nothing happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+
+from baton import Baton, Engine, Run, WorkerPool, WorkflowNotFound, worker
+from baton.contrib.events import Streams, follow, server_sent_events
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+NEVER = 3600.0
+
+
+@pytest.fixture
+def held(own_workers):
+    """Workers of steps that end when the test says so."""
+    may_end: dict[str, asyncio.Event] = {}
+
+    @worker(name="held")
+    async def held(name: str) -> str:
+        await may_end.setdefault(name, asyncio.Event()).wait()
+        return name
+
+    def flow(*names: str) -> Baton:
+        flow = Baton.new(workflow_id="w")
+        for before, name in zip([None, *names], names, strict=False):
+            may_end[name] = asyncio.Event()
+            flow.add(name, held.new(name), deps=[before] if before else [])
+        return flow
+
+    flow.end = lambda name: may_end[name].set()
+    return flow
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """What the engine's readings asked for."""
+    asked = []
+    from baton.database.reads import Reads
+
+    plainly = Reads.steps
+
+    async def steps(self, workflow_id):
+        asked.append(workflow_id)
+        return await plainly(self, workflow_id)
+
+    monkeypatch.setattr(Reads, "steps", steps)
+    return asked
+
+
+def states(steps):
+    return [step.state for step in steps]
+
+
+async def test_the_end_of_each_step_is_told(engine, held):
+    run = await held("a", "b").insert()
+    async with WorkerPool(engine), aclosing(follow(run, every=NEVER)) as following:
+        await anext(following)
+        held.end("a")
+        after_a = await anext(following)
+        held.end("b")
+        after_b = [steps async for steps in following][-1]
+
+    assert states(after_a)[0] == "completed"
+    assert states(after_b) == ["completed", "completed"]
+
+
+async def test_nothing_is_asked_while_nothing_happens(engine, held, readings):
+    run = await held("a", "b").insert()
+    async with aclosing(follow(run, every=NEVER)) as following:
+        await anext(following)
+        waiting = asyncio.ensure_future(anext(following))
+        await eventually(lambda: engine.listener is not None)
+        asked_before = len(readings)
+        other = await held_elsewhere(engine)
+        assert (len(readings), waiting.done()) == (asked_before, False)
+
+        await run.cancel()
+        assert states(await waiting) == ["cancelled", "cancelled"]
+    assert len(readings) == asked_before + 1
+    assert other == "cancelled"
+
+
+async def held_elsewhere(engine):
+    """The life of another workflow, heard by the same listener."""
+
+    @worker(name="elsewhere")
+    async def elsewhere() -> None: ...
+
+    run = await elsewhere.new().insert(engine)
+    waiting = asyncio.ensure_future(run.wait(timeout=20))
+    await run.cancel()
+    return await waiting
+
+
+async def test_what_is_not_announced_is_read_after_a_while(engine, held):
+    run = await held("a").insert()
+    async with aclosing(follow(run, every=0.01)) as following:
+        assert states(await anext(following)) == ["available"]
+        async with WorkerPool(engine):
+            async for steps in following:
+                if states(steps) == ["executing"]:
+                    break
+            held.end("a")
+            assert states([steps async for steps in following][-1]) == ["completed"]
+
+
+async def test_a_large_workflow_is_followed_by_its_readings(engine, held, monkeypatch):
+    monkeypatch.setattr("baton.contrib.events.MOST_WATCHED", 1)
+    run = await held("a", "b").insert()
+    async with aclosing(follow(run, every=0.01)) as following:
+        await anext(following)
+        await run.cancel("b")
+        async for steps in following:
+            if states(steps) == ["available", "cancelled"]:
+                break
+
+
+async def test_a_listener_that_lost_its_connection_reads_again(engine, held, connection):
+    run = await held("a").insert()
+    async with aclosing(follow(run, every=NEVER)) as following:
+        await anext(following)
+        waiting = asyncio.ensure_future(anext(following))
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'baton listener' and datname = current_database()"
+        )
+        assert states(await asyncio.wait_for(waiting, 20)) == ["available"]
+
+
+async def test_without_a_listener_it_reads_as_the_engine_does(database, held):
+    async with Engine(database, transaction_pooler=True):
+        run = await held("a").insert()
+        async with aclosing(follow(run, every=NEVER)) as following:
+            await anext(following)
+            await run.cancel()
+            assert states(await anext(following)) == ["cancelled"]
+
+
+async def test_ending_the_streams_ends_it(engine, held):
+    run, streams = await held("a").insert(), Streams()
+    async with aclosing(follow(run, every=NEVER, streams=streams)) as following:
+        await anext(following)
+        waiting = asyncio.ensure_future(collect(following))
+        asyncio.get_running_loop().call_later(0.2, streams.end)
+
+        assert await asyncio.wait_for(waiting, 20) == []
+    assert [states(steps) for steps in await collect(follow(run, streams=streams))] == [["available"]]
+
+
+async def collect(following):
+    return [one async for one in following]
+
+
+async def test_whoever_stops_following_is_forgotten(engine, held):
+    run, streams = await held("a").insert(), Streams()
+    async with aclosing(follow(run, streams=streams)) as following:
+        await anext(following)
+        assert (len(streams._open), len(engine.listener._hearers)) == (1, 1)
+
+    assert (len(streams._open), len(engine.listener._hearers)) == (0, 0)
+
+
+async def test_an_unknown_workflow_is_an_error(engine):
+    with pytest.raises(WorkflowNotFound):
+        await anext(follow(Run("none")))
+
+
+async def test_a_browser_is_told_of_changes_and_the_end(engine, held):
+    run = await held("a").insert()
+    async with aclosing(server_sent_events(run, every=0.01)) as events:
+        first, second = await anext(events), await anext(events)
+        await run.cancel(reason="no\nneed")
+        rest = [event async for event in events]
+
+    kind, data, *empty = first.decode().split("\n")
+    assert (kind, empty) == ("event: steps", ["", ""])
+    told = {"name": "a", "state": "available", "attempt": 0, "reason": None}
+    assert json.loads(data.removeprefix("data: ")) == [told]
+    assert second == b": nothing new\n\n"
+    assert json.loads(rest[-2].decode().split("\n")[1].removeprefix("data: "))[0]["reason"] == "no\nneed"
+    assert rest[-1] == b'event: end\ndata: {"state": "cancelled"}\n\n'
