@@ -45,7 +45,7 @@ from baton.pool import WorkerPool
 from baton.records import InsertedStep, Status, StepRecord
 from baton.run import Run
 from baton.worker import Job, Worker, worker
-from baton.workflow import Baton
+from baton.workflow import Baton, insert_many
 
 __all__ = [
     "ArgumentsDoNotFit",
@@ -94,6 +94,7 @@ __all__ = [
     "WorkflowNotFound",
     "WrongEventLoop",
     "each",
+    "insert_many",
     "result_of",
     "worker",
 ]

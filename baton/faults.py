@@ -174,6 +174,20 @@ class TypesDoNotFit:
 
 
 @dataclass(frozen=True, slots=True)
+class EachOfNoList:
+    """What a map is to take apart can never be a list."""
+
+    step: str
+    dependency: str
+    given: str
+    """The type as it is written in the annotation."""
+
+    def __str__(self) -> str:
+        result = f"the result of {self.dependency!r}, which is {self.given} and no list"
+        return f"step {self.step!r} takes each item of {result}"
+
+
+@dataclass(frozen=True, slots=True)
 class TooManySteps:
     """The workflow has more steps than the engine's limit."""
 
@@ -207,6 +221,7 @@ Fault = (
     | NestedTooDeep
     | UnknownReturn
     | TypesDoNotFit
+    | EachOfNoList
     | UnknownDependency
     | SelfDependency
     | Cycle

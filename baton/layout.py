@@ -20,6 +20,7 @@ from baton.core.references import Placed
 from baton.core.spec import FamilySpec, OutwardSpec, Steps, StepSpec
 from baton.errors import InvalidWorkflow
 from baton.faults import (
+    EachOfNoList,
     EmptyGroup,
     EmptyWorkflow,
     EndlessGroup,
@@ -206,16 +207,13 @@ class Layout:
         parameter = str(placed.path[0])
         if dependency is None or len(placed.path) > 1:
             return
+        name, is_item = self.names[position], parameter in job.arguments.each
         given, wanted = self._result_type(dependency), job.worker.parameter_type(parameter)
-        is_item = parameter in job.arguments.each
-        parts = misfit(given, GenericAlias(list, (wanted,)) if is_item else wanted)
-        if parts is not None:
-            # What is no list at all is shown whole.
-            items = getattr(given, "__args__", ())
-            shown = items[0] if is_item and items else given
-            yield TypesDoNotFit(
-                self.names[position], parameter, placed.step, written(shown), written(wanted), is_item=is_item
-            )
+        if is_item and misfit(given, list) is not None:
+            yield EachOfNoList(name, placed.step, written(given))
+        elif misfit(given, GenericAlias(list, (wanted,)) if is_item else wanted) is not None:
+            shown = given.__args__[0] if is_item else given
+            yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
 
     def _result_type(self, position: int) -> Any:
         what = self._steps[position].what

@@ -259,6 +259,31 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | Joinable | None) -
     return run
 
 
+async def insert_workflows(specs: Sequence[WorkflowSpec], using: Engine | Joinable | None) -> list[Run]:
+    """Insert checked workflows in one transaction, or none of them; an id that comes twice, with one graph, once.
+
+    Raises: as `insert_workflow`.
+    """
+    distinct: dict[str, WorkflowSpec] = {}
+    for spec in specs:
+        if distinct.setdefault(spec.id, spec).fingerprint != spec.fingerprint:
+            raise WorkflowExists(spec.id)
+    engine = (using or default_engine()) if isinstance(using, Engine | None) else None
+    caller = await joined(using) if engine is None else None
+    entered = engine or entered_engine()
+    for spec in distinct.values():
+        _demand_within(entered.limits if entered else Limits(), spec)
+    if engine is not None:
+        await replayed(lambda: _insert_many_alone(list(distinct.values()), engine), REPLAY_SECONDS)
+    elif caller is not None:
+        await caller.insert_many(list(distinct.values()), entered.schema if entered else "baton")
+    runs = [Run(spec.id, entered) for spec in specs]
+    for run, spec in zip(runs, specs, strict=True):
+        run._steps = spec.steps
+        run._caller = caller
+    return runs
+
+
 def limits_here() -> Limits:
     """Return the limits of the engine entered last, or the usual ones if none is."""
     entered = entered_engine()
@@ -268,6 +293,11 @@ def limits_here() -> Limits:
 def _demand_within(limits: Limits, spec: WorkflowSpec) -> None:
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
+
+
+async def _insert_many_alone(specs: Sequence[WorkflowSpec], engine: Engine) -> None:
+    async with engine.connections.acquire() as connection:
+        await Asyncpg(connection).insert_many(specs, engine.schema)
 
 
 async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:

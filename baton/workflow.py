@@ -14,7 +14,7 @@ from baton.core.spec import WorkflowSpec
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.faults import MetaNotJSON
 from baton.layout import Added, Draft, Layout
-from baton.run import Run, insert_workflow, limits_here
+from baton.run import Run, insert_workflow, insert_workflows, limits_here
 from baton.worker import Flags, Job, Worker
 
 if TYPE_CHECKING:
@@ -166,6 +166,16 @@ class Baton(Expandable):
             "ignore_skipped": default.ignore_skipped,
         }
         return Flags(**(kept | _checked_flags(own)))
+
+
+async def insert_many(workflows: Iterable[Baton | Job], using: Engine | Joinable | None = None) -> list[Run]:
+    """Insert many workflows, or single jobs, in one transaction or none of them; return their runs in the same order.
+
+    For many small ones: a call and a commit for all of them. `using` is as in `Baton.insert`.
+
+    Raises `InvalidWorkflow` for the first that has faults, and `WorkflowExists` if an id belongs to another graph.
+    """
+    return await insert_workflows([workflow.spec() for workflow in workflows], using)
 
 
 def _what(step: str, what: object) -> Job | Draft:

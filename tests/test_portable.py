@@ -173,7 +173,7 @@ async def test_ten_thousand_steps_go_in_and_are_those_an_insert_writes(engine, c
 def test_every_field_is_in_the_text():
     document = json.loads(with_everything("w").to_json())
 
-    assert set(document) == {"format", *WorkflowSpec.__dataclass_fields__}
+    assert set(document) == {"format", *WorkflowSpec.__struct_fields__}
     assert {frozenset(step) for step in document["steps"]} == {
-        frozenset({*StepSpec.__dataclass_fields__, "grouping"} - {"map", "family", "outward"})
+        frozenset({*StepSpec.__struct_fields__, "grouping"} - {"map", "family", "outward"})
     }

@@ -23,7 +23,7 @@ def portable(spec: WorkflowSpec, limits: Limits) -> str:
     """Return the workflow as JSON text. Raises `InvalidWorkflow` if it is larger than the limits."""
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
-    fields = {field: getattr(spec, field) for field in spec.__dataclass_fields__}
+    fields = {field: getattr(spec, field) for field in spec.__struct_fields__}
     written = {"format": FORMAT, **fields, "steps": [_written(step) for step in spec.steps]}
     return msgspec.json.encode(written).decode()
 
@@ -42,7 +42,7 @@ def grouping(step: StepSpec) -> str | None:
 
 
 _GROUPING = {"map", "family", "outward"}
-_FIELDS = tuple([field for field in StepSpec.__dataclass_fields__ if field not in _GROUPING])
+_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field not in _GROUPING])
 
 
 def _written(step: StepSpec) -> dict[str, object]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import overload
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class MapSpec:
@@ -43,8 +45,8 @@ class OutwardSpec:
     """Of a map: those whose results a claim of a child delivers."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepSpec:
+# A struct and no dataclass, as the workflow below: made in a fifth of the time, and there may be a million of them.
+class StepSpec(msgspec.Struct, frozen=True, gc=False):
     """One step, ready to be written.
 
     Positions count from 0, in the order in which the steps were added.
@@ -112,8 +114,7 @@ class Steps(Sequence[StepSpec]):
         return map(self._make, range(self._size))
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowSpec:
+class WorkflowSpec(msgspec.Struct, frozen=True):
     """A workflow that was checked and has no fault."""
 
     id: str

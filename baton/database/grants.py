@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "viewer")
 _READS = ("workflow_of", "step_of", "sibling_of", "channel")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance"),
-    "client": ("insert_workflow", "insert_workflow_json", "cancel", "retry", "watch"),
+    "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
     "viewer": (),
 }
 

@@ -6,7 +6,7 @@ Neither SQLAlchemy nor psycopg is imported here. Whoever passes one of their obj
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -19,7 +19,7 @@ from baton.core.spec import WorkflowSpec
 from baton.database import store
 from baton.database.migrate import quoted
 from baton.database.rows import Inserted
-from baton.errors import NoTransaction
+from baton.errors import NoTransaction, WorkflowExists
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection as PsycopgConnection
@@ -36,6 +36,12 @@ class Joined(Protocol):
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         """Insert a workflow in the caller's transaction, or where there is none in one of its own."""
+
+    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+        """Insert workflows with distinct ids, all or none.
+
+        Raises: WorkflowExists for an id that belongs to another graph.
+        """
 
     def is_open(self) -> bool:
         """Tell whether the connection is in a transaction."""
@@ -79,6 +85,17 @@ class Asyncpg:
         async with self.connection.transaction():
             return await engine.insert_workflow(spec)
 
+    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+        engine = store.Store(self.connection, schema)
+        # Within the caller's transaction a savepoint: what was inserted before the one that cannot be goes again.
+        async with self.connection.transaction():
+            for part in _parts(specs):
+                if len(part[0].steps) > store.STEPS_PER_CALL:
+                    inserted = await engine.insert_workflow(part[0])
+                    _demand_same(part, {} if inserted.is_new else {part[0].id: inserted.fingerprint})
+                else:
+                    _demand_same(part, await engine.insert_workflows(part))
+
     def is_open(self) -> bool:
         try:
             return self.connection.is_in_transaction()
@@ -102,6 +119,12 @@ class Psycopg:
             key, is_new, is_same = await cursor.fetchone()
         return Inserted(key, is_new, spec.fingerprint if is_same else "another")
 
+    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+        async with self.connection.transaction():
+            for spec in specs:
+                inserted = await self.insert(spec, schema)
+                _demand_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+
     def is_open(self) -> bool:
         from psycopg.pq import TransactionStatus
 
@@ -118,9 +141,34 @@ class Sqlalchemy:
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         return await self.driver.insert(spec, schema)
 
+    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+        await self.driver.insert_many(specs, schema)
+
     def is_open(self) -> bool:
         # Not the driver's answer: after the session's end its connection is in somebody else's transaction.
         return not self.connection.closed and self.connection.in_transaction()
+
+
+def _parts(specs: Sequence[WorkflowSpec]) -> Iterator[Sequence[WorkflowSpec]]:
+    """Divide workflows so that each part has as many steps as go into one call, but at least one workflow."""
+    part: list[WorkflowSpec] = []
+    room = store.STEPS_PER_CALL
+    for spec in specs:
+        if part and len(spec.steps) > room:
+            yield part
+            part, room = [], store.STEPS_PER_CALL
+        part.append(spec)
+        room -= len(spec.steps)
+    if part:
+        yield part
+
+
+def _demand_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> None:
+    if not taken:
+        return
+    for spec in specs:
+        if taken.get(spec.id, spec.fingerprint) != spec.fingerprint:
+            raise WorkflowExists(spec.id)
 
 
 # They were looked at before, with those of the engine.

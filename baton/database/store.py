@@ -44,6 +44,7 @@ class Store:
         self.schema = schema
         prefix = quoted(schema)
         self._insert_workflow = _call(prefix, "insert_workflow", 29)
+        self._insert_workflows = _call(prefix, "insert_workflows", 28)
         self._expand = _call(prefix, "expand", 29)
         self._expand_map = _call(prefix, "expand_map", 8)
         self._advance = _call(prefix, "advance", 10)
@@ -73,6 +74,24 @@ class Store:
                 break
             key = inserted.key
         return inserted
+
+    async def insert_workflows(self, specs: Sequence[WorkflowSpec]) -> dict[str, str]:
+        """Insert many workflows with distinct ids. Returns the fingerprints of those that exist already, by id."""
+        steps = [step for spec in specs for step in spec.steps]
+        (row,) = await self.calls.fetch(
+            self._insert_workflows,
+            [spec.id for spec in specs],
+            [spec.name for spec in specs],
+            [spec.fingerprint for spec in specs],
+            [spec.debug for spec in specs],
+            [spec.meta for spec in specs],
+            [len(spec.steps) for spec in specs],
+            [spec.returns for spec in specs],
+            [number for number, spec in enumerate(specs, 1) for _ in spec.steps],
+            [ordinal for spec in specs for ordinal in range(len(spec.steps))],
+            *_columns(steps),
+        )
+        return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
         """Put a part of a graph in the place of the step whose worker returned it, the last part with all consequences.

@@ -47,8 +47,8 @@ begin
         end if;
     end if;
     perform write_steps(
-        workflow_of(p_step), base, p_first, (select s.name || '/' from steps s where s.id = p_step), (p_step & 4194303)::integer,
-        p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
+        array(select sibling_of(p_step, base + p_first + n) from generate_series(0, cardinality(p_names) - 1) as n),
+        base, (select s.name || '/' from steps s where s.id = p_step), (p_step & 4194303)::integer, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
         p_scheduled_at, p_schedule_in, p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context,
         p_dependencies, p_dependents, p_inputs, p_parents, p_groups
     );

@@ -50,7 +50,7 @@ begin
     end loop;
 
     perform write_steps(
-        key, 0, p_first, '', null, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
+        array(select step_of(key, p_first + n) from generate_series(0, cardinality(p_names) - 1) as n), 0, '', null, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
         p_scheduled_at, p_schedule_in, p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context,
         p_dependencies, p_dependents, p_inputs, p_parents, p_groups
     );

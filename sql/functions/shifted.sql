@@ -2,6 +2,6 @@
 create or replace function shifted(p_ordinals integer[], p_base integer) returns integer[]
 language sql immutable parallel safe
 return case
-           when p_base = 0 or p_ordinals is null then p_ordinals
-           else array(select o.ordinal + p_base from unnest(p_ordinals) with ordinality as o(ordinal, n) order by o.n)
+           when p_ordinals is not null then
+               array(select o.ordinal + p_base from unnest(p_ordinals) with ordinality as o(ordinal, n) order by o.n)
        end;

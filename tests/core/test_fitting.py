@@ -143,7 +143,7 @@ def test_through_each_the_items_are_looked_at(texts, half) -> None:
 
 def test_each_of_what_is_no_list_is_a_fault(half) -> None:
     flow = Baton.new().add("a", half.new(1)).add("b", half.new(each(result_of("a"))))
-    assert told(flow) == ["step 'b' takes an item of the result of 'a', float, as its parameter 'number', which is int"]
+    assert told(flow) == ["step 'b' takes each item of the result of 'a', which is float and no list"]
 
 
 def test_a_map_results_in_a_list_of_what_its_children_do(half) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
+from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
 from baton.core.spec import StepSpec, WorkflowSpec

@@ -1,0 +1,119 @@
+"""Many workflows in one call: all of them or none, each as if it had been inserted alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from baton import Baton, WorkerPool, WorkflowExists, each, insert_many, result_of, worker
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+@pytest.fixture
+def job(own_workers):
+    @worker
+    async def single(number: int = 0) -> int:
+        return number
+
+    return single
+
+
+async def test_many_workflows_and_jobs_are_inserted_at_once_and_run(engine, job):
+    flows = [
+        Baton.new(workflow_id=f"flow {n}").add("a", job.new(n)).add("b", job.new(result_of("a"))) for n in range(30)
+    ]
+    async with WorkerPool(engine):
+        runs = await insert_many([*flows, job.new(7), Baton.new().add("m", job.new(each([1, 2])))])
+        results = [await run.result(timeout=30) for run in runs]
+    assert results == [*range(30), 7, [1, 2]]
+    assert [run.id for run in runs[:2]] == ["flow 0", "flow 1"]
+    assert [step.name for step in runs[0].jobs] == ["a", "b"]
+
+
+async def test_what_is_inserted_together_is_what_is_inserted_alone(engine, connection, job):
+    @worker
+    async def numbers() -> list[int]:
+        return []
+
+    mapped = job.new(each(result_of("in")))
+
+    def flow(name):
+        inner = Baton.new().add("x", numbers.new()).add("y", job.new(), deps=["x"]).returns("x")
+        return (
+            Baton.new(workflow_id=name, workflow_name="n", meta={"a": 1}, debug=True, ignore_skipped=True)
+            .add("in", inner)
+            .add("m", mapped.with_options(concurrency=3, schedule_in=60, priority=2), deps=["in"])
+            .returns("in")
+        )
+
+    await insert_many([flow("many 1"), flow("many 2")])
+    await flow("alone").insert()
+
+    async def rows(name):
+        steps = await connection.fetch(
+            "select s.* from steps s join workflows w on workflow_of(s.id) = w.key where w.id = $1 order by s.id", name
+        )
+        (found,) = await connection.fetch("select * from workflows where id = $1", name)
+        workflow = {k: v for k, v in found.items() if k not in ("key", "id", "inserted_at")}
+        return workflow, [{k: v for k, v in step.items() if k != "id"} for step in steps]
+
+    assert await rows("many 1") == await rows("many 2") == await rows("alone")
+    entries = await connection.fetch("select workflow_of(step_id), position - scheduled_at from queue order by 1")
+    assert [entry[1].total_seconds() for entry in entries] == [0.0] * 3
+
+
+async def test_many_with_one_id_taken_by_another_graph_insert_nothing(engine, connection, job):
+    await Baton.new(workflow_id="taken").add("a", job.new(1)).insert()
+    flows = [Baton.new(workflow_id=f"{n}").add("a", job.new(n)) for n in range(5)]
+    with pytest.raises(WorkflowExists, match="taken"):
+        await insert_many([*flows, Baton.new(workflow_id="taken").add("a", job.new(2))])
+    assert await connection.fetchval("select count(*) from workflows") == 1
+    assert await connection.fetchval("select count(*) from steps") == 1
+
+
+async def test_many_may_be_inserted_again_and_hold_one_twice(engine, connection, job):
+    flows = [Baton.new(workflow_id=f"{n}").add("a", job.new(n)) for n in range(5)]
+    await insert_many(flows[:3])
+    runs = await insert_many([*flows, flows[0]])
+    assert [run.id for run in runs] == ["0", "1", "2", "3", "4", "0"]
+    assert await connection.fetchval("select count(*) from workflows") == 5
+    assert await connection.fetchval("select count(*) from queue") == 5
+    with pytest.raises(WorkflowExists):
+        await insert_many([flows[0], Baton.new(workflow_id="0").add("b", job.new(0))])
+
+
+async def test_many_join_the_callers_transaction_and_a_taken_id_leaves_it_usable(engine, connection, job):
+    await Baton.new(workflow_id="taken").add("a", job.new(1)).insert()
+    async with connection.transaction():
+        with pytest.raises(WorkflowExists):
+            await insert_many(
+                [Baton.new(workflow_id="x").add("a", job.new(1)), Baton.new(workflow_id="taken").add("b", job.new(1))],
+                using=connection,
+            )
+        await insert_many([Baton.new(workflow_id="y").add("a", job.new(1))], using=connection)
+    assert {row["id"] for row in await connection.fetch("select id from workflows")} == {"taken", "y"}
+
+
+async def test_two_who_insert_the_same_ones_in_another_order_both_get_through(engine, connection, job):
+    flows = [Baton.new(workflow_id=f"{n:03}").add("a", job.new(n)) for n in range(300)]
+    for _ in range(5):
+        await asyncio.gather(insert_many(flows), insert_many(flows[::-1]))
+        assert await connection.fetchval("select count(*) from steps") == 300
+        await connection.execute("truncate workflows, steps, queue")
+
+
+async def test_none_at_all_are_no_call(engine):
+    assert await insert_many([]) == []
+
+
+async def test_many_go_in_several_calls_of_one_transaction(engine, connection, job, monkeypatch):
+    monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
+    large = Baton.new()
+    for n in range(25):
+        large.add(f"{n}", job.new(n))
+    small = [Baton.new().add("a", job.new(1)).add("b", job.new(2)) for _ in range(12)]
+    await insert_many([*small[:6], large, *small[6:]])
+    assert await connection.fetchval("select count(*) from queue") == 49
+    assert await connection.fetchval("select count(distinct xmin::text) from steps") == 1
