@@ -63,7 +63,8 @@ def _newest_python() -> str:
 
 def _library(name: str) -> Library:
     package, also = _declared(ROOT / "benchmarks" / "peers" / f"{name}.py")
-    if name not in (OURS, BARE) and (fault := _install(package, *also)):
+    is_there = _runs([str(PYTHON), "-m", "pip", "show", "--quiet", package, *also])
+    if not is_there and (fault := _install(package, *also)):
         return Library(name, package, fault=fault)
     try:
         described = json.loads(_output([str(PYTHON), "-m", "benchmarks.peers", name, "describe"]))
@@ -88,7 +89,7 @@ def _declared(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _install(*what: str) -> str:
-    """Install from the package index; return why it failed, or nothing."""
+    """Install from the package index, or the checkout; return why it failed, or nothing."""
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     return "" if done.returncode == 0 else last_line(done.stderr)
