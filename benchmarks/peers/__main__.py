@@ -20,11 +20,10 @@ from benchmarks.peers.protocol import NotMeasured, Peer
 
 
 async def work(peer: Peer) -> None:
-    """Run jobs from the word go until the standard input is closed."""
+    """Run jobs from the word go until this process is killed, or its standard input closed."""
     loop = asyncio.get_running_loop()
     print("loaded", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
-    # Not entered: how a library leaves is nobody's concern here, and some take seconds for it.
     async with peer.working():
         print("works", flush=True)
         await loop.run_in_executor(None, sys.stdin.readline)

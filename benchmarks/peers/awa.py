@@ -16,7 +16,7 @@ from awa import AsyncClient
 from benchmarks.peers.marks import mark
 from benchmarks.peers.protocol import Peer
 
-WORKERS = 200
+WORKERS = 500
 POLL_MILLISECONDS = 50
 
 

@@ -169,14 +169,11 @@ async def _workers(name: str, peer: Peer, processes: int) -> AsyncIterator[None]
             await _said(process, b"works")
         yield
     finally:
+        # Not asked to end: some take seconds for it, and the database is thrown away.
         for process in started:
-            process.stdin.close()
+            process.kill()
         for process in started:
-            try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await process.wait()
 
 
 async def _said(process: asyncio.subprocess.Process, what: bytes) -> None:

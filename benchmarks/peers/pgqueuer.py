@@ -21,7 +21,7 @@ from pgqueuer.queries import Queries
 from benchmarks.peers.marks import mark
 from benchmarks.peers.protocol import Peer
 
-BATCH = 500
+BATCH = 1000
 
 
 class Here(Peer):
