@@ -276,8 +276,10 @@ async def _drained(engine: Engine, count: int) -> float:
     run = await _insert_jobs(count)
     began = time.monotonic()
     async with WorkerPool(engine, queues={"growth": 400}, keep=None):
-        await run.wait(timeout=300)
+        state = await run.wait(timeout=300)
         took = time.monotonic() - began
+    if state != "completed":
+        raise RuntimeError(f"the {count} jobs are {state} instead of completed")
     return count / took
 
 

@@ -67,6 +67,7 @@ class Here(Peer):
     configuration = f"async worker, `concurrency={CONCURRENCY}`, `poll_interval={POLL_SECONDS}`; steps of one task"
     keeps = "the task with its result and checkpoints"
     jobs = 3_000
+    bulk = 2_000
     unfinished = "select count(*) from absurd.t_default where state not in ('completed', 'failed', 'cancelled')"
 
     async def install(self) -> None:

@@ -17,7 +17,7 @@ from benchmarks.peers.marks import mark
 from benchmarks.peers.protocol import Peer, layered
 
 AT_ONCE = 400
-INSERTS_AT_ONCE = 4
+INSERTS_AT_ONCE = 8
 
 
 @worker

@@ -66,6 +66,7 @@ class Here(Peer):
     )
     keeps = "the workflow with its result, and each step's"
     jobs = 1_000
+    bulk = 2_000
     unfinished = "select count(*) from dbos.workflow_status where status in ('ENQUEUED', 'PENDING', 'DELAYED')"
 
     def __init__(self, address: str) -> None:

@@ -16,7 +16,6 @@ from benchmarks.peers.protocol import Peer
 
 Values = dict[str, float]
 
-BULK = 10_000
 ONE_BY_ONE = 300
 PICK_UPS = 200
 PICK_UP_SECONDS = 4.0
@@ -49,10 +48,10 @@ async def bulk(_name: str, peer: Peer, _marks: Marks, _processes: int) -> Values
     async with peer:
         await peer.insert_many(range(WARMING))
         began = time.monotonic()
-        await peer.insert_many(range(BULK))
+        await peer.insert_many(range(peer.bulk))
         took = time.monotonic() - began
-    await _demand_inserted(peer, WARMING + BULK)
-    return {"value": BULK / took}
+    await _demand_inserted(peer, WARMING + peer.bulk)
+    return {"value": peer.bulk / took}
 
 
 async def one_by_one(_name: str, peer: Peer, _marks: Marks, _processes: int) -> Values:

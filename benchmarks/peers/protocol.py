@@ -40,6 +40,8 @@ class Peer(ABC):
     """What is left of a finished job, for the results."""
     jobs: ClassVar[int] = 40_000
     """How many a drain takes: some seconds' worth, less for one that is slow."""
+    bulk: ClassVar[int] = 10_000
+    """How many are inserted at once; less where there is no call for many."""
     unfinished: ClassVar[str]
     """A query that counts the jobs that are not finished."""
 
