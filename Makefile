@@ -3,6 +3,8 @@
 # make lint          ruff, mypy and the layers, without the tests
 # make campaign      faults upon faults for MINUTES=60 minutes on a server of its own; SEED=7 draws it again
 # make mutants       shows that the campaign notices: each fault put into the engine on purpose must be caught
+# make bench         every benchmark beside other libraries; ONLY=chain,fan-out takes some, ROUNDS=3 is how often,
+#                    ONLY=growth, many-pools or slow-network another one (benchmarks/)
 # make clean         what the commands above made
 #
 # The first command makes the virtual environment; PYTHON=python3.13 chooses the interpreter, VENV=DIR its place.
@@ -16,7 +18,7 @@ ifdef PG_BIN
 export BATON_PG_BIN := $(PG_BIN)
 endif
 
-.PHONY: demo test lint campaign mutants clean
+.PHONY: demo test lint campaign mutants bench clean
 
 demo: $(STAMP)
 	@$(VENV)/bin/baton demo $(ARGS)
@@ -38,6 +40,9 @@ campaign: $(STAMP)
 
 mutants: $(STAMP)
 	@$(VENV)/bin/python -m campaign.mutants $(ARGS)
+
+bench: $(STAMP)
+	@$(VENV)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,318 @@
+"""Many pools on one queue, many queues in one pool, and a short workflow behind a wide one.
+
+    python -m benchmarks.many_pools
+
+Asks: does a crowd of pools cost claims that bring nothing, does one notice wake them all to no purpose, do they get
+equal shares? Does a pool pay for the number of its queues? How long does a short workflow wait behind a wide one?
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from baton import Baton, Engine, Run, WorkerPool, result_of, worker
+from benchmarks.peers.marks import Marks, mark
+from benchmarks.report import spread, table, write_section
+from benchmarks.server import Server, machine, started
+
+POOLS = 50
+PROCESSES = 5
+CONCURRENCY = 10
+JOBS = 10_000
+PICK_UPS = 100
+QUEUES = 100
+WIDTH = 10_000
+ROUNDS = 3
+WORK_SECONDS = 0.005
+"""What a step of the wide workflow waits for, so that the queue is long for a while."""
+
+
+@worker(name="crowded", queue="crowd")
+async def crowded(number: int) -> int:
+    mark(number)
+    return number
+
+
+@worker(name="slow crowded", queue="crowd")
+async def slow(number: int, before: int = 0) -> int:
+    mark(number)
+    await asyncio.sleep(WORK_SECONDS)
+    return number + before
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    server: Server
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What one run of so many pools came to."""
+
+    jobs_per_second: float
+    calls_per_job: float
+    """Calls that settle and claim, while many jobs are there."""
+    share_with_claims: float
+    """Of these calls those that brought steps; the others settled, or were in vain."""
+    least_share: float
+    most_share: float
+    """Of the pools; 1 is an equal part of the jobs."""
+    picked_up_after: float
+    """Milliseconds from the return of the insert of a single job to its start, the median."""
+    picked_up_after_p99: float
+    calls_per_pick_up: float
+    """Two are needed, to claim and to settle; the rest are pools that came too late."""
+
+
+CROWD_TITLES = {
+    "jobs_per_second": f"drain of {JOBS:,} jobs, jobs/s",
+    "calls_per_job": "calls that settle and claim, per job",
+    "share_with_claims": "share of these calls that brought steps",
+    "least_share": "smallest share of a pool (1 is an equal part)",
+    "most_share": "largest share of a pool",
+    "picked_up_after": "pick-up of a single job, p50, ms",
+    "picked_up_after_p99": "pick-up of a single job, p99, ms",
+    "calls_per_pick_up": "calls per single job (2 are needed)",
+}
+
+
+async def crowd(place: Place, pools: int, processes: int) -> Crowd:
+    """Let pools that wait already run many jobs at once, then some one by one."""
+    address = await place.server.create("crowd")
+    async with Engine(address) as engine, _serving(address, pools, processes), _counting(address) as calls:
+        await (await _insert(pools * CONCURRENCY)).wait(timeout=60)
+        place.marks.clear()
+        before, began = await calls(), time.monotonic()
+        run = await _insert(JOBS)
+        await run.wait(timeout=300)
+        took = time.monotonic() - began
+        sent = await calls() - before
+        claims, shares = await _claims(calls.connection, run.id), await _shares(run, pools)
+        before = await calls()
+        waited = await _pick_ups(place, engine)
+        return Crowd(
+            jobs_per_second=JOBS / took,
+            calls_per_job=sent / JOBS,
+            share_with_claims=claims / sent,
+            least_share=shares[0],
+            most_share=shares[-1],
+            picked_up_after=statistics.median(waited),
+            picked_up_after_p99=waited[int(len(waited) * 0.99)],
+            calls_per_pick_up=(await calls() - before) / len(waited),
+        )
+
+
+async def _insert(count: int) -> Run:
+    built = Baton.new()
+    for ordinal in range(count):
+        built.add(str(ordinal), crowded.new(number=ordinal))
+    return await built.insert()
+
+
+class Calls:
+    """Counts the calls of the engine that pools make to settle and to claim."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection = connection
+
+    async def __call__(self) -> int:
+        return await self.connection.fetchval(
+            "select coalesce(sum(calls), 0)::bigint from pg_stat_statements s join pg_database d on d.oid = s.dbid"
+            " where d.datname = current_database() and s.query ~ '(advance|claim|settle)\\('"
+        )
+
+
+@asynccontextmanager
+async def _counting(address: str) -> AsyncIterator[Calls]:
+    connection = await asyncpg.connect(address)
+    try:
+        await connection.execute("create extension pg_stat_statements")
+        yield Calls(connection)
+    finally:
+        await connection.close()
+
+
+async def _claims(connection: asyncpg.Connection, workflow_id: str) -> int:
+    """How many claims brought a step of this workflow: each left its token on those it brought."""
+    return await connection.fetchval(
+        """
+        select count(distinct s.token)
+          from baton.steps s
+         where baton.workflow_of(s.id) = (select w.key from baton.workflows w where w.id = $1)
+        """,
+        workflow_id,
+    )
+
+
+async def _shares(run: Run, pools: int) -> list[float]:
+    """What each pool ran, as a multiple of an equal part; sorted."""
+    ran = Counter(step.pool for step in await run.steps())
+    return sorted(count * pools / ran.total() for count in [*ran.values(), *[0] * (pools - len(ran))])
+
+
+async def _pick_ups(place: Place, engine: Engine) -> list[float]:
+    waited = []
+    for ordinal in range(PICK_UPS):
+        place.marks.slots[ordinal] = 0
+        run = await crowded.new(number=ordinal).insert(engine)
+        returned = time.monotonic()
+        await run.wait(timeout=30)
+        waited.append(max(0.0, place.marks.slots[ordinal] - returned) * 1000)
+    return sorted(waited)
+
+
+async def many_queues(place: Place, queues: int) -> float:
+    """Jobs a second that one pool drains, the same jobs spread over so many queues."""
+    address = await place.server.create("queues")
+    names = [f"queue {ordinal}" for ordinal in range(queues)]
+    async with Engine(address) as engine:
+        built = Baton.new()
+        for ordinal in range(JOBS):
+            queue = names[ordinal % queues]
+            built.add(str(ordinal), crowded.new(number=ordinal).with_options(queue=queue))
+        run = await built.insert()
+        began = time.monotonic()
+        async with WorkerPool(engine, queues=dict.fromkeys(names, 400 // queues)):
+            await run.wait(timeout=300)
+            return JOBS / (time.monotonic() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Seconds from the insert to the end."""
+
+    alone: float
+    short: float
+    """The same workflow of three steps, behind a wide one."""
+    wide: float
+
+
+async def behind(place: Place) -> Behind:
+    """Insert a wide workflow, then a short one; and the short one again when all is quiet."""
+    address = await place.server.create("behind")
+    async with Engine(address), _serving(address, pools=1, processes=1):
+        await (await _insert(CONCURRENCY)).wait(timeout=60)
+        wide = Baton.new()
+        for ordinal in range(WIDTH):
+            wide.add(str(ordinal), slow.new(number=ordinal))
+        began = time.monotonic()
+        waiting = await wide.insert()
+        short = await _short()
+        await waiting.wait(timeout=600)
+        took = time.monotonic() - began
+        return Behind(alone=await _short(), short=short, wide=took)
+
+
+async def _short() -> float:
+    began = time.monotonic()
+    run = await (
+        Baton.new()
+        .add("a", slow.new(number=1))
+        .add("b", slow.new(number=2, before=result_of("a")))
+        .add("c", slow.new(number=3, before=result_of("b")))
+        .insert()
+    )
+    await run.wait(timeout=600)
+    return time.monotonic() - began
+
+
+@asynccontextmanager
+async def _serving(address: str, pools: int, processes: int) -> AsyncIterator[None]:
+    """Processes that hold so many pools between them."""
+    command = [sys.executable, "-m", "benchmarks.many_pools", "--serve", address, "--pools", str(pools // processes)]
+    serving = [await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(processes)]
+    try:
+        for process in serving:
+            await process.stdout.readline()
+        yield
+    finally:
+        for process in serving:
+            process.terminate()
+        for process in serving:
+            await process.wait()
+
+
+async def _serve(address: str, pools: int) -> None:
+    async with Engine(address) as engine, AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(WorkerPool(engine, queues={"crowd": CONCURRENCY}, name=f"crowd {ordinal}"))
+            for ordinal in range(pools)
+        ]
+        print("works", flush=True)
+        await opened[0].serve()
+
+
+async def measure(server: Server) -> str:
+    """Each in turns, and the tables in Markdown."""
+    crowds: dict[int, list[Crowd]] = {1: [], POOLS: []}
+    queues: dict[int, list[float]] = {1: [], QUEUES: []}
+    waits: list[Behind] = []
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        place = Place(server, Marks.create(folder))
+        for turn in range(1, ROUNDS + 1):
+            for pools, runs in crowds.items():
+                runs.append(await crowd(place, pools, min(pools, PROCESSES)))
+                print(f"round {turn}  {pools} pools  {runs[-1]}", flush=True)
+            for count, rates in queues.items():
+                rates.append(await many_queues(place, count))
+                print(f"round {turn}  {count} queues  {rates[-1]:,.0f} jobs/s", flush=True)
+            waits.append(await behind(place))
+            print(f"round {turn}  {waits[-1]}", flush=True)
+    return "\n\n".join([_crowd_table(crowds), _queues_table(queues), _behind_table(waits)])
+
+
+def _crowd_table(crowds: dict[int, list[Crowd]]) -> str:
+    rows = [
+        [title, *[spread(sorted(getattr(one, name) for one in runs)) for runs in crowds.values()]]
+        for name, title in CROWD_TITLES.items()
+    ]
+    return table(["pools on one queue", *map(str, crowds)], rows)
+
+
+def _queues_table(queues: dict[int, list[float]]) -> str:
+    rows = [[f"drain of {JOBS:,} jobs, jobs/s", *[spread(sorted(rates)) for rates in queues.values()]]]
+    return table(["queues in one pool", *map(str, queues)], rows)
+
+
+def _behind_table(waits: list[Behind]) -> str:
+    titles = {
+        "alone": "three steps, nothing before them",
+        "short": f"three steps, inserted behind {WIDTH:,}",
+        "wide": f"the {WIDTH:,}",
+    }
+    rows = [[title, spread(sorted(getattr(one, name) for one in waits))] for name, title in titles.items()]
+    return table([f"a short workflow behind a wide one, {CONCURRENCY} steps at once", "seconds to its end"], rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--serve", metavar="ADDRESS", help=argparse.SUPPRESS)
+    parser.add_argument("--pools", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.serve:
+        asyncio.run(_serve(given.serve, given.pools))
+        return
+    with started(**{"pg_stat_statements.track": "top"}) as server:
+        text = (
+            f"{machine(server)}. {POOLS} pools live in {PROCESSES} processes, {CONCURRENCY} steps at once in each; all "
+            f"jobs but the wide workflow's do nothing, those wait for {WORK_SECONDS * 1000:.0f} ms. Medians of "
+            f"{ROUNDS} rounds, with the range.\n\n{asyncio.run(measure(server))}"
+        )
+    print(f"\n{text}")
+    write_section("many-pools", text)
+
+
+if __name__ == "__main__":
+    main()
