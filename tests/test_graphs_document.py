@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from baton import WorkerPool
+from baton import Baton, WorkerPool, each, worker
 from tests.cli.command import ROOT
 
 TEXT = (ROOT / "docs" / "graphs.md").read_text()
@@ -34,3 +34,17 @@ async def test_the_folder_walk_counts_files(engine, tmp_path):
     async with WorkerPool(engine):
         run = await names["count_files"].new(str(tmp_path)).insert()
         assert await run.result(timeout=30) == 3
+
+
+async def test_the_query_is_answered(engine, connection):
+    (query,) = re.findall(r"^```sql\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+    @worker
+    async def doubled(number: int) -> int:
+        return 2 * number
+
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="order-4711").add("m", doubled.new(each([1, 2]))).insert()
+        await run.wait(timeout=30)
+
+    assert [tuple(row) for row in await connection.fetch(query)] == [("m", "completed", 2, 0, "[2, 4]")]

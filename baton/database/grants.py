@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Part = Literal["worker", "client", "viewer"]
 PARTS: tuple[Part, ...] = ("worker", "client", "viewer")
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
-    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance"),
+    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance", "expand", "expand_map"),
     "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
     "viewer": (),
 }

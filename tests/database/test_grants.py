@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from baton import Engine, Run, WorkerPool, worker
+from baton import Baton, Engine, Run, WorkerPool, each, insert_many, worker
 from baton.core import registry
 from baton.database.grants import PARTS, grant
 
@@ -17,6 +17,10 @@ with registry.isolated():
     @worker(name="granted")
     async def granted() -> int:
         return 7
+
+    @worker(name="granted: one of many")
+    async def one_of_many(number: int) -> int | Baton:
+        return number if number else Baton.new().add("inner", one_of_many.new(5))
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ async def test_a_client_inserts_and_reads_what_a_worker_runs(roles: Roles) -> No
         assert await run.result(timeout=20) == 7
         assert (await run.status()).state == "completed"
         assert [step.state for step in await run.steps()] == ["completed"]
+
+
+async def test_a_worker_expands_maps_and_graphs_and_a_viewer_reads_their_results(roles: Roles) -> None:
+    registry.add(one_of_many)
+    async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
+        run, _ = await insert_many([one_of_many.new(each([0, 1])), granted.new()], client)
+        assert await run.result(timeout=20) == [5, 1]
+    viewer = await asyncpg.connect(roles.viewer)
+    read = await viewer.fetchval("select baton.group_result(id) from baton.steps_view where grouping = 'map'")
+    await viewer.close()
+    assert read == "[5, 1]"
 
 
 async def test_a_client_cancels_and_retries(roles: Roles) -> None:
