@@ -20,7 +20,7 @@ with registry.isolated():
 
     @worker(name="granted: one of many")
     async def one_of_many(number: int) -> int | Baton:
-        return number if number else Baton.new().add("inner", one_of_many.new(5))
+        return number or Baton.new().add("inner", one_of_many.new(5))
 
 
 @dataclass(frozen=True)
