@@ -317,9 +317,17 @@ class Layout:
         scope: Mapping[str, int] = self._scopes[position]
         return tuple(sorted({scope[name] for name in names if name in scope}))
 
+    def _outside(self, position: int) -> tuple[str, ...]:
+        """The names of all that a step waits for outside an open draft, by itself and in the place of its groups."""
+        names = dict.fromkeys(self.graph.outward.get(position, ()))
+        while position in self.graph.heirs:
+            position = self._parents[position]
+            names |= dict.fromkeys(self.graph.outward.get(position, ()))
+        return tuple(names)
+
     def _outward(self, position: int, wanted: set[str], to_children: set[str]) -> OutwardSpec | None:
-        outside = self.graph.outward.get(position)
-        if outside is None:
+        outside = self._outside(position)
+        if not outside:
             return None
         return OutwardSpec(
             outside,

@@ -1,0 +1,156 @@
+"""Whether what the engine stores is what a plain reading of the rules makes of it: counts, entries, groups, slots."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+FINAL = {"completed", "cancelled", "discarded", "skipped"}
+STEPS = """
+select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
+       s.ignore_cancelled as cancelled, s.ignore_discarded as discarded, s.ignore_skipped as skipped,
+       s.parent, s.first_child, s.children, s.returns, s.grouping, s.concurrency, s.slots, s.holds_slot,
+       q.state as entry, q.attempt, q.is_join, w.state as flow, w.remaining, w.failed, w.total
+  from baton.steps s
+  left join baton.queue q on q.step_id = s.id
+  left join baton.workflows w on w.key = s.id >> 22
+ order by s.id
+"""
+
+
+async def demand_sound(connection: asyncpg.Connection) -> None:
+    """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
+    workflows: dict[int, dict[int, Any]] = defaultdict(dict)
+    for row in await connection.fetch(STEPS):
+        workflows[row["id"] >> 22][row["id"] & (1 << 22) - 1] = row
+    stray = await connection.fetch(
+        "select q.step_id from baton.queue q left join baton.steps s on s.id = q.step_id where s.id is null"
+    )
+    faults = [f"entry {row['step_id']} without a step" for row in stray]
+    faults += [fault for rows in workflows.values() for fault in Workflow(rows).faults()]
+    assert not faults, "; ".join(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The rows of one workflow, by ordinal."""
+
+    rows: dict[int, Any]
+
+    def faults(self) -> Iterator[str]:
+        for row in self.rows.values():
+            for fault in [*self._of_step(row), *self._of_child(row), *self._of_group(row)]:
+                yield f"{row['name']} {fault}"
+        yield from self._of_whole()
+
+    def _of_step(self, row: Any) -> Iterator[str]:
+        if row["state"] == "suspended":
+            yield from self._of_waiting(row)
+        elif row["pending"] != 0:
+            yield f"is {row['state']} and counts {row['pending']}"
+        if (row["state"] == "queued") != (row["entry"] is not None):
+            yield f"is {row['state']}, its entry {row['entry']}"
+        attempt = row["counted"] if row["attempt"] is None else row["attempt"]
+        if row["is_join"]:
+            return
+        # However few attempts its children have, a map has twenty to come apart.
+        most = max(20, row["max_attempts"]) if row["grouping"] == "map" else row["max_attempts"]
+        if not (row["entry"] == "executing") <= attempt <= most:
+            yield f"is at attempt {attempt} of {most}"
+        if row["entry"] not in (None, "executing") and attempt >= most:
+            yield "waits for an attempt it does not have"
+
+    def _of_waiting(self, row: Any) -> Iterator[str]:
+        if row["first_child"] is not None:
+            open_children = [child["name"] for child in self.children(row) if child["state"] not in FINAL]
+            if row["pending"] != len(open_children):
+                yield f"counts {row['pending']}, but waits for {open_children}"
+            return
+        waits_for = [each for each in self.siblings(row["dependencies"]) if not counts_as_done(each, row)]
+        slot = self._is_bounded(row) and not row["holds_slot"]
+        if row["pending"] != len(waits_for) + slot:
+            yield f"counts {row['pending']}, but waits for {len(waits_for)} steps" + " and a slot" * slot
+        if any(each["state"] in FINAL for each in waits_for):
+            yield "waits for what ended without it"
+
+    def _of_child(self, row: Any) -> Iterator[str]:
+        if row["parent"] is None:
+            return
+        group = self.rows.get(row["parent"])
+        ordinal = row["id"] & (1 << 22) - 1
+        if group is None or group["first_child"] is None or ordinal not in children_of(group):
+            yield "is no child of the group it names"
+        elif row["state"] not in FINAL and group["state"] in FINAL:
+            yield f"is {row['state']} in a group that is {group['state']}"
+
+    def _of_group(self, row: Any) -> Iterator[str]:
+        if row["is_join"] and (row["first_child"] is None or any(c["state"] not in FINAL for c in self.children(row))):
+            yield "is to be judged, and has children that are not final"
+        if row["first_child"] is None:
+            if row["concurrency"] is not None and row["slots"] != row["concurrency"]:
+                yield f"has {row['slots']} slots of {row['concurrency']}, and no children"
+            return
+        if row["entry"] is not None and not row["is_join"]:
+            yield "has children, and would run again"
+        strangers = [child["name"] for child in self.children(row) if child["parent"] != row["id"] & (1 << 22) - 1]
+        if strangers:
+            yield f"takes for its children {strangers}"
+        if row["returns"] is not None and row["returns"] not in children_of(row):
+            yield f"returns {row['returns']}, which is no child of it"
+        # Of a group that ended nobody counts the slots; a retry by hand counts them anew.
+        if row["concurrency"] is not None and row["state"] not in FINAL:
+            yield from self._of_slots(row)
+
+    def _of_slots(self, group: Any) -> Iterator[str]:
+        going = [child for child in self.children(group) if child["state"] not in FINAL]
+        holders = [child["name"] for child in going if child["holds_slot"]]
+        if group["slots"] + len(holders) != group["concurrency"]:
+            yield f"has {group['slots']} free slots of {group['concurrency']}, and {holders} have one"
+        lacking = [child["name"] for child in going if child["state"] != "suspended" and not child["holds_slot"]]
+        if lacking:
+            yield f"has children that go on without a slot: {lacking}"
+        waiting = [child for child in going if child["state"] == "suspended" and not child["holds_slot"]]
+        if group["slots"] and waiting:
+            yield f"has {group['slots']} free slots, and {len(waiting)} children wait for one"
+
+    def _of_whole(self) -> Iterator[str]:
+        tops = [row for row in self.rows.values() if row["parent"] is None]
+        remaining = sum(row["state"] not in FINAL for row in self.rows.values())
+        failed = sum(row["state"] in ("cancelled", "discarded") and not self._is_forgiven(row) for row in tops)
+        stored = next(iter(self.rows.values()))
+        if stored["flow"] is None:
+            yield "steps without a workflow"
+            return
+        expected = "executing" if remaining else "failed" if failed else "completed"
+        if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, failed):
+            told = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
+            yield f"the workflow says {told}; it is {remaining} and {failed} of {len(self.rows)}"
+        elif stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
+            yield f"the workflow is {stored['flow']}, and should be {expected}"
+
+    def _is_bounded(self, row: Any) -> bool:
+        return row["parent"] is not None and self.rows[row["parent"]]["concurrency"] is not None
+
+    def _is_forgiven(self, row: Any) -> bool:
+        dependents = self.siblings(row["dependents"])
+        return bool(dependents) and all(counts_as_done(row, each) for each in dependents)
+
+    def siblings(self, ordinals: Sequence[int]) -> list[Any]:
+        return [self.rows[ordinal] for ordinal in ordinals]
+
+    def children(self, group: Any) -> list[Any]:
+        return [] if group["first_child"] is None else [self.rows[ordinal] for ordinal in children_of(group)]
+
+
+def children_of(group: Any) -> range:
+    """The ordinals of a group's children."""
+    return range(group["first_child"], group["first_child"] + group["children"])
+
+
+def counts_as_done(dependency: Any, dependent: Any) -> bool:
+    ended = dependency["state"]
+    return ended == "completed" or (ended in FINAL and bool(dependent[ended]))
