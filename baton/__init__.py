@@ -10,6 +10,7 @@ from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.references import result_of
 from baton.core.retry import Exponential
+from baton.database.reads import Queue
 from baton.engine import Engine
 from baton.errors import (
     ArgumentsDoNotFit,
@@ -67,6 +68,7 @@ __all__ = [
     "NoEngine",
     "NoResult",
     "NotJSON",
+    "Queue",
     "ResultNotJSON",
     "RetryAfter",
     "RetryRefused",

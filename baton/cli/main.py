@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from baton.cli import showing, steering, working
+from baton.cli import queues, showing, steering, working
 from baton.cli.failures import CommandError, sentence
 from baton.core.options import seconds
 from baton.errors import BatonError, InvalidOption
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_cancel(commands)
     _add_retry(commands)
+    _add_queues(commands)
     return whole
 
 
@@ -78,7 +79,7 @@ def _add_migrate(commands: _Commands) -> None:
         default=[],
         type=steering.granted,
         metavar="PART=ROLE",
-        help="let a database role be a worker, a client or a viewer, as in --grant worker=app_worker; may be repeated",
+        help="let a database role be a worker, client, operator or viewer, as in --grant worker=app_worker; repeatable",
     )
     _add_address(command)
     command.set_defaults(run=_in_loop(steering.migrate))
@@ -132,6 +133,23 @@ def _add_retry(commands: _Commands) -> None:
     command.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: all that failed")
     _add_address(command)
     command.set_defaults(run=_in_loop(steering.retry))
+
+
+def _add_queues(commands: _Commands) -> None:
+    listed = _command(commands, "queues", "list the queues: what waits and runs in each, and who serves it")
+    _add_address(listed)
+    listed.set_defaults(run=_in_loop(queues.show))
+    paused = _command(
+        commands,
+        "pause",
+        "let no worker start a step of a queue until it is resumed",
+        "Let no worker process, on any machine, start a step of a queue until it is resumed. What runs goes on.",
+    )
+    resumed = _command(commands, "resume", "let a paused queue go on; its workers are woken at once")
+    for command, run in ((paused, queues.pause), (resumed, queues.resume)):
+        command.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+        _add_address(command)
+        command.set_defaults(run=_in_loop(run))
 
 
 def _command(commands: _Commands, name: str, summary: str, description: str | None = None) -> argparse.ArgumentParser:
