@@ -43,6 +43,7 @@ from baton.errors import (
 )
 from baton.pool import WorkerPool
 from baton.run import InsertedStep, Run, Status, StepRecord
+from baton.runtime.health import Drained, Health
 from baton.worker import Job, Worker, worker
 from baton.workflow import Baton
 
@@ -52,11 +53,13 @@ __all__ = [
     "BatonError",
     "Cancel",
     "Context",
+    "Drained",
     "DuplicateStep",
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
     "Exponential",
+    "Health",
     "InsertedStep",
     "InvalidAddress",
     "InvalidName",

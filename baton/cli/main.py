@@ -1,6 +1,7 @@
 """The commands of `baton`, what they take, and how they end.
 
-Exit codes: 0 done; 1 an error, in one sentence on stderr; 2 a command line that cannot be understood; 130 interrupted.
+Exit codes: 0 done; 1 an error, in one sentence on stderr; 2 a command line that cannot be understood; 130 interrupted;
+what `baton worker` ends with besides is in docs/operations.md.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from typing import Any
 
 import asyncpg
 
-from baton.cli import queues, showing, steering, working
+from baton.cli import logs, queues, showing, steering, working
 from baton.cli.failures import CommandError, sentence
+from baton.cli.health import Listening, parse_listening
+from baton.cli.tether import parse_tether
 from baton.core.options import seconds
 from baton.errors import BatonError, InvalidOption
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], int | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. `argv` is the command line without the program's name."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser().parse_args(given)
+    arguments.argv = given
     try:
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
         sys.stdout.flush()
     except (BatonError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         if isinstance(error, BrokenPipeError):
@@ -36,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,10 +107,20 @@ def _add_worker(commands: _Commands) -> None:
     )
     command.add_argument("--lease", type=_seconds, metavar="SECONDS", help=_LEASE_HELP)
     command.add_argument("--grace", type=_seconds, metavar="SECONDS", help=_GRACE_HELP)
+    command.add_argument("--max-block", type=_seconds, metavar="SECONDS", help=_MAX_BLOCK_HELP)
+    command.add_argument("--processes", type=_count, metavar="N", help=_PROCESSES_HELP)
+    command.add_argument("--health", type=_listening, metavar="HOST:PORT", help=_HEALTH_HELP)
+    command.add_argument("--log", choices=logs.FORMS, help="text, or one JSON object a line (default: text)")
+    command.add_argument("--log-level", choices=logs.LEVELS, help="(default: info)")
+    # How the supervisor ties the processes it starts to itself.
+    command.add_argument("--tether", type=parse_tether, help=argparse.SUPPRESS)
     _add_address(command, schema=None)
     command.set_defaults(run=working.run)
 
 
+_MAX_BLOCK_HELP = "a step that blocks the event loop for longer ends the process, with code 70 (default: 600)"
+_PROCESSES_HELP = "start N such processes, each with these queues, and start another for each that dies"
+_HEALTH_HELP = "answer GET /healthz and /readyz there, with the facts as JSON; for all processes with --processes"
 _LEASE_HELP = "after so long without a sign of life its steps go to others (default: 30)"
 _GRACE_HELP = "how long running steps may go on after the first signal (default: 30)"
 
@@ -167,7 +182,7 @@ def _add_address(
     command.add_argument("--schema", default=schema, help=f"the schema of the tables (default: {schema or 'baton'})")
 
 
-def _in_loop(command: Callable[[argparse.Namespace], Coroutine[Any, Any, None]]) -> Command:
+def _in_loop(command: Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]) -> Command:
     return lambda arguments: asyncio.run(command(arguments))
 
 
@@ -198,6 +213,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 upwards")
     return int(text)
+
+
+def _listening(text: str) -> Listening:
+    try:
+        return parse_listening(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:
