@@ -16,7 +16,7 @@ from typing import Any
 
 import asyncpg
 
-from baton.cli import logs, queues, showing, steering, working
+from baton.cli import doctor, logs, queues, showing, steering, working
 from baton.cli.failures import CommandError, sentence
 from baton.cli.health import Listening, parse_listening
 from baton.cli.tether import parse_tether
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     _add_cancel(commands)
     _add_retry(commands)
     _add_queues(commands)
+    _add_doctor(commands)
     return whole
 
 
@@ -165,6 +166,20 @@ def _add_queues(commands: _Commands) -> None:
         command.add_argument("queue", metavar="QUEUE", help="the name of the queue")
         _add_address(command)
         command.set_defaults(run=_in_loop(run))
+
+
+def _add_doctor(commands: _Commands) -> None:
+    command = _command(
+        commands,
+        "doctor",
+        "say what is wrong with an installation, and what to do",
+        "Look at the schema, the queues, the worker pools, the steps and the server, and print a line for each "
+        "finding: ok, warning or problem, the fact, and what to do. Exit code 1 says that there is a problem.",
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object instead")
+    command.add_argument("--long", type=_seconds, metavar="SECONDS", help="a step runs for long after (default: 3600)")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(doctor.doctor))
 
 
 def _command(commands: _Commands, name: str, summary: str, description: str | None = None) -> argparse.ArgumentParser:
