@@ -103,8 +103,8 @@ async def test_the_commands_say_what_they_did(database, engine, tmp_path):
         for command in ("pause default", "pause default", "queues", "resume default", "resume default")
     ]
 
-    assert said[0] == "paused queue 'default'; 0 steps of it run still, 1 wait\n"
-    assert said[1] == "queue 'default' is paused already; 0 steps of it run still, 1 wait\n"
+    assert said[0] == "paused queue 'default': 0 executing, 1 available\n"
+    assert said[1] == "queue 'default' is paused already: 0 executing, 1 available\n"
     assert said[2].splitlines()[0].split() == ["queue", "available", "waiting", "executing", "pools", "slots"]
     assert " paused since " in said[2].splitlines()[1]
     assert said[3:] == ["resumed queue 'default'\n", "queue 'default' was not paused\n"]

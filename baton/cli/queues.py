@@ -28,7 +28,7 @@ async def pause(arguments: argparse.Namespace) -> None:
         is_new = await engine.pause(arguments.queue)
         queue = _named(await engine.queues(), arguments.queue)
     said = f"paused queue {queue.name!r}" if is_new else f"queue {queue.name!r} is paused already"
-    print(f"{said}; {_steps(queue.executing)} of it run still, {queue.available} wait")
+    print(f"{said}: {queue.executing} executing, {queue.available} available")
 
 
 async def resume(arguments: argparse.Namespace) -> None:
@@ -52,7 +52,3 @@ def _named(queues: Sequence[Queue], name: str) -> Queue:
     """The queue of this name; resumed again since, it may be gone from the list."""
     found = [queue for queue in queues if queue.name == name]
     return found[0] if found else Queue(name, None, 0, 0, 0, 0, 0)
-
-
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
