@@ -23,13 +23,9 @@ def set_up(form: Form | None, level: str | None) -> None:
     """Log to stderr. Without a form, logging that the application set up itself is left as it is but for the level."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONLines() if form == "json" else logging.Formatter(TEXT))
-    root = logging.getLogger()
-    is_set_up = bool(root.handlers)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=form is not None)
     if level is not None:
-        root.setLevel(level.upper())
-    elif is_set_up and form is not None:
-        root.setLevel(logging.INFO)
+        logging.getLogger().setLevel(level.upper())
 
 
 class JSONLines(logging.Formatter):

@@ -41,6 +41,7 @@ class Slot:
     """What it told last; empty before it told anything."""
     told_at: float = 0.0
     was_ready: bool = False
+    """Whether this process ever was."""
 
     def tell(self, now: float) -> dict[str, object]:
         silent = round(now - self.told_at, 3) if self.facts else None
@@ -63,6 +64,7 @@ class Supervisor:
         self._slots = [Slot(number) for number in range(1, count + 1)]
         self._stopping = asyncio.Event()
         self._codes: list[int] = []
+        self._was_any_ready = False
         self._tasks = Tasks()
         self._clock = asyncio.get_running_loop().time
 
@@ -99,7 +101,7 @@ class Supervisor:
                 # Asked to drain before it could hear: there was nothing to drain.
                 self._codes.append(0 if code == -signal.SIGTERM and not slot.was_ready else code)
                 return
-            if is_hopeless(code, was_any_ready=any(slot.was_ready for slot in self._slots)):
+            if is_hopeless(code, was_any_ready=self._was_any_ready):
                 self._codes.append(code)
                 self._stop(f"worker process {slot.number} {described(code)} before any was ready: stopping")
                 return
@@ -111,6 +113,7 @@ class Supervisor:
     async def _live(self, slot: Slot) -> int:
         """Start a process, follow it to its end, and return its exit code."""
         loop = asyncio.get_running_loop()
+        slot.was_ready = False
         with ExitStack() as ours:
             life, _lifeline = _pipe(ours, kept=1)
             reports, reporting = _pipe(ours, kept=0)
@@ -152,6 +155,7 @@ class Supervisor:
                 slot.facts = json.loads(line)
                 slot.told_at = self._clock()
                 slot.was_ready = slot.was_ready or slot.facts.get("ready") is True
+                self._was_any_ready = self._was_any_ready or slot.was_ready
 
     def _obey(self, number: signal.Signals) -> None:
         if self._stopping.is_set():

@@ -11,6 +11,7 @@ import pytest
 from baton.cli.logs import JSONLines
 from tests.cli.command import terminated, worker_process
 from tests.programs.sharing import logging_and_failing
+from tests.waiting import eventually
 
 PROGRAM = "tests.programs.sharing"
 
@@ -61,11 +62,34 @@ async def test_a_worker_logs_json_with_the_step_that_logging_code_runs_for(datab
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "is_told"), [((), True), (("--log-level", "warning"), False)])
 async def test_the_level_says_what_is_logged(database, connection, effects, tmp_path, options, is_told):
-    from tests.waiting import eventually
-
     given = {"database": database, "EFFECTS": str(effects.path)}
     with worker_process(PROGRAM, *options, cwd=tmp_path, **given) as process:
         await eventually(lambda: connection.fetchval("select count(*) from pools"), deadline=30)
         _, logged = await asyncio.to_thread(terminated, process)
 
     assert ("SIGTERM: draining" in logged) is is_told
+
+
+OWN = """
+import logging
+from baton import worker
+
+logging.basicConfig(format="MINE %(message)s", level="INFO")
+
+
+@worker
+async def quick() -> None: ...
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "begins"), [((), "MINE "), (("--log", "text"), "20"), (("--log", "json"), "{")])
+async def test_logging_that_the_module_sets_up_is_left_as_it_is_unless_a_form_is_asked_for(
+    database, connection, tmp_path, options, begins
+):
+    (tmp_path / "own_logging.py").write_text(OWN)
+    with worker_process("own_logging", *options, cwd=tmp_path, database=database) as process:
+        await eventually(lambda: connection.fetchval("select count(*) from pools"), deadline=30)
+        _, logged = await asyncio.to_thread(terminated, process)
+
+    assert {line.startswith(begins) for line in logged.splitlines()} == {True}, logged

@@ -47,10 +47,10 @@ async def all_gone(processes):
 
 
 async def test_the_processes_share_the_work_and_drain_together(database, engine, connection, effects, tmp_path):
-    with supervised(cwd=tmp_path, database=database, effects=effects) as process:
+    with supervised("--queues", "default=3", cwd=tmp_path, database=database, effects=effects) as process:
         workers = await ready(connection)
-        runs = [await noted.new(seconds=0.3).insert() for _ in range(80)]
-        await eventually(lambda: len({start["pid"] for start in effects.read(event="start")}) == 2)
+        runs = [await noted.new(seconds=2).insert() for _ in range(12)]
+        await eventually(lambda: len({start["pid"] for start in effects.read(event="start")}) == 2, deadline=30)
 
         code, logged = await asyncio.to_thread(terminated, process)
 
@@ -66,7 +66,7 @@ async def test_a_process_that_dies_is_replaced_and_its_step_runs_again(database,
     with supervised("--lease", "2", cwd=tmp_path, database=database, effects=effects) as process:
         first = await ready(connection)
         run = await noted.new(seconds=1).insert()
-        (started,) = await eventually(lambda: effects.read(event="start"))
+        (started,) = await eventually(lambda: effects.read(event="start"), deadline=30)
         os.kill(started["pid"], signal.SIGKILL)
         await connection.execute("update queue set scheduled_at = now() where state = 'retryable'")
         await eventually(lambda: connection.fetchval("select count(*) = 1 from queue where state = 'retryable'"))
@@ -101,7 +101,7 @@ async def test_a_supervisor_that_is_killed_leaves_no_orphan(database, engine, co
     with supervised("--grace", "20", cwd=tmp_path, database=database, effects=effects) as process:
         workers = await ready(connection)
         run = await noted.new(seconds=0.5).insert()
-        await eventually(lambda: effects.read(event="start"))
+        await eventually(lambda: effects.read(event="start"), deadline=30)
 
         process.send_signal(signal.SIGKILL)
 
@@ -112,12 +112,14 @@ async def test_a_supervisor_that_is_killed_leaves_no_orphan(database, engine, co
 
 
 async def test_the_second_signal_cuts_the_grace_short(database, engine, connection, effects, tmp_path):
-    with supervised("--grace", "60", cwd=tmp_path, database=database, effects=effects) as process:
+    port = free_port()
+    options = ("--grace", "60", "--health", f"127.0.0.1:{port}")
+    with supervised(*options, cwd=tmp_path, database=database, effects=effects) as process:
         await ready(connection)
         run = await noted.new(seconds=60).insert()
-        await eventually(lambda: effects.read(event="start"))
+        await eventually(lambda: effects.read(event="start"), deadline=30)
         process.send_signal(signal.SIGINT)
-        await eventually(lambda: "draining" in read_some(process))
+        await eventually(lambda: draining(port), deadline=30)
 
         code, _ = await asyncio.to_thread(terminated, process)
 
@@ -125,12 +127,10 @@ async def test_the_second_signal_cuts_the_grace_short(database, engine, connecti
     assert (code, step.state, step.attempt) == (0, "available", 0)
 
 
-def read_some(process):
-    os.set_blocking(process.stderr.fileno(), False)
-    try:
-        return process.stderr.read() or ""
-    finally:
-        os.set_blocking(process.stderr.fileno(), True)
+async def draining(port):
+    """Whether the process that runs the step drains; the other has ended."""
+    answered = await asked(port, "/healthz")
+    return answered and any(one.get("is_draining") and one["running"] for one in answered[1]["processes"])
 
 
 async def test_one_endpoint_speaks_for_all(database, engine, connection, effects, tmp_path):
