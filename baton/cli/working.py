@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -23,6 +24,8 @@ from baton.engine import Engine
 from baton.pool import WorkerPool
 from baton.runtime.health import Drained
 from baton.tasks import Tasks
+
+log = logging.getLogger("baton.worker")
 
 GRACE_SECONDS = 30.0
 
@@ -61,15 +64,36 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
         return {"pid": os.getpid(), **facts_of(pool.health())}
 
     reporting = Tasks()
+    is_asked_early = _cancelled_by_sigterm()
     try:
         # Told before the database is reached: a process that waits for it lives.
         async with endpoint(arguments.health if arguments.tether is None else None, look):
             if arguments.tether is not None:
                 reporting.start(arguments.tether.report(look), name="baton reports")
             async with engine, pool:
+                # From here on the signals are the pool's.
                 return await pool.serve()
+    except asyncio.CancelledError:
+        if not is_asked_early():
+            raise
+        log.info("SIGTERM before any step was served")
+        return Drained(0, True)
     finally:
         await reporting.aclose()
+
+
+def _cancelled_by_sigterm() -> Callable[[], bool]:
+    """Let SIGTERM cancel the running task, so that it ends in order; return what tells whether it did."""
+    asked: list[bool] = []
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        asked.append(True)
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    return lambda: bool(asked)
 
 
 def _supervise(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from baton.cli.logs import JSONLines
-from tests.cli.command import terminated, worker_process
+from tests.cli.command import asked, free_port, terminated, worker_process
 from tests.programs.sharing import logging_and_failing
 from tests.waiting import eventually
 
@@ -63,11 +63,17 @@ async def test_a_worker_logs_json_with_the_step_that_logging_code_runs_for(datab
 @pytest.mark.parametrize(("options", "is_told"), [((), True), (("--log-level", "warning"), False)])
 async def test_the_level_says_what_is_logged(database, connection, effects, tmp_path, options, is_told):
     given = {"database": database, "EFFECTS": str(effects.path)}
-    with worker_process(PROGRAM, *options, cwd=tmp_path, **given) as process:
-        await eventually(lambda: connection.fetchval("select count(*) from pools"), deadline=30)
+    port = free_port()
+    with worker_process(PROGRAM, "--health", f"127.0.0.1:{port}", *options, cwd=tmp_path, **given) as process:
+        await eventually(lambda: is_ready(port), deadline=30)
         _, logged = await asyncio.to_thread(terminated, process)
 
     assert ("SIGTERM: draining" in logged) is is_told
+
+
+async def is_ready(port):
+    answered = await asked(port, "/readyz")
+    return answered is not None and answered[0] == 200
 
 
 OWN = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import textwrap
 from collections import Counter
 from contextlib import ExitStack
@@ -89,6 +90,19 @@ async def test_a_step_that_hangs_in_a_thread_does_not_keep_a_drained_worker(
     assert (code, "steps still hang in threads" in logged) == (0, True)
     (step,) = await run.steps()
     assert (step.state, step.attempt) == ("available", 0)
+
+
+async def test_a_worker_that_is_asked_to_end_before_it_serves_ends_well(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/app"
+        with worker_process(PROGRAM, cwd=tmp_path, database=address) as process:
+            silent.settimeout(30)
+            connected, _ = await asyncio.to_thread(silent.accept)
+
+            code, logged = await asyncio.to_thread(terminated, process)
+            connected.close()
+
+    assert (code, "SIGTERM before any step was served" in logged) == (0, True)
 
 
 @pytest.mark.slow
