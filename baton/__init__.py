@@ -10,6 +10,7 @@ from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.references import each, result_of
 from baton.core.retry import Exponential
+from baton.database.reads import Queue
 from baton.engine import Engine
 from baton.errors import (
     ArgumentsDoNotFit,
@@ -44,6 +45,7 @@ from baton.errors import (
 from baton.pool import WorkerPool
 from baton.records import InsertedStep, Status, StepRecord
 from baton.run import Run
+from baton.runtime.health import Drained, Health
 from baton.worker import Job, Worker, worker
 from baton.workflow import Baton, insert_many
 
@@ -53,11 +55,13 @@ __all__ = [
     "BatonError",
     "Cancel",
     "Context",
+    "Drained",
     "DuplicateStep",
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
     "Exponential",
+    "Health",
     "InsertedStep",
     "InvalidAddress",
     "InvalidName",
@@ -70,6 +74,7 @@ __all__ = [
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "Queue",
     "ResultNotJSON",
     "RetryAfter",
     "RetryRefused",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from baton.core.limits import Limits
+from baton.core.options import checked_queue
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Dialing, Replayed, replayed
 from baton.database.listener import Listener
-from baton.database.reads import Reads
+from baton.database.reads import Queue, Reads
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks
@@ -101,6 +103,27 @@ class Engine:
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
+
+    async def pause(self, queue: str) -> bool:
+        """Let no pool start a step of this queue, on any machine, until it is resumed; whoever restarts meanwhile.
+
+        What runs goes on and settles, what is inserted or due waits. A claim that is under way may still start steps.
+        Tells whether it was running before; False if it was paused already.
+
+        Raises: InvalidOption if it is no name of a queue.
+        """
+        return await self.store.pause(checked_queue("queue", queue))
+
+    async def resume(self, queue: str) -> bool:
+        """Let a paused queue go on; its pools are woken at once. Tells whether it was paused.
+
+        Raises: InvalidOption if it is no name of a queue.
+        """
+        return await self.store.resume(checked_queue("queue", queue))
+
+    async def queues(self) -> Sequence[Queue]:
+        """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
+        return await self.reads.queues()
 
     @property
     def store(self) -> Store:

@@ -26,6 +26,7 @@ from baton.errors import BatonError, InvalidOption
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
+from baton.runtime.health import Drained, Health
 from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.pauses import pause
@@ -102,6 +103,19 @@ class WorkerPool:
         """The number the pool is registered under; a new one after a lost lease."""
         return self._id
 
+    def health(self) -> Health:
+        """Return how the pool is at this moment, for an endpoint of your own. Costs nothing, at any time."""
+        is_registered = self._is_entered and self._id != NO_POOL
+        return Health(
+            name=self.name,
+            pool=self._id if is_registered else None,
+            queues=self.queues,
+            running=len(self._attempts) if self._is_entered else 0,
+            lease_seconds=self._lifeline.lease_seconds if is_registered else 0.0,
+            is_database_answering=self._is_entered and self._lifeline.is_answered,
+            is_draining=self._is_entered and self._draining is not None,
+        )
+
     async def __aenter__(self) -> Self:
         if self._is_entered:
             raise BatonError("the worker pool is entered already; use it as it is, or make another one")
@@ -111,7 +125,7 @@ class WorkerPool:
         self._steps = Tasks()
         self._listening = ExitStack()
         self._hurry = asyncio.Event()
-        self._draining: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[Drained] | None = None
         self._registering: asyncio.Task[None] | None = None
         self._build()
         await self._register()
@@ -130,7 +144,7 @@ class WorkerPool:
             await self._steps.aclose(patience=1.0)
             await self._tasks.aclose()
 
-    async def drain(self, grace: Seconds | None = None) -> None:
+    async def drain(self, grace: Seconds | None = None) -> Drained:
         """Start nothing new, let what runs end within `grace` seconds, then cancel it and give it back.
 
         No attempt is spent by what is given back. Called again, `grace=0` cuts the first call's grace short.
@@ -142,20 +156,20 @@ class WorkerPool:
         if self._draining is None:
             self._draining = self._tasks.start(self._drain(grace_seconds), name="baton drain")
         try:
-            await asyncio.shield(self._draining)
+            return await asyncio.shield(self._draining)
         except asyncio.CancelledError:
             # Whoever waits is in a hurry: no more grace, but nothing is dropped.
             self._hurry.set()
             await finish(self._draining)
             raise
 
-    async def serve(self) -> None:
+    async def serve(self) -> Drained:
         """Run until SIGTERM or SIGINT: the first drains, the second cuts the grace short. Returns when drained."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             asked = asyncio.Event()
             self._tasks.start(self._obey(signals, asked), name="baton signals")
             await asked.wait()
-            await self.drain()
+            return await self.drain()
 
     def _build(self) -> None:
         dialing, schema = self._engine.dialing, self._engine.schema
@@ -278,16 +292,19 @@ class WorkerPool:
                 await asyncio.sleep(1.0)
         self._look_everywhere()
 
-    async def _drain(self, grace_seconds: float) -> None:
+    async def _drain(self, grace_seconds: float) -> Drained:
         log.info("worker pool %s drains: %d attempt(s) run", self._id, len(self._attempts))
         ended = self._tasks.start(self._attempts.ended(grace_seconds), name="baton drain grace")
         hurry = self._tasks.start(self._hurry.wait(), name="baton drain hurry")
         await asyncio.wait({ended, hurry}, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
+        cut_short = len(self._attempts)
         self._attempts.cancel_all(Cause.SHUTDOWN)
         await self._attempts.ended(STOP_SECONDS)
-        if not await self._exchange.flushed(FLUSH_SECONDS):
+        is_settled = await self._exchange.flushed(FLUSH_SECONDS)
+        if not is_settled:
             log.error("the database did not answer in time: the last outcomes are dropped, and their steps run again")
+        return Drained(cut_short, is_settled)
 
     async def _close(self) -> None:
         self._is_entered = False

@@ -1,6 +1,7 @@
 """The commands of `baton`, what they take, and how they end.
 
-Exit codes: 0 done; 1 an error, in one sentence on stderr; 2 a command line that cannot be understood; 130 interrupted.
+Exit codes: 0 done; 1 an error, in one sentence on stderr; 2 a command line that cannot be understood; 130 interrupted;
+what `baton worker` ends with besides is in docs/operations.md.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from typing import Any
 
 import asyncpg
 
-from baton.cli import showing, steering, working
+from baton.cli import doctor, logs, queues, showing, steering, working
 from baton.cli.failures import CommandError, sentence
+from baton.cli.health import Listening, parse_listening
+from baton.cli.tether import parse_tether
 from baton.core.options import seconds
 from baton.errors import BatonError, InvalidOption
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], int | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. `argv` is the command line without the program's name."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = parser().parse_args(given)
+    arguments.argv = given
     try:
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
         sys.stdout.flush()
     except (BatonError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         if isinstance(error, BrokenPipeError):
@@ -36,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_cancel(commands)
     _add_retry(commands)
+    _add_queues(commands)
+    _add_doctor(commands)
     return whole
 
 
@@ -78,7 +85,7 @@ def _add_migrate(commands: _Commands) -> None:
         default=[],
         type=steering.granted,
         metavar="PART=ROLE",
-        help="let a database role be a worker, a client or a viewer, as in --grant worker=app_worker; may be repeated",
+        help="let a database role be a worker, client, operator or viewer, as in --grant worker=app_worker; repeatable",
     )
     _add_address(command)
     command.set_defaults(run=_in_loop(steering.migrate))
@@ -101,10 +108,20 @@ def _add_worker(commands: _Commands) -> None:
     )
     command.add_argument("--lease", type=_seconds, metavar="SECONDS", help=_LEASE_HELP)
     command.add_argument("--grace", type=_seconds, metavar="SECONDS", help=_GRACE_HELP)
+    command.add_argument("--max-block", type=_seconds, metavar="SECONDS", help=_MAX_BLOCK_HELP)
+    command.add_argument("--processes", type=_count, metavar="N", help=_PROCESSES_HELP)
+    command.add_argument("--health", type=_listening, metavar="HOST:PORT", help=_HEALTH_HELP)
+    command.add_argument("--log", choices=logs.FORMS, help="text, or one JSON object a line (default: text)")
+    command.add_argument("--log-level", choices=logs.LEVELS, help="(default: info)")
+    # How the supervisor ties the processes it starts to itself.
+    command.add_argument("--tether", type=parse_tether, help=argparse.SUPPRESS)
     _add_address(command, schema=None)
     command.set_defaults(run=working.run)
 
 
+_MAX_BLOCK_HELP = "a step that blocks the event loop for longer ends the process, with code 70 (default: 600)"
+_PROCESSES_HELP = "start N such processes, each with these queues, and start another for each that dies"
+_HEALTH_HELP = "answer GET /healthz and /readyz there, with the facts as JSON; for all processes with --processes"
 _LEASE_HELP = "after so long without a sign of life its steps go to others (default: 30)"
 _GRACE_HELP = "how long running steps may go on after the first signal (default: 30)"
 
@@ -137,6 +154,37 @@ def _add_retry(commands: _Commands) -> None:
     command.set_defaults(run=_in_loop(steering.retry))
 
 
+def _add_queues(commands: _Commands) -> None:
+    listed = _command(commands, "queues", "list the queues: what waits and runs in each, and who serves it")
+    _add_address(listed)
+    listed.set_defaults(run=_in_loop(queues.show))
+    paused = _command(
+        commands,
+        "pause",
+        "let no worker start a step of a queue until it is resumed",
+        "Let no worker process, on any machine, start a step of a queue until it is resumed. What runs goes on.",
+    )
+    resumed = _command(commands, "resume", "let a paused queue go on; its workers are woken at once")
+    for command, run in ((paused, queues.pause), (resumed, queues.resume)):
+        command.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+        _add_address(command)
+        command.set_defaults(run=_in_loop(run))
+
+
+def _add_doctor(commands: _Commands) -> None:
+    command = _command(
+        commands,
+        "doctor",
+        "say what is wrong with an installation, and what to do",
+        "Look at the schema, the queues, the worker pools, the steps and the server, and print a line for each "
+        "finding: ok, warning or problem, the fact, and what to do. Exit code 1 says that there is a problem.",
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object instead")
+    command.add_argument("--long", type=_seconds, metavar="SECONDS", help="a step runs for long after (default: 3600)")
+    _add_address(command)
+    command.set_defaults(run=_in_loop(doctor.doctor))
+
+
 def _command(commands: _Commands, name: str, summary: str, description: str | None = None) -> argparse.ArgumentParser:
     full = description or f"{summary[0].upper()}{summary[1:]}."
     command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=full)
@@ -152,7 +200,7 @@ def _add_address(
     command.add_argument("--schema", default=schema, help=f"the schema of the tables (default: {schema or 'baton'})")
 
 
-def _in_loop(command: Callable[[argparse.Namespace], Coroutine[Any, Any, None]]) -> Command:
+def _in_loop(command: Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]) -> Command:
     return lambda arguments: asyncio.run(command(arguments))
 
 
@@ -183,6 +231,13 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 upwards")
     return int(text)
+
+
+def _listening(text: str) -> Listening:
+    try:
+        return parse_listening(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:

@@ -71,7 +71,7 @@ def plain(line: Sequence[Piece]) -> str:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without rules: the first column is text, the others are figures."""
+    """Print a table without rules: the first column is text, as is one without a heading; the others are figures."""
     first, *others = _aligned([headings, *rows])
     print_lines([[Piece(first, "bold")], *([Piece(line)] for line in others)])
 
@@ -130,7 +130,11 @@ def summed(counts: Mapping[str, int]) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    is_text = [place == 0 or not heading for place, heading in enumerate(rows[0])]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(row, widths, is_text, strict=True)
+        ).rstrip()
         for row in rows
     ]

@@ -8,54 +8,115 @@ import importlib
 import importlib.util
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from baton.cli import logs, supervisor
 from baton.cli.failures import CommandError
+from baton.cli.health import endpoint, facts_of
 from baton.core import registry
 from baton.engine import Engine
 from baton.pool import WorkerPool
+from baton.runtime.health import Drained
+from baton.tasks import Tasks
 
-log = logging.getLogger("baton")
+log = logging.getLogger("baton.worker")
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+GRACE_SECONDS = 30.0
+
+DRAINED = 0
+UNSETTLED = 75
 _ENGINE_OPTIONS = ("address", "schema")
-_POOL_OPTIONS = ("queues", "lease", "grace")
+_POOL_OPTIONS = ("queues", "lease", "grace", "max_block")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run steps until a signal ends it; return when the pool has drained.
+def run(arguments: argparse.Namespace) -> int:
+    """Run steps until a signal ends it; return the exit code when the pool, or each of several processes, has drained.
 
     Raises: CommandError if the module cannot be used, whatever entering an engine raises.
     """
+    if arguments.tether is not None:
+        arguments.tether.watch(_grace(arguments))
+    elif arguments.processes is not None:
+        return _supervise(arguments)
     name, _, attribute = arguments.module.partition(":")
     _import_module(name)
     # After the import: logging that the application sets up itself is left as it is.
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=LOG_FORMAT)
+    logs.set_up(arguments.log, arguments.log_level)
     if not registry.names():
         raise CommandError(f"module {name!r} defines no worker; decorate a function in it with @worker")
     engine = _engine_in(name, attribute, arguments) if attribute else Engine(**_given(arguments, _ENGINE_OPTIONS))
+    pool = WorkerPool(engine, **_given(arguments, _POOL_OPTIONS))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(engine, _given(arguments, _POOL_OPTIONS)))
-    _leave_threads_behind()
+        drained = runner.run(_serve(engine, pool, arguments))
+    code = DRAINED if drained.is_settled else UNSETTLED
+    _leave_threads_behind(code)
+    return code
 
 
-async def _serve(engine: Engine, pool_options: dict[str, Any]) -> None:
-    async with engine, WorkerPool(engine, **pool_options) as pool:
-        await pool.serve()
+async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace) -> Drained:
+    def look() -> Mapping[str, object]:
+        return {"pid": os.getpid(), **facts_of(pool.health())}
+
+    reporting = Tasks()
+    is_asked_early = _cancelled_by_sigterm()
+    try:
+        # Told before the database is reached: a process that waits for it lives.
+        async with endpoint(arguments.health if arguments.tether is None else None, look):
+            if arguments.tether is not None:
+                reporting.start(arguments.tether.report(look), name="baton reports")
+            async with engine, pool:
+                # From here on the signals are the pool's.
+                return await pool.serve()
+    except asyncio.CancelledError:
+        if not is_asked_early():
+            raise
+        log.info("SIGTERM before any step was served")
+        return Drained(0, True)
+    finally:
+        await reporting.aclose()
 
 
-def _leave_threads_behind() -> None:
+def _cancelled_by_sigterm() -> Callable[[], bool]:
+    """Let SIGTERM cancel the running task, so that it ends in order; return what tells whether it did."""
+    asked: list[bool] = []
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        asked.append(True)
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    return lambda: bool(asked)
+
+
+def _supervise(arguments: argparse.Namespace) -> int:
+    logs.set_up(arguments.log, arguments.log_level)
+    command = supervisor.this_program(arguments.argv)
+
+    async def supervise() -> int:
+        return await supervisor.Supervisor(command, arguments.processes, _grace(arguments)).run(arguments.health)
+
+    return asyncio.run(supervise())
+
+
+def _grace(arguments: argparse.Namespace) -> float:
+    return GRACE_SECONDS if arguments.grace is None else float(arguments.grace)
+
+
+def _leave_threads_behind(code: int) -> None:
     """End the process now if a step hangs in a thread: it was given back, and Python would wait for it for ever."""
     if any(thread.name.startswith("AnyIO worker") and thread.is_alive() for thread in threading.enumerate()):
         logging.getLogger("baton.pool").warning("steps still hang in threads; the process ends without them")
         logging.shutdown()
         sys.stdout.flush()
-        os._exit(0)
+        os._exit(code)
 
 
 def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:

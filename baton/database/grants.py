@@ -5,6 +5,7 @@ granted one part or several:
 
     worker   run steps: register, beat, claim, settle, upkeep
     client   insert workflows, cancel, retry and watch them, and read
+    operator pause and resume queues, cancel and retry workflows, and read
     viewer   read
 """
 
@@ -18,13 +19,14 @@ from baton.database.migrate import quoted
 if TYPE_CHECKING:
     from baton.database.connections import Connection
 
-Part = Literal["worker", "client", "viewer"]
-PARTS: tuple[Part, ...] = ("worker", "client", "viewer")
+Part = Literal["worker", "client", "operator", "viewer"]
+PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 _READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance", "expand", "expand_map"),
     "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
+    "operator": ("pause", "resume", "cancel", "retry", "watch"),
     "viewer": (),
 }
 

@@ -73,6 +73,24 @@ class Unserved:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue that has entries, is paused, or is served by a living pool, as of one moment."""
+
+    name: str
+    paused_at: datetime | None
+    """When it was paused; None unless it is."""
+    available: int
+    """Entries that may be claimed, or could be if it were not paused."""
+    waiting: int
+    """Entries that wait for a time: scheduled and retryable."""
+    executing: int
+    pools: int
+    """Living pools that serve it."""
+    slots: int
+    """How many steps of it these pools run at once, all together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A workflow's state, and how many of its steps are in which state."""
 
@@ -105,7 +123,7 @@ class Reads:
             v.dependents = '{{}}' as is_last"""
         # By the lease as well: where every pool is gone, nobody is left to mark them dead.
         self._living_pools = f"""(
-            select p.queues, p.workers
+            select p.queues, p.limits, p.workers
               from {self._schema}.pools p
              where p.dead_at is null and p.expires_at > clock_timestamp())"""
 
@@ -135,24 +153,27 @@ class Reads:
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps that wait in a queue no living pool serves, or for a worker none of those knows."""
+        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
         rows = await self._calls.fetch(
             f"""
             select s.name, s.queue, s.worker,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
-                   ) as is_served
+                   ) as is_served,
+                   s.queue = any(z.queues) as is_paused
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
-              join lateral (select q.state, q.is_join from {self._schema}.queue q where q.step_id = s.id offset 0) q on
-              true
+              join lateral (
+                       select e.state, e.is_join from {self._schema}.queue e where e.step_id = s.id offset 0
+                   ) q on true
+              cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
                and q.state <> 'executing'
-               and not exists (
+               and (s.queue = any(z.queues) or not exists (
                        select
                          from {self._living_pools} p
                         where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
-                   )
+                   ))
              order by s.id
              limit $2
             """,
@@ -160,6 +181,34 @@ class Reads:
             limit,
         )
         return [_unserved(row) for row in rows]
+
+    async def queues(self) -> Sequence[Queue]:
+        """Return every queue there is anything to tell of, by name. Reads the whole table of entries."""
+        rows = await self._calls.fetch(
+            f"""
+            with entries as (
+                select q.queue,
+                       count(*) filter (where q.state = 'available') as available,
+                       count(*) filter (where q.state in ('scheduled', 'retryable')) as waiting,
+                       count(*) filter (where q.state = 'executing') as executing
+                  from {self._schema}.queue q
+                 group by q.queue
+            ), served as (
+                select l.queue, count(*) as pools, sum(l.slots) as slots
+                  from {self._living_pools} p
+                 cross join unnest(p.queues, p.limits) as l(queue, slots)
+                 group by l.queue
+            )
+            select coalesce(e.queue, s.queue, u.queue) as name, u.paused_at,
+                   coalesce(e.available, 0) as available, coalesce(e.waiting, 0) as waiting,
+                   coalesce(e.executing, 0) as executing, coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
+              from entries e
+              full join served s on s.queue = e.queue
+              full join {self._schema}.pauses u on u.queue = coalesce(e.queue, s.queue)
+             order by 1
+            """
+        )
+        return [Queue(**row) for row in rows]
 
     async def steps(self, workflow_id: str) -> Sequence[StepRow]:
         """Return all steps, in the order added; a group before what is below it. Empty if there is no such workflow."""
@@ -227,7 +276,9 @@ def _step(row: Record) -> StepRow:
 
 
 def _unserved(row: Record) -> Unserved:
-    if row["is_served"]:
+    if row["is_paused"]:
+        why = f"queue {row['queue']!r} is paused"
+    elif row["is_served"]:
         why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
     else:
         why = f"no living worker pool serves queue {row['queue']!r}"

@@ -57,6 +57,8 @@ class Store:
         self._cancel = _call(prefix, "cancel", 4)
         self._retry = _call(prefix, "retry", 3)
         self._watch = _call(prefix, "watch", 2)
+        self._pause = _call(prefix, "pause", 1)
+        self._resume = _call(prefix, "resume", 1)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow; if it has more than `STEPS_PER_CALL` steps, within a transaction of the caller's.
@@ -177,6 +179,16 @@ class Store:
         """Ask for the announcement of an end, and read the state as of then."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
+
+    async def pause(self, queue: str) -> bool:
+        """Let no claim take an entry of this queue. Tells whether it was not paused before; a replay tells False."""
+        (row,) = await self.calls.fetch(self._pause, queue)
+        return bool(row["paused"])
+
+    async def resume(self, queue: str) -> bool:
+        """Let a paused queue go on, and wake its pools. Tells whether it was paused; a replay tells False."""
+        (row,) = await self.calls.fetch(self._resume, queue)
+        return bool(row["resumed"])
 
 
 def _call(prefix: str, function: str, parameters: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -58,6 +59,10 @@ class Attempt:
                 self.task.cancel()
 
 
+current: ContextVar[Attempt | None] = ContextVar("baton attempt", default=None)
+"""The attempt that the running code belongs to; in its threads as well."""
+
+
 class Attempts:
     """Starts attempts, knows which run, and cancels them. Lives as long as its pool."""
 
@@ -79,6 +84,7 @@ class Attempts:
         attempt.task = self._tasks.start(self._run(attempt), name=name)
 
     async def _run(self, attempt: Attempt) -> None:
+        current.set(attempt)
         try:
             attempt.is_running = True
             await self._work(attempt)

@@ -65,6 +65,7 @@ class Lifeline:
         self._loop_thread = threading.get_ident()
         self._trusted_until = time.monotonic() + lease.seconds * (1 - MARGIN)
         self._answers = 0
+        self._is_answered = True
         self._number = 0
         self._stopped = threading.Event()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -73,6 +74,16 @@ class Lifeline:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long the pool may trust its lease yet; 0 if it may not."""
+        return max(0.0, self._trusted_until - time.monotonic())
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the last beat was answered."""
+        return self._is_answered
 
     def beat_now(self) -> None:
         """Do not wait for the next beat's time: claims may be void."""
@@ -118,8 +129,11 @@ class Lifeline:
                 return False
             try:
                 async with asyncio.timeout(min(left, self._lease.seconds / BEATS_PER_LEASE)):
-                    return await self._beat(line)
+                    is_alive = await self._beat(line)
+                self._is_answered = True
+                return is_alive
             except Exception as error:  # noqa: BLE001 - a loop; the lease's own time decides when it is lost
+                self._is_answered = False
                 # It may be noted all the same, at any time: the next one does not follow it (see beat.sql).
                 self._number += 1
                 log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, describe(error))

@@ -2,7 +2,7 @@
 -- count the attempt, which a join is not. Returns the steps in claim order: by queue as given, then priority, position, step.
 --
 -- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
--- token never takes more than its limits. A pool that is dead or unknown is given nothing.
+-- token never takes more than its limits. A pool that is dead or unknown is given nothing, and a paused queue gives nothing.
 -- Locks: entries only, skipping those that others hold.
 create or replace function take(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid) returns bigint[]
 language plpgsql
@@ -29,6 +29,7 @@ begin
             select q.step_id
               from queue q
              where q.state = 'available' and q.queue = p_queues[i]
+               and not exists (select from pauses p where p.queue = p_queues[i])
              order by q.priority, q.position, q.step_id
              limit p_limits[i]
                for no key update skip locked

@@ -240,6 +240,16 @@ comment on column pools.workers is 'The workers it knows.';
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest beat.';
 
 
+create table pauses (
+    queue     text collate "C" primary key,
+    paused_at timestamptz not null default clock_timestamp()
+);
+
+comment on table pauses is 'One row per paused queue: its entries stay where they are, and no claim takes one until the row is gone.';
+comment on column pauses.queue is 'The queue; there need not be an entry in it, nor a pool that serves it.';
+comment on column pauses.paused_at is 'When it was paused first; pausing it again changes nothing.';
+
+
 create view steps_view as
 select w.id as workflow_id,
        w.name as workflow_name,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60
@@ -77,3 +81,20 @@ def terminated(process: subprocess.Popen[str]) -> tuple[int, str]:
     process.send_signal(signal.SIGTERM)
     _, logged = process.communicate(timeout=DEADLINE_SECONDS)
     return process.returncode, logged
+
+
+def free_port() -> int:
+    """A port nobody listens at; somebody may before we do, which is unlikely."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+async def asked(port: int, path: str) -> tuple[int, dict[str, Any]] | None:
+    """What a worker's health endpoint answers: status and facts; None while nobody does."""
+    async with httpx.AsyncClient() as client:
+        try:
+            response = await client.get(f"http://127.0.0.1:{port}{path}")
+        except httpx.TransportError:
+            return None
+    return response.status_code, response.json()

@@ -53,7 +53,10 @@ def test_a_grant_that_names_no_part_is_a_usage_error(tmp_path):
     done = baton("migrate", "--grant", "boss=somebody", cwd=tmp_path)
 
     assert done.returncode == 2
-    assert "'boss=somebody' is not of the form PART=ROLE, with one of worker, client, viewer as part" in done.stderr
+    assert (
+        "'boss=somebody' is not of the form PART=ROLE, with one of worker, client, operator, viewer as part"
+        in done.stderr
+    )
 
 
 async def test_cancel_ends_a_workflow_and_says_so(database, engine, tmp_path):

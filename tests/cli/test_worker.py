@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import textwrap
 from collections import Counter
 from contextlib import ExitStack
 
 import pytest
 
-from baton import Baton
+from baton import Baton, Engine
+from baton.database.embedded import EmbeddedServer
 from tests.cli.command import baton, refused, terminated, worker_process
 from tests.programs.sharing import hanging, noted
 from tests.waiting import eventually
@@ -88,6 +90,35 @@ async def test_a_step_that_hangs_in_a_thread_does_not_keep_a_drained_worker(
     assert (code, "steps still hang in threads" in logged) == (0, True)
     (step,) = await run.steps()
     assert (step.state, step.attempt) == ("available", 0)
+
+
+async def test_a_worker_that_is_asked_to_end_before_it_serves_ends_well(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/app"
+        with worker_process(PROGRAM, cwd=tmp_path, database=address) as process:
+            silent.settimeout(30)
+            connected, _ = await asyncio.to_thread(silent.accept)
+
+            code, logged = await asyncio.to_thread(terminated, process)
+            connected.close()
+
+    assert (code, "SIGTERM before any step was served" in logged) == (0, True)
+
+
+@pytest.mark.slow
+async def test_a_worker_whose_database_is_away_when_it_drains_says_so_with_75(effects, tmp_path):
+    with EmbeddedServer.start(temporary=True) as server:
+        given = {"database": server.dsn(), "EFFECTS": str(effects.path)}
+        with worker_process(PROGRAM, "--grace", "0", cwd=tmp_path, **given) as process:
+            async with Engine(server.dsn()) as engine:
+                await noted.new(seconds=60).insert(engine)
+                await eventually(lambda: effects.read(event="start"), deadline=30)
+            server.halt(immediate=True)
+
+            code, logged = await asyncio.to_thread(terminated, process)
+
+    assert code == 75
+    assert "the last outcomes are dropped, and their steps run again" in logged
 
 
 async def test_a_module_in_the_current_directory_is_found_and_its_processes_find_it_too(database, engine, tmp_path):

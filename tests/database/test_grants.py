@@ -27,6 +27,7 @@ with registry.isolated():
 class Roles:
     worker: str
     client: str
+    operator: str
     viewer: str
 
 
@@ -77,7 +78,23 @@ async def test_a_viewer_reads(roles: Roles) -> None:
         assert [step.name for step in await Run(run.id, viewer).steps()] == ["granted"]
 
 
-@pytest.mark.parametrize("part", ["worker", "viewer"])
+async def test_an_operator_pauses_resumes_cancels_and_retries(roles: Roles) -> None:
+    async with Engine(roles.client) as client, Engine(roles.operator) as operator:
+        assert await operator.pause("default") is True
+        assert await operator.resume("default") is True
+        run = Run((await granted.new().insert(client)).id, operator)
+        assert await run.cancel() == 1
+        assert await run.retry() == 1
+
+
+@pytest.mark.parametrize("part", ["worker", "client", "viewer"])
+async def test_only_an_operator_pauses(roles: Roles, part: str) -> None:
+    async with Engine(getattr(roles, part)) as engine:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await engine.pause("default")
+
+
+@pytest.mark.parametrize("part", ["worker", "operator", "viewer"])
 async def test_only_a_client_inserts(roles: Roles, part: str) -> None:
     async with Engine(getattr(roles, part)) as engine:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -101,14 +118,14 @@ async def test_only_a_client_inserts_with_any_driver(roles: Roles, part: str) ->
 
 
 @pytest.mark.parametrize("part", ["worker", "viewer"])
-async def test_only_a_client_cancels(roles: Roles, part: str) -> None:
+async def test_only_a_client_or_an_operator_cancels(roles: Roles, part: str) -> None:
     async with Engine(roles.client) as client, Engine(getattr(roles, part)) as engine:
         run = await granted.new().insert(client)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await Run(run.id, engine).cancel()
 
 
-@pytest.mark.parametrize("part", ["client", "viewer"])
+@pytest.mark.parametrize("part", ["client", "operator", "viewer"])
 async def test_only_a_worker_runs_a_pool(roles: Roles, part: str) -> None:
     async with Engine(getattr(roles, part)) as engine:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -116,7 +133,7 @@ async def test_only_a_worker_runs_a_pool(roles: Roles, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("table", ["workflows", "steps", "queue", "pools", "migrations"])
+@pytest.mark.parametrize("table", ["workflows", "steps", "queue", "pools", "pauses", "migrations"])
 async def test_no_role_writes_a_table_itself(roles: Roles, part: str, table: str) -> None:
     connection = await asyncpg.connect(getattr(roles, part))
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -32,3 +34,24 @@ async def failing() -> None:
 def hanging(ctx: Context) -> None:
     Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
     time.sleep(600)
+
+
+@worker
+async def blocking(ctx: Context, seconds: float) -> None:
+    Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
+    time.sleep(seconds)  # noqa: ASYNC251  # what is tried here
+
+
+@worker(max_attempts=2)
+async def logging_and_failing(ctx: Context) -> None:
+    ctx.log.info("by its own log", extra={"order": 4711})
+    await asyncio.to_thread(logging.getLogger("app").warning, "by the application's, in a thread")
+    try:
+        raise ValueError("no disk")
+    except ValueError:
+        logging.getLogger("app").exception("it failed:\nbadly")
+
+
+@worker
+async def killing() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

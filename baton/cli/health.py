@@ -1,0 +1,128 @@
+"""The health endpoint of a worker process: two answers over HTTP, for probes.
+
+    GET /healthz   200 while the process lives and its event loop answers
+    GET /readyz    200 while it starts steps, else 503
+
+Both have a JSON object with the facts for a body. It speaks as much HTTP as a probe does: one request a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+
+from baton.cli.failures import CommandError
+from baton.runtime.health import Health
+from baton.tasks import Tasks
+
+log = logging.getLogger("baton.health")
+
+REQUEST_SECONDS = 5.0
+REQUEST_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where to listen; port 0 for any that is free, which is then logged."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: HTTPStatus
+    facts: Mapping[str, object]
+
+
+def parse_listening(text: str) -> Listening:
+    """Read `HOST:PORT`, as in 127.0.0.1:8081, [::1]:8081, or :8081 for every address. Raises `ValueError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not of the form HOST:PORT, as in 127.0.0.1:8081")
+    return Listening(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def facts_of(health: Health) -> dict[str, object]:
+    """Return what is told of a pool."""
+    facts = asdict(health) | {"lease_seconds": round(health.lease_seconds, 3)}
+    return {"ready": health.is_ready, "faults": list(health.faults), **facts}
+
+
+def answer(request_line: str, facts: Mapping[str, object]) -> Answer:
+    """Return the answer to a request; `facts["ready"]` decides what /readyz says."""
+    match request_line.split(" "):
+        case ["GET" | "HEAD", path, version] if version.startswith("HTTP/1."):
+            match path.partition("?")[0]:
+                case "/healthz":
+                    return Answer(HTTPStatus.OK, facts)
+                case "/readyz":
+                    return Answer(HTTPStatus.OK if facts["ready"] else HTTPStatus.SERVICE_UNAVAILABLE, facts)
+                case _:
+                    return Answer(HTTPStatus.NOT_FOUND, {"error": "there are /healthz and /readyz"})
+        case [_, _, version] if version.startswith("HTTP/1."):
+            return Answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "this is asked with GET"})
+        case _:
+            return Answer(HTTPStatus.BAD_REQUEST, {"error": "this speaks HTTP/1.1"})
+
+
+@asynccontextmanager
+async def endpoint(listening: Listening | None, look: Callable[[], Mapping[str, object]]) -> AsyncIterator[None]:
+    """Answer probes while inside, with the facts as `look` tells them. Without an address, do nothing.
+
+    Raises: CommandError if nothing can listen there.
+    """
+    if listening is None:
+        yield
+        return
+    tasks = Tasks()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.start(_serve(reader, writer, look), name="baton health")
+
+    try:
+        server = await asyncio.start_server(
+            connected, listening.host or None, listening.port, limit=REQUEST_BYTES, reuse_address=True
+        )
+    except OSError as error:
+        where = f"{listening.host}:{listening.port}"
+        raise CommandError(f"health cannot be told at {where}: {error.strerror}; name another with --health") from error
+    try:
+        host, port = server.sockets[0].getsockname()[:2]
+        log.info("health is told at http://%s:%d/healthz and /readyz", f"[{host}]" if ":" in host else host, port)
+        yield
+    finally:
+        server.close()
+        await tasks.aclose()
+
+
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Callable[[], Mapping[str, object]]
+) -> None:
+    # Whoever asks may be gone, silent, or no client of HTTP at all.
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                request_line = head.partition(b"\r\n")[0].decode("latin-1")
+                writer.write(_response(answer(request_line, look()), is_head=request_line.startswith("HEAD ")))
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+def _response(answer: Answer, *, is_head: bool) -> bytes:
+    body = json.dumps(answer.facts, ensure_ascii=False, default=str).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + (b"" if is_head else body)
