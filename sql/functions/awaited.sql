@@ -1,5 +1,5 @@
 -- How much a step waits for, from how things are: a group with children for those that are not final; any other step for the
--- dependencies that it cannot count as done, and for a slot if it is a child of a map that has these.
+-- dependencies that it cannot count as done, and for slots (see slots_awaited).
 create or replace function awaited(p_step steps) returns integer
 language sql stable
 set search_path from current
@@ -17,12 +17,6 @@ as $$
                      from unnest(p_step.dependencies) as o(ordinal)
                      join steps d on d.id = any(array[sibling_of(p_step.id, o.ordinal)])
                     where not ignores(d.state, p_step.ignore_cancelled, p_step.ignore_discarded, p_step.ignore_skipped)
-               ) + (
-                   select count(*)::integer
-                     from steps g
-                    where g.id = sibling_of(p_step.id, p_step.parent)
-                      and g.concurrency is not null
-                      and not p_step.holds_slot
-               )
+               ) + case when p_step.parent is not null then slots_awaited(p_step.id) else 0 end
            end
 $$;

@@ -71,9 +71,9 @@ class Workflow:
                 yield f"counts {row['pending']}, but waits for {open_children}"
             return
         waits_for = [each for each in self.siblings(row["dependencies"]) if not counts_as_done(each, row)]
-        slot = self._is_bounded(row) and not row["holds_slot"]
-        if row["pending"] != len(waits_for) + slot:
-            yield f"counts {row['pending']}, but waits for {len(waits_for)} steps" + " and a slot" * slot
+        slots = sum(self._is_bounded(each) and not each["holds_slot"] for each in [row, *self._groups_around(row)])
+        if row["pending"] != len(waits_for) + slots:
+            yield f"counts {row['pending']}, but waits for {len(waits_for)} steps and {slots} slots"
         if any(each["state"] in FINAL for each in waits_for):
             yield "waits for what ended without it"
 
@@ -131,6 +131,11 @@ class Workflow:
             yield f"the workflow says {told}; it is {remaining} and {failed} of {len(self.rows)}"
         elif stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
             yield f"the workflow is {stored['flow']}, and should be {expected}"
+
+    def _groups_around(self, row: Any) -> Iterator[Any]:
+        while row["parent"] is not None:
+            row = self.rows[row["parent"]]
+            yield row
 
     def _is_bounded(self, row: Any) -> bool:
         return row["parent"] is not None and self.rows[row["parent"]]["concurrency"] is not None

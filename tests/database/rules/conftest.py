@@ -21,8 +21,10 @@ async def connect(database):
     for connection in opened:
         await connection.close()
     checking = await asyncpg.connect(database)
-    await demand_sound(checking)
-    await checking.close()
+    try:
+        await demand_sound(checking)
+    finally:
+        await checking.close()
 
 
 @pytest.fixture

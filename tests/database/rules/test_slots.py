@@ -10,9 +10,6 @@ from tests.database.families import chain, finish, grow, local_states, made_map,
 from tests.database.raw import outcome, state, states, steps
 from tests.database.soundness import demand_sound
 
-opened_groups_take_no_slot = pytest.mark.xfail(
-    strict=True, reason="a child that is a group takes no slot when it is opened again: more go on than there are slots"
-)
 GOING = {"available", "executing", "scheduled", "retryable"}
 
 
@@ -161,7 +158,6 @@ async def test_a_child_opened_again_while_a_slot_is_free_goes_on_at_once(pool, p
     assert await going(psql) == [0, 2]
 
 
-@opened_groups_take_no_slot
 async def test_groups_among_the_children_that_are_opened_again_take_slots_too(pool, psql):
     await made_map(pool, 3, 1)
     for number in range(3):
@@ -174,7 +170,6 @@ async def test_groups_among_the_children_that_are_opened_again_take_slots_too(po
     assert [claimed.step for claimed in await pool.claim()] == ["m[0]/x"]
 
 
-@opened_groups_take_no_slot
 async def test_a_step_below_a_child_that_is_opened_again_waits_while_the_slots_are_taken(pool, psql):
     await made_map(pool, 2, 1)
     await grow(pool, "m[0]", chain("x"))
