@@ -17,26 +17,22 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 set lock_timeout = '1s'
 as $$
-#variable_conflict use_column
 declare
-    released text[];
-    counts   integer[];
-    taken    bigint[];
+    settled record;
+    claimed record;
 begin
-    select a.accepted, a.queues, a.counts
-      into accepted, released, counts
-      from apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays) as a;
+    settled := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
+    accepted := settled.accepted;
     return next;
 
-    taken := take(p_pool, p_queues, p_limits, p_token);
-    if cardinality(released) > 0 then
-        -- What was claimed here needs nobody else.
+    claimed := take(p_pool, p_queues, p_limits, p_token, coalesce(settled.queues, '{}'));
+    -- What was claimed here needs nobody else.
+    if cardinality(settled.queues) > 1
+       or settled.counts[1] > coalesce(claimed.counts[array_position(p_queues, settled.queues[1])], 0) then
         perform announce(
-            released || array_agg(q.queue),
-            counts || array_fill(-1, array[count(q.queue)::integer])
-        )
-           from queue q
-          where q.step_id = any(taken);
+            settled.queues || p_queues,
+            settled.counts || array(select -c.n from unnest(claimed.counts) as c(n))
+        );
     end if;
-    return query select null::boolean[], d.* from describe(taken) as d;
+    return query select null::boolean[], d.* from describe(claimed.taken) as d;
 end $$;

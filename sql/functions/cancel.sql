@@ -34,7 +34,6 @@ begin
         unknown := '{}';
         return;
     end if;
-    moment := clock_timestamp();
 
     unknown := array(
         select n.name
@@ -64,6 +63,8 @@ begin
         return;
     end if;
     perform 1 from queue q where q.step_id = any(ids) order by q.step_id for update;
+    -- After the entries are locked: until then they may be claimed, and no step ends before it was.
+    moment := clock_timestamp();
     update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
 
     perform pg_notify(channel(), 'cancel ' || h.pool)

@@ -13,8 +13,9 @@ set enable_mergejoin = off
 set lock_timeout = '1s'
 as $$
 declare
-    -- In a statement of its own: describe reads what its caller's statement sees, and would tell the attempt before.
-    taken bigint[] := take(p_pool, p_queues, p_limits, p_token);
+    claimed record;
 begin
-    return query select d.* from describe(taken) as d;
+    -- In a statement of its own: describe reads what its caller's statement sees, and would tell the attempt before.
+    claimed := take(p_pool, p_queues, p_limits, p_token, '{}');
+    return query select d.* from describe(claimed.taken) as d;
 end $$;

@@ -1,6 +1,8 @@
 -- What a pool must know to run these claimed steps, in the given order. By name in each case is by the name a dependency has
 -- inside its group.
 --
+-- In SQL and without settings of its own, so that it becomes a part of its caller's statement: the rows are made once.
+--
 -- results: of the dependencies that the step reads, as one JSON object by name; one that has no result has no key in it.
 -- outcomes: of the same, if the worker takes a context: by name its state, its reason and, of a group, its children as
 --   [name, state, reason].
@@ -10,12 +12,8 @@ returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
 )
-language plpgsql stable
-set search_path from current
+language sql stable
 as $$
-#variable_conflict use_column
-begin
-    return query
     select s.id, w.id, w.name, s.name, s.queue, s.worker, s.args::text, s.arg_refs::text,
            case
                when s.inputs is not null and not q.is_join then (
@@ -37,5 +35,5 @@ begin
       join queue q on q.step_id = any(array[k.id])
       join steps s on s.id = any(array[k.id])
       join workflows w on w.key = any(array[workflow_of(k.id)])
-     order by k.n;
-end $$;
+     order by k.n
+$$;

@@ -40,5 +40,7 @@ begin
     select array_agg(s.queue), array_agg(s.available), min(s.soonest)
       into queues, counts, soonest
       from summed s;
-    perform announce_due(soonest, p_moment);
+    if soonest is not null then
+        perform announce_due(soonest, p_moment);
+    end if;
 end $$;

@@ -14,7 +14,7 @@ as $$
 declare
     applied record;
 begin
-    select a.accepted, a.queues, a.counts into applied from apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays) as a;
+    applied := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
     perform announce(applied.queues, applied.counts);
     return applied.accepted;
 end $$;

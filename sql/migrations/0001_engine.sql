@@ -45,7 +45,15 @@ create table workflows (
     constraint workflows_finished check ((state <> 'executing') = (finished_at is not null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining = 0) = (state <> 'executing'))
 ) with (fillfactor = 60);
-create index workflows_finished on workflows (finished_at) where finished_at is not null;
+-- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
+-- a step costs. Pruning goes by the key instead.
+create table upkeep (
+    pruned_to bigint not null
+) with (fillfactor = 10);
+insert into upkeep (pruned_to) values (0);
+
+comment on table upkeep is 'One row: how far upkeep has come. Its lock is held by the one pool that prunes.';
+comment on column upkeep.pruned_to is 'The key of the workflow that pruning looked at last; 0 when it begins again.';
 
 comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
 comment on column workflows.key is 'Internal number; orders the locks, and is the upper part of the ids of its steps (step id >> 22).';

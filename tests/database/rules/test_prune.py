@@ -69,6 +69,40 @@ async def test_pruning_takes_so_many_steps_at_a_time_oldest_first_but_at_least_o
     assert await prune(pool, limit=4) == 2
 
 
+async def test_pruning_goes_on_past_old_workflows_that_run(pool, psql):
+    for n in range(5):
+        await pool.insert(f"runs {n}", step("s0"), step("s1", "s0"))
+    await pool.insert("old", step("s0"))
+    await pool.end("old", completed="s0")
+    await psql.execute(AGE)
+    await psql.execute("update workflows set inserted_at = inserted_at - interval '11 days'")
+
+    assert await prune(pool, limit=2) == 1
+    assert len(await ids(psql)) == 5
+
+
+async def test_pruning_comes_back_for_what_finished_after_it_had_passed(pool, psql):
+    await pool.insert("late", step("s0"))
+    await finished(pool, psql, "early")
+    await psql.execute("update workflows set state = 'executing', remaining = 1, finished_at = null where id = 'late'")
+    await psql.execute("update workflows set inserted_at = inserted_at - interval '11 days'")
+    assert [await prune(pool, limit=2), await prune(pool, limit=2)] == [1, 0]
+    finish = "update workflows set state = 'completed', remaining = 0, finished_at = now() - interval '8 days'"
+    await psql.execute(finish)
+
+    assert await prune(pool, limit=2) == 1
+
+
+async def test_one_pool_prunes_at_a_time(pool, other, psql):
+    await finished(pool, psql, "first", "second")
+    async with pool.connection.transaction():
+        assert await prune(pool, limit=2) == 1
+
+        assert await asyncio.wait_for(prune(other), 0.5) == 0
+
+    assert await prune(other) == 1
+
+
 async def test_a_workflow_that_somebody_holds_is_passed_over(pool, other, psql):
     await finished(pool, psql, "held", "free")
     async with psql.transaction():
