@@ -28,6 +28,7 @@ Kind = Literal[
     "unknown_worker",
     "expanded",
     "joined",
+    "lost",
 ]
 HOPELESS = (InvalidWorkflow, DuplicateStep, InvalidName)
 """What a worker that builds a graph may run into; another attempt would build the same one."""
@@ -183,6 +184,11 @@ def snoozed(delay: float) -> Outcome:
 def given_back(cause: str) -> Outcome:
     """The pool could not finish the attempt, through no fault of the step; no attempt is spent."""
     return Outcome("given_back", storable(cause, MAX_SUMMARY))
+
+
+def lost(why: str) -> Outcome:
+    """Nobody knows how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
+    return Outcome("lost", storable(why, MAX_SUMMARY))
 
 
 def unknown_worker(name: str) -> Outcome:

@@ -43,6 +43,8 @@ class Executors:
         match worker.executor:
             case "async":
                 arguments, context = child.prepared(worker, attempt.claimed)
+                if context is not None and attempt.connection is not None:
+                    context = context.with_connection(attempt.connection)
                 attempt.begin()
                 value = await worker.call(arguments, context)
             case "thread":
@@ -53,6 +55,8 @@ class Executors:
                 async with self._processes:
                     attempt.begin()
                     return await _in_process(worker, attempt.claimed)
+            case name:
+                raise LookupError(f"there is no executor {name!r}")
         return classify(worker, value, attempt.claimed.attempt)
 
     async def _in_thread(
