@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from baton.database.connections import CLOSE_SECONDS, Dialing, describe
+from baton.database.connections import CLOSE_SECONDS, CONNECT_SECONDS, Dialing, describe
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -41,7 +41,9 @@ class Lending:
         connection = await self._pool.acquire()
         begun = Begun(connection, connection.transaction(isolation="read_committed"))
         try:
-            await begun.transaction.start()
+            # One that lay unused may be half open.
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await begun.transaction.start()
         except BaseException:
             await self.give_back(begun, is_sound=False)
             raise
@@ -74,3 +76,11 @@ class Begun:
     def __init__(self, connection: Lent, transaction: Transaction) -> None:
         self.connection = connection
         self.transaction = transaction
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection was closed, by whomever."""
+        try:
+            return self.connection.is_closed()
+        except asyncpg.InterfaceError:  # it is the pool's again, which takes back what was lost
+            return True

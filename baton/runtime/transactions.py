@@ -66,8 +66,16 @@ class Transactions:
         """Run one attempt to its end, and settle it in its transaction if its outcome commits.
 
         Returns what is left to be settled like any other outcome: that of an attempt that was rolled back, or `lost`;
-        None if nothing is.
+        None if nothing is. Raises nothing, whatever the worker or its connection does.
         """
+        try:
+            return await self._run(attempt, worker)
+        except Exception as error:
+            # Unanswered, its claim would be held as long as the pool lives.
+            log.critical("a transactional attempt ended with an error that nobody expected", exc_info=True)
+            return lost(f"nobody knows how its transaction ended: {describe(error)}")
+
+    async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
         try:
             begun = await self._begun(attempt)
         except asyncio.CancelledError:
@@ -169,7 +177,7 @@ class Transactions:
             case Failure.DATA:
                 text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
                 return self._runner.finished(Outcome("failed", text), attempt, worker)
-            case Failure.PASSING if begun.connection.is_closed() or isinstance(error, TimeoutError):
+            case Failure.PASSING if begun.is_lost or isinstance(error, TimeoutError):
                 return lost(f"the connection was lost before its transaction was committed: {describe(error)}")
             case _:
                 return self._failed(_explained(error), attempt, worker)
@@ -185,7 +193,7 @@ def _idle_limit(seconds: float) -> str:
 
 def _spoiled(begun: Begun) -> Exception | None:
     """Return why the transaction cannot be settled, if the worker ended it."""
-    if begun.connection.is_closed() or begun.connection.is_in_transaction():
+    if begun.is_lost or begun.connection.is_in_transaction():
         return None
     return RuntimeError(
         "the worker ended the transaction of ctx.connection, which the pool ends when it has settled the step; take "
@@ -211,7 +219,7 @@ def _explained(error: Exception) -> Exception:
 
 async def _nothing_is_open(begun: Begun) -> bool:
     """Roll back what was not committed. Tells whether the connection may be used again."""
-    if begun.connection.is_closed():
+    if begun.is_lost:
         return False
     if not begun.connection.is_in_transaction():
         return True
