@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
@@ -27,6 +28,7 @@ from baton.errors import BatonError, InvalidOption
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
+from baton.runtime.foreign import Foreign, checked_executors
 from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.pauses import pause
@@ -66,8 +68,11 @@ class WorkerPool:
         keep: how long finished workflows are kept; None for ever.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored, and returns what is stored.
+        threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
         processes: how many processes run workers with `executor="process"`; left out, one per processor. Attempts wait
             for one as claimed steps: give their queue more slots than there are processes, to keep these busy.
+        executors: where workers run that name one of them, as in `@worker(executor="cluster")`. They belong to the
+            application, which shuts them down after the pool.
         connections: how many attempts of transactional workers run at once, each on a connection that is opened when
             it is wanted; left out, as many as there are slots.
 
@@ -86,7 +91,9 @@ class WorkerPool:
         keep: Seconds | None = timedelta(days=7),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
+        threads: int | None = None,
         processes: int | None = None,
+        executors: Mapping[str, Executor] | None = None,
         connections: int | None = None,
     ) -> None:
         self.queues = _checked_queues(queues)
@@ -99,6 +106,8 @@ class WorkerPool:
         self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
         self._redact = redact
         self._processes = _at_least_one("processes", processes) or os.cpu_count() or 1
+        self._threads = _at_least_one("threads", threads) or sum(self.queues.values())
+        self._foreign = Foreign(checked_executors(executors))
         self._connections = _at_least_one("connections", connections) or sum(self.queues.values())
         self._id = NO_POOL
         self._is_entered = False
@@ -170,7 +179,7 @@ class WorkerPool:
         self._tokens = Tokens()
         self._producer = Producer(self.queues)
         self._attempts = Attempts(self._work, self._steps)
-        executors = Executors(threads=sum(self.queues.values()), processes=self._processes)
+        executors = Executors(self._threads, self._processes, self._foreign)
         self._runner = Runner(executors, self._engine.limits, self._redact)
         self._lending = Lending(dialing, self._connections)
         self._transactions = Transactions(

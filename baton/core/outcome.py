@@ -193,7 +193,12 @@ def lost(why: str) -> Outcome:
 
 def unknown_worker(name: str) -> Outcome:
     """This process has no worker of that name; another one may."""
-    return Outcome("unknown_worker", storable(f"no worker named {name!r} is registered here", MAX_SUMMARY))
+    return unable(f"no worker named {name!r} is registered here")
+
+
+def unable(why: str) -> Outcome:
+    """This process lacks what the step needs; another one may have it. No attempt is spent."""
+    return Outcome("unknown_worker", storable(why, MAX_SUMMARY))
 
 
 def storable(text: str, limit: int) -> str:
