@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from baton.errors import NoTransaction
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _log = logging.getLogger("baton.step")
 
@@ -110,11 +115,33 @@ class Context:
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
     """What became of the declared dependencies, by step name; of a group, what each child did."""
 
+    _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         if not isinstance(self.results, Results):
             object.__setattr__(self, "results", Results(self.step, self.results))
         if not isinstance(self.outcomes, Outcomes):
             object.__setattr__(self, "outcomes", Outcomes(self.step, self.outcomes))
+
+    @property
+    def connection(self) -> asyncpg.Connection[asyncpg.Record]:
+        """The connection of a transactional worker, in the transaction that settles the step.
+
+        It is the worker pool's, and given back when the worker returns: neither end its transaction nor keep it. Part
+        of the work is taken back with a transaction within it, `async with ctx.connection.transaction()`.
+
+        Raises: NoTransaction if the worker is not transactional.
+        """
+        if self._connection is None:
+            raise NoTransaction(
+                f"the worker of step {self.step!r} has no connection: write @worker(transactional=True), and the pool "
+                f"gives it one, in the transaction in which the step is settled"
+            )
+        return self._connection
+
+    def with_connection(self, connection: asyncpg.Connection[asyncpg.Record]) -> Context:
+        """Return a copy with this `connection`: what the pool does for a transactional worker, and a test may."""
+        return replace(self, _connection=connection)
 
     @property
     def idempotency_key(self) -> str:

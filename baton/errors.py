@@ -18,7 +18,7 @@
     │   └── StepSkipped
     ├── RetryRefused                      steps that would run again are executing
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
-    ├── NoTransaction                     a session in AUTOCOMMIT was given as using=
+    ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
     ├── NoEngine                          nothing says which database to use
     ├── EngineClosed                      the engine was not entered, or was left
     ├── WrongEventLoop                    the engine belongs to another event loop
@@ -222,7 +222,11 @@ class TransactionStillOpen(BatonError):
 
 
 class NoTransaction(BatonError):
-    """Raised when a session of SQLAlchemy's that is in AUTOCOMMIT is given as `using`; nothing was written."""
+    """Raised where there is no transaction to join; nothing was written.
+
+    A session of SQLAlchemy's that is in AUTOCOMMIT was given as `using`; or a worker that is not transactional asked
+    for `ctx.connection`.
+    """
 
     says = (
         "this session or connection is in AUTOCOMMIT, so there is no transaction for the workflow to belong to: use "

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
@@ -20,12 +21,14 @@ from baton.core.options import Seconds, checked_queue, seconds
 from baton.core.outcome import Outcome, expanded, given_back, joined
 from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import describe
+from baton.database.lending import Lending
 from baton.database.rows import Claimed, Settling
 from baton.engine import Engine, default_engine
 from baton.errors import BatonError, InvalidOption
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
+from baton.runtime.foreign import Foreign, checked_executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
@@ -33,6 +36,7 @@ from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
+from baton.runtime.transactions import Transactions
 from baton.tasks import Tasks, finish
 
 log = logging.getLogger("baton.pool")
@@ -65,8 +69,13 @@ class WorkerPool:
         keep: how long finished workflows are kept; None for ever.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored, and returns what is stored.
+        threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
         processes: how many processes run workers with `executor="process"`; left out, one per processor. Attempts wait
             for one as claimed steps: give their queue more slots than there are processes, to keep these busy.
+        executors: where workers run that name one of them, as in `@worker(executor="cluster")`. They belong to the
+            application, which shuts them down after the pool.
+        connections: how many attempts of transactional workers run at once, each on a connection that is opened when
+            it is wanted; left out, as many as there are slots.
 
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
     """
@@ -83,7 +92,10 @@ class WorkerPool:
         keep: Seconds | None = timedelta(days=7),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
+        threads: int | None = None,
         processes: int | None = None,
+        executors: Mapping[str, Executor] | None = None,
+        connections: int | None = None,
     ) -> None:
         self.queues = _checked_queues(queues)
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
@@ -94,7 +106,10 @@ class WorkerPool:
         self._max_block_seconds = _more_than_none("max_block", max_block)
         self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
         self._redact = redact
-        self._processes = _checked_processes(processes)
+        self._processes = _at_least_one("processes", processes) or os.cpu_count() or 1
+        self._threads = _at_least_one("threads", threads) or sum(self.queues.values())
+        self._foreign = Foreign(checked_executors(executors))
+        self._connections = _at_least_one("connections", connections) or sum(self.queues.values())
         self._id = NO_POOL
         self._is_entered = False
 
@@ -128,6 +143,7 @@ class WorkerPool:
         self._draining: asyncio.Task[Drained] | None = None
         self._registering: asyncio.Task[None] | None = None
         self._build()
+        await self._lending.open()
         await self._register()
         self._start()
         self._is_entered = True
@@ -142,6 +158,7 @@ class WorkerPool:
         finally:
             await finish(self._tasks.start(self._close(), name="baton pool closing"))
             await self._steps.aclose(patience=1.0)
+            await self._lending.aclose()
             await self._tasks.aclose()
 
     async def drain(self, grace: Seconds | None = None) -> Drained:
@@ -176,8 +193,17 @@ class WorkerPool:
         self._tokens = Tokens()
         self._producer = Producer(self.queues)
         self._attempts = Attempts(self._work, self._steps)
-        executors = Executors(threads=sum(self.queues.values()), processes=self._processes)
+        executors = Executors(self._threads, self._processes, self._foreign)
         self._runner = Runner(executors, self._engine.limits, self._redact)
+        self._lending = Lending(dialing, self._connections)
+        self._transactions = Transactions(
+            self._lending,
+            schema,
+            self._lease_seconds,
+            self._runner,
+            self._engine.limits,
+            on_committed=self._look_everywhere,
+        )
         self._exchange = Exchange(
             dialing,
             schema,
@@ -263,7 +289,7 @@ class WorkerPool:
         claimed = attempt.claimed
         try:
             await pause("before the worker")
-            outcome = await self._runner.run(attempt)
+            outcome = await self._run(attempt)
             await pause("after the worker")
             self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, outcome) if outcome else None)
             if attempt.thread_ended is not None:
@@ -271,6 +297,12 @@ class WorkerPool:
         finally:
             self._producer.ended(claimed.queue)
             self._exchange.wake()
+
+    async def _run(self, attempt: Attempt) -> Outcome | None:
+        worker = registry.get(attempt.claimed.worker)
+        if worker is not None and worker.is_transactional:
+            return await self._transactions.run(attempt, worker)
+        return await self._runner.run(attempt)
 
     def _on_void(self, keys: Keys) -> None:
         self._attempts.cancel(keys, Cause.VOID)
@@ -338,12 +370,10 @@ def _more_than_none(option: str, value: Seconds) -> float:
     return number
 
 
-def _checked_processes(processes: int | None) -> int:
-    if processes is None:
-        return os.cpu_count() or 1
-    if type(processes) is not int or processes < 1:
-        raise InvalidOption("processes", processes, "it must be an integer of at least 1; None means one per processor")
-    return processes
+def _at_least_one(option: str, value: int | None) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise InvalidOption(option, value, "it must be an integer of at least 1, or None")
+    return value
 
 
 def _checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:

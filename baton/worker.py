@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from msgspec import UNSET, UnsetType
 
@@ -17,6 +15,7 @@ from baton.context import Context
 from baton.core import registry
 from baton.core.binding import Binding, EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
+from baton.core.functions import check_function, check_transactional, executor_for, own_name, source_of
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, Seconds, job_options, worker_options
 from baton.core.portable import portable
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from baton.database.joining import Joinable
     from baton.engine import Engine
 
-Executor = Literal["async", "thread", "process"]
 GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
 
 CallP = ParamSpec("CallP")
@@ -53,20 +51,29 @@ class Worker(Generic[CallP, P, R]):
     """The file the function was read from; None if it came from none."""
     options: Options
     backoff: Backoff
-    executor: Executor
+    executor: str
+    """"async", "thread", "process", or one of the pool's by name."""
+    is_transactional: bool
 
     def __init__(
-        self, function: Callable[CallP, R], name: str, options: Options, backoff: Backoff, executor: Executor
+        self,
+        function: Callable[CallP, R],
+        name: str,
+        options: Options,
+        backoff: Backoff,
+        executor: str,
+        is_transactional: bool = False,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name
         self.module = function.__module__
         self.qualname = function.__qualname__
-        self.source = _source_of(function)
+        self.source = source_of(function)
         self.options = options
         self.backoff = backoff
         self.executor = executor
+        self.is_transactional = is_transactional
 
     def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -138,6 +145,11 @@ class Worker(Generic[CallP, P, R]):
     @functools.cached_property
     def _checked_binding(self) -> Binding:
         self._binding.check_annotations()
+        if self.is_transactional and not self.takes_context:
+            raise TypeError(
+                f"worker {self.name!r} is transactional and takes no Context, so it could not reach its connection: "
+                f"annotate a parameter, as in ctx: Context, or leave out transactional=True"
+            )
         return self._binding
 
 
@@ -305,17 +317,20 @@ class Decorator:
     name: str | None
     options: Options
     backoff: Backoff
-    executor: Executor | None
+    executor: str | None
+    is_transactional: bool
 
     @overload
     def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Worker[P, P, R]: ...
     def __call__(self, function: Any, /) -> AnyWorker:
-        _check_function(function)
-        name = checked_name("worker", _own_name(function) if self.name is None else self.name)
-        executor = _executor_for(function, self.executor)
-        made: AnyWorker = Worker(function, name, self.options, self.backoff, executor)
+        check_function(function)
+        name = checked_name("worker", own_name(function) if self.name is None else self.name)
+        executor = executor_for(function, self.executor)
+        if self.is_transactional:
+            check_transactional(function, executor)
+        made: AnyWorker = Worker(function, name, self.options, self.backoff, executor, self.is_transactional)
         registry.add(made)
         return made
 
@@ -333,7 +348,8 @@ def worker(
     max_attempts: int = 20,
     timeout: Seconds | None = None,
     backoff: GivenBackoff = None,
-    executor: Executor | None = None,
+    executor: str | None = None,
+    transactional: bool = False,
 ) -> Decorator: ...
 def worker(
     function: Any = None,
@@ -345,7 +361,8 @@ def worker(
     max_attempts: int = 20,
     timeout: Seconds | None = None,
     backoff: GivenBackoff = None,
-    executor: Executor | None = None,
+    executor: str | None = None,
+    transactional: bool = False,
 ) -> Any:
     """Register a function as a worker, under its own name unless another is given.
 
@@ -353,45 +370,13 @@ def worker(
     for no limit) hold for each job unless it is given others. `backoff` is the delay after a failed attempt: seconds,
     a function of the attempt, or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in
     seconds, with jitter, at most an hour. `executor` says where it runs: "async" for async functions, "thread" (the
-    default for others) or "process".
+    default for others), "process", or an executor of `WorkerPool(executors=...)` by its name.
+
+    `transactional`: each attempt runs in a transaction, `ctx.connection`, in which its outcome is settled as well; what
+    it writes there, its result and the release of its dependents commit together or not at all.
 
     Raises `InvalidOption`, `InvalidName`, `DuplicateWorker`, and `TypeError` for what is not a plain function.
     """
     options = worker_options(queue, priority, max_attempts, timeout)
-    decorator = Decorator(name, options, as_backoff(backoff), executor)
+    decorator = Decorator(name, options, as_backoff(backoff), executor, transactional)
     return decorator if function is None else decorator(function)
-
-
-def _check_function(function: Any) -> None:
-    if not inspect.isfunction(function):
-        raise TypeError(f"@worker takes a function, not {type(function).__name__}: {function!r}")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"worker {function.__qualname__!r} is a generator; a worker returns its result as one value")
-
-
-def _own_name(function: Callable[..., Any]) -> str:
-    if function.__name__ == "<lambda>":
-        raise TypeError("a lambda has no name of its own; register it with worker(name=...)")
-    return function.__name__
-
-
-def _executor_for(function: Callable[..., Any], executor: Executor | None) -> Executor:
-    is_async = inspect.iscoroutinefunction(function)
-    name = function.__qualname__
-    match executor:
-        case None:
-            return "async" if is_async else "thread"
-        case "async" if not is_async:
-            raise TypeError(f"worker {name!r} is not async and would block the event loop; use executor='thread'")
-        case "thread" | "process" if is_async:
-            raise TypeError(f"worker {name!r} is async and runs in the event loop; leave out executor={executor!r}")
-        case "process" if "<" in name:
-            raise TypeError(f"worker {name!r} cannot be imported by another process; define it at a module's top level")
-        case "async" | "thread" | "process":
-            return executor
-    raise InvalidOption("executor", executor, "it must be 'async', 'thread' or 'process'")
-
-
-def _source_of(function: Callable[..., Any]) -> str | None:
-    file = inspect.unwrap(function).__code__.co_filename
-    return None if file.startswith("<") else str(Path(file).resolve())

@@ -72,7 +72,7 @@ def test_options_are_those_of_the_decorator() -> None:
         ({"timeout": 0}, "timeout=0 cannot be used: it must be more than 0 seconds; None means no limit"),
         ({"timeout": math.inf}, "timeout=inf cannot be used: it must be 0 or more seconds, and at most a hundred"),
         ({"timeout": "5"}, "timeout='5' cannot be used: it must be a number of seconds or a timedelta"),
-        ({"executor": "fiber"}, "executor='fiber' cannot be used: it must be 'async', 'thread' or 'process'"),
+        ({"executor": 5}, "executor=5 cannot be used: it must be 'async', 'thread', 'process', or the name of one of"),
     ],
     ids=str,
 )

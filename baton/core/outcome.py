@@ -28,6 +28,7 @@ Kind = Literal[
     "unknown_worker",
     "expanded",
     "joined",
+    "lost",
 ]
 HOPELESS = (InvalidWorkflow, DuplicateStep, InvalidName)
 """What a worker that builds a graph may run into; another attempt would build the same one."""
@@ -185,9 +186,19 @@ def given_back(cause: str) -> Outcome:
     return Outcome("given_back", storable(cause, MAX_SUMMARY))
 
 
+def lost(why: str) -> Outcome:
+    """Nobody knows how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
+    return Outcome("lost", storable(why, MAX_SUMMARY))
+
+
 def unknown_worker(name: str) -> Outcome:
     """This process has no worker of that name; another one may."""
-    return Outcome("unknown_worker", storable(f"no worker named {name!r} is registered here", MAX_SUMMARY))
+    return unable(f"no worker named {name!r} is registered here")
+
+
+def unable(why: str) -> Outcome:
+    """This process lacks what the step needs; another one may have it. No attempt is spent."""
+    return Outcome("unknown_worker", storable(why, MAX_SUMMARY))
 
 
 def storable(text: str, limit: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from baton.core.retry import Backoff
 from baton.errors import DuplicateWorker
@@ -18,7 +18,8 @@ class Registered(Protocol):
     qualname: str
     source: str | None
     backoff: Backoff
-    executor: Literal["async", "thread", "process"]
+    executor: str
+    is_transactional: bool
 
     @property
     def takes_context(self) -> bool: ...

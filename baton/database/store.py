@@ -49,6 +49,7 @@ class Store:
         self._expand_map = _call(prefix, "expand_map", 8)
         self._advance = _call(prefix, "advance", 10)
         self._settle = _call(prefix, "settle", 6)
+        self._settle_one = _SETTLE_ONE.format(prefix)
         self._claim = _call(prefix, "claim", 4)
         self._beat = _call(prefix, "beat", 5)
         self._tick = _call(prefix, "tick", 3)
@@ -131,6 +132,16 @@ class Store:
         accepted: Sequence[bool] = row["settle"]
         return accepted
 
+    async def settle_one(self, settling: Settling) -> bool:
+        """As `settle`, for one outcome, on a connection that is a worker's and may have codecs of its own."""
+        outcome = settling.outcome
+        delay = None if outcome.delay is None else repr(outcome.delay)
+        (row,) = await self.calls.fetch(
+            self._settle_one,
+            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, outcome.trace, delay),
+        )
+        return bool(row["accepted"])
+
     async def claim(self, pool: int, claiming: Claiming) -> Sequence[Claimed]:
         """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
         queues, limits = list(claiming.limits), list(claiming.limits.values())
@@ -189,6 +200,16 @@ class Store:
         """Let a paused queue go on, and wake its pools. Tells whether it was paused; a replay tells False."""
         (row,) = await self.calls.fetch(self._resume, queue)
         return bool(row["resumed"])
+
+
+_SETTLE_ONE = """
+select (
+           {}.settle(
+               array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
+               array[$6::text::double precision]
+           )
+       )[1] as accepted
+"""
 
 
 def _call(prefix: str, function: str, parameters: int) -> str:

@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from baton.database.rows import Claimed
 from baton.tasks import Tasks, wait_for_event
+
+if TYPE_CHECKING:
+    import asyncpg
 
 
 class Cause(Enum):
@@ -33,6 +37,8 @@ class Attempt:
     """False until its code runs: a task cancelled before that would end without a word."""
     thread_ended: asyncio.Event | None = None
     """Set when the thread that runs it has returned; a thread cannot be stopped, and keeps its slot until then."""
+    connection: asyncpg.Connection[asyncpg.Record] | None = None
+    """That of a transactional worker."""
     _timer: asyncio.TimerHandle | None = None
 
     @property

@@ -1,11 +1,14 @@
-"""From a claim to a call; and what runs in the other process of a worker with `executor="process"`."""
+"""From a claim to a call; and what runs elsewhere, in a process of the pool or wherever an executor leads."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +17,7 @@ from uuid import UUID
 
 from baton.context import Context, outcomes
 from baton.core import codec, registry
-from baton.core.outcome import Outcome, classify, discarded, failed
+from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, storable
 from baton.core.registry import Registered
 from baton.database.rows import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -56,6 +59,31 @@ def run(module: str, claimed: str) -> str:
     return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
 
 
+def run_elsewhere(module: str, claimed: str) -> str:
+    """As `run`, in a thread or process that belongs to somebody else, whose streams are left alone."""
+    facts = json.loads(claimed)
+    try:
+        with _uninterrupted():
+            outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
+    except Exception as error:  # noqa: BLE001 - the import runs code of the user's, whose error may not travel
+        text = f"{module!r} cannot be imported where the executor runs: {type(error).__name__}: {error}"
+        outcome = Outcome("failed", storable(f"{text}; install it there, with all it imports", MAX_SUMMARY))
+    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """In a process of a pool of processes, let the terminal's Ctrl-C pass by; see `run`."""
+    if multiprocessing.parent_process() is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @contextmanager
 def _pipes_out_of_reach() -> Iterator[None]:
     """Lead this process's standard input and output elsewhere: they are its talk with the pool.
@@ -88,3 +116,9 @@ def _attempt(module: str, claimed: Claimed) -> Outcome:
         return discarded(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
         return failed(error, claimed.attempt, worker.backoff)
+
+
+def importable(module: str) -> str:
+    """Return a name under which another process finds the module; the main one by its real name, if it has one."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if module == "__main__" and spec is not None else module

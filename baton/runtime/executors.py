@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -19,40 +18,48 @@ from baton.core.registry import Registered
 from baton.database.rows import Claimed
 from baton.runtime import child
 from baton.runtime.attempts import Attempt
+from baton.runtime.foreign import Foreign
 
 
 class Executors:
     """Calls workers, and limits how many threads and processes do so at once.
 
     Args:
-        threads: how many attempts may run in threads; enough for every slot, so none waits for one.
+        threads: how many attempts may run in threads; further attempts wait for one of them.
         processes: how many processes run workers with `executor="process"`; further attempts wait for one of them.
+        foreign: what runs the others.
     """
 
-    def __init__(self, threads: int, processes: int) -> None:
+    def __init__(self, threads: int, processes: int, foreign: Foreign) -> None:
+        self._foreign = foreign
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = anyio.CapacityLimiter(processes)
 
     async def run(self, attempt: Attempt, worker: Registered) -> Outcome:
         """Call the worker for an attempt and classify what it returns. What it raises is raised.
 
-        The attempt's time begins when it does: waiting for a process is not part of it.
+        The attempt's time begins when it does: waiting for a thread or process is not part of it.
 
         Raises: ArgumentsDoNotFit, before the worker is called.
         """
         match worker.executor:
             case "async":
                 arguments, context = child.prepared(worker, attempt.claimed)
+                if context is not None and attempt.connection is not None:
+                    context = context.with_connection(attempt.connection)
                 attempt.begin()
                 value = await worker.call(arguments, context)
             case "thread":
                 arguments, context = child.prepared(worker, attempt.claimed)
+                await self._threads.acquire_on_behalf_of(attempt)
                 attempt.begin()
                 value = await self._in_thread(attempt, worker, arguments, context)
             case "process":
                 async with self._processes:
                     attempt.begin()
                     return await _in_process(worker, attempt.claimed)
+            case _:
+                return await self._foreign.run(attempt, worker)
         return classify(worker, value, attempt.claimed.attempt)
 
     async def _in_thread(
@@ -60,6 +67,11 @@ class Executors:
     ) -> object:
         loop = asyncio.get_running_loop()
         ended = attempt.thread_ended = asyncio.Event()
+
+        def returned() -> None:
+            ended.set()
+            self._threads.release_on_behalf_of(attempt)
+
         # Taken once: by the thread that makes the call, or by us if we are cancelled before, and then nobody makes it.
         turn = threading.Lock()
 
@@ -72,14 +84,15 @@ class Executors:
                 return _Raised(error)
             finally:
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(ended.set)
+                    loop.call_soon_threadsafe(returned)
 
         try:
             # Waiting for a thread that hangs would hold up the timeout, the drain and the lost lease.
-            value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+            # The limit is ours to keep: an abandoned thread counts until it returns.
+            value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
         finally:
             if turn.acquire(blocking=False):
-                ended.set()
+                returned()
         match value:
             case _Raised(KeyboardInterrupt() as error):
                 # In a thread it is the worker's own doing; here it would end the process.
@@ -102,16 +115,10 @@ async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:
     """Call the worker in another process, to which only strings cross. Cancelling kills that process."""
     answer = await anyio.to_process.run_sync(
         child.run,
-        _importable(worker.module),
+        child.importable(worker.module),
         child.to_text(claimed),
         cancellable=True,
         # The slot is held by the caller, who starts the attempt's time between the two.
         limiter=anyio.CapacityLimiter(1),
     )
     return Outcome(*json.loads(answer))
-
-
-def _importable(module: str) -> str:
-    """Return a name under which another process finds the module; the main one by its real name, if it has one."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return spec.name if module == "__main__" and spec is not None else module

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +55,8 @@ class Expander:
         on_outcome: Callable[[Settling], None],
     ) -> None:
         self._line = line
-        self._store = Store(line, schema)
         self._limits = limits
+        self._sending = Sending(Store(line, schema), limits, line.transaction)
         self._on_answered = on_answered
         self._on_outcome = on_outcome
         self._waiting: deque[Expanding] = deque()
@@ -83,9 +84,9 @@ class Expander:
         """Send one expansion. Tells whether it is answered, one way or another."""
         claimed, settling = expanding.claimed, expanding.settling
         try:
-            plan = _planned(claimed, settling.outcome, self._limits)
-            ended = plan if isinstance(plan, Outcome) else await self._send(settling, plan)
-        except _Refused as refused:
+            plan = planned(claimed, settling.outcome, self._limits)
+            ended = plan if isinstance(plan, Outcome) else await self._sending.send(settling, plan)
+        except Refused as refused:
             ended = refused.outcome
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcome must not be lost
             failure = classify(error)
@@ -100,13 +101,32 @@ class Expander:
             self._on_answered(settling, ended)
         return True
 
-    async def _send(self, settling: Settling, plan: Items | Expansion) -> bool:
+
+class Refused(Exception):  # noqa: N818  # a signal that rolls back, seen by no caller
+    """The expansion cannot be, now or ever."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.outcome = hopeless(why)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Sends one expansion, in parts if it is large."""
+
+    store: Store
+    limits: Limits
+    transaction: Callable[[], AbstractAsyncContextManager[object]]
+    """Makes the calls of several parts one transaction; of a single one nothing is asked."""
+
+    async def send(self, settling: Settling, plan: Items | Expansion) -> bool:
+        """Tell whether it took effect; False if the claim is void. Raises `Refused`, and what the calls raise."""
         size = plan.size if isinstance(plan, Items) else len(plan.steps)
         await pause("before expand")
         if size <= STEPS_PER_CALL:
             accepted = (await self._send_part(settling, plan, Part(None, 0, size))).accepted
         else:
-            async with self._line.transaction():
+            async with self.transaction():
                 accepted = await self._send_parts(settling, plan, size)
         await pause("after expand")
         return accepted
@@ -125,32 +145,24 @@ class Expander:
         match plan:
             case Items():
                 arguments = list(self._fitting(plan.arguments(part.first, part.end), part.first))
-                answer = await self._store.expand_map(settling, plan.size, arguments, part, self._limits.most_steps)
+                answer = await self.store.expand_map(settling, plan.size, arguments, part, self.limits.most_steps)
             case Expansion():
-                answer = await self._store.expand(settling, plan, part, self._limits.most_steps)
+                answer = await self.store.expand(settling, plan, part, self.limits.most_steps)
         if answer.too_many is not None:
-            steps, most = answer.too_many, self._limits.most_steps
-            raise _Refused(f"with its children the workflow would have {steps:,} steps, and the limit is {most:,}")
+            steps, most = answer.too_many, self.limits.most_steps
+            raise Refused(f"with its children the workflow would have {steps:,} steps, and the limit is {most:,}")
         if answer.unknown:
-            raise _Refused(_unknown_names(plan, answer))
+            raise Refused(_unknown_names(plan, answer))
         return answer
 
     def _fitting(self, arguments: Iterator[str], first: int) -> Iterator[str]:
         for number, text in enumerate(arguments, first):
-            if (size := self._limits.excess(text)) is not None:
-                raise _Refused(str(ArgumentsTooLarge(f"[{number}]", size, self._limits.argument_bytes)))
+            if (size := self.limits.excess(text)) is not None:
+                raise Refused(str(ArgumentsTooLarge(f"[{number}]", size, self.limits.argument_bytes)))
             yield text
 
 
-class _Refused(Exception):  # noqa: N818  # a signal that rolls back, seen by no caller
-    """The expansion cannot be, now or ever."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.outcome = hopeless(why)
-
-
-def _planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expansion | Outcome:
+def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expansion | Outcome:
     """Return what is to be sent, or the outcome of a step that cannot be expanded, or into nothing."""
     depth = claimed.step.count("/") + claimed.step.count("[")
     if claimed.map is not None:

@@ -39,8 +39,10 @@ class Runner:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
-        if outcome is None:
-            return None
+        return None if outcome is None else self.finished(outcome, attempt, worker)
+
+    def finished(self, outcome: Outcome, attempt: Attempt, worker: Registered) -> Outcome:
+        """Return an outcome as it is settled: within the limits, with its delay, and redacted."""
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
@@ -54,7 +56,7 @@ class Runner:
 
     async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
         if attempt.cause is not None:
-            return _stopped(attempt)
+            return stopped(attempt)
         try:
             return await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
@@ -65,7 +67,7 @@ class Runner:
             cause: Cause | None = attempt.cause
             if cause is not None:
                 # Whatever it raises, it does so because it was cancelled.
-                return _stopped(attempt)
+                return stopped(attempt)
             # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it
             # cancelled something it awaited, or its own task. That is a failure like any other.
             return failed(error, attempt.claimed.attempt, worker.backoff)
@@ -78,7 +80,8 @@ def _redacted(redact: Redact, text: str) -> str:
         return "(left out: the redaction of this text failed)"
 
 
-def _stopped(attempt: Attempt) -> Outcome | None:
+def stopped(attempt: Attempt) -> Outcome | None:
+    """Return the outcome of an attempt that was cancelled; None if nobody wants to know."""
     match attempt.cause:
         case Cause.SHUTDOWN:
             return given_back(Cause.SHUTDOWN.value)

@@ -1,8 +1,9 @@
-"""`python -m campaign.mutants`: runs short campaigns against each mutant, and fails if one survives three seeds."""
+"""`python -m campaign.mutants`: runs short campaigns, or tests, against each mutant, and fails if one survives."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -65,11 +66,14 @@ def try_mutant(mutant: Mutant, seeds: Sequence[int]) -> Trial:
     started = time.monotonic()
     caught_by, tried = None, 0
     with changed(mutant) as root:
-        while caught_by is None and tried < len(seeds):
+        if mutant.tests:
+            caught_by = first_failure(root, mutant.tests)
+        while not mutant.tests and caught_by is None and tried < len(seeds):
             caught_by = first_violation(root, seeds[tried])
             tried += 1
     trial = Trial(mutant, tried, time.monotonic() - started, caught_by)
-    verdict = f"caught in {trial.seconds:5.1f} s, seed {seeds[tried - 1]}" if caught_by else f"SURVIVED {tried} seeds"
+    tried_with = f"seed {seeds[tried - 1]}" if tried else "by a test"
+    verdict = f"caught in {trial.seconds:5.1f} s, {tried_with}" if caught_by else f"SURVIVED {tried or 'its tests'}"
     print(f"{mutant.name}: {verdict}\n    {caught_by or ''}", flush=True)
     return trial
 
@@ -81,6 +85,7 @@ def changed(mutant: Mutant) -> Iterator[Path]:
         root = Path(folder)
         for name in NEEDED:
             shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", root)
         for change in mutant.changes:
             change.apply(root)
         yield root
@@ -105,6 +110,19 @@ def first_violation(root: Path, seed: int) -> str | None:
     # A fault that did not happen in so short a time is not the mutant's doing.
     told = [line for line in found if "this campaign is to have" not in line]
     return told[0][:300] if told else None
+
+
+def first_failure(root: Path, tests: Sequence[str]) -> str | None:
+    """Run tests in that folder until one fails, and return its name."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS * 2, check=False
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the tests could not be run:\n{done.stdout}{done.stderr}")
+    failed = [line.removeprefix("FAILED ") for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    return failed[0][:300] if failed else None
 
 
 if __name__ == "__main__":

@@ -25,13 +25,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
+    """Is caught by the campaign, or by these tests where the campaign does not go."""
+
     name: str
     changes: tuple[Change, ...]
+    tests: tuple[str, ...] = ()
 
 
 _APPLY = "sql/functions/apply_outcomes.sql"
 _UNFAVOURABLE = "sql/functions/apply_unfavourable.sql"
 _TAKE = "sql/functions/take.sql"
+_TRANSACTIONS = "baton/runtime/transactions.py"
+_TRANSACTIONAL = ("tests/test_transactional.py", "tests/faults/test_transfers.py")
 
 MUTANTS = (
     Mutant(
@@ -151,5 +156,47 @@ MUTANTS = (
                 "                    request = Request(request.pool, (), request.claiming)\n",
             ),
         ),
+    ),
+    Mutant(
+        "a transactional settle is sent again when its commit is unknown",
+        (
+            Change(
+                _TRANSACTIONS,
+                'return lost(f"nobody knows whether its transaction was committed: {describe(error)}")',
+                "return outcome",
+            ),
+        ),
+        _TRANSACTIONAL,
+    ),
+    Mutant(
+        "a transactional settle goes over another connection",
+        (Change(_TRANSACTIONS, "Store(begun.connection, self._schema)", "Store(self._lending._pool, self._schema)"),),
+        _TRANSACTIONAL,
+    ),
+    Mutant(
+        "what a refused transaction wrote is committed",
+        (Change(_TRANSACTIONS, "if not is_accepted:", "if not is_accepted and attempt is None:"),),
+        _TRANSACTIONAL,
+    ),
+    Mutant(
+        "what a failed attempt wrote is committed",
+        (Change(_TRANSACTIONS, 'frozenset({"completed",', 'frozenset({"completed", "failed",'),),
+        _TRANSACTIONAL,
+    ),
+    Mutant(
+        "a transaction that has settled may wait for ever",
+        (Change(_TRANSACTIONS, "+ _idle_limit(self._lease_seconds)", '+ ""'),),
+        _TRANSACTIONAL,
+    ),
+    Mutant(
+        "a transactional attempt is settled after its transaction",
+        (
+            Change(
+                _TRANSACTIONS,
+                "            is_accepted = await self._settle_until_unlocked(begun, attempt, outcome)\n",
+                "            is_accepted = await begun.transaction.commit() is None\n            return outcome\n",
+            ),
+        ),
+        _TRANSACTIONAL,
     ),
 )

@@ -3,6 +3,7 @@
 Run with a JSON object of settings: those of `WorkerPool`, and
 
     kill_at       the pause point at which it kills itself
+    kill_on       the how manieth time it gets there; 1 if left out
     clock_off     seconds by which its clock is wrong
 """
 
@@ -20,14 +21,17 @@ from typing import Any
 
 from baton import Engine, WorkerPool
 from baton.runtime import pauses
-from tests.programs import fault_workers  # noqa: F401  # registers them
+from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
 
 
-def kill_at(wanted: str) -> None:
-    """Kill this process when it reaches the pause point for the first time."""
+def kill_at(wanted: str, time: int) -> None:
+    """Kill this process when it reaches the pause point for the first time, or for another one."""
+    times = 0
 
     async def reached(point: str) -> None:
-        if point == wanted:
+        nonlocal times
+        times += point == wanted
+        if times == time:
             os.kill(os.getpid(), signal.SIGKILL)
 
     pauses.reached = reached
@@ -48,7 +52,7 @@ def set_clock_off(seconds: float) -> None:
 
 async def main(settings: dict[str, Any]) -> None:
     if (point := settings.pop("kill_at", None)) is not None:
-        kill_at(point)
+        kill_at(point, settings.pop("kill_on", 1))
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
 

@@ -1,0 +1,231 @@
+"""Attempts that run in a transaction of their own, which ends with their settle: all of it commits, or nothing.
+
+The settle is never sent again: its transaction has the worker's rows, which only the worker could write again. Whoever
+does not know how its commit ended settles the claim as `lost`, and "refused" means that it had committed: the settle
+holds the lock of the workflow until the server has ended the transaction one way or the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, cast
+
+import asyncpg
+
+from baton.core.limits import Limits
+from baton.core.outcome import Outcome, failed, lost
+from baton.core.registry import Registered
+from baton.database.connections import CALL_SECONDS, CLOSE_SECONDS, describe, pause_before
+from baton.database.failures import Failure, classify
+from baton.database.lending import Begun, Lending
+from baton.database.rows import Settling
+from baton.database.store import Store
+from baton.runtime.attempts import Attempt
+from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.pauses import pause
+from baton.runtime.runner import Runner, stopped
+
+if TYPE_CHECKING:
+    from baton.database.connections import Record
+
+log = logging.getLogger("baton.pool")
+
+COMMITTING = frozenset({"completed", "cancelled", "skipped", "snoozed", "expanded"})
+"""The outcomes that commit with what the worker wrote. A failed attempt leaves nothing, nor does a `RetryAfter`."""
+
+
+class Transactions:
+    """Runs transactional attempts.
+
+    Args:
+        lease_seconds: for how long a transaction that has settled may wait for its commit. It holds the lock of its
+            workflow, and a process that is frozen just then must not hold it for ever.
+        on_committed: what an attempt released may be claimed.
+    """
+
+    def __init__(
+        self,
+        lending: Lending,
+        schema: str,
+        lease_seconds: float,
+        runner: Runner,
+        limits: Limits,
+        on_committed: Callable[[], None],
+    ) -> None:
+        self._lending = lending
+        self._schema = schema
+        self._lease_seconds = lease_seconds
+        self._runner = runner
+        self._limits = limits
+        self._on_committed = on_committed
+
+    async def run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
+        """Run one attempt to its end, and settle it in its transaction if its outcome commits.
+
+        Returns what is left to be settled like any other outcome: that of an attempt that was rolled back, or `lost`;
+        None if nothing is. Raises nothing, whatever the worker or its connection does.
+        """
+        try:
+            return await self._run(attempt, worker)
+        except Exception as error:
+            # Unanswered, its claim would be held as long as the pool lives.
+            log.critical("a transactional attempt ended with an error that nobody expected", exc_info=True)
+            return lost(f"nobody knows how its transaction ended: {describe(error)}")
+
+    async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
+        try:
+            begun = await self._begun(attempt)
+        except asyncio.CancelledError:
+            if attempt.cause is None:
+                raise
+            return stopped(attempt)
+        except Exception as error:  # noqa: BLE001 - whatever refuses the connection, the step must not be lost
+            return self._failed(error, attempt, worker)
+        is_sound = False
+        try:
+            attempt.connection = cast("asyncpg.Connection[Record]", begun.connection)
+            await pause("transaction begun")
+            outcome = await self._runner.run(attempt)
+            if outcome is not None and outcome.kind in COMMITTING:
+                outcome = await self._settle(begun, attempt, worker, outcome)
+            is_sound = await _nothing_is_open(begun)
+        finally:
+            await self._lending.give_back(begun, is_sound=is_sound)
+        return outcome
+
+    async def _begun(self, attempt: Attempt) -> Begun:
+        """Wait for a connection, as long as it takes: the attempt's time has not begun."""
+        failures = 0
+        while True:
+            try:
+                begun = await self._lending.begin()
+                if (timeout := attempt.claimed.timeout) is not None:
+                    # For a process that is frozen: it would hold the rows it has locked, and others wait for them.
+                    await begun.connection.execute(_idle_limit(timeout + self._lease_seconds))
+            except Exception as error:
+                if classify(error) is not Failure.PASSING:
+                    raise
+                log.warning("no transaction for %s yet: %s", attempt.claimed.worker, describe(error))
+                await asyncio.sleep(pause_before(failures))
+                failures += 1
+            else:
+                return begun
+
+    async def _settle(self, begun: Begun, attempt: Attempt, worker: Registered, outcome: Outcome) -> Outcome | None:
+        """Settle in the transaction and commit it. Returns what is left to be settled in the ordinary way."""
+        if (why := _spoiled(begun)) is not None:
+            return self._failed(why, attempt, worker)
+        try:
+            is_accepted = await self._settle_until_unlocked(begun, attempt, outcome)
+        except Refused as refused:
+            return refused.outcome
+        except Exception as error:  # noqa: BLE001 - nothing has committed, whatever it was
+            return self._unsettled(error, begun, attempt, worker)
+        if not is_accepted:
+            log.info(
+                "what step id %s wrote is rolled back: its claim had been given to another", attempt.claimed.step_id
+            )
+            return None
+        await pause("before its commit")
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                await begun.transaction.commit()
+        except Exception as error:  # noqa: BLE001 - the worker's rows have a say in it
+            if classify(error) is not Failure.PASSING:
+                return self._failed(error, attempt, worker)
+            return lost(f"nobody knows whether its transaction was committed: {describe(error)}")
+        await pause("after its commit")
+        self._on_committed()
+        return None
+
+    async def _settle_until_unlocked(self, begun: Begun, attempt: Attempt, outcome: Outcome) -> bool:
+        """Tell whether the outcome is accepted. A settle that met a lock took no effect, and is made anew."""
+        while True:
+            await pause("before its settle")
+            await begun.connection.execute(
+                "savepoint baton_settle; set local statement_timeout = 0; " + _idle_limit(self._lease_seconds)
+            )
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    return await self._sent(begun, attempt, outcome)
+            except asyncpg.PostgresError as error:
+                is_locked = classify(error) is Failure.LOCKED or isinstance(error, asyncpg.DeadlockDetectedError)
+                if not is_locked or attempt.cause is not None:
+                    raise
+                log.warning("a transactional settle waits for a lock: %s", describe(error))
+            await begun.connection.execute("rollback to savepoint baton_settle")
+
+    async def _sent(self, begun: Begun, attempt: Attempt, outcome: Outcome) -> bool:
+        claimed = attempt.claimed
+        store = Store(begun.connection, self._schema)
+        settling = Settling(claimed.step_id, claimed.token, outcome)
+        if outcome.kind != "expanded":
+            return await store.settle_one(settling)
+        plan = planned(claimed, outcome, self._limits)
+        if isinstance(plan, Outcome):
+            raise Refused(plan.detail or "")
+        return await Sending(store, self._limits, nullcontext).send(settling, plan)
+
+    def _unsettled(self, error: Exception, begun: Begun, attempt: Attempt, worker: Registered) -> Outcome | None:
+        """Return what a failed settle means; it was not committed."""
+        match classify(error):
+            case Failure.LOCKED if attempt.cause is not None:
+                return stopped(attempt)
+            case Failure.DATA:
+                text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
+                return self._runner.finished(Outcome("failed", text), attempt, worker)
+            case Failure.PASSING if begun.is_lost or isinstance(error, TimeoutError):
+                return lost(f"the connection was lost before its transaction was committed: {describe(error)}")
+            case _:
+                return self._failed(_explained(error), attempt, worker)
+
+    def _failed(self, error: BaseException, attempt: Attempt, worker: Registered) -> Outcome:
+        outcome = failed(error, attempt.claimed.attempt, worker.backoff)
+        return self._runner.finished(outcome, attempt, worker)
+
+
+def _idle_limit(seconds: float) -> str:
+    return f"set local idle_in_transaction_session_timeout = {max(1, min(2**31 - 1, round(seconds * 1000)))}"
+
+
+def _spoiled(begun: Begun) -> Exception | None:
+    """Return why the transaction cannot be settled, if the worker ended it."""
+    if begun.is_lost or begun.connection.is_in_transaction():
+        return None
+    return RuntimeError(
+        "the worker ended the transaction of ctx.connection, which the pool ends when it has settled the step; take "
+        "back a part with async with ctx.connection.transaction()"
+    )
+
+
+def _explained(error: Exception) -> Exception:
+    match error:
+        case asyncpg.InFailedSQLTransactionError():
+            why = (
+                "the worker went on after a statement had failed, which ends a transaction in PostgreSQL: put what may "
+                "fail into async with ctx.connection.transaction()"
+            )
+        case asyncpg.InterfaceError():
+            why = "the worker returned while a statement on ctx.connection was still under way: await it"
+        case _:
+            return error
+    explained = RuntimeError(why)
+    explained.__cause__ = error
+    return explained
+
+
+async def _nothing_is_open(begun: Begun) -> bool:
+    """Roll back what was not committed. Tells whether the connection may be used again."""
+    if begun.is_lost:
+        return False
+    if not begun.connection.is_in_transaction():
+        return True
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await begun.transaction.rollback()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        return False
+    return True
