@@ -10,7 +10,7 @@ import pytest
 
 from baton.cli.logs import JSONLines
 from tests.cli.command import asked, free_port, terminated, worker_process
-from tests.programs.sharing import logging_and_failing
+from tests.programs.sharing import logging_and_catching
 from tests.waiting import eventually
 
 PROGRAM = "tests.programs.sharing"
@@ -44,13 +44,13 @@ def test_what_the_caller_adds_is_kept_but_hides_nothing():
 async def test_a_worker_logs_json_with_the_step_that_logging_code_runs_for(database, engine, effects, tmp_path):
     given = {"database": database, "EFFECTS": str(effects.path)}
     with worker_process(PROGRAM, "--log", "json", cwd=tmp_path, **given) as process:
-        run = await logging_and_failing.new().insert()
+        run = await logging_and_catching.new().insert()
         await run.wait(timeout=30)
         _, logged = await asyncio.to_thread(terminated, process)
 
     lines = [json.loads(line) for line in logged.splitlines()]
     own, threads, failure = [line for line in lines if line["logger"] in ("app", "baton.step")]
-    facts = {"workflow_id": run.id, "workflow_name": None, "step": "logging_and_failing", "attempt": 1}
+    facts = {"workflow_id": run.id, "workflow_name": None, "step": "shared: logging", "attempt": 1}
     for line in (own, threads, failure):
         assert {name: line[name] for name in facts} == facts
     assert (own["message"], own["order"]) == ("by its own log", 4711)

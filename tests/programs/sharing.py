@@ -36,14 +36,14 @@ def hanging(ctx: Context) -> None:
     time.sleep(600)
 
 
-@worker
+@worker(name="shared: blocking")
 async def blocking(ctx: Context, seconds: float) -> None:
     Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
     time.sleep(seconds)  # noqa: ASYNC251  # what is tried here
 
 
-@worker(max_attempts=2)
-async def logging_and_failing(ctx: Context) -> None:
+@worker(name="shared: logging")
+async def logging_and_catching(ctx: Context) -> None:
     ctx.log.info("by its own log", extra={"order": 4711})
     await asyncio.to_thread(logging.getLogger("app").warning, "by the application's, in a thread")
     try:
@@ -52,6 +52,6 @@ async def logging_and_failing(ctx: Context) -> None:
         logging.getLogger("app").exception("it failed:\nbadly")
 
 
-@worker
+@worker(name="shared: killing")
 async def killing() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
