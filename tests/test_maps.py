@@ -44,7 +44,7 @@ def numbers(own_workers):
 
 @pytest.fixture
 def double(own_workers):
-    @worker
+    @worker(name="maps: double")
     async def double(number: int, plus: int = 0) -> int:
         return 2 * number + plus
 
@@ -258,7 +258,7 @@ async def test_children_get_results_of_other_steps_and_a_context_what_the_map_de
 
 
 async def test_a_list_whose_ignored_dependency_failed_has_no_items(pool, double, give):
-    @worker(max_attempts=1)
+    @worker(name="maps: failing", max_attempts=1)
     async def failing() -> list[int]:
         raise ValueError
 

@@ -119,7 +119,7 @@ async def test_none_is_a_result(pool):
 
 async def test_an_ignored_dependency_that_failed_gives_the_default_and_no_key(pool):
     @worker(max_attempts=1)
-    async def fails() -> int:
+    async def fails() -> str:
         raise ValueError("no")
 
     @worker
