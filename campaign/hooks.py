@@ -13,9 +13,10 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
 from baton.core.registry import Registered

@@ -7,6 +7,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from baton.core.expansion import Expandable, to_text
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
@@ -74,8 +76,8 @@ Control = Snooze | RetryAfter | Cancel | Skip
 CONTROLS = (Snooze, RetryAfter, Cancel, Skip)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+# One is made for every attempt: a frozen dataclass takes 1.2 µs to make, a struct 0.2.
+class Outcome(Struct, frozen=True):
     """How an attempt ended."""
 
     kind: Kind

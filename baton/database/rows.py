@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from msgspec import Struct
+
 from baton.core.outcome import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+# One of these and of `Settling` is made for every attempt: a frozen dataclass takes 3.6 µs to make, a struct 0.2.
+class Claimed(Struct, frozen=True):
     """A step that a pool has claimed for one attempt, with all it takes to run it."""
 
-    step_id: int
     token: UUID
     """Drawn by the pool for the call that claimed it; the outcome counts only under it."""
+    # From here on in the order of sql/functions/describe.sql.
+    step_id: int
     workflow_id: str
     workflow_name: str | None
     step: str
@@ -35,9 +38,9 @@ class Claimed:
     max_attempts: int
     timeout: float | None
     """Seconds."""
-    is_join: bool = False
+    is_join: bool
     """It is a group whose children are final: nothing runs, and how it ends is to be settled."""
-    map: str | None = None
+    map: str | None
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
 
 
@@ -50,8 +53,7 @@ class Claim(Protocol):
     def token(self) -> UUID: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
+class Settling(Struct, frozen=True):
     """An attempt's outcome on its way to the database."""
 
     step_id: int

@@ -30,7 +30,7 @@ from baton.database.rows import (
 )
 
 if TYPE_CHECKING:
-    from baton.database.connections import Calls, Record
+    from baton.database.connections import Calls
 
 STEPS_PER_CALL = 20_000
 """So many steps go into one call of insert_workflow: a million are streamed in bounded memory."""
@@ -124,7 +124,7 @@ class Store:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = list(claiming.limits), list(claiming.limits.values())
         rows = await self.calls.fetch(self._advance, pool, queues, limits, claiming.token, *_outcomes(settling))
-        return Advanced(rows[0]["accepted"], [_claimed(row, claiming.token) for row in rows[1:]])
+        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
 
     async def settle(self, settling: Sequence[Settling]) -> Sequence[bool]:
         """Write outcomes with all their consequences. Tells for each whether it is accepted. Replayable."""
@@ -146,7 +146,7 @@ class Store:
         """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
         queues, limits = list(claiming.limits), list(claiming.limits.values())
         rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token)
-        return [_claimed(row, claiming.token) for row in rows]
+        return [Claimed(claiming.token, *row) for row in rows]
 
     async def register(
         self, *, name: str, host: str, pid: int, limits: dict[str, int], workers: Sequence[str], lease_seconds: float
@@ -230,27 +230,6 @@ def _outcomes(settling: Sequence[Settling]) -> tuple[list[Any], ...]:
         [outcome.detail for outcome in outcomes],
         [outcome.trace for outcome in outcomes],
         [outcome.delay for outcome in outcomes],
-    )
-
-
-def _claimed(row: Record, token: UUID) -> Claimed:
-    return Claimed(
-        step_id=row["step_id"],
-        token=token,
-        workflow_id=row["workflow_id"],
-        workflow_name=row["workflow_name"],
-        step=row["name"],
-        queue=row["queue"],
-        worker=row["worker"],
-        args=row["args"],
-        arg_refs=row["arg_refs"],
-        results=row["results"],
-        outcomes=row["outcomes"],
-        attempt=row["attempt"],
-        max_attempts=row["max_attempts"],
-        timeout=row["timeout"],
-        is_join=row["is_join"],
-        map=row["map"],
     )
 
 

@@ -11,9 +11,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
+
+from msgspec import structs
 
 from baton.context import Context, outcomes
 from baton.core import codec, registry
@@ -46,7 +47,7 @@ def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Cont
 
 def to_text(claimed: Claimed) -> str:
     """Return a claim as the JSON that crosses to the other process."""
-    return json.dumps(asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
+    return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
 
 
 def run(module: str, claimed: str) -> str:

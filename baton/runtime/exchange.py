@@ -177,8 +177,8 @@ class Exchange:
         self._done(1)
 
     def _settled(self, settling: Sequence[Settling], accepted: Sequence[bool]) -> None:
+        self._tokens.answered(*[one.token for one in settling])
         for one, is_accepted in zip(settling, accepted, strict=True):
-            self._tokens.answered(one.token)
             if not is_accepted:
                 log.info("an outcome of step id %s was refused: its claim had been given to another", one.step_id)
         self._done(len(settling))

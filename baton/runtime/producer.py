@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from baton.database.rows import Claimed
 
 MOST_PER_CLAIM = 500
+WORTH_A_CALL = 50
+"""So many free slots of a queue go into one claim; of more, half of all its slots: while one half runs here, the server
+settles and claims for the other."""
 
 
 class Producer:
@@ -18,6 +21,7 @@ class Producer:
     def __init__(self, limits: Mapping[str, int]) -> None:
         self.limits = dict(limits)
         self._free = dict(limits)
+        self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
         # A queue is promising after a notice, a poll, or a claim that brought all it asked for.
         self._promising = set(limits)
         self._is_stopped = False
@@ -44,7 +48,7 @@ class Producer:
         if self._is_stopped:
             return {}
         queues = self.limits if everywhere else [queue for queue in self.limits if queue in self._promising]
-        reserved = {queue: min(self._free[queue], MOST_PER_CLAIM) for queue in queues if self._free[queue] > 0}
+        reserved = {queue: min(self._free[queue], self._most[queue]) for queue in queues if self._free[queue] > 0}
         for queue, slots in reserved.items():
             self._free[queue] -= slots
             self._promising.discard(queue)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
+
+from msgspec import structs
 
 from baton.core.outcome import Outcome
 from baton.database.failures import Failure
@@ -91,4 +92,4 @@ def _by_workflow(settling: Sequence[Settling]) -> list[Sequence[Settling]]:
 def _unstorable(settling: Settling, error: BaseException) -> Settling:
     """Return a failed attempt in place of an outcome the database refuses."""
     text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
-    return replace(settling, outcome=Outcome("failed", text))
+    return structs.replace(settling, outcome=Outcome("failed", text))

@@ -31,14 +31,15 @@ class Tokens:
             else:
                 self._unsettled.pop(token, None)
 
-    def answered(self, token: UUID) -> None:
-        """The outcome of one step under this token was answered, or will never be sent."""
+    def answered(self, *tokens: UUID) -> None:
+        """The outcome of one step under each of these tokens was answered, or will never be sent."""
         with self._lock:
-            left = self._unsettled.get(token, 0) - 1
-            if left > 0:
-                self._unsettled[token] = left
-            else:
-                self._unsettled.pop(token, None)
+            for token in tokens:
+                left = self._unsettled.get(token, 0) - 1
+                if left > 0:
+                    self._unsettled[token] = left
+                else:
+                    self._unsettled.pop(token, None)
 
     def listed(self) -> list[UUID]:
         with self._lock:

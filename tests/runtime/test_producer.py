@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from baton.runtime.producer import MOST_PER_CLAIM, Producer
+from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
 
 
 @dataclass
@@ -69,9 +69,16 @@ def test_a_stopped_producer_claims_nothing():
 
 
 def test_a_claim_has_a_largest_size():
-    producer = Producer({"a": MOST_PER_CLAIM + 1})
+    producer = Producer({"a": 2 * MOST_PER_CLAIM + 2})
 
     assert producer.reserve(everywhere=False) == {"a": MOST_PER_CLAIM}
+
+
+def test_half_of_many_slots_are_claimed_at_a_time():
+    producer = Producer({"many": 300, "few": 60})
+
+    assert producer.reserve(everywhere=False) == {"many": 150, "few": WORTH_A_CALL}
+    assert producer.reserve(everywhere=True) == {"many": 150, "few": 10}
 
 
 def test_a_queue_that_is_not_ours_is_no_news():
