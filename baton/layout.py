@@ -329,8 +329,10 @@ class Layout:
         outside = self._outside(position)
         if not outside:
             return None
+        # What it waits for in the place of its groups it does not read: there the same name may stand for another step.
+        own = self.graph.outward.get(position, ())
         return OutwardSpec(
             outside,
-            tuple([name for name in outside if name in wanted]),
-            tuple([name for name in outside if name in to_children]),
+            tuple([name for name in own if name in wanted]),
+            tuple([name for name in own if name in to_children]),
         )

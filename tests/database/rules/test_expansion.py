@@ -273,6 +273,17 @@ async def test_a_sub_workflow_in_a_returned_graph_waits_for_what_is_outside_in_i
     }
 
 
+async def test_a_name_inside_hides_the_same_name_that_a_group_in_a_returned_graph_waits_for(pool):
+    await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"]))
+    await settle_all(pool, completed="a")
+    inside = flow().add("a", part.new()).add("h", flow().add("x", part.new(value=result_of("a"))))
+
+    await grow(pool, "t", flow().add("g", inside, deps=["a"]))
+    await settle_all(pool, completed="t/g/a")
+
+    assert await read_by(pool, "t/g/h/x") == {"a": "t/g/a"}
+
+
 async def test_children_of_a_map_in_a_returned_graph_read_what_is_outside(pool):
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"]))
     await settle_all(pool, completed="a")
