@@ -8,6 +8,7 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
 from baton.context import Context, StepOutcome
 from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
+from baton.core.providing import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Exponential
 from baton.engine import Engine
@@ -70,6 +71,7 @@ __all__ = [
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "Provided",
     "ResultNotJSON",
     "RetryAfter",
     "RetryRefused",
@@ -94,6 +96,7 @@ __all__ = [
     "WorkflowNotFound",
     "WrongEventLoop",
     "each",
+    "provided",
     "result_of",
     "worker",
 ]
