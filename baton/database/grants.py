@@ -23,7 +23,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "viewer")
 
 _READS = ("workflow_of", "step_of", "sibling_of", "channel")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
-    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance"),
+    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance", "expand", "expand_map"),
     "client": ("insert_workflow", "insert_workflow_json", "cancel", "retry", "watch"),
     "viewer": (),
 }

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from baton import Engine, Run, WorkerPool, worker
+from baton import Baton, Context, Engine, Run, WorkerPool, each, worker
 from baton.core import registry
 from baton.database.grants import PARTS, grant
 
@@ -17,6 +17,14 @@ with registry.isolated():
     @worker(name="granted")
     async def granted() -> int:
         return 7
+
+    @worker(name="granted echo")
+    async def echoing(number: int) -> int:
+        return number
+
+    @worker(name="granted graph", transactional=True)
+    async def growing(ctx: Context) -> int | Baton:
+        return Baton.new().add("x", echoing.new(number=3)).returns("x")
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ async def test_a_client_inserts_and_reads_what_a_worker_runs(roles: Roles) -> No
         assert await run.result(timeout=20) == 7
         assert (await run.status()).state == "completed"
         assert [step.state for step in await run.steps()] == ["completed"]
+
+
+async def test_a_worker_expands_maps_and_returned_graphs(roles: Roles, connection: asyncpg.Connection) -> None:
+    registry.add(echoing)
+    registry.add(growing)
+    flow = Baton.new().add("map", echoing.new(number=each([1, 2]))).add("graph", growing.new())
+    async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
+        run = await flow.insert(client)
+        assert await run.result("map", timeout=20) == [1, 2]
+        assert await run.result("graph", timeout=20) == 3
 
 
 async def test_a_client_cancels_and_retries(roles: Roles) -> None:
