@@ -8,6 +8,7 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
 from baton.context import Context, StepOutcome
 from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
+from baton.core.providing import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Exponential
 from baton.database.reads import Queue
@@ -74,6 +75,7 @@ __all__ = [
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "Provided",
     "Queue",
     "ResultNotJSON",
     "RetryAfter",
@@ -100,6 +102,7 @@ __all__ = [
     "WrongEventLoop",
     "each",
     "insert_many",
+    "provided",
     "result_of",
     "worker",
 ]

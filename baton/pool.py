@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import timedelta
@@ -34,6 +34,7 @@ from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
+from baton.runtime.resources import Provider, Resources
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
 from baton.runtime.transactions import Transactions
@@ -76,6 +77,8 @@ class WorkerPool:
             application, which shuts them down after the pool.
         connections: how many attempts of transactional workers run at once, each on a connection that is opened when
             it is wanted; left out, as many as there are slots.
+        provide: classes, or functions without arguments, that make asynchronous context managers. They are entered with
+            the pool, left when it has drained, and handed to the workers that annotate `Provided[...]` of their type.
 
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
     """
@@ -96,6 +99,7 @@ class WorkerPool:
         processes: int | None = None,
         executors: Mapping[str, Executor] | None = None,
         connections: int | None = None,
+        provide: Sequence[Provider] = (),
     ) -> None:
         self.queues = _checked_queues(queues)
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
@@ -108,6 +112,7 @@ class WorkerPool:
         self._redact = redact
         self._processes = _at_least_one("processes", processes) or os.cpu_count() or 1
         self._threads = _at_least_one("threads", threads) or sum(self.queues.values())
+        self._resources = Resources(provide)
         self._foreign = Foreign(checked_executors(executors))
         self._connections = _at_least_one("connections", connections) or sum(self.queues.values())
         self._id = NO_POOL
@@ -144,7 +149,12 @@ class WorkerPool:
         self._registering: asyncio.Task[None] | None = None
         self._build()
         await self._lending.open()
-        await self._register()
+        await self._resources.open()
+        try:
+            await self._register()
+        except BaseException:
+            await self._resources.aclose()
+            raise
         self._start()
         self._is_entered = True
         return self
@@ -156,10 +166,14 @@ class WorkerPool:
             # Whoever cancels the block that holds the pool does not want to wait for what runs in it.
             await self.drain(0 if kind is not None and issubclass(kind, asyncio.CancelledError) else None)
         finally:
-            await finish(self._tasks.start(self._close(), name="baton pool closing"))
-            await self._steps.aclose(patience=1.0)
-            await self._lending.aclose()
-            await self._tasks.aclose()
+            try:
+                await finish(self._tasks.start(self._close(), name="baton pool closing"))
+                await self._steps.aclose(patience=1.0)
+                await self._lending.aclose()
+                await self._tasks.aclose()
+            finally:
+                # Here and not in a task: some context managers must be left by the task that entered them.
+                await self._resources.aclose()
 
     async def drain(self, grace: Seconds | None = None) -> Drained:
         """Start nothing new, let what runs end within `grace` seconds, then cancel it and give it back.
@@ -193,7 +207,7 @@ class WorkerPool:
         self._tokens = Tokens()
         self._producer = Producer(self.queues)
         self._attempts = Attempts(self._work, self._steps)
-        executors = Executors(self._threads, self._processes, self._foreign)
+        executors = Executors(self._threads, self._processes, self._foreign, self._resources)
         self._runner = Runner(executors, self._engine.limits, self._redact)
         self._lending = Lending(dialing, self._connections)
         self._transactions = Transactions(

@@ -125,6 +125,11 @@ class Worker(Generic[CallP, P, R]):
         return self._binding.decode_result(text)
 
     @property
+    def provided(self) -> Mapping[str, Any]:
+        """The types of what the pool provides it with, by parameter name."""
+        return self._binding.provided
+
+    @property
     def result_type(self) -> Any:
         """What the return annotation says of results; `Any` if it says nothing."""
         return self._binding.result_type
@@ -140,7 +145,13 @@ class Worker(Generic[CallP, P, R]):
     # Annotations are read at the first use, because they may name classes that are defined after the function.
     @functools.cached_property
     def _binding(self) -> Binding:
-        return Binding(self.name, self.function, Context)
+        binding = Binding(self.name, self.function, Context)
+        if binding.provided and self.executor not in ("async", "thread"):
+            raise TypeError(
+                f"{self.name}: {min(binding.provided)!r} is provided by the pool, and does not cross to executor "
+                f"{self.executor!r}; make it in the worker, or leave out executor="
+            )
+        return binding
 
     @functools.cached_property
     def _checked_binding(self) -> Binding:

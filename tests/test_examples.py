@@ -18,6 +18,7 @@ def test_every_example_is_run_here():
     tested = {
         "stdlib_census.py",
         "compare_pages.py",
+        "dask_cluster.py",
         "hash_folder.py",
         "longest_functions.py",
         "transactional_insert.py",
@@ -84,3 +85,11 @@ def test_an_order_that_is_rolled_back_has_no_workflow(database, tmp_path):
     said = run_example("transactional_insert.py", database, cwd=tmp_path)
 
     assert said == "shipped order 1\nrolled back: the card was refused\n1 order, 1 workflow\n"
+
+
+def test_heavy_steps_leave_for_the_cluster(database, tmp_path):
+    said = run_example("dask_cluster.py", cwd=tmp_path, database=database)
+
+    ran = re.findall(r"(\d+) of (\d+) packages were compressed by (tcp://|this process)", said)
+    assert {where for _, _, where in ran} == {"tcp://"}
+    assert sum(int(count) for count, _, _ in ran) == int(ran[0][1]) > 5

@@ -14,6 +14,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.annotations import names_type, resolved_annotations, value_type, without_controls
+from baton.core.providing import provided_types
 from baton.core.references import Each, Placed, ReferenceInside, fill, refuse_reference, take_out, take_out_nested
 from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
 
@@ -39,7 +40,8 @@ class EncodedArguments:
 class Binding:
     """The parameters of one worker's function, read once.
 
-    A parameter annotated with the type `injected` is no argument: it is filled when the step runs.
+    A parameter annotated with the type `injected`, or with `Provided[...]`, is no argument: it is filled when the step
+    runs.
     """
 
     def __init__(self, worker: str, function: Callable[..., Any], injected: type) -> None:
@@ -49,7 +51,9 @@ class Binding:
         self._annotations = resolved_annotations(function)
         self._all = tuple(inspect.signature(function).parameters.values())
         self.injected_name = self._name_of_injected()
-        own = [parameter for parameter in self._all if parameter.name != self.injected_name]
+        self.provided = provided_types(self._all, self._annotations)
+        self._filled = {*self.provided, self.injected_name}
+        own = [parameter for parameter in self._all if parameter.name not in self._filled]
         self._signature = inspect.Signature(own)
         self._optional = frozenset(p.name for p in own if p.default is not Parameter.empty or p.kind in _VARIADIC)
         self._required = frozenset(p.name for p in own) - self._optional
@@ -67,6 +71,8 @@ class Binding:
             return {name: kwargs[name] for name in self._names if name in kwargs}
         if self.injected_name in kwargs or any(isinstance(value, self._injected) for value in args):
             raise TypeError(f"{self._worker}: the {self._injected.__name__} is given by the pool; leave it out")
+        if given := self.provided.keys() & kwargs:
+            raise TypeError(f"{self._worker}: {min(given)!r} is provided by the pool; leave it out")
         try:
             return dict(self._signature.bind(*args, **kwargs).arguments)
         except TypeError as error:

@@ -13,12 +13,13 @@ import anyio.to_process
 import anyio.to_thread
 
 from baton.context import Context
-from baton.core.outcome import Outcome, classify
+from baton.core.outcome import Outcome, classify, unable
 from baton.core.registry import Registered
 from baton.database.rows import Claimed
 from baton.runtime import child
 from baton.runtime.attempts import Attempt
 from baton.runtime.foreign import Foreign
+from baton.runtime.resources import Resources
 
 
 class Executors:
@@ -28,9 +29,11 @@ class Executors:
         threads: how many attempts may run in threads; further attempts wait for one of them.
         processes: how many processes run workers with `executor="process"`; further attempts wait for one of them.
         foreign: what runs the others.
+        resources: what workers in this process are provided with.
     """
 
-    def __init__(self, threads: int, processes: int, foreign: Foreign) -> None:
+    def __init__(self, threads: int, processes: int, foreign: Foreign, resources: Resources) -> None:
+        self._resources = resources
         self._foreign = foreign
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = anyio.CapacityLimiter(processes)
@@ -45,12 +48,20 @@ class Executors:
         match worker.executor:
             case "async":
                 arguments, context = child.prepared(worker, attempt.claimed)
+                if worker.provided:
+                    if (why := self._resources.missing(worker)) is not None:
+                        return unable(why)
+                    arguments |= self._resources.of(worker)
                 if context is not None and attempt.connection is not None:
                     context = context.with_connection(attempt.connection)
                 attempt.begin()
                 value = await worker.call(arguments, context)
             case "thread":
                 arguments, context = child.prepared(worker, attempt.claimed)
+                if worker.provided:
+                    if (why := self._resources.missing(worker)) is not None:
+                        return unable(why)
+                    arguments |= self._resources.of(worker)
                 await self._threads.acquire_on_behalf_of(attempt)
                 attempt.begin()
                 value = await self._in_thread(attempt, worker, arguments, context)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from baton import Baton, Engine, Run, WorkerPool, each, insert_many, worker
+from baton import Baton, Context, Engine, Run, WorkerPool, each, insert_many, worker
 from baton.core import registry
 from baton.database.grants import PARTS, grant
 
@@ -21,6 +21,14 @@ with registry.isolated():
     @worker(name="granted: one of many")
     async def one_of_many(number: int) -> int | Baton:
         return number or Baton.new().add("inner", one_of_many.new(5))
+
+    @worker(name="granted echo")
+    async def echoing(number: int) -> int:
+        return number
+
+    @worker(name="granted graph", transactional=True)
+    async def growing(ctx: Context) -> int | Baton:
+        return Baton.new().add("x", echoing.new(number=3)).returns("x")
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,16 @@ async def test_a_worker_expands_maps_and_graphs_and_a_viewer_reads_their_results
     read = await viewer.fetchval("select baton.group_result(id) from baton.steps_view where grouping = 'map'")
     await viewer.close()
     assert read == "[5, 1]"
+
+
+async def test_a_worker_expands_maps_and_returned_graphs(roles: Roles, connection: asyncpg.Connection) -> None:
+    registry.add(echoing)
+    registry.add(growing)
+    flow = Baton.new().add("map", echoing.new(number=each([1, 2]))).add("graph", growing.new())
+    async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
+        run = await flow.insert(client)
+        assert await run.result("map", timeout=20) == [1, 2]
+        assert await run.result("graph", timeout=20) == 3
 
 
 async def test_a_client_cancels_and_retries(roles: Roles) -> None:
