@@ -17,14 +17,14 @@ from typing import Self
 import anyio
 
 from baton.core import registry
-from baton.core.options import Seconds, checked_queue, seconds
+from baton.core.options import Seconds, at_least_one, checked_queues, more_than_none, seconds
 from baton.core.outcome import Outcome, expanded, given_back, joined
 from baton.database.channel import ClaimsVoid, EntryDue, Notice, QueueHasWork, Reconnected, StepEnded, WorkflowFinished
 from baton.database.connections import describe
 from baton.database.lending import Lending
 from baton.database.rows import Claimed, Settling
 from baton.engine import Engine, default_engine
-from baton.errors import BatonError, InvalidOption
+from baton.errors import BatonError
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
@@ -101,20 +101,20 @@ class WorkerPool:
         connections: int | None = None,
         provide: Sequence[Provider] = (),
     ) -> None:
-        self.queues = _checked_queues(queues)
+        self.queues = checked_queues(queues)
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._given_engine = engine
-        self._lease_seconds = _more_than_none("lease", lease)
-        self._poll_seconds = _more_than_none("poll", poll)
+        self._lease_seconds = more_than_none("lease", lease)
+        self._poll_seconds = more_than_none("poll", poll)
         self._grace_seconds = seconds("grace", grace)
-        self._max_block_seconds = _more_than_none("max_block", max_block)
+        self._max_block_seconds = more_than_none("max_block", max_block)
         self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
         self._redact = redact
-        self._processes = _at_least_one("processes", processes) or os.cpu_count() or 1
-        self._threads = _at_least_one("threads", threads) or sum(self.queues.values())
+        self._processes = at_least_one("processes", processes) or os.cpu_count() or 1
+        self._threads = at_least_one("threads", threads) or sum(self.queues.values())
         self._resources = Resources(provide)
         self._foreign = Foreign(checked_executors(executors))
-        self._connections = _at_least_one("connections", connections) or sum(self.queues.values())
+        self._connections = at_least_one("connections", connections) or sum(self.queues.values())
         self._id = NO_POOL
         self._is_entered = False
 
@@ -376,27 +376,3 @@ class WorkerPool:
             else:
                 log.info("%s: draining", received.name)
                 asked.set()
-
-
-def _more_than_none(option: str, value: Seconds) -> float:
-    if (number := seconds(option, value)) == 0:
-        raise InvalidOption(option, value, "it must be more than 0 seconds")
-    return number
-
-
-def _at_least_one(option: str, value: int | None) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise InvalidOption(option, value, "it must be an integer of at least 1, or None")
-    return value
-
-
-def _checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
-    if queues is None:
-        return {"default": 20}
-    if not queues:
-        raise InvalidOption("queues", queues, "a pool serves at least one queue")
-    for queue, limit in queues.items():
-        checked_queue("queues", queue)
-        if type(limit) is not int or limit < 1:
-            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at once")
-    return dict(queues)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -81,6 +82,33 @@ def checked_queue(option: str, value: object) -> str:
         return checked_text("queue", value)
     except InvalidName as error:
         raise InvalidOption(option, value, error.why) from None
+
+
+def more_than_none(option: str, value: Seconds) -> float:
+    """Return a duration as a number of seconds, which is not 0. Raises `InvalidOption`."""
+    if (number := seconds(option, value)) == 0:
+        raise InvalidOption(option, value, "it must be more than 0 seconds")
+    return number
+
+
+def at_least_one(option: str, value: int | None) -> int | None:
+    """Return an integer of at least 1, or None. Raises `InvalidOption`."""
+    if value is not None and (type(value) is not int or value < 1):
+        raise InvalidOption(option, value, "it must be an integer of at least 1, or None")
+    return value
+
+
+def checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
+    """Return how many steps of each queue a pool runs at once. Raises `InvalidOption`."""
+    if queues is None:
+        return {"default": 20}
+    if not queues:
+        raise InvalidOption("queues", queues, "a pool serves at least one queue")
+    for queue, limit in queues.items():
+        checked_queue("queues", queue)
+        if type(limit) is not int or limit < 1:
+            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at once")
+    return dict(queues)
 
 
 def _integer(option: str, value: object, lowest: int, highest: int = MAX_SMALL_INTEGER) -> int:
