@@ -34,5 +34,5 @@ begin
             settled.counts || array(select -c.n from unnest(claimed.counts) as c(n))
         );
     end if;
-    return query select null::boolean[], d.* from describe(claimed.taken) as d;
+    return query select null::boolean[], d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
 end $$;

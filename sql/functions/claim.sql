@@ -15,7 +15,6 @@ as $$
 declare
     claimed record;
 begin
-    -- In a statement of its own: describe reads what its caller's statement sees, and would tell the attempt before.
     claimed := take(p_pool, p_queues, p_limits, p_token, '{}');
-    return query select d.* from describe(claimed.taken) as d;
+    return query select d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
 end $$;

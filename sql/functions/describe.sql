@@ -1,5 +1,5 @@
--- What a pool must know to run these claimed steps, in the given order. By name in each case is by the name a dependency has
--- inside its group.
+-- What a pool must know to run these claimed steps, in the given order; the attempts, and which are joins, as take says them.
+-- By name in each case is by the name a dependency has inside its group.
 --
 -- In SQL and without settings of its own, so that it becomes a part of its caller's statement: the rows are made once.
 --
@@ -7,7 +7,7 @@
 -- outcomes: of the same, if the worker takes a context: by name its state, its reason and, of a group, its children as
 --   [name, state, reason].
 -- is_join: the step is a group to be judged. map: it is a map to be expanded, by what its record says.
-create or replace function describe(p_ids bigint[])
+create or replace function describe(p_ids bigint[], p_attempts integer[], p_joins boolean[])
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
@@ -16,7 +16,7 @@ language sql stable
 as $$
     select s.id, w.id, w.name, s.name, s.queue, s.worker, s.args::text, s.arg_refs::text,
            case
-               when s.inputs is not null and not q.is_join then (
+               when s.inputs is not null and not k.is_join then (
                    select coalesce(json_object_agg(r.name, r.result), '{}')::text
                      from (
                          select case when s.parent is null then d.name else local_name(d.name) end as name,
@@ -28,11 +28,10 @@ as $$
                     where r.result is not null
                )
            end,
-           case when s.takes_context and s.inputs is not null and not q.is_join then outcomes_of(s.id, s.inputs) end,
-           q.attempt, s.max_attempts, s.timeout, q.is_join,
-           case when not q.is_join then s.map::text end
-      from unnest(p_ids) with ordinality as k(id, n)
-      join queue q on q.step_id = any(array[k.id])
+           case when s.takes_context and s.inputs is not null and not k.is_join then outcomes_of(s.id, s.inputs) end,
+           k.attempt, s.max_attempts, s.timeout, k.is_join,
+           case when not k.is_join then s.map::text end
+      from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
       join steps s on s.id = any(array[k.id])
       join workflows w on w.key = any(array[workflow_of(k.id)])
      order by k.n
