@@ -169,9 +169,9 @@ class WorkerPool:
             try:
                 await finish(self._tasks.start(self._close(), name="baton pool closing"))
                 await self._steps.aclose(patience=1.0)
-                await self._lending.aclose()
                 await self._tasks.aclose()
             finally:
+                await self._lending.aclose()
                 # Here and not in a task: some context managers must be left by the task that entered them.
                 await self._resources.aclose()
 

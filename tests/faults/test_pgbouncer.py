@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 
-from baton import Baton, Engine, StepCancelled, WorkerPool, result_of, worker
+from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
 from baton.errors import BatonError
 from tests.database.raw import demand_sound
 from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
@@ -160,3 +160,20 @@ async def test_a_stricter_isolation_by_default_is_refused_in_a_sentence(pooled, 
     with pytest.raises(BatonError, match="READ COMMITTED"):
         async with Engine(pooled, transaction_pooler=True):
             pass
+
+
+async def test_a_transactional_worker_has_one_server_for_its_transaction(engine_behind, connection):
+    await connection.execute("create table public.written (attempt integer)")
+
+    @worker(transactional=True, backoff=0, timeout=60)
+    async def writing(ctx: Context) -> int:
+        await ctx.connection.execute("insert into public.written values ($1)", ctx.attempt)
+        if ctx.attempt == 1:
+            raise ValueError("not yet")
+        return await ctx.connection.fetchval("select max(attempt) from public.written")
+
+    async with WorkerPool(engine_behind, poll=0.5):
+        runs = [await writing.new().insert() for _ in range(5)]
+        assert [await run.result(timeout=30) for run in runs] == [2] * 5
+    assert await connection.fetchval("select array_agg(attempt) from public.written") == [2] * 5
+    await demand_sound(connection)

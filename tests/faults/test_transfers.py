@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -53,11 +54,11 @@ class Bank:
     connection: asyncpg.Connection
     transfers: list[Transfer]
 
-    async def insert(self, kind) -> Run:
+    async def insert(self, kind, **options) -> Run:
         flow = Baton.new()
         for one in self.transfers:
             job = kind.new(source=one.source, target=one.target, amount=one.amount)
-            flow.add(one.name, job.with_options(max_attempts=1000))
+            flow.add(one.name, job.with_options(max_attempts=1000, **options))
         return await flow.insert()
 
     async def balances(self) -> list[int]:
@@ -159,6 +160,29 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
             assert trap.caught == 1
             assert max(record.attempt for record in await run.steps()) == 2
     await bank.demand_each_once()
+
+
+@pytest.mark.parametrize("point", ["after the first statement", "before its settle", "before its commit"])
+async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor_overwrites_them(
+    engine, bank, effects, point
+):
+    run = await bank.insert(with_the_step, timeout=1)
+    with worker_process(engine.dialing.dsn, effects, stop_at=point, queues={"default": 4}) as frozen:
+        await eventually(lambda: "stopped" in state_of(frozen.pid), deadline=30)
+        async with WorkerPool(engine, lease=1, poll=0.3):
+            await eventually(bank.is_done, deadline=60)
+        await bank.demand_each_once()
+
+        frozen.send(signal.SIGCONT)
+        await frozen.says("the lease of pool", deadline=30)
+        frozen.send(signal.SIGTERM)
+        assert await frozen.ended() == 0
+    assert await run.wait() == "completed"
+    await bank.demand_each_once()
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
 
 
 @pytest.mark.slow

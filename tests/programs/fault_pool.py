@@ -3,6 +3,7 @@
 Run with a JSON object of settings: those of `WorkerPool`, and
 
     kill_at       the pause point at which it kills itself
+    stop_at       the pause point at which it stops itself, until it is continued
     kill_on       the how manieth time it gets there; 1 if left out
     clock_off     seconds by which its clock is wrong
 """
@@ -24,15 +25,15 @@ from baton.runtime import pauses
 from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
 
 
-def kill_at(wanted: str, time: int) -> None:
-    """Kill this process when it reaches the pause point for the first time, or for another one."""
+def signal_at(wanted: str, number: signal.Signals, time: int) -> None:
+    """Send this process a signal when it reaches the pause point for the first time, or for another one."""
     times = 0
 
     async def reached(point: str) -> None:
         nonlocal times
         times += point == wanted
-        if times == time:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if point == wanted and times == time:
+            os.kill(os.getpid(), number)
 
     pauses.reached = reached
 
@@ -52,7 +53,9 @@ def set_clock_off(seconds: float) -> None:
 
 async def main(settings: dict[str, Any]) -> None:
     if (point := settings.pop("kill_at", None)) is not None:
-        kill_at(point, settings.pop("kill_on", 1))
+        signal_at(point, signal.SIGKILL, settings.pop("kill_on", 1))
+    if (point := settings.pop("stop_at", None)) is not None:
+        signal_at(point, signal.SIGSTOP, 1)
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
 
