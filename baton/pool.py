@@ -205,7 +205,7 @@ class WorkerPool:
     def _build(self) -> None:
         dialing, schema = self._engine.dialing, self._engine.schema
         self._tokens = Tokens()
-        self._producer = Producer(self.queues)
+        self._producer = Producer(self.queues, hears=self._engine.listener is not None)
         self._attempts = Attempts(self._work, self._steps)
         executors = Executors(self._threads, self._processes, self._foreign, self._resources)
         self._runner = Runner(executors, self._engine.limits, self._redact)

@@ -67,6 +67,13 @@ class Claiming:
 
     token: UUID
     limits: dict[str, int]
+    seen_empty: frozenset[str] = frozenset()
+    """Of these queues, which were found empty, only what the outcomes release that are settled in the same call."""
+
+    def columns(self) -> tuple[list[str], list[int]]:
+        """Return queues and limits as sql/functions/take.sql wants them: negative for a queue that was seen empty."""
+        queues = list(self.limits)
+        return queues, [-self.limits[queue] if queue in self.seen_empty else self.limits[queue] for queue in queues]
 
 
 @dataclass(frozen=True, slots=True)

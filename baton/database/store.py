@@ -122,7 +122,7 @@ class Store:
 
     async def advance(self, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
-        queues, limits = list(claiming.limits), list(claiming.limits.values())
+        queues, limits = claiming.columns()
         rows = await self.calls.fetch(self._advance, pool, queues, limits, claiming.token, *_outcomes(settling))
         return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
 
@@ -144,7 +144,7 @@ class Store:
 
     async def claim(self, pool: int, claiming: Claiming) -> Sequence[Claimed]:
         """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
-        queues, limits = list(claiming.limits), list(claiming.limits.values())
+        queues, limits = claiming.columns()
         rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token)
         return [Claimed(claiming.token, *row) for row in rows]
 

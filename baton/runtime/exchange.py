@@ -134,10 +134,10 @@ class Exchange:
 
     def _request(self) -> Request:
         settling = self._settler.take()
-        reserved = self._producer.reserve(everywhere=bool(settling))
+        claiming = self._producer.reserve(self._tokens.draw(), everywhere=bool(settling))
         self._unanswered += 1
         self._idle.clear()
-        return Request(self._pool(), settling, Claiming(self._tokens.draw(), reserved))
+        return Request(self._pool(), settling, claiming)
 
     async def _call(self, store: Store, request: Request) -> None:
         advanced: Advanced | None = None

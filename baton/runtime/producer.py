@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from baton.database.rows import Claimed
+from baton.database.rows import Claimed, Claiming
 
 MOST_PER_CLAIM = 500
 WORTH_A_CALL = 50
@@ -16,9 +17,13 @@ class Producer:
     """Keeps the slots of each queue, and knows in which queues there may be work that nobody has looked at.
 
     A slot is taken when a claim for it is sent, and free again when the attempt has ended or the claim brought nothing.
+
+    Args:
+        hears: whether notices arrive; without them each settle looks into every queue with a free slot.
     """
 
-    def __init__(self, limits: Mapping[str, int]) -> None:
+    def __init__(self, limits: Mapping[str, int], *, hears: bool = True) -> None:
+        self._hears = hears
         self.limits = dict(limits)
         self._free = dict(limits)
         self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
@@ -43,16 +48,20 @@ class Producer:
         """How many steps would be claimed now for the sake of claiming."""
         return 0 if self._is_stopped else sum(self._free[queue] for queue in self._promising)
 
-    def reserve(self, *, everywhere: bool) -> dict[str, int]:
-        """Take the free slots for a claim: of the promising queues, or of all, as what is settled may release work."""
+    def reserve(self, token: UUID, *, everywhere: bool) -> Claiming:
+        """Take the free slots for a claim: of the promising queues, or of all, as what is settled may release work.
+
+        The others are looked at only if it does, so that a settle costs the same with one queue and with a hundred.
+        """
         if self._is_stopped:
-            return {}
+            return Claiming(token, {})
         queues = self.limits if everywhere else [queue for queue in self.limits if queue in self._promising]
         reserved = {queue: min(self._free[queue], self._most[queue]) for queue in queues if self._free[queue] > 0}
+        seen_empty = frozenset(reserved.keys() - self._promising) if self._hears else frozenset()
         for queue, slots in reserved.items():
             self._free[queue] -= slots
             self._promising.discard(queue)
-        return reserved
+        return Claiming(token, reserved, seen_empty)
 
     def claimed(self, reserved: Mapping[str, int], claimed: Sequence[Claimed]) -> None:
         """A claim was answered: what it did not use is free again; a queue that gave all it was asked for has more."""

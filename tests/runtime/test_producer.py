@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
 
@@ -10,6 +11,13 @@ from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
 @dataclass
 class Claim:
     queue: str
+
+
+TOKEN = UUID(int=1)
+
+
+def reserved_by(producer, *, everywhere=False):
+    return producer.reserve(TOKEN, everywhere=everywhere).limits
 
 
 def answered(producer, reserved, **brought):
@@ -20,23 +28,23 @@ def test_at_first_every_slot_of_every_queue_is_wanted():
     producer = Producer({"a": 2, "b": 3})
 
     assert producer.wanted == 5
-    assert producer.reserve(everywhere=False) == {"a": 2, "b": 3}
+    assert reserved_by(producer) == {"a": 2, "b": 3}
     assert producer.wanted == 0
 
 
 def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_is_word_of_it():
     producer = Producer({"a": 2})
-    answered(producer, producer.reserve(everywhere=False), a=1)
+    answered(producer, reserved_by(producer), a=1)
     assert producer.wanted == 0
 
     producer.look_at("a")
 
-    assert producer.reserve(everywhere=False) == {"a": 1}
+    assert reserved_by(producer) == {"a": 1}
 
 
 def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_free():
     producer = Producer({"a": 2})
-    answered(producer, producer.reserve(everywhere=False), a=2)
+    answered(producer, reserved_by(producer), a=2)
     assert producer.wanted == 0
 
     producer.ended("a")
@@ -46,7 +54,7 @@ def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_fr
 
 def test_word_of_a_queue_during_its_claim_is_not_lost():
     producer = Producer({"a": 2})
-    reserved = producer.reserve(everywhere=False)
+    reserved = reserved_by(producer)
     producer.look_at("a")
     answered(producer, reserved)
 
@@ -55,9 +63,27 @@ def test_word_of_a_queue_during_its_claim_is_not_lost():
 
 def test_outcomes_take_every_free_slot_along():
     producer = Producer({"a": 2, "b": 1})
-    answered(producer, producer.reserve(everywhere=False))
+    answered(producer, reserved_by(producer))
 
-    assert producer.reserve(everywhere=True) == {"a": 2, "b": 1}
+    assert reserved_by(producer, everywhere=True) == {"a": 2, "b": 1}
+
+
+def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
+    producer = Producer({"full": 2, "empty": 1})
+    answered(producer, reserved_by(producer), full=2)
+    producer.ended("full")
+
+    claiming = producer.reserve(TOKEN, everywhere=True)
+
+    assert claiming.seen_empty == {"empty"}
+    assert claiming.columns() == (["full", "empty"], [1, -1])
+
+
+def test_a_pool_that_hears_nothing_looks_everywhere():
+    producer = Producer({"a": 2}, hears=False)
+    answered(producer, reserved_by(producer))
+
+    assert producer.reserve(TOKEN, everywhere=True).columns() == (["a"], [2])
 
 
 def test_a_stopped_producer_claims_nothing():
@@ -65,25 +91,25 @@ def test_a_stopped_producer_claims_nothing():
     producer.stop()
     producer.look_everywhere()
 
-    assert (producer.wanted, producer.reserve(everywhere=True)) == (0, {})
+    assert (producer.wanted, reserved_by(producer, everywhere=True)) == (0, {})
 
 
 def test_a_claim_has_a_largest_size():
     producer = Producer({"a": 2 * MOST_PER_CLAIM + 2})
 
-    assert producer.reserve(everywhere=False) == {"a": MOST_PER_CLAIM}
+    assert reserved_by(producer) == {"a": MOST_PER_CLAIM}
 
 
 def test_half_of_many_slots_are_claimed_at_a_time():
     producer = Producer({"many": 300, "few": 60})
 
-    assert producer.reserve(everywhere=False) == {"many": 150, "few": WORTH_A_CALL}
-    assert producer.reserve(everywhere=True) == {"many": 150, "few": 10}
+    assert reserved_by(producer) == {"many": 150, "few": WORTH_A_CALL}
+    assert reserved_by(producer, everywhere=True) == {"many": 150, "few": 10}
 
 
 def test_a_queue_that_is_not_ours_is_no_news():
     producer = Producer({"a": 1})
-    answered(producer, producer.reserve(everywhere=False))
+    answered(producer, reserved_by(producer))
     producer.look_at("b")
 
     assert producer.wanted == 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
+from baton.database.rows import Claiming
 from tests.database.raw import outcome, step
 
 
@@ -155,3 +158,16 @@ async def test_a_failed_step_stands_behind_what_was_released_before_its_next_att
     await pool.settle(*pool.outcomes("w", failed="a"))
 
     assert await names(pool) == ["b", "a"]
+
+
+async def test_a_queue_seen_empty_is_looked_into_only_if_the_outcomes_release_into_it(pool):
+    await pool.insert("first", step("a"), step("b", "a", queue="beside"))
+    await pool.insert("second", step("c", queue="other"))
+    (claimed,) = await pool.claim()
+    limits = {"beside": 5, "other": 5}
+
+    advanced = await pool.store.advance(
+        pool.id, [outcome(claimed, "completed")], Claiming(uuid4(), limits, frozenset(limits))
+    )
+
+    assert [one.step for one in advanced.claimed] == ["b"]
