@@ -4,6 +4,7 @@ Run with a JSON object of settings: those of `WorkerPool`, and
 
     kill_at       the pause point at which it kills itself
     clock_off     seconds by which its clock is wrong
+    part_size     how many children of a group go into one call
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from typing import Any
 
 from baton import Engine, WorkerPool
-from baton.runtime import pauses
+from baton.runtime import expander, pauses
 from tests.programs import fault_workers  # noqa: F401  # registers them
 
 
@@ -49,6 +50,7 @@ def set_clock_off(seconds: float) -> None:
 async def main(settings: dict[str, Any]) -> None:
     if (point := settings.pop("kill_at", None)) is not None:
         kill_at(point)
+    expander.STEPS_PER_CALL = settings.pop("part_size", expander.STEPS_PER_CALL)
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
 
