@@ -6,6 +6,7 @@ Run with a JSON object of settings: those of `WorkerPool`, and
     stop_at       the pause point at which it stops itself, until it is continued
     kill_on       the how manieth time it gets there; 1 if left out
     clock_off     seconds by which its clock is wrong
+    part_size     how many children of a group go into one call
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import time
 from typing import Any
 
 from baton import Engine, WorkerPool
-from baton.runtime import pauses
+from baton.runtime import expander, pauses
 from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
 
 
@@ -56,6 +57,7 @@ async def main(settings: dict[str, Any]) -> None:
         signal_at(point, signal.SIGKILL, settings.pop("kill_on", 1))
     if (point := settings.pop("stop_at", None)) is not None:
         signal_at(point, signal.SIGSTOP, 1)
+    expander.STEPS_PER_CALL = settings.pop("part_size", expander.STEPS_PER_CALL)
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
 

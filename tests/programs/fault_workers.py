@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from baton import Context, worker
+from baton import Baton, Context, worker
 from tests.effects import Effects
 
 EFFECTS = "EFFECTS"
@@ -58,6 +58,16 @@ async def blocking(ctx: Context, seconds: float) -> int:
         time.sleep(seconds)  # noqa: ASYNC251  # what is wanted here
     note(ctx, "end")
     return ctx.attempt
+
+
+@worker(name="fault growing")
+async def growing(ctx: Context, size: int) -> Baton:
+    """Return a graph of so many steps beside one another."""
+    note(ctx, "start")
+    graph = Baton.new()
+    for number in range(size):
+        graph.add(f"part {number}", noted.new(value=number))
+    return graph
 
 
 @worker(name="fault poison", max_attempts=2)
