@@ -69,7 +69,7 @@ MUTANTS = (
     Mutant(
         "the attempt is counted when it is settled",
         (
-            Change(_TAKE, "attempt = q.attempt + 1", "attempt = q.attempt"),
+            Change(_TAKE, "attempt = q.attempt + (not q.is_join)::integer", "attempt = q.attempt"),
             Change("sql/functions/describe.sql", "q.attempt, s.max_attempts", "q.attempt + 1, s.max_attempts"),
             Change(_APPLY, "attempt = e.attempt,", "attempt = e.attempt + 1,"),
             Change(
