@@ -20,7 +20,12 @@ _PENDING = """
      cross join lateral generate_series(0, w.total - 1) as o(ordinal)
       join steps s on s.id = step_of(w.key, o.ordinal)
      cross join lateral (
-           select count(*) as waits_for, coalesce(bool_or(d.finished_at is not null), false) as is_stranded
+           select count(*) + (
+                      select count(*)
+                        from steps g
+                       where g.id = sibling_of(s.id, s.parent) and g.concurrency is not null and not s.holds_slot
+                  ) as waits_for,
+                  coalesce(bool_or(d.finished_at is not null), false) as is_stranded
              from unnest(s.dependencies) as e(ordinal)
              join steps d on d.id = sibling_of(s.id, e.ordinal)
             where not (d.state = 'completed'
@@ -30,7 +35,29 @@ _PENDING = """
      ) as n
      where w.state = 'executing'
        and s.state = 'suspended'
+       and s.first_child is null
        and (s.pending <> n.waits_for or n.is_stranded)
+     limit 10
+"""
+_CHILDREN = """
+    select w.id as workflow, s.name, s.pending, s.slots, n.open, n.holders
+      from workflows w
+     cross join lateral generate_series(0, w.total - 1) as o(ordinal)
+      join steps s on s.id = step_of(w.key, o.ordinal)
+     cross join lateral (
+           select count(*) filter (where c.finished_at is null) as open,
+                  count(*) filter (where c.finished_at is null and c.holds_slot) as holders,
+                  count(*) as children
+             from steps c
+            where c.id >= sibling_of(s.id, s.first_child) and c.id < sibling_of(s.id, s.first_child + s.children)
+              and c.parent = o.ordinal
+     ) as n
+     where w.state = 'executing'
+       and s.first_child is not null
+       and (n.children <> s.children
+            or s.finished_at is null and s.pending <> n.open
+            or s.finished_at is null and s.slots + n.holders <> s.concurrency
+            or s.finished_at is not null and n.open > 0)
      limit 10
 """
 _REMAINING = """
@@ -81,6 +108,8 @@ class Audit:
         """Look once. Entries may stay with a dead pool for so many seconds."""
         for row in await self.admin.fetch(_PENDING):
             self.report(f"a step counts what it waits for wrongly, or waits for what ended without it: {dict(row)}")
+        for row in await self.admin.fetch(_CHILDREN):
+            self.report(f"a group counts its children or its slots wrongly: {dict(row)}")
         for row in await self.admin.fetch(_REMAINING):
             self.report(f"a workflow counts its open steps wrongly: {dict(row)}")
         for row in await self.admin.fetch(_OVERDUE, overdue_seconds):

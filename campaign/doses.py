@@ -43,6 +43,8 @@ _NEVER_ZERO = (
     "storms of settles",
     "lock order storms",
     "deaf listener drills",
+    "groups verified",
+    "expansion drills",
 )
 
 

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from baton.database.rows import Claiming
+from baton.core.spec import MapSpec
+from baton.database.rows import Claiming, Part
 from campaign.load import Report
 from campaign.stage import Stage, demand, demand_counts, demand_ended, demand_stored, hurry, overlapping, until
 from campaign.tally import Tally
@@ -171,6 +172,35 @@ async def lock_storm(stage: Stage) -> None:
     stage.tally.add("lock order storms")
 
 
+async def expansion(stage: Stage) -> None:
+    """A map whose claim was lost is expanded by its heir alone, once; it has begun then, whatever it waited for."""
+    dead, living = await stage.pool(), await stage.pool()
+    items = MapSpec(each=("n",), references=None, inputs=(), concurrency=2)
+    before = stage.step("before")
+    workflow = await stage.insert(living, before, stage.step("map", "before", ignoring="discarded", map=items))
+    (first,) = await stage.claim(living)
+    await living.settle(outcome(first, "discarded"))
+    (old,) = await stage.claim(dead)
+    await living.connection.execute("update pools set expires_at = clock_timestamp() where id = $1", dead.id)
+    await until(living, "select state from queue where step_id = $1", old.step_id, "retryable")
+    await hurry(living, old.step_id)
+    (new,) = await stage.claim(living)
+
+    part = Part(None, 0, 4)
+    arguments = [f'{{"n": {number}}}' for number in range(4)]
+    for claimed in (old, new, new, old):
+        answer = await living.store.expand_map(claimed, 4, arguments, part, 100)
+        is_valid = claimed is new
+        demand(answer.accepted == is_valid, f"an expansion was accepted: {answer.accepted}, valid: {is_valid}")
+    total = await living.connection.fetchval("select total from workflows where id = $1", workflow)
+    demand(total == 6, f"a map of 4 items beside another step is {total} steps")
+
+    demand((await living.retry(workflow, "before")).count == 1, "a discarded step could not be retried")
+    await stage.finish(living)
+    await demand_ended(living, workflow, "completed")
+    stage.tally.add("expansion drills")
+
+
 SCENES: Sequence[Callable[[Stage], Coroutine[Any, Any, None]]] = (
     zombie,
     replay,
@@ -179,6 +209,7 @@ SCENES: Sequence[Callable[[Stage], Coroutine[Any, Any, None]]] = (
     settle_storm,
     counting,
     lock_storm,
+    expansion,
     settle_storm,
     lock_storm,
 )

@@ -16,6 +16,8 @@ from campaign.ledger import FINAL_KINDS, StepFacts
 from campaign.records import StepRecord
 from tests.model.behaviour import Plan
 from tests.model.checking import Observed, violations
+from tests.model.growing import ABSENT, Foretold
+from tests.model.growth import Growth
 
 CLOCK_SECONDS = 0.002
 """The server and the processes read one clock of one machine, but not at the same instruction."""
@@ -25,7 +27,7 @@ CLOCK_SECONDS = 0.002
 class Ended:
     """A workflow that has ended, with all that is known of it."""
 
-    plan: Plan
+    plan: Plan | Growth
     state: str
     records: Mapping[str, StepRecord]
     facts: Mapping[int, StepFacts]
@@ -39,6 +41,8 @@ def broken(ended: Ended) -> list[str]:
     """What is not as promised, each as one sentence; empty if all is well."""
     found = [*_of_the_model(ended)]
     for record in ended.records.values():
+        if record.grouping is not None:
+            continue  # it is judged, and does not run
         facts = ended.facts_of(record)
         wrong = [
             *_of_completion(record, facts),
@@ -112,8 +116,34 @@ def _of_attempts(record: StepRecord, facts: StepFacts) -> Iterator[str]:
 
 def _of_the_model(ended: Ended) -> list[str]:
     """4: every step ended as the rules allow, given how its dependencies ended, and when."""
+    if isinstance(ended.plan, Growth):
+        return [f"by the model of groups: {line}" for line in _of_groups(ended, ended.plan)]
     observed = Observed(ended.plan, ended.state, ended.records, ended.events, losses_are_allowed=True)
     return [f"by the model of the rules: {line}" for line in violations(observed)]
+
+
+def _of_groups(ended: Ended, plan: Growth) -> Iterator[str]:
+    """Every step that is to be there is there, and ended as the rules say; what groups result in, others have read."""
+    records = ended.records
+    try:
+        foretold = Foretold(
+            plan, {one.name: one.finished_at for one in records.values() if one.finished_at is not None}
+        )
+    except KeyError as error:
+        yield f"there is no step {error}, or it has not ended"
+        return
+    places = foretold.places()
+    if places.keys() != records.keys():
+        yield f"missing are {sorted(places.keys() - records.keys())}, strange {sorted(records.keys() - places.keys())}"
+        return
+    for name, place in places.items():
+        record = records[name]
+        if record.state != place.state:
+            yield f"step {name!r} is {record.state}, and should be {place.state}"
+        elif record.grouping is None and place.result is not ABSENT and record.result != place.result:
+            yield f"step {name!r} results in {record.result_text}, and should in {place.result}"
+    if ended.state != foretold.state():
+        yield f"the workflow is {ended.state}, and should be {foretold.state()}"
 
 
 def _of_acceptance(record: StepRecord, facts: StepFacts) -> Iterator[str]:

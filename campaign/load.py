@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from baton import Engine
+from baton import Baton, Engine
 from campaign.house import Admin
 from campaign.invariants import Ended, broken, committed_all_the_same
 from campaign.ledger import Ledger
@@ -15,6 +15,8 @@ from campaign.plans import campaign_plan
 from campaign.records import StepRecord, read_records
 from campaign.tally import Tally
 from tests.model.behaviour import BY_HAND, Plan
+from tests.model.growth import Growth
+from tests.programs.growing_workers import flow_of
 from tests.programs.random_workers import built
 
 INSERTS_AT_ONCE = 3
@@ -38,9 +40,9 @@ class Load:
     tally: Tally
     report: Report
     most_unfinished: int
-    plans: dict[str, Plan] = field(default_factory=dict)
+    plans: dict[str, Plan | Growth] = field(default_factory=dict)
     """Of the workflows whose insert was answered and that were not seen to end."""
-    ended: dict[str, tuple[float, str, Plan]] = field(default_factory=dict)
+    ended: dict[str, tuple[float, str, Plan | Growth]] = field(default_factory=dict)
     """When each was seen to have ended, and how; not verified yet."""
     inserted: int = 0
     _number: int = 0
@@ -59,7 +61,7 @@ class Load:
             plan = campaign_plan(self.seed, self._number)
             self._number += 1
             try:
-                await built(plan, plan.label).insert(self.engine)
+                await workflow_of(plan).insert(self.engine)
             except Exception as error:  # noqa: BLE001 - what reaches the caller is a finding, whatever it is
                 self.report(f"the insert of workflow {plan.label} failed: {error!r}")
                 continue
@@ -74,7 +76,7 @@ class Load:
 
     async def _cancel(self, workflow: str) -> None:
         plan = self.plans.get(workflow)
-        if plan is None or plan.cancellation is None:
+        if not isinstance(plan, Plan) or plan.cancellation is None:
             if workflow not in self.ended:  # the answer to its insert is still to come
                 self.ledger.hanging.insert(0, workflow)
                 await asyncio.sleep(0.05)
@@ -115,7 +117,7 @@ class Load:
             self._verify(workflow, plan, state, records.get(workflow, {}))
             await asyncio.sleep(0)
 
-    def _verify(self, workflow: str, plan: Plan, state: str, records: Mapping[str, StepRecord]) -> None:
+    def _verify(self, workflow: str, plan: Plan | Growth, state: str, records: Mapping[str, StepRecord]) -> None:
         ended = Ended(plan, state, records, self.ledger.steps, self.ledger.events[workflow])
         if wrong := broken(ended):
             self.report("\n".join([f"workflow {workflow} is not as promised:", *wrong, *described(ended, wrong)]))
@@ -135,6 +137,7 @@ class Load:
         add = self.tally.add
         add("workflows verified")
         add("steps verified", len(ended.records))
+        add("groups verified", sum(one.grouping is not None for one in ended.records.values()))
         for record in ended.records.values():
             facts = ended.facts_of(record)
             add(f"steps {record.state}")
@@ -145,6 +148,10 @@ class Load:
             add("outcomes that could not be stored", sum("not be stored" in (e["error"] or "") for e in record.errors))
             add("snoozes and steps given back", sum(e.kind in ("snoozed", "given_back") for e in facts.ends.values()))
             add("unknown outcomes that had committed", committed_all_the_same(record, facts))
+
+
+def workflow_of(plan: Plan | Growth) -> Baton:
+    return flow_of(plan) if isinstance(plan, Growth) else built(plan, plan.label)
 
 
 def described(ended: Ended, wrong: Sequence[str], most: int = 12) -> list[str]:

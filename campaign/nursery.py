@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tests.programs.random_workers  # noqa: F401  # its workers are registered in every child
+import tests.programs.growing_workers
+import tests.programs.random_workers  # noqa: F401  # their workers are registered in every child
 from baton import Engine, WorkerPool
 from baton.database.failures import Failure, classify
 from campaign import hooks

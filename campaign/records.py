@@ -16,7 +16,7 @@ from campaign.house import Admin
 _QUERY = """
     select v.workflow_id, v.id, v.name, v.state, v.queue, v.attempt, v.max_attempts, v.pending, v.dependencies,
            v.result::text as result_text, v.reason, v.errors, v.pool, v.attempted_at, v.finished_at,
-           s.token, s.outcome
+           s.token, s.outcome, v.grouping
       from baton.steps_view v
       join baton.steps s on s.id = v.id
      where v.workflow_id = any($1)
@@ -46,6 +46,8 @@ class StepRecord:
     token: str | None
     """Hexadecimal digits."""
     outcome: str | None
+    grouping: str | None = None
+    """What makes it a group; None for a step that runs."""
 
     @property
     def result(self) -> Any:

@@ -73,7 +73,7 @@ class Stage:
     async def finish(self, pool: RawPool) -> None:
         """Complete whatever can be claimed, until nothing can."""
         while claimed := await self.claim(pool):
-            accepted = await pool.settle(*[outcome(one, "completed") for one in claimed])
+            accepted = await pool.settle(*[outcome(one, "joined" if one.is_join else "completed") for one in claimed])
             demand(all(accepted), f"completions of fresh claims were refused: {accepted}")
 
 

@@ -50,7 +50,8 @@ class Runner:
         return self._redacted(outcome)
 
     def _redacted(self, outcome: Outcome) -> Outcome:
-        if self._redact is None or outcome.kind == "completed":
+        # A graph is no text for people either: its arguments would be others, and a long one would be cut.
+        if self._redact is None or outcome.kind in ("completed", "expanded"):
             return outcome
         detail = outcome.detail and _redacted(self._redact, outcome.detail)
         return replace(outcome, detail=detail, trace=outcome.trace and _redacted(self._redact, outcome.trace))

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
+from campaign.mutants.groups import MUTANTS_OF_GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")
@@ -40,7 +41,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only mutants with one of these in their names")
     parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
     options = parser.parse_args()
-    chosen = [one for one in MUTANTS if not options.names or any(name in one.name for name in options.names)]
+    chosen = [
+        one
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS)
+        if not options.names or any(name in one.name for name in options.names)
+    ]
     if not options.names:
         demand_silence(options.seed)
     trials = [try_mutant(mutant, range(options.seed, options.seed + SEEDS)) for mutant in chosen]

@@ -1,0 +1,37 @@
+"""The mutants of groups: each takes one rule of theirs out of the engine."""
+
+from __future__ import annotations
+
+from campaign.mutants.catalogue import Change, Mutant
+
+_CLOSE = "sql/functions/close_children.sql"
+
+MUTANTS_OF_GROUPS = (
+    Mutant("a join does not look at the flags", (Change("sql/functions/judge.sql", "and not forgiven(c)", ""),)),
+    Mutant(
+        "an expansion is not fenced",
+        (
+            Change(
+                "sql/functions/begin_expansion.sql",
+                "where q.step_id = p_step and q.token = p_token",
+                "where q.step_id = p_step",
+            ),
+        ),
+    ),
+    Mutant("slots are not returned", (Change(_CLOSE, "slots = g.slots + c.slots", "slots = g.slots"),)),
+    Mutant(
+        "a begun group is counted down",
+        (Change("sql/functions/conclude.sql", "and s.first_child is null", ""),),
+    ),
+    Mutant(
+        "however many children end at once, one is taken off",
+        (
+            Change(_CLOSE, "pending = g.pending - c.ended", "pending = g.pending - 1"),
+            Change(_CLOSE, "when g.pending = c.ended", "when g.pending = 1"),
+        ),
+    ),
+    Mutant(
+        "a group is judged by its own dependencies",
+        (Change("sql/functions/doom.sql", "               and c.first_child is null\n", ""),),
+    ),
+)
