@@ -196,8 +196,15 @@ async def expansion(stage: Stage) -> None:
     demand(total == 6, f"a map of 4 items beside another step is {total} steps")
 
     demand((await living.retry(workflow, "before")).count == 1, "a discarded step could not be retried")
+    again = next(one for one in await stage.claim(living) if one.step == "before")
+    # The map does not ignore this end, and has begun all the same.
+    await living.settle(outcome(again, "skipped"))
+    await living.settle(*[outcome(one, "given_back") for one in living.held.values() if one.step.startswith("map[")])
     await stage.finish(living)
     await demand_ended(living, workflow, "completed")
+    query = "select state from steps_view where workflow_id = $1 and name = 'map'"
+    became = await living.connection.fetchval(query, workflow)
+    demand(became == "completed", f"a map that had begun, and whose children completed, became {became}")
     stage.tally.add("expansion drills")
 
 

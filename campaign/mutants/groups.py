@@ -31,7 +31,7 @@ MUTANTS_OF_GROUPS = (
         ),
     ),
     Mutant(
-        "a group is judged by its own dependencies",
+        "a begun group is ended by a dependency",
         (Change("sql/functions/doom.sql", "               and c.first_child is null\n", ""),),
     ),
 )
