@@ -154,7 +154,7 @@ async def test_a_returned_graph_takes_the_steps_place_in_the_same_transaction(en
     async def child(number: int) -> int:
         return number
 
-    @worker(transactional=True)
+    @worker(name="transactional: growing", transactional=True)
     async def growing(ctx: Context) -> int:
         await write(ctx, "grown")
         return Baton.new().add("x", child.new(number=5)).returns("x")
@@ -171,7 +171,7 @@ async def test_a_returned_graph_that_cannot_be_leaves_no_rows(engine, connection
     async def child(number: int) -> int:
         return number
 
-    @worker(transactional=True)
+    @worker(name="transactional: growing", transactional=True)
     async def growing(ctx: Context) -> None:
         await write(ctx, "grown")
         return Baton.new().add("x", child.new(number=result_of("nowhere")))

@@ -1,6 +1,6 @@
 -- How a group ends whose children are all final, as a workflow is judged by its steps: discarded with a discarded child that is
 -- not ignored by each of at least one dependents, else cancelled with such a cancelled one, else skipped if all were skipped,
--- else completed. The reason names the first child that decided it, or what decided that one if it is a group itself.
+-- else completed. The reason names the first child that decided it, or the step below it that decided that one.
 create or replace function judge(p_id bigint, out state text, out reason text)
 language plpgsql stable
 set search_path from current
@@ -18,14 +18,15 @@ begin
       join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
      where g.id = p_id;
     with unforgiven as (
-        select c.id, c.name, c.state, c.reason, c.first_child is not null as is_group
+        select c.id, c.name, c.state, c.reason, 
+               c.first_child is not null and c.reason ~ '^(\d+ of its \d+ children were \w+; first )?step ''' as is_judged
           from steps g
           join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
          where g.id = p_id
            and c.state in ('discarded', 'cancelled')
            and not forgiven(c)
     )
-    select u.name, u.state, u.reason, u.is_group, (select count(*) from unforgiven o where o.state = u.state)::integer as alike
+    select u.name, u.state, u.reason, u.is_judged, (select count(*) from unforgiven o where o.state = u.state)::integer as alike
       into first
       from unforgiven u
      order by u.state = 'cancelled', u.id
@@ -33,7 +34,7 @@ begin
     if first.state is not null then
         state := first.state;
         reason := case
-                      when first.is_group and first.reason is not null then first.reason
+                      when first.is_judged then first.reason
                       else format('step ''%s'' was %s', first.name, first.state) || coalesce(': ' || first.reason, '')
                   end;
         reason := left(
