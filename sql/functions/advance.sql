@@ -18,21 +18,33 @@ set enable_mergejoin = off
 set lock_timeout = '1s'
 as $$
 declare
-    settled record;
-    claimed record;
+    settled  record;
+    released text[] := '{}';
+    counts   integer[] := '{}';
+    claimed  record;
 begin
-    settled := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
-    accepted := settled.accepted;
+    if cardinality(p_ids) > 0 then
+        settled := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
+        accepted := settled.accepted;
+        released := coalesce(settled.queues, '{}');
+        counts := coalesce(settled.counts, '{}');
+    else
+        -- Of an idle pool, which may be one of many that were woken for one step.
+        perform demand_read_committed();
+        accepted := '{}';
+    end if;
     return next;
 
-    claimed := take(p_pool, p_queues, p_limits, p_token, coalesce(settled.queues, '{}'));
+    claimed := take(p_pool, p_queues, p_limits, p_token, released);
     -- What was claimed here needs nobody else.
-    if cardinality(settled.queues) > 1
-       or settled.counts[1] > coalesce(claimed.counts[array_position(p_queues, settled.queues[1])], 0) then
+    if cardinality(released) > 1
+       or counts[1] > coalesce(claimed.counts[array_position(p_queues, released[1])], 0) then
         perform announce(
-            settled.queues || p_queues,
-            settled.counts || array(select -c.n from unnest(claimed.counts) as c(n))
+            released || p_queues,
+            counts || array(select -c.n from unnest(claimed.counts) as c(n))
         );
     end if;
-    return query select null::boolean[], d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
+    if cardinality(claimed.taken) > 0 then
+        return query select null::boolean[], d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
+    end if;
 end $$;
