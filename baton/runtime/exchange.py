@@ -29,7 +29,7 @@ from baton.tasks import Tasks, wait_for_event
 log = logging.getLogger("baton.pool")
 
 LINES = 2
-WORTH_A_SECOND_CALL = 50
+WORTH_A_SECOND_CALL = 100
 """So many outcomes or free slots are worth a call while another is under way."""
 
 

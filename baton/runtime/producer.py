@@ -8,7 +8,7 @@ from uuid import UUID
 from baton.database.rows import Claimed, Claiming
 
 MOST_PER_CLAIM = 500
-WORTH_A_CALL = 50
+WORTH_A_CALL = 100
 """So many free slots of a queue go into one claim; of more, half of all its slots: while one half runs here, the server
 settles and claims for the other."""
 

@@ -101,10 +101,10 @@ def test_a_claim_has_a_largest_size():
 
 
 def test_half_of_many_slots_are_claimed_at_a_time():
-    producer = Producer({"many": 300, "few": 60})
+    producer = Producer({"many": 300, "few": 160})
 
     assert reserved_by(producer) == {"many": 150, "few": WORTH_A_CALL}
-    assert reserved_by(producer, everywhere=True) == {"many": 150, "few": 10}
+    assert reserved_by(producer, everywhere=True) == {"many": 150, "few": 60}
 
 
 def test_a_queue_that_is_not_ours_is_no_news():
