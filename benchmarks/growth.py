@@ -161,8 +161,10 @@ async def _copy(place: Place, template: Run, columns: dict[str, list[str]], coun
         kept = [name for name in columns[table] if name not in changed]
         return ", ".join([*changed, *kept]), ", ".join([*changed.values(), *[f"t.{name}" for name in kept]])
 
-    ended = f"clock_timestamp() - interval '6 days' * (g.n / {count}.0)"
-    into_workflows, of_workflows = copied("workflows", {"id": "gen_random_uuid()::text", "finished_at": ended})
+    ended = f"clock_timestamp() - interval '6 days' * (1 - g.n / {count}.0)"
+    into_workflows, of_workflows = copied(
+        "workflows", {"id": "gen_random_uuid()::text", "inserted_at": ended, "finished_at": ended}
+    )
     into_steps, of_steps = copied(
         "steps", {"id": "baton.step_of(w.key, (t.id & ((1 << 22) - 1))::integer)", "finished_at": "w.finished_at"}
     )
