@@ -163,7 +163,8 @@ async def _copy(place: Place, template: Run, columns: dict[str, list[str]], coun
 
     ended = f"clock_timestamp() - interval '6 days' * (1 - g.n / {count}.0)"
     into_workflows, of_workflows = copied(
-        "workflows", {"id": "gen_random_uuid()::text", "inserted_at": ended, "finished_at": ended}
+        "workflows",
+        {"id": "gen_random_uuid()::text", "inserted_at": f"{ended} - interval '10 days'", "finished_at": ended},
     )
     into_steps, of_steps = copied(
         "steps", {"id": "baton.step_of(w.key, (t.id & ((1 << 22) - 1))::integer)", "finished_at": "w.finished_at"}
@@ -302,6 +303,11 @@ async def _snapshot(address: str) -> AsyncIterator[None]:
 
 async def _pruning(place: Place) -> str:
     """Claims with and without a pool that prunes, in turns; what it prunes a second; what one pool drains."""
+    # Pruning goes by the key until it comes to what was inserted lately: what ran between the fills is to look as old.
+    await place.connection.execute(
+        "update baton.workflows set inserted_at = inserted_at - interval '10 days' "
+        "where inserted_at > clock_timestamp() - interval '9 days'"
+    )
     quiet, beside, pruned = [], [], []
     for _ in range(ROUNDS):
         quiet += (await _claims_and_settles(place.engine))[0]
