@@ -171,7 +171,7 @@ class Exchange:
             for one in claimed:
                 self.put(one, Settling(one.step_id, one.token, given_back(Cause.LEASE_LOST.value)))
             claimed = ()
-        self._producer.claimed(request.claiming.limits, claimed)
+        self._producer.claimed(request.claiming, claimed)
         for one in claimed:
             self._start(one)
         self._done(1)

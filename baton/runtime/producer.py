@@ -27,17 +27,25 @@ class Producer:
         self.limits = dict(limits)
         self._free = dict(limits)
         self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
-        # A queue is promising after a notice, a poll, or a claim that brought all it asked for.
+        # A queue is promising from word of it, a poll or a claim that brought all it asked for, until a claim that was
+        # sent after the last word brings less. While one is under way it stays so: else the other half of the slots
+        # waits for it (a drain on two lines went at 20k instead of 26k/s, one line asleep).
         self._promising = set(limits)
+        self._words = 0
+        self._last_word = dict.fromkeys(limits, 0)
+        self._words_before: dict[UUID, int] = {}
         self._is_stopped = False
 
     def look_at(self, queue: str) -> None:
         """There may be work in this queue."""
         if queue in self.limits:
+            self._words += 1
+            self._last_word[queue] = self._words
             self._promising.add(queue)
 
     def look_everywhere(self) -> None:
-        self._promising.update(self.limits)
+        for queue in self.limits:
+            self.look_at(queue)
 
     def stop(self) -> None:
         """Claim nothing from now on."""
@@ -60,18 +68,21 @@ class Producer:
         seen_empty = frozenset(reserved.keys() - self._promising) if self._hears else frozenset()
         for queue, slots in reserved.items():
             self._free[queue] -= slots
-            self._promising.discard(queue)
+        self._words_before[token] = self._words
         return Claiming(token, reserved, seen_empty)
 
-    def claimed(self, reserved: Mapping[str, int], claimed: Sequence[Claimed]) -> None:
+    def claimed(self, claiming: Claiming, claimed: Sequence[Claimed]) -> None:
         """A claim was answered: what it did not use is free again; a queue that gave all it was asked for has more."""
-        used = dict.fromkeys(reserved, 0)
+        words_before = self._words_before.pop(claiming.token, self._words)
+        used = dict.fromkeys(claiming.limits, 0)
         for one in claimed:
             used[one.queue] += 1
-        for queue, slots in reserved.items():
+        for queue, slots in claiming.limits.items():
             self._free[queue] += slots - used[queue]
             if used[queue] == slots:
                 self._promising.add(queue)
+            elif self._last_word[queue] <= words_before:
+                self._promising.discard(queue)
 
     def ended(self, queue: str) -> None:
         """An attempt gave its slot back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import uuid4
 
 from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
 
@@ -13,38 +13,35 @@ class Claim:
     queue: str
 
 
-TOKEN = UUID(int=1)
+def reserved(producer, *, everywhere=False):
+    return producer.reserve(uuid4(), everywhere=everywhere)
 
 
-def reserved_by(producer, *, everywhere=False):
-    return producer.reserve(TOKEN, everywhere=everywhere).limits
-
-
-def answered(producer, reserved, **brought):
-    producer.claimed(reserved, [Claim(queue) for queue, count in brought.items() for _ in range(count)])
+def answered(producer, claiming, **brought):
+    producer.claimed(claiming, [Claim(queue) for queue, count in brought.items() for _ in range(count)])
 
 
 def test_at_first_every_slot_of_every_queue_is_wanted():
     producer = Producer({"a": 2, "b": 3})
 
     assert producer.wanted == 5
-    assert reserved_by(producer) == {"a": 2, "b": 3}
+    assert reserved(producer).limits == {"a": 2, "b": 3}
     assert producer.wanted == 0
 
 
 def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_is_word_of_it():
     producer = Producer({"a": 2})
-    answered(producer, reserved_by(producer), a=1)
+    answered(producer, reserved(producer), a=1)
     assert producer.wanted == 0
 
     producer.look_at("a")
 
-    assert reserved_by(producer) == {"a": 1}
+    assert reserved(producer).limits == {"a": 1}
 
 
 def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_free():
     producer = Producer({"a": 2})
-    answered(producer, reserved_by(producer), a=2)
+    answered(producer, reserved(producer), a=2)
     assert producer.wanted == 0
 
     producer.ended("a")
@@ -54,26 +51,26 @@ def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_fr
 
 def test_word_of_a_queue_during_its_claim_is_not_lost():
     producer = Producer({"a": 2})
-    reserved = reserved_by(producer)
+    claiming = reserved(producer)
     producer.look_at("a")
-    answered(producer, reserved)
+    answered(producer, claiming)
 
     assert producer.wanted == 2
 
 
 def test_outcomes_take_every_free_slot_along():
     producer = Producer({"a": 2, "b": 1})
-    answered(producer, reserved_by(producer))
+    answered(producer, reserved(producer))
 
-    assert reserved_by(producer, everywhere=True) == {"a": 2, "b": 1}
+    assert reserved(producer, everywhere=True).limits == {"a": 2, "b": 1}
 
 
 def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
     producer = Producer({"full": 2, "empty": 1})
-    answered(producer, reserved_by(producer), full=2)
+    answered(producer, reserved(producer), full=2)
     producer.ended("full")
 
-    claiming = producer.reserve(TOKEN, everywhere=True)
+    claiming = reserved(producer, everywhere=True)
 
     assert claiming.seen_empty == {"empty"}
     assert claiming.columns() == (["full", "empty"], [1, -1])
@@ -81,9 +78,9 @@ def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
 
 def test_a_pool_that_hears_nothing_looks_everywhere():
     producer = Producer({"a": 2}, hears=False)
-    answered(producer, reserved_by(producer))
+    answered(producer, reserved(producer))
 
-    assert producer.reserve(TOKEN, everywhere=True).columns() == (["a"], [2])
+    assert reserved(producer, everywhere=True).columns() == (["a"], [2])
 
 
 def test_a_stopped_producer_claims_nothing():
@@ -91,25 +88,56 @@ def test_a_stopped_producer_claims_nothing():
     producer.stop()
     producer.look_everywhere()
 
-    assert (producer.wanted, reserved_by(producer, everywhere=True)) == (0, {})
+    assert (producer.wanted, reserved(producer, everywhere=True).limits) == (0, {})
 
 
 def test_a_claim_has_a_largest_size():
     producer = Producer({"a": 2 * MOST_PER_CLAIM + 2})
 
-    assert reserved_by(producer) == {"a": MOST_PER_CLAIM}
+    assert reserved(producer).limits == {"a": MOST_PER_CLAIM}
 
 
 def test_half_of_many_slots_are_claimed_at_a_time():
     producer = Producer({"many": 300, "few": 160})
 
-    assert reserved_by(producer) == {"many": 150, "few": WORTH_A_CALL}
-    assert reserved_by(producer, everywhere=True) == {"many": 150, "few": 60}
+    assert reserved(producer).limits == {"many": 150, "few": WORTH_A_CALL}
+    assert reserved(producer, everywhere=True).limits == {"many": 150, "few": 60}
+
+
+def test_while_half_the_slots_are_claimed_the_other_half_is_wanted_too():
+    producer = Producer({"many": 400})
+
+    assert reserved(producer).limits == {"many": 200}
+    assert producer.wanted == 200
+    assert reserved(producer).limits == {"many": 200}
+    assert producer.wanted == 0
+
+
+def test_a_claim_that_brings_too_little_ends_the_search_for_more_although_another_is_under_way():
+    producer = Producer({"many": 400})
+    first, second = reserved(producer), reserved(producer)
+
+    answered(producer, first, many=200)
+    answered(producer, second, many=10)
+
+    assert producer.wanted == 0
+
+
+def test_word_that_came_between_two_claims_ends_with_the_second():
+    producer = Producer({"many": 400})
+    first = reserved(producer)
+    producer.look_at("many")
+    second = reserved(producer)
+
+    answered(producer, first)
+    assert producer.wanted == 200
+    answered(producer, second)
+    assert producer.wanted == 0
 
 
 def test_a_queue_that_is_not_ours_is_no_news():
     producer = Producer({"a": 1})
-    answered(producer, reserved_by(producer))
+    answered(producer, reserved(producer))
     producer.look_at("b")
 
     assert producer.wanted == 0
