@@ -17,7 +17,7 @@ from baton.core.fitting import misfit, written
 from baton.core.graph import Family, dependents_of, resolve
 from baton.core.limits import MOST_NESTED, MOST_STEPS
 from baton.core.references import Placed
-from baton.core.spec import FamilySpec, OutwardSpec, Steps, StepSpec
+from baton.core.spec import Edges, FamilySpec, Flags, OutwardSpec, Steps, StepSpec, Terms
 from baton.errors import InvalidWorkflow
 from baton.faults import (
     EachOfNoList,
@@ -31,7 +31,7 @@ from baton.faults import (
     TypesDoNotFit,
     UnknownReturn,
 )
-from baton.worker import Edges, Flags, Job, faults_of, step_spec, written_step
+from baton.worker import Job, faults_of, step_spec, written_step
 
 BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
@@ -262,21 +262,19 @@ class Layout:
         inside = {self._steps[child].name: child for child in range(family.first, family.first + family.count)}
         return StepSpec(
             name=name,
-            worker=BUILT_IN,
+            terms=Terms(
+                worker=BUILT_IN,
+                queue=first.given.get("queue", first.worker.options.queue),
+                priority=first.given.get("priority", first.worker.options.priority),
+                max_attempts=1,
+                ignore_cancelled=flags.ignore_cancelled,
+                ignore_discarded=flags.ignore_discarded,
+                ignore_skipped=flags.ignore_skipped,
+            ),
             args="{}",
             references=None,
-            queue=first.given.get("queue", first.worker.options.queue),
-            priority=first.given.get("priority", first.worker.options.priority),
-            max_attempts=1,
-            timeout=None,
-            scheduled_at=None,
-            schedule_in=None,
-            ignore_cancelled=flags.ignore_cancelled,
-            ignore_discarded=flags.ignore_discarded,
-            ignore_skipped=flags.ignore_skipped,
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self._dependents[position]),
-            inputs=(),
             parent=self._parents.get(position),
             family=FamilySpec(family.first, family.count, None if what.returns is None else inside[what.returns]),
         )

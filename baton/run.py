@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from baton.core.limits import Limits
@@ -55,7 +55,7 @@ class Run:
     @property
     def jobs(self) -> Sequence[InsertedStep]:
         """The inserted steps in the order added; empty on a handle that did not insert."""
-        return [InsertedStep(step.name, step.worker, step.queue) for step in self._steps]
+        return [InsertedStep(step.name, step.terms.worker, step.terms.queue) for step in self._steps]
 
     async def wait(self, timeout: float | None = None) -> str:
         """Wait until the workflow is final and return its state: completed, failed or cancelled.
@@ -259,29 +259,48 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | Joinable | None) -
     return run
 
 
-async def insert_workflows(specs: Sequence[WorkflowSpec], using: Engine | Joinable | None) -> list[Run]:
-    """Insert checked workflows in one transaction, or none of them; an id that comes twice, with one graph, once.
+async def insert_workflows(makes: Sequence[Callable[[], WorkflowSpec]], using: Engine | Joinable | None) -> list[Run]:
+    """Insert workflows in one transaction, or none of them; an id that comes twice, with one graph, once.
 
-    Raises: as `insert_workflow`.
+    Each is made when its turn comes, while those before it are being written.
+
+    Raises: as `insert_workflow`, and what making one raises.
     """
-    distinct: dict[str, WorkflowSpec] = {}
-    for spec in specs:
-        if distinct.setdefault(spec.id, spec).fingerprint != spec.fingerprint:
-            raise WorkflowExists(spec.id)
     engine = (using or default_engine()) if isinstance(using, Engine | None) else None
     caller = await joined(using) if engine is None else None
     entered = engine or entered_engine()
-    for spec in distinct.values():
-        _demand_within(entered.limits if entered else Limits(), spec)
+    making = _Making(makes, entered.limits if entered else Limits())
     if engine is not None:
-        await replayed(lambda: _insert_many_alone(list(distinct.values()), engine), REPLAY_SECONDS)
+        await replayed(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     elif caller is not None:
-        await caller.insert_many(list(distinct.values()), entered.schema if entered else "baton")
-    runs = [Run(spec.id, entered) for spec in specs]
-    for run, spec in zip(runs, specs, strict=True):
+        await caller.insert_many(making, entered.schema if entered else "baton")
+    runs = [Run(spec.id, entered) for spec in making.made]
+    for run, spec in zip(runs, making.made, strict=True):
         run._steps = spec.steps
         run._caller = caller
     return runs
+
+
+class _Making:
+    """The distinct workflows among those to be made, each made once, however often they are gone through."""
+
+    def __init__(self, makes: Sequence[Callable[[], WorkflowSpec]], limits: Limits) -> None:
+        self.made: list[WorkflowSpec] = []
+        self._makes = makes
+        self._limits = limits
+        self._distinct: dict[str, WorkflowSpec] = {}
+
+    def __iter__(self) -> Iterator[WorkflowSpec]:
+        yield from tuple(self._distinct.values())
+        while len(self.made) < len(self._makes):
+            spec = self._makes[len(self.made)]()
+            _demand_within(self._limits, spec)
+            self.made.append(spec)
+            first = self._distinct.setdefault(spec.id, spec)
+            if first is spec:
+                yield spec
+            elif first.fingerprint != spec.fingerprint:
+                raise WorkflowExists(spec.id)
 
 
 def limits_here() -> Limits:
@@ -295,7 +314,7 @@ def _demand_within(limits: Limits, spec: WorkflowSpec) -> None:
         raise InvalidWorkflow(faults)
 
 
-async def _insert_many_alone(specs: Sequence[WorkflowSpec], engine: Engine) -> None:
+async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> None:
     async with engine.connections.acquire() as connection:
         await Asyncpg(connection).insert_many(specs, engine.schema)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -44,6 +44,28 @@ class Tasks:
                 names = ", ".join(task.get_name() for task in self._owned)
                 log.error("left behind, because cancelling does not end it: %s", names)
                 return
+
+
+async def in_turn(calls: AsyncIterator[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    """Make calls one after the other, each while the next one is being prepared.
+
+    The first that fails, to be made or to be prepared, is the last. None is under way any more when this returns.
+    """
+    under_way: asyncio.Task[None] | None = None
+    try:
+        async for call in calls:
+            if under_way is not None:
+                await under_way
+            under_way = asyncio.create_task(call(), name="baton call in turn")
+        if under_way is not None:
+            await under_way
+    except BaseException as error:
+        if under_way is not None and not under_way.done():
+            if isinstance(error, asyncio.CancelledError):
+                under_way.cancel()
+            with suppress(Exception, asyncio.CancelledError):
+                await finish(under_way)
+        raise
 
 
 async def finish(task: asyncio.Task[T]) -> T:

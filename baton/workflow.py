@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from baton.core import codec
 from baton.core.expansion import Expandable, Expansion
-from baton.core.names import checked_name, checked_text, normalised
+from baton.core.names import checked_name, checked_text, drawn_id, normalised
 from baton.core.portable import portable
-from baton.core.spec import WorkflowSpec
+from baton.core.spec import Flags, WorkflowSpec
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.faults import MetaNotJSON
 from baton.layout import Added, Draft, Layout
 from baton.run import Run, insert_workflow, insert_workflows, limits_here
-from baton.worker import Flags, Job, Worker
+from baton.worker import Job, Worker
 
 if TYPE_CHECKING:
     from baton.database.joining import Joinable
@@ -56,7 +55,7 @@ class Baton(Expandable):
 
         Raises `InvalidName` and `InvalidOption`.
         """
-        identity = str(uuid.uuid4()) if workflow_id is None else checked_text("workflow", workflow_id)
+        identity = drawn_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
@@ -171,11 +170,22 @@ class Baton(Expandable):
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | Joinable | None = None) -> list[Run]:
     """Insert many workflows, or single jobs, in one transaction or none of them; return their runs in the same order.
 
-    For many small ones: a call and a commit for all of them. `using` is as in `Baton.insert`.
+    For many small ones: few calls and one commit for all of them. `using` is as in `Baton.insert`. They go in by their
+    ids, jobs last; and while some are written the next ones are made, which does not hold up the event loop for long.
 
-    Raises `InvalidWorkflow` for the first that has faults, and `WorkflowExists` if an id belongs to another graph.
+    Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
     """
-    return await insert_workflows([workflow.spec() for workflow in workflows], using)
+    given = list(workflows)
+    # In one order, whatever the order they are given in: who inserts the same ones elsewhere waits, with no deadlock.
+    order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
+    runs = await insert_workflows([given[place].spec for place in order], using)
+    placed = dict(zip(order, runs, strict=True))
+    return [placed[place] for place in range(len(given))]
+
+
+def _known_id(workflow: Baton | Job) -> tuple[bool, str]:
+    # A job's id is drawn when its turn comes, and nobody else has it.
+    return (False, workflow._id) if isinstance(workflow, Baton) else (True, "")
 
 
 def _what(step: str, what: object) -> Job | Draft:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from baton import Baton, WorkerPool, WorkflowExists, each, insert_many, result_of, worker
+from baton import Baton, InvalidWorkflow, WorkerPool, WorkflowExists, each, insert_many, result_of, worker
 
 pytestmark = pytest.mark.usefixtures("own_workers")
 
@@ -104,12 +104,56 @@ async def test_two_who_insert_the_same_ones_in_another_order_both_get_through(en
         await connection.execute("truncate workflows, steps, queue")
 
 
+async def test_two_who_insert_the_same_ones_in_several_calls_cannot_deadlock(engine, connection, job, monkeypatch):
+    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 7)
+    flows = [Baton.new(workflow_id=f"{n:03}").add("a", job.new(n)) for n in range(100)]
+    before = await connection.fetchval("select deadlocks from pg_stat_database where datname = current_database()")
+    for _ in range(5):
+        runs, _ = await asyncio.gather(insert_many(flows), insert_many(flows[::-1]))
+        assert [run.id for run in runs] == [f"{n:03}" for n in range(100)]
+        assert await connection.fetchval("select count(*) from steps") == 100
+        await connection.execute("truncate workflows, steps, queue")
+    await connection.execute("select pg_stat_force_next_flush()")
+    after = await connection.fetchval("select deadlocks from pg_stat_database where datname = current_database()")
+    assert after == before
+
+
+async def test_one_with_faults_takes_those_back_that_were_written_before(engine, connection, job, monkeypatch):
+    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 2)
+    flows = [Baton.new(workflow_id=f"{n}").add("a", job.new(n)) for n in range(9)]
+    flows[7].add("b", job.new(1), deps=["nobody"])
+    with pytest.raises(InvalidWorkflow, match="nobody"):
+        await insert_many(flows)
+    async with connection.transaction():
+        with pytest.raises(InvalidWorkflow, match="nobody"):
+            await insert_many(flows, using=connection)
+        await insert_many(flows[:1], using=connection)
+    assert [row["id"] for row in await connection.fetch("select id from workflows")] == ["0"]
+
+
+async def test_the_event_loop_lives_while_many_are_made(engine, job):
+    jobs = [job.new(n) for n in range(3_000)]
+    turns = 0
+
+    async def live():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    living = asyncio.ensure_future(live())
+    await insert_many(jobs)
+    living.cancel()
+    assert turns >= 3_000 / 100
+
+
 async def test_none_at_all_are_no_call(engine):
     assert await insert_many([]) == []
 
 
 async def test_many_go_in_several_calls_of_one_transaction(engine, connection, job, monkeypatch):
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
+    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 10)
     large = Baton.new()
     for n in range(25):
         large.add(f"{n}", job.new(n))

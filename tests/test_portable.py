@@ -10,7 +10,7 @@ import pytest
 
 from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
 from baton.core import registry
-from baton.core.spec import StepSpec, WorkflowSpec
+from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 INSERT = "select * from baton.insert_workflow_json($1)"
 
@@ -175,5 +175,7 @@ def test_every_field_is_in_the_text():
 
     assert set(document) == {"format", *WorkflowSpec.__struct_fields__}
     assert {frozenset(step) for step in document["steps"]} == {
-        frozenset({*StepSpec.__struct_fields__, "grouping"} - {"map", "family", "outward"})
+        frozenset(
+            {*StepSpec.__struct_fields__, *Terms.__struct_fields__, "grouping"} - {"terms", "map", "family", "outward"}
+        )
     }

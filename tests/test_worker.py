@@ -178,8 +178,8 @@ def test_two_contexts_are_one_too_many() -> None:
 def test_options_of_a_job_are_kept_apart_from_those_of_its_worker() -> None:
     job = fetch.new("x").with_options(queue="web", timeout=timedelta(seconds=5)).with_options(priority=3)
     assert job.given == {"queue": "web", "timeout": 5.0, "priority": 3}
-    step = job.spec().steps[0]
-    assert (step.queue, step.priority, step.max_attempts, step.timeout) == ("web", 3, 20, 5.0)
+    terms = job.spec().steps[0].terms
+    assert (terms.queue, terms.priority, terms.max_attempts, terms.timeout) == ("web", 3, 20, 5.0)
 
 
 def test_with_options_changes_a_copy() -> None:
@@ -192,7 +192,7 @@ def test_a_job_may_have_no_limit_although_its_worker_has_one() -> None:
     @worker(timeout=5)
     def slow() -> None: ...
 
-    assert slow.new().with_options(timeout=None).spec().steps[0].timeout is None
+    assert slow.new().with_options(timeout=None).spec().steps[0].terms.timeout is None
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,8 @@ def test_flags_of_the_workflow_hold_where_a_step_has_none_of_its_own() -> None:
         .add("a", go.new())
         .add("b", go.new(), ignore_skipped=False, ignore_discarded=True)
     )
-    flags = [(step.ignore_cancelled, step.ignore_discarded, step.ignore_skipped) for step in baton.spec().steps]
+    terms = [step.terms for step in baton.spec().steps]
+    flags = [(each.ignore_cancelled, each.ignore_discarded, each.ignore_skipped) for each in terms]
     assert flags == [(True, False, True), (True, True, False)]
 
 
@@ -237,7 +238,7 @@ def test_options_of_jobs_arrive_in_the_steps() -> None:
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     job = go.new().with_options(queue="web", priority=1, max_attempts=2, timeout=3)
     baton = Baton.new().add("a", job.with_options(scheduled_at=moment)).add("b", job.with_options(schedule_in=5))
-    first, second = baton.spec().steps
+    first, second = [step.terms for step in baton.spec().steps]
     assert (first.queue, first.priority, first.max_attempts, first.timeout) == ("web", 1, 2, 3.0)
     assert (first.scheduled_at, first.schedule_in) == (moment, None)
     assert (second.scheduled_at, second.schedule_in) == (None, 5.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter
 from types import GenericAlias
@@ -22,8 +21,8 @@ _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedArguments:
+# A struct and no dataclass: one is made with every job, in a fifth of the time.
+class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """A call, ready to be stored."""
 
     args: str

@@ -1,8 +1,8 @@
 """A checked workflow as one JSON text, which any driver can hand to the database (see insert_workflow_json.sql).
 
-It has the fields of `WorkflowSpec` and `StepSpec` under their names, but for what makes a step a group, which is one
-text. What is JSON text in there is a string in here: inside a document that PostgreSQL takes apart, `\\u0000` and lone
-surrogates would be refused.
+It has the fields of `WorkflowSpec`, `StepSpec` and `Terms` under their names, but for what makes a step a group, which
+is one text. What is JSON text in there is a string in here: inside a document that PostgreSQL takes apart, `\\u0000`
+and lone surrogates would be refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict
 import msgspec
 
 from baton.core.limits import Limits
-from baton.core.spec import FamilySpec, MapSpec, StepSpec, WorkflowSpec
+from baton.core.spec import FamilySpec, MapSpec, StepSpec, Terms, WorkflowSpec
 from baton.errors import InvalidWorkflow
 
 FORMAT = 1
@@ -41,9 +41,11 @@ def grouping(step: StepSpec) -> str | None:
             return None
 
 
-_GROUPING = {"map", "family", "outward"}
-_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field not in _GROUPING])
+_APART = {"terms", "map", "family", "outward"}
+_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field not in _APART])
+_TERMS = Terms.__struct_fields__
 
 
 def _written(step: StepSpec) -> dict[str, object]:
-    return {field: getattr(step, field) for field in _FIELDS} | {"grouping": grouping(step)}
+    own = {field: getattr(step, field) for field in _FIELDS}
+    return own | {field: getattr(step.terms, field) for field in _TERMS} | {"grouping": grouping(step)}

@@ -40,16 +40,15 @@ class Each:
         return f"each({self.items!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+# Structs and no dataclasses: some are made with every job, in a fifth of the time.
+class Placed(msgspec.Struct, frozen=True):
     """A reference and the place it stands at."""
 
     path: Path
     step: str
 
 
-@dataclass(frozen=True, slots=True)
-class TakenOut:
+class TakenOut(msgspec.Struct, frozen=True):
     """Arguments with None wherever a reference stood, and where these were."""
 
     arguments: dict[str, Any]

@@ -45,7 +45,47 @@ class OutwardSpec:
     """Of a map: those whose results a claim of a child delivers."""
 
 
-# A struct and no dataclass, as the workflow below: made in a fifth of the time, and there may be a million of them.
+# Structs and no dataclasses from here on: made in a fifth of the time, and there may be a million steps.
+class Flags(msgspec.Struct, frozen=True):
+    """Which unfavourable ends of its dependencies a step counts as done."""
+
+    ignore_cancelled: bool
+    ignore_discarded: bool
+    ignore_skipped: bool
+
+    def as_tuple(self) -> tuple[bool, bool, bool]:
+        return self.ignore_cancelled, self.ignore_discarded, self.ignore_skipped
+
+    def joined(self, other: Flags) -> Flags:
+        """Return the flags that ignore what either of the two ignores."""
+        return Flags(*[mine or theirs for mine, theirs in zip(self.as_tuple(), other.as_tuple(), strict=True)])
+
+
+NO_FLAGS = Flags(ignore_cancelled=False, ignore_discarded=False, ignore_skipped=False)
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """On what terms a step runs: what is alike for many steps, and written down once for all of them."""
+
+    worker: str
+    """The name of the worker that runs the step."""
+    queue: str
+    priority: int
+    """0 is claimed first."""
+    max_attempts: int
+    timeout: float | None = None
+    """Seconds one attempt may take; None for no limit."""
+    scheduled_at: datetime | None = None
+    """Aware; the step does not start before this time."""
+    schedule_in: float | None = None
+    """Seconds that pass between the step's release and its first start."""
+    ignore_cancelled: bool = False
+    ignore_discarded: bool = False
+    ignore_skipped: bool = False
+    takes_context: bool = False
+    """The worker is told what became of its dependencies, and not only their results."""
+
+
 class StepSpec(msgspec.Struct, frozen=True, gc=False):
     """One step, ready to be written.
 
@@ -54,33 +94,18 @@ class StepSpec(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     """Unique in the workflow, NFC-normalised."""
-    worker: str
-    """The name of the worker that runs the step."""
+    terms: Terms
     args: str
     """A JSON object: the arguments by parameter name, null wherever a reference stands."""
     references: str | None
     """A JSON list of [path, step name], the path being keys and indices into `args`; None if nothing is referenced."""
-    queue: str
-    priority: int
-    """0 is claimed first."""
-    max_attempts: int
-    timeout: float | None
-    """Seconds one attempt may take; None for no limit."""
-    scheduled_at: datetime | None
-    """Aware; the step does not start before this time."""
-    schedule_in: float | None
-    """Seconds that pass between the step's release and its first start."""
-    ignore_cancelled: bool
-    ignore_discarded: bool
-    ignore_skipped: bool
-    dependencies: tuple[int, ...]
+    dependencies: tuple[int, ...] = ()
     """Positions of the steps this one waits for, ascending and distinct."""
-    dependents: tuple[int, ...]
+    dependents: tuple[int, ...] = ()
     """Positions of the steps that wait for this one, ascending and distinct."""
-    inputs: tuple[int, ...]
+    inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim delivers: the referenced ones, or all if the worker
     takes a `Context`."""
-    takes_context: bool = False
     parent: int | None = None
     """Position of the group it is a child of."""
     map: MapSpec | None = None
@@ -89,6 +114,22 @@ class StepSpec(msgspec.Struct, frozen=True, gc=False):
     """It is a sub-workflow, and these are its children."""
     outward: OutwardSpec | None = None
     """In a returned graph: what it depends on outside."""
+
+
+class Edges(msgspec.Struct, frozen=True):
+    """Where a job stands in a workflow; the positions are those of `StepSpec`."""
+
+    dependencies: tuple[int, ...] = ()
+    dependents: tuple[int, ...] = ()
+    inputs: tuple[int, ...] = ()
+    """What a claim of the step delivers; of a map, what its lists come from."""
+    child_inputs: tuple[int, ...] = ()
+    """Of a map, what a claim of a child delivers."""
+    parent: int | None = None
+    outward: OutwardSpec | None = None
+
+
+NO_EDGES = Edges()
 
 
 class Steps(Sequence[StepSpec]):
@@ -114,7 +155,7 @@ class Steps(Sequence[StepSpec]):
         return map(self._make, range(self._size))
 
 
-class WorkflowSpec(msgspec.Struct, frozen=True):
+class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     """A workflow that was checked and has no fault."""
 
     id: str

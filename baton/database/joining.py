@@ -5,9 +5,11 @@ Neither SQLAlchemy nor psycopg is imported here. Whoever passes one of their obj
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import asyncpg
@@ -20,6 +22,7 @@ from baton.database import store
 from baton.database.migrate import quoted
 from baton.database.rows import Inserted
 from baton.errors import NoTransaction, WorkflowExists
+from baton.tasks import in_turn
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection as PsycopgConnection
@@ -31,14 +34,20 @@ if TYPE_CHECKING:
     Joinable: TypeAlias = Connection | PsycopgConnection[Any] | Session
 
 
+STEPS_PER_PART = 1_000
+"""Of many workflows: while so many steps are written, the next ones are made."""
+MADE_AT_A_STRETCH = 100
+"""So many workflows, before anything else in this process has its turn."""
+
+
 class Joined(Protocol):
     """A connection of the caller's, in a transaction or not."""
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         """Insert a workflow in the caller's transaction, or where there is none in one of its own."""
 
-    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
-        """Insert workflows with distinct ids, all or none.
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
+        """Insert workflows with distinct ids, all or none. What raises while they are made rolls back as well.
 
         Raises: WorkflowExists for an id that belongs to another graph.
         """
@@ -85,16 +94,10 @@ class Asyncpg:
         async with self.connection.transaction():
             return await engine.insert_workflow(spec)
 
-    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
-        engine = store.Store(self.connection, schema)
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
         # Within the caller's transaction a savepoint: what was inserted before the one that cannot be goes again.
         async with self.connection.transaction():
-            for part in _parts(specs):
-                if len(part[0].steps) > store.STEPS_PER_CALL:
-                    inserted = await engine.insert_workflow(part[0])
-                    _demand_same(part, {} if inserted.is_new else {part[0].id: inserted.fingerprint})
-                else:
-                    _demand_same(part, await engine.insert_workflows(part))
+            await in_turn(_inserts(store.Store(self.connection, schema), specs))
 
     def is_open(self) -> bool:
         try:
@@ -119,7 +122,7 @@ class Psycopg:
             key, is_new, is_same = await cursor.fetchone()
         return Inserted(key, is_new, spec.fingerprint if is_same else "another")
 
-    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
         async with self.connection.transaction():
             for spec in specs:
                 inserted = await self.insert(spec, schema)
@@ -141,7 +144,7 @@ class Sqlalchemy:
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         return await self.driver.insert(spec, schema)
 
-    async def insert_many(self, specs: Sequence[WorkflowSpec], schema: str) -> None:
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
         await self.driver.insert_many(specs, schema)
 
     def is_open(self) -> bool:
@@ -149,18 +152,31 @@ class Sqlalchemy:
         return not self.connection.closed and self.connection.in_transaction()
 
 
-def _parts(specs: Sequence[WorkflowSpec]) -> Iterator[Sequence[WorkflowSpec]]:
-    """Divide workflows so that each part has as many steps as go into one call, but at least one workflow."""
+async def _inserts(
+    engine: store.Store, specs: Iterable[WorkflowSpec]
+) -> AsyncIterator[Callable[[], Coroutine[Any, Any, None]]]:
+    """Yield the calls that insert these workflows, so many steps in each, but at least one workflow."""
     part: list[WorkflowSpec] = []
-    room = store.STEPS_PER_CALL
-    for spec in specs:
+    room = STEPS_PER_PART
+    for number, spec in enumerate(specs, 1):
         if part and len(spec.steps) > room:
-            yield part
-            part, room = [], store.STEPS_PER_CALL
+            yield partial(_insert, engine, part)
+            part, room = [], STEPS_PER_PART
         part.append(spec)
         room -= len(spec.steps)
+        if number % MADE_AT_A_STRETCH == 0:
+            # Lets the call before go out, and the application live.
+            await asyncio.sleep(0)
     if part:
-        yield part
+        yield partial(_insert, engine, part)
+
+
+async def _insert(engine: store.Store, part: Sequence[WorkflowSpec]) -> None:
+    if len(part[0].steps) > store.STEPS_PER_CALL:
+        inserted = await engine.insert_workflow(part[0])
+        _demand_same(part, {} if inserted.is_new else {part[0].id: inserted.fingerprint})
+    else:
+        _demand_same(part, await engine.insert_workflows(part))
 
 
 def _demand_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> None:

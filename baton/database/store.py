@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import msgspec
 
 from baton.core.expansion import Expansion
-from baton.core.portable import grouping
-from baton.core.spec import StepSpec, WorkflowSpec
+from baton.core.spec import WorkflowSpec
+from baton.database.columns import COLUMNS, columns, sparse
 from baton.database.migrate import quoted
 from baton.database.rows import (
     Advanced,
@@ -43,9 +43,9 @@ class Store:
         self.calls = calls
         self.schema = schema
         prefix = quoted(schema)
-        self._insert_workflow = _call(prefix, "insert_workflow", 29)
-        self._insert_workflows = _call(prefix, "insert_workflows", 28)
-        self._expand = _call(prefix, "expand", 29)
+        self._insert_workflow = _call(prefix, "insert_workflow", 10 + COLUMNS)
+        self._insert_workflows = _call(prefix, "insert_workflows", 9 + COLUMNS)
+        self._expand = _call(prefix, "expand", 9 + COLUMNS + 1)
         self._expand_map = _call(prefix, "expand_map", 8)
         self._advance = _call(prefix, "advance", 10)
         self._settle = _call(prefix, "settle", 6)
@@ -71,7 +71,7 @@ class Store:
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
             whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), spec.returns)
-            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *_columns(part))
+            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
             if not inserted.is_new:
                 break
@@ -84,15 +84,15 @@ class Store:
         (row,) = await self.calls.fetch(
             self._insert_workflows,
             [spec.id for spec in specs],
-            [spec.name for spec in specs],
+            sparse([spec.name for spec in specs]),
             [spec.fingerprint for spec in specs],
-            [spec.debug for spec in specs],
-            [spec.meta for spec in specs],
+            sparse([spec.debug or None for spec in specs]),
+            sparse([spec.meta for spec in specs]),
             [len(spec.steps) for spec in specs],
-            [spec.returns for spec in specs],
+            sparse([spec.returns for spec in specs]),
             [number for number, spec in enumerate(specs, 1) for _ in spec.steps],
             [ordinal for spec in specs for ordinal in range(len(spec.steps))],
-            *_columns(steps),
+            *columns(steps),
         )
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
@@ -107,8 +107,8 @@ class Store:
             self._expand,
             *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
             *(part.base, part.first, part.end == len(graph.steps)),
-            *_columns(steps),
-            [_json(step.outward) for step in steps],
+            *columns(steps),
+            sparse([_json(step.outward) for step in steps]),
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
 
@@ -233,33 +233,5 @@ def _outcomes(settling: Sequence[Settling]) -> tuple[list[Any], ...]:
     )
 
 
-def _columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
-    return (
-        [step.name for step in steps],
-        [step.worker for step in steps],
-        [step.args for step in steps],
-        [step.references for step in steps],
-        [step.queue for step in steps],
-        [step.priority for step in steps],
-        [step.max_attempts for step in steps],
-        [step.timeout for step in steps],
-        [step.scheduled_at for step in steps],
-        [step.schedule_in for step in steps],
-        [step.ignore_cancelled for step in steps],
-        [step.ignore_discarded for step in steps],
-        [step.ignore_skipped for step in steps],
-        [step.takes_context for step in steps],
-        [_ordinals(step.dependencies) for step in steps],
-        [_ordinals(step.dependents) for step in steps],
-        [_ordinals(step.inputs) if step.inputs else None for step in steps],
-        [step.parent for step in steps],
-        [grouping(step) for step in steps],
-    )
-
-
 def _json(value: object) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
-
-
-def _ordinals(numbers: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"

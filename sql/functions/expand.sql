@@ -12,11 +12,12 @@
 create or replace function expand(
     p_step bigint, p_token uuid, p_total integer, p_children integer, p_returns integer, p_most integer,
     p_base integer, p_first integer, p_is_last boolean,
-    p_names text[], p_workers text[], p_args text[], p_arg_refs text[],
-    p_queues text[], p_priorities smallint[], p_max_attempts integer[], p_timeouts double precision[],
-    p_scheduled_at timestamptz[], p_schedule_in double precision[],
+    p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
+    p_parents integer[], p_groups text[],
+    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
+    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
     p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[],
-    p_dependencies text[], p_dependents text[], p_inputs text[], p_parents integer[], p_groups text[], p_outward text[],
+    p_outward text[],
     out accepted boolean, out base integer, out too_many integer, out unknown text[]
 )
 language plpgsql security definer
@@ -48,9 +49,10 @@ begin
     end if;
     perform write_steps(
         array(select sibling_of(p_step, base + p_first + n) from generate_series(0, cardinality(p_names) - 1) as n),
-        base, (select s.name || '/' from steps s where s.id = p_step), (p_step & 4194303)::integer, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
-        p_scheduled_at, p_schedule_in, p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context,
-        p_dependencies, p_dependents, p_inputs, p_parents, p_groups
+        base, (select s.name || '/' from steps s where s.id = p_step), (p_step & 4194303)::integer,
+        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_groups,
+        p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
+        p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
     );
     perform link_outward(p_step, base + p_first, p_outward);
     if p_is_last then

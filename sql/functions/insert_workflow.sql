@@ -4,17 +4,16 @@
 -- p_key: null in the first call, then what that call returned.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the workflow's, or null.
 -- p_first: ordinal of the first step of this call.
--- p_names …: parallel, one element a step (see write_steps). Dependencies, dependents and inputs are array literals of
---   ordinals; inputs may be null.
+-- p_names …: parallel, one element a step, and p_workers …: the terms on which steps run (see write_steps).
 -- is_inserted: false if the id exists already; then nothing is written, and key and fingerprint are those of the one that exists.
 create or replace function insert_workflow(
     p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text,
     p_total integer, p_returns integer, p_first integer, p_is_last boolean,
-    p_names text[], p_workers text[], p_args text[], p_arg_refs text[],
-    p_queues text[], p_priorities smallint[], p_max_attempts integer[], p_timeouts double precision[],
-    p_scheduled_at timestamptz[], p_schedule_in double precision[],
+    p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
+    p_parents integer[], p_groups text[],
+    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
+    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
     p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[],
-    p_dependencies text[], p_dependents text[], p_inputs text[], p_parents integer[], p_groups text[],
     out key bigint, out is_inserted boolean, out fingerprint text
 )
 language plpgsql security definer
@@ -50,9 +49,10 @@ begin
     end loop;
 
     perform write_steps(
-        array(select step_of(key, p_first + n) from generate_series(0, cardinality(p_names) - 1) as n), 0, '', null, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
-        p_scheduled_at, p_schedule_in, p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context,
-        p_dependencies, p_dependents, p_inputs, p_parents, p_groups
+        array(select step_of(key, p_first + n) from generate_series(0, cardinality(p_names) - 1) as n), 0, '', null,
+        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_groups,
+        p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
+        p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
     );
 
     if p_is_last then

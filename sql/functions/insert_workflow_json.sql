@@ -31,19 +31,20 @@ begin
     select i.key, i.is_inserted, i.fingerprint
       into inserted
       from (
-          select array_agg(s.name) as names, array_agg(s.worker) as workers, array_agg(s.args) as args,
-                 array_agg(s.arg_refs) as arg_refs, array_agg(s.queue) as queues, array_agg(s.priority) as priorities,
+          select array_agg(s.name) as names, array_agg(s.args) as args, array_agg(s.arg_refs) as arg_refs,
+                 array_agg(s.dependencies::text) as dependencies, array_agg(s.dependents::text) as dependents,
+                 array_agg(nullif(s.inputs, '{}')::text) as inputs, array_agg(s.parent) as parents,
+                 array_agg(s.grouping) as groupings, array_agg(s.n) as terms,
+                 array_agg(s.worker) as workers, array_agg(s.queue) as queues, array_agg(s.priority) as priorities,
                  array_agg(s.max_attempts) as max_attempts, array_agg(s.timeout) as timeouts,
                  array_agg(s.scheduled_at) as scheduled_at, array_agg(s.schedule_in) as schedule_in,
                  array_agg(s.ignore_cancelled) as ignore_cancelled, array_agg(s.ignore_discarded) as ignore_discarded,
-                 array_agg(s.ignore_skipped) as ignore_skipped, array_agg(s.takes_context) as takes_context,
-                 array_agg(s.dependencies::text) as dependencies, array_agg(s.dependents::text) as dependents,
-                 array_agg(nullif(s.inputs, '{}')::text) as inputs, array_agg(s.parent) as parents,
-                 array_agg(s.grouping) as groupings
+                 array_agg(s.ignore_skipped) as ignore_skipped, array_agg(s.takes_context) as takes_context
             from (
                 select r.name, r.worker, r.args, r."references" as arg_refs, r.queue, r.priority, r.max_attempts,
                        r.timeout, r.scheduled_at, r.schedule_in, r.ignore_cancelled, r.ignore_discarded,
-                       r.ignore_skipped, r.takes_context, r.dependencies, r.dependents, r.inputs, r.parent, r.grouping
+                       r.ignore_skipped, r.takes_context, r.dependencies, r.dependents, r.inputs, r.parent, r.grouping,
+                       r.n::integer as n
                   from rows from (
                            json_to_recordset(written.steps) as (
                                name text, worker text, args text, "references" text, queue text, priority smallint,
@@ -63,9 +64,9 @@ begin
            insert_workflow(
                null, written.id, written.name, written.fingerprint, coalesce(written.debug, false), written.meta,
                json_array_length(written.steps), written.returns, 0, true,
-               c.names, c.workers, c.args, c.arg_refs, c.queues, c.priorities, c.max_attempts, c.timeouts,
-               c.scheduled_at, c.schedule_in, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped, c.takes_context,
-               c.dependencies, c.dependents, c.inputs, c.parents, c.groupings
+               c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.groupings,
+               c.terms, c.workers, c.queues, c.priorities, c.max_attempts, c.timeouts, c.scheduled_at, c.schedule_in,
+               c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped, c.takes_context
            ) as i;
 
     key := inserted.key;

@@ -3,15 +3,16 @@
 -- p_ids …: parallel, one element a workflow; the ids are distinct.
 -- p_flows: for each step the number of its workflow in these, from 1. p_ordinals: its ordinal there.
 -- p_names …: parallel to them, one element a step (see write_steps).
+-- A column of nothing but nulls may be empty.
 -- taken, fingerprints: of the ids that exist already, of which nothing is written; the fingerprints of those that exist.
 create or replace function insert_workflows(
     p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
-    p_names text[], p_workers text[], p_args text[], p_arg_refs text[],
-    p_queues text[], p_priorities smallint[], p_max_attempts integer[], p_timeouts double precision[],
-    p_scheduled_at timestamptz[], p_schedule_in double precision[],
+    p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
+    p_parents integer[], p_groups text[],
+    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
+    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
     p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[],
-    p_dependencies text[], p_dependents text[], p_inputs text[], p_parents integer[], p_groups text[],
     out taken text[], out fingerprints text[]
 )
 language plpgsql security definer
@@ -29,32 +30,42 @@ declare
 begin
     -- Keys are drawn before, so that which of them was given to which workflow need not be found out afterwards.
     keys := array(select nextval(sequence) from generate_series(1, cardinality(p_ids)));
-    -- Once, but for one that exists when it is to be inserted and is pruned before it is read.
-    loop
-        -- In the order of the ids, as others may insert the same ones at the same time.
+    -- In the order of the ids, here and below, as others may insert the same ones at the same time.
+    begin
+        -- Nearly always all are new, and `on conflict` would double what the rows cost.
         insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, n.debug, n.meta::json, n.total, n.total, n.returns
+        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
           from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
                as n(key, id, name, fingerprint, debug, meta, total, returns)
-         where not exists (select from workflows e where e.id = any(array[n.id]))
-         order by n.id
-            on conflict (id) do nothing;
-        get diagnostics written = row_count;
-        exit when written = cardinality(p_ids);
-        -- Share lock, so that a prune cannot take one away under whoever is told that it exists.
-        perform 1 from workflows w where w.id = any(p_ids) order by w.id for key share;
-        select array_agg(w.id) filter (where w.key <> n.key),
-               array_agg(w.fingerprint) filter (where w.key <> n.key),
-               array_agg(case when w.key = n.key then n.key end order by n.n)
-          into taken, fingerprints, found
-          from unnest(p_ids, keys) with ordinality as n(id, key, n)
-          join workflows w on w.id = any(array[n.id]);
-        if cardinality(found) = cardinality(p_ids) then
-            keys := found;
-            exit;
-        end if;
-    end loop;
+         order by n.id;
+    exception when unique_violation then
+        -- Once, but for one that exists when it is to be inserted and is pruned before it is read.
+        loop
+            insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
+            overriding system value
+            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
+              from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
+                   as n(key, id, name, fingerprint, debug, meta, total, returns)
+             where not exists (select from workflows e where e.id = any(array[n.id]))
+             order by n.id
+                on conflict (id) do nothing;
+            get diagnostics written = row_count;
+            exit when written = cardinality(p_ids);
+            -- Share lock, so that a prune cannot take one away under whoever is told that it exists.
+            perform 1 from workflows w where w.id = any(p_ids) order by w.id for key share;
+            select array_agg(w.id) filter (where w.key <> n.key),
+                   array_agg(w.fingerprint) filter (where w.key <> n.key),
+                   array_agg(case when w.key = n.key then n.key end order by n.n)
+              into taken, fingerprints, found
+              from unnest(p_ids, keys) with ordinality as n(id, key, n)
+              join workflows w on w.id = any(array[n.id]);
+            if cardinality(found) = cardinality(p_ids) then
+                keys := found;
+                exit;
+            end if;
+        end loop;
+    end;
 
     ids := array(
         select step_of(keys[n.flow], n.ordinal)
@@ -62,9 +73,10 @@ begin
          order by n.n
     );
     perform write_steps(
-        ids, 0, '', null, p_names, p_workers, p_args, p_arg_refs, p_queues, p_priorities, p_max_attempts, p_timeouts,
-        p_scheduled_at, p_schedule_in, p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context,
-        p_dependencies, p_dependents, p_inputs, p_parents, p_groups
+        ids, 0, '', null,
+        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_groups,
+        p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
+        p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
     );
     select r.queues, r.counts
       into released
@@ -72,7 +84,8 @@ begin
                array(
                    select n.id
                      from unnest(ids, p_dependencies, p_groups) as n(id, dependencies, grouping)
-                    where n.dependencies = '{}' and (n.grouping is null or n.grouping::json ->> 'children' is null)
+                    where coalesce(n.dependencies, '{}') = '{}'
+                      and (n.grouping is null or n.grouping::json ->> 'children' is null)
                       and n.id is not null
                ),
                clock_timestamp()

@@ -12,7 +12,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
-from baton.core.spec import StepSpec, WorkflowSpec
+from baton.core.spec import StepSpec, Terms, WorkflowSpec
 from baton.database.channel import channel
 from baton.database.rows import Advanced, Beaten, Cancelled, Claimed, Claiming, Inserted, Retried, Settling, Ticked
 from baton.database.store import Store
@@ -36,24 +36,17 @@ class Step:
 
 def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), **options: Any) -> Step:
     """Describe a step; `ignoring` lists the states of dependencies it ignores, as in "discarded skipped"."""
-    plain = StepSpec(
-        name=name,
+    terms = Terms(
         worker=WORKER,
-        args="{}",
-        references=None,
         queue="default",
         priority=0,
         max_attempts=20,
-        timeout=None,
-        scheduled_at=None,
-        schedule_in=None,
         ignore_cancelled="cancelled" in ignoring,
         ignore_discarded="discarded" in ignoring,
         ignore_skipped="skipped" in ignoring,
-        dependencies=(),
-        dependents=(),
-        inputs=(),
     )
+    given = {option: options.pop(option) for option in Terms.__struct_fields__ if option in options}
+    plain = StepSpec(name=name, terms=replace(terms, **given), args="{}", references=None)
     return Step(name, deps, tuple(reads), replace(plain, **options))
 
 

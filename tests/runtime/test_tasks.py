@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from baton.tasks import Tasks, finish, wait_for_event
+from baton.tasks import Tasks, finish, in_turn, wait_for_event
 
 
 async def test_closing_ends_what_runs_and_what_that_started():
@@ -97,3 +97,85 @@ async def test_waiting_for_an_event_tells_whether_it_came():
     assert not await wait_for_event(event, 0.001)
     event.set()
     assert await wait_for_event(event, None)
+
+
+async def test_calls_in_turn_are_prepared_while_the_one_before_is_under_way():
+    told = []
+
+    async def call(number):
+        told.append(f"call {number}")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        told.append(f"end {number}")
+
+    async def calls():
+        for number in (1, 2):
+            told.append(f"prepare {number}")
+            await asyncio.sleep(0)
+            yield lambda number=number: call(number)
+
+    await in_turn(calls())
+
+    assert told == ["prepare 1", "prepare 2", "call 1", "end 1", "call 2", "end 2"]
+
+
+async def test_a_call_in_turn_that_fails_is_the_last():
+    told = []
+
+    async def call(number):
+        told.append(number)
+        await asyncio.sleep(0)
+        if number == 2:
+            raise LookupError
+
+    async def calls():
+        for number in range(9):
+            yield lambda number=number: call(number)
+
+    with pytest.raises(LookupError):
+        await in_turn(calls())
+
+    assert told == [0, 1, 2]
+
+
+async def test_a_call_in_turn_has_ended_when_the_next_cannot_be_prepared():
+    told = []
+
+    async def call():
+        for _ in range(5):
+            await asyncio.sleep(0)
+        told.append("ended")
+
+    async def calls():
+        yield call
+        await asyncio.sleep(0)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await in_turn(calls())
+
+    assert told == ["ended"]
+
+
+async def test_calls_in_turn_are_cancelled_with_their_caller():
+    began, told = asyncio.Event(), []
+
+    async def call():
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            told.append("ended")
+
+    async def calls():
+        yield call
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(in_turn(calls()))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert told == ["ended"]

@@ -1,0 +1,66 @@
+"""Steps as the engine's functions take them: parallel arrays, one element a step, and what is alike said once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from baton.core.portable import grouping
+from baton.core.spec import StepSpec, Terms
+
+COLUMNS = 20
+"""How many arrays `columns` returns."""
+
+
+def columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
+    """Return the parameters from `p_names` on of sql/functions/insert_workflow.sql and its like.
+
+    A column of nothing but nulls is empty: `unnest` fills it up, and so it costs nothing on its way.
+    """
+    numbers, distinct = _numbered(steps)
+    return (
+        [step.name for step in steps],
+        [step.args for step in steps],
+        sparse([step.references for step in steps]),
+        sparse([_ordinals(step.dependencies) for step in steps]),
+        sparse([_ordinals(step.dependents) for step in steps]),
+        sparse([_ordinals(step.inputs) for step in steps]),
+        sparse([step.parent for step in steps]),
+        sparse([grouping(step) for step in steps]),
+        numbers,
+        [terms.worker for terms in distinct],
+        [terms.queue for terms in distinct],
+        [terms.priority for terms in distinct],
+        [terms.max_attempts for terms in distinct],
+        [terms.timeout for terms in distinct],
+        [terms.scheduled_at for terms in distinct],
+        [terms.schedule_in for terms in distinct],
+        [terms.ignore_cancelled for terms in distinct],
+        [terms.ignore_discarded for terms in distinct],
+        [terms.ignore_skipped for terms in distinct],
+        [terms.takes_context for terms in distinct],
+    )
+
+
+def sparse(values: list[Any]) -> list[Any]:
+    """Return a column, or an empty one in place of nothing but nulls."""
+    return [] if values.count(None) == len(values) else values
+
+
+def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], Sequence[Terms]]:
+    """Return for each step the number of its terms, from 1, and the terms in the order of their numbers."""
+    numbers: list[int] = []
+    distinct: dict[Terms, int] = {}
+    # Nearly all steps share one of a few objects, and to hash one by its value takes ten times as long.
+    known: dict[int, int] = {}
+    for step in steps:
+        terms = step.terms
+        number = known.get(id(terms))
+        if number is None:
+            number = known[id(terms)] = distinct.setdefault(terms, len(distinct) + 1)
+        numbers.append(number)
+    return numbers, list(distinct)
+
+
+def _ordinals(numbers: Sequence[int]) -> str | None:
+    return "{" + ",".join(map(str, numbers)) + "}" if numbers else None
