@@ -14,7 +14,17 @@ import msgspec
 from baton.core import codec
 from baton.core.annotations import names_type, resolved_annotations, value_type, without_controls
 from baton.core.providing import provided_types
-from baton.core.references import Each, Placed, ReferenceInside, fill, refuse_reference, take_out, take_out_nested
+from baton.core.references import (
+    Each,
+    Placed,
+    ReferenceInside,
+    TakenOut,
+    fill,
+    refuse_reference,
+    stands_in,
+    take_out,
+    take_out_nested,
+)
 from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -84,10 +94,12 @@ class Binding:
         """
         if not arguments:
             return _NO_ARGUMENTS
-        each = tuple([name for name, value in arguments.items() if type(value) is Each])
-        if each:
-            arguments = self._with_items(arguments, each)
-        taken = take_out(arguments)
+        each: tuple[str, ...] = ()
+        taken = TakenOut(arguments, ())
+        if stands_in(arguments):
+            each = tuple([name for name, value in arguments.items() if type(value) is Each])
+            arguments = self._with_items(arguments, each) if each else arguments
+            taken = take_out(arguments)
         try:
             try:
                 text = codec.encode(taken.arguments, refuse_reference)
@@ -218,11 +230,13 @@ class Binding:
         return opened
 
     def _check(self, arguments: dict[str, Any], text: str, placed: tuple[Placed, ...], each: tuple[str, ...]) -> None:
-        referenced = {reference.path[0] for reference in placed}
-        for name in each:
-            if name not in referenced:
-                self._check_items(name, arguments[name])
-        referenced.update(each)
+        referenced: set[str | int] = set()
+        if placed or each:
+            referenced.update([reference.path[0] for reference in placed])
+            for name in each:
+                if name not in referenced:
+                    self._check_items(name, arguments[name])
+            referenced.update(each)
         try:
             if referenced:
                 plain = codec.decode(text)

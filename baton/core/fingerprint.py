@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -20,8 +20,8 @@ VERSION = "1"
 """Stands before each fingerprint. It changes when what is hashed changes, so that old ones are not taken for others."""
 
 
-class WrittenStep(NamedTuple):
-    """What the caller wrote about one step; a tuple, because it is encoded as one."""
+class WrittenStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the caller wrote about one step; it is encoded as a list of its fields."""
 
     name: str
     worker: str
@@ -51,7 +51,7 @@ def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None) -> str
 
 def written_references(placed: tuple[Placed, ...]) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     """Return references in the form in which they are hashed."""
-    return tuple([(reference.path, reference.step) for reference in placed])
+    return tuple([(reference.path, reference.step) for reference in placed]) if placed else ()
 
 
 def written_options(given: GivenOptions) -> tuple[tuple[str, Any], ...]:

@@ -38,15 +38,11 @@ class Limits:
 
     def faults(self, spec: WorkflowSpec) -> list[Fault]:
         """Return what in a workflow is beyond the limits."""
-        faults: list[Fault] = []
-        if len(spec.steps) > self.most_steps:
-            faults.append(TooManySteps(len(spec.steps), self.most_steps))
-        faults.extend(
-            ArgumentsTooLarge(step.name, _size(step.args), self.argument_bytes)
-            for step in spec.steps
-            if _is_larger(step.args, self.argument_bytes)
-        )
-        return faults
+        count, most = len(spec.steps), self.argument_bytes
+        faults: list[Fault] = [TooManySteps(count, self.most_steps)] if count > self.most_steps else []
+        return faults + [
+            ArgumentsTooLarge(step.name, _size(step.args), most) for step in spec.steps if _is_larger(step.args, most)
+        ]
 
     def applied(self, outcome: Outcome) -> Outcome:
         """Return the outcome, or a failed attempt, its delay left open, in place of a result that is too large."""

@@ -104,6 +104,14 @@ def refuse_reference(value: Any) -> Any:
     return plain_form(value)
 
 
+def stands_in(arguments: dict[str, Any]) -> bool:
+    """Tell whether one of the arguments is itself a reference or an `each`."""
+    return not _STAND_INS.isdisjoint(map(type, arguments.values()))
+
+
+_STAND_INS = frozenset({Reference, Each})
+
+
 def take_out(arguments: dict[str, Any]) -> TakenOut:
     """Return the arguments without the references that are arguments themselves."""
     placed = tuple([Placed((name,), value.step) for name, value in arguments.items() if type(value) is Reference])
