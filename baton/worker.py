@@ -91,7 +91,7 @@ class Worker(Generic[CallP, P, R]):
         Raises `TypeError` if the arguments do not fit the function's parameters or their annotations.
         """
         binding = self._checked_binding
-        return Job(self, binding.encode(binding.bind(args, kwargs)), {})
+        return Job(self, binding.encode(binding.bind(args, kwargs)), _NOTHING_GIVEN)
 
     @property
     def takes_context(self) -> bool:
@@ -190,6 +190,8 @@ class Worker(Generic[CallP, P, R]):
 
 
 AnyWorker = Worker[..., ..., Any]
+_NOTHING_GIVEN: GivenOptions = {}
+"""What all jobs have that were given no options: one of its own for each would be an eighth of their memory."""
 
 
 # A struct and no dataclass: made in a fifth of the time, and an application may make a hundred thousand.
