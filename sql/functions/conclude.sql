@@ -21,6 +21,7 @@ declare
     finished bigint[];
     seen     bigint[];
     in_group boolean;
+    opened   record;
     closed   record;
 begin
     if not p_all_completed then
@@ -65,7 +66,9 @@ begin
         )
         select array_agg(l.id) into released from lowered l where l.pending = 0;
         if released is not null then
-            select r.queues, r.counts into queues, counts from release(released, p_moment) as r;
+            opened := release(released, p_moment);
+            queues := opened.queues;
+            counts := opened.counts;
         end if;
     end if;
 
