@@ -74,7 +74,7 @@ MUTANTS = (
             Change(
                 _UNFAVOURABLE,
                 "join queue q on q.step_id = any(array[o.id]) and q.token = o.token",
-                "join lateral (select e.step_id, e.token, e.attempted_at, e.pool, "
+                "join lateral (select e.step_id, e.token, e.attempted_at, e.pool, e.is_join, "
                 "e.attempt + (o.kind <> 'lost')::integer as attempt from queue e "
                 "where e.step_id = o.id and e.token = o.token) q on true",
             ),

@@ -21,6 +21,7 @@ declare
     finished bigint[];
     seen     bigint[];
     in_group boolean;
+    opened   record;
     closed   record;
 begin
     if not p_all_completed then
@@ -65,7 +66,9 @@ begin
         )
         select array_agg(l.id) into released from lowered l where l.pending = 0;
         if released is not null then
-            select r.queues, r.counts into queues, counts from release(released, p_moment) as r;
+            opened := release(released, p_moment);
+            queues := opened.queues;
+            counts := opened.counts;
         end if;
     end if;
 
@@ -83,8 +86,11 @@ begin
           ) as u
          where w.key = any(array[u.key]);
     end if;
-    with ended as (
+    -- Those that lose the same number in one look-up: in a batch they are many, and nearly all lose one.
+    with counted as (
         select workflow_of(o.id) as key, count(*)::integer as n from unnest(final) as o(id) group by 1
+    ), ended as (
+        select c.n, array_agg(c.key) as keys from counted c group by c.n
     ), lowered as (
         -- executing -> completed or failed, once nothing remains
         update workflows w
@@ -96,7 +102,7 @@ begin
                        end,
                finished_at = case when w.remaining = e.n then p_moment end
           from ended e
-         where w.key = any(array[e.key])
+         where w.key = any(e.keys)
      returning w.key, w.watched and w.remaining = 0 as is_announced
     )
     select array_agg(l.key) into finished from lowered l where l.is_announced;

@@ -32,7 +32,15 @@ as $$
            k.attempt, s.max_attempts, s.timeout, k.is_join,
            case when not k.is_join then s.map::text end
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
-      join steps s on s.id = any(array[k.id])
-      join workflows w on w.key = any(array[workflow_of(k.id)])
+     -- Each in a sub-select, which `offset 0` keeps apart: all the planner can make of it is a look-up, as of `= any(array[…])` (see
+     -- conclude), for half of that one's price. What is updated cannot be written so.
+     cross join lateral (
+               select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
+                      r.timeout, r.map
+                 from steps r
+                where r.id = k.id
+               offset 0
+           ) as s
+     cross join lateral (select f.id, f.name from workflows f where f.key = workflow_of(k.id) offset 0) as w
      order by k.n
 $$;

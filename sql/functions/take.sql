@@ -1,7 +1,8 @@
 -- Claim up to p_limits[i] available entries of p_queues[i] for a pool, under a token the pool drew before the call, and
 -- count the attempt, which a join is not. A negative limit says that the pool has seen the queue empty: claim up to -p_limits[i]
 -- if the queue is one of p_released. taken: the steps in claim order: by queue as given, then priority, position, step.
--- attempts, joins: parallel to taken. counts: how many of each queue, parallel to p_queues; null if they were taken before.
+-- attempts, joins: parallel to taken; null for none. counts: how many of each queue, parallel to p_queues; null if they were taken
+-- before.
 --
 -- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
 -- token never takes more than its limits. A pool that is dead or unknown is given nothing, and a paused queue gives nothing.
@@ -14,24 +15,29 @@ language plpgsql
 set search_path from current
 as $$
 declare
-    replay   bigint := uuid_hash_extended(p_token, 0);
-    is_alive boolean;
-    picked   tid[];
-    claimed  record;
+    replay    bigint := uuid_hash_extended(p_token, 0);
+    is_replay boolean;
+    is_alive  boolean;
+    picked    tid[];
+    claimed   record;
 begin
     if not pg_try_advisory_xact_lock(replay) then
         perform pg_advisory_xact_lock(replay);
     end if;
-    select coalesce(array_agg(h.step_id), '{}'), coalesce(array_agg(h.attempt), '{}'), coalesce(array_agg(h.is_join), '{}'),
+    select exists (select from queue q where q.pool = p_pool and q.token = p_token and q.state = 'executing'),
            exists (select from pools p where p.id = p_pool and p.dead_at is null)
-      into taken, attempts, joins, is_alive
-      from (
-          select q.step_id, q.attempt, q.is_join
-            from queue q
-           where q.pool = p_pool and q.token = p_token and q.state = 'executing'
-           order by q.priority, q.position, q.step_id
-      ) as h;
-    if cardinality(taken) > 0 or not is_alive then
+      into is_replay, is_alive;
+    if is_replay then
+        select array_agg(h.step_id), array_agg(h.attempt), array_agg(h.is_join)
+          into taken, attempts, joins
+          from (
+              select q.step_id, q.attempt, q.is_join
+                from queue q
+               where q.pool = p_pool and q.token = p_token and q.state = 'executing'
+               order by q.priority, q.position, q.step_id
+          ) as h;
+    end if;
+    if is_replay or not is_alive then
         return;
     end if;
 

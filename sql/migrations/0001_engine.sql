@@ -23,27 +23,41 @@ language sql immutable parallel safe
 return (step_id >> 22 << 22) + ordinal;
 
 
+-- What one column may say is the rule of its type. A statement that writes a table reads all of the table's checks anew, which is
+-- a seventh of a hop; of a type it reads the rule once a connection, and applies it only to a column that is written.
+create domain workflow_state as text collate "C"
+    constraint workflows_state check (value in ('executing', 'completed', 'failed', 'cancelled'));
+create domain step_state as text collate "C"
+    constraint steps_state check (value in ('suspended', 'queued', 'completed', 'cancelled', 'discarded', 'skipped'));
+create domain entry_state as text collate "C"
+    constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable'));
+create domain step_grouping as text collate "C"
+    constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
+create domain step_total as integer
+    constraint workflows_total check (value between 1 and 4194304);
+create domain free_slots as integer
+    constraint steps_slots_free check (value >= 0);
+
+
 create table workflows (
     key         bigint generated always as identity primary key,
     inserted_at timestamptz not null default clock_timestamp(),
     finished_at timestamptz,
     request     uuid,
-    total       integer not null,
+    total       step_total not null,
     remaining   integer not null,
     failed      integer not null default 0,
     touched     integer,
     returns     integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
-    state       text collate "C" not null default 'executing',
+    state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
-    constraint workflows_total check (total between 1 and 4194304),
-    constraint workflows_state check (state in ('executing', 'completed', 'failed', 'cancelled')),
-    constraint workflows_finished check ((state <> 'executing') = (finished_at is not null)),
-    constraint workflows_remaining check (remaining between 0 and total and (remaining = 0) = (state <> 'executing'))
+    constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
+    constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 60);
 -- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
 -- a step costs. Pruning goes by the key instead.
@@ -92,7 +106,7 @@ create table steps (
     children         integer,
     returns          integer,
     concurrency      integer,
-    slots            integer,
+    slots            free_slots,
     next_child       integer,
     priority         smallint not null,
     ignore_cancelled boolean not null,
@@ -101,9 +115,9 @@ create table steps (
     takes_context    boolean not null default false,
     holds_slot       boolean not null default false,
     watched          boolean not null default false,
-    state            text collate "C" not null,
+    state            step_state not null,
     outcome          text collate "C",
-    grouping         text collate "C",
+    grouping         step_grouping,
     queue            text collate "C" not null,
     worker           text collate "C" not null,
     name             text collate "C" not null,
@@ -117,17 +131,13 @@ create table steps (
     result           json,
     reason           text,
     errors           json[],
-    constraint steps_state
-        check (state in ('suspended', 'queued', 'completed', 'cancelled', 'discarded', 'skipped')),
-    constraint steps_finished
-        check ((state in ('completed', 'cancelled', 'discarded', 'skipped')) = (finished_at is not null)),
+    constraint steps_finished check ((state in ('suspended', 'queued')) = (finished_at is null)),
     constraint steps_suspended check ((state = 'suspended') = (pending > 0) and pending >= 0),
     -- A group's result is read from its children, and stored nowhere else.
     constraint steps_result check ((state = 'completed' and first_child is null) = (result is not null)),
-    constraint steps_grouping check (grouping in ('map', 'workflow', 'graph')),
     constraint steps_children
         check ((first_child is null) = (children is null) and (first_child is null or grouping is not null)),
-    constraint steps_slots check ((concurrency is null) = (slots is null) and slots between 0 and concurrency)
+    constraint steps_slots check ((concurrency is null) = (slots is null) and slots <= concurrency)
 ) with (fillfactor = 70);
 
 comment on table steps is 'The record of each step: what was asked for, and what became of it. While a row of queue exists for it, that row has the state; read steps_view.';
@@ -185,9 +195,8 @@ create table queue (
     attempt      integer not null default 0,
     priority     smallint not null,
     is_join      boolean not null default false,
-    state        text collate "C" not null,
+    state        entry_state not null,
     queue        text collate "C" not null,
-    constraint queue_state check (state in ('scheduled', 'available', 'executing', 'retryable')),
     constraint queue_claim check ((state = 'executing') = (token is not null) and (token is null) = (pool is null))
 ) with (
     fillfactor = 85,

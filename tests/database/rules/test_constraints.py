@@ -48,8 +48,8 @@ WRONG = {
         "update steps set concurrency = 2",
         "update steps set slots = 0",
         "update steps set concurrency = 2, slots = 3",
-        "update steps set concurrency = 2, slots = -1",
     ],
+    "steps_slots_free": ["update steps set concurrency = 2, slots = -1"],
     "queue_state": ["update queue set state = 'suspended'"],
     "queue_claim": [
         "update queue set state = 'executing'",
