@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from baton.core.portable import grouping
@@ -47,6 +47,14 @@ def sparse(values: list[Any]) -> list[Any]:
     return [] if values.count(None) == len(values) else values
 
 
+def literal(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL writes it; of numbers and words, which need no quotes.
+
+    asyncpg asks of each element of an array whether it is an array: for numbers and words that is most of what it does.
+    """
+    return "{" + ",".join(texts) + "}"
+
+
 def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], Sequence[Terms]]:
     """Return for each step the number of its terms, from 1, and the terms in the order of their numbers."""
     numbers: list[int] = []
@@ -63,4 +71,4 @@ def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], Sequence[Terms]]:
 
 
 def _ordinals(numbers: Sequence[int]) -> str | None:
-    return "{" + ",".join(map(str, numbers)) + "}" if numbers else None
+    return literal(map(str, numbers)) if numbers else None

@@ -11,7 +11,7 @@ import msgspec
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, columns, sparse
+from baton.database.columns import COLUMNS, columns, literal, sparse
 from baton.database.migrate import quoted
 from baton.database.rows import (
     Advanced,
@@ -47,8 +47,8 @@ class Store:
         self._insert_workflows = _call(prefix, "insert_workflows", 9 + COLUMNS)
         self._expand = _call(prefix, "expand", 9 + COLUMNS + 1)
         self._expand_map = _call(prefix, "expand_map", 8)
-        self._advance = _call(prefix, "advance", 10)
-        self._settle = _call(prefix, "settle", 6)
+        self._advance = _ADVANCE.format(prefix)
+        self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
         self._claim = _call(prefix, "claim", 4)
         self._beat = _call(prefix, "beat", 5)
@@ -202,6 +202,10 @@ class Store:
         return bool(row["resumed"])
 
 
+# Numbers and words go as text (see `literal`); what no outcome has, a trace or a delay, as an empty array.
+_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5::text::bigint[], $6, $7::text::text[], $8, $9, $10)"
+_SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
+
 _SETTLE_ONE = """
 select (
            {}.settle(
@@ -221,15 +225,15 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _outcomes(settling: Sequence[Settling]) -> tuple[list[Any], ...]:
+def _outcomes(settling: Sequence[Settling]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
-        [settled.step_id for settled in settling],
+        literal([str(settled.step_id) for settled in settling]),
         [settled.token for settled in settling],
-        [outcome.kind for outcome in outcomes],
+        literal([outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
-        [outcome.trace for outcome in outcomes],
-        [outcome.delay for outcome in outcomes],
+        sparse([outcome.trace for outcome in outcomes]),
+        sparse([outcome.delay for outcome in outcomes]),
     )
 
 

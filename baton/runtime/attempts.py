@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from msgspec import Struct
 
 from baton.database.rows import Claimed
 from baton.tasks import Tasks, wait_for_event
@@ -26,8 +27,8 @@ class Cause(Enum):
     VOID = "its claim is void: the step was cancelled, or taken over"
 
 
-@dataclass(eq=False, slots=True)
-class Attempt:
+# One is made for every attempt: a dataclass takes 0.8 µs to make, a struct 0.2.
+class Attempt(Struct, eq=False):
     """One run of a claimed step, as a task of its own."""
 
     claimed: Claimed
@@ -75,7 +76,7 @@ class Attempts:
     def __init__(self, work: Callable[[Attempt], Awaitable[None]], tasks: Tasks) -> None:
         self._work = work
         self._tasks = tasks
-        self._running: dict[tuple[int, UUID], Attempt] = {}
+        self._running: set[Attempt] = set()
         self._none_runs = asyncio.Event()
         self._none_runs.set()
 
@@ -84,7 +85,7 @@ class Attempts:
 
     def start(self, claimed: Claimed) -> None:
         attempt = Attempt(claimed)
-        self._running[attempt.key] = attempt
+        self._running.add(attempt)
         self._none_runs.clear()
         name = f"baton step {claimed.workflow_id}/{claimed.step}"
         attempt.task = self._tasks.start(self._run(attempt), name=name)
@@ -95,21 +96,22 @@ class Attempts:
             attempt.is_running = True
             await self._work(attempt)
         finally:
-            self._running.pop(attempt.key, None)
+            self._running.discard(attempt)
             if not self._running:
                 self._none_runs.set()
 
     def held(self) -> frozenset[tuple[int, UUID]]:
         """Return the claims of the attempts that run. May be called from another thread."""
-        return frozenset(self._running.copy())
+        return frozenset(attempt.key for attempt in self._running.copy())
 
     def cancel(self, keys: Iterable[tuple[int, UUID]], cause: Cause) -> None:
-        for key in keys:
-            if (attempt := self._running.get(key)) is not None:
+        wanted = frozenset(keys)
+        for attempt in tuple(self._running):
+            if attempt.key in wanted:
                 attempt.cancel(cause)
 
     def cancel_all(self, cause: Cause) -> None:
-        for attempt in tuple(self._running.values()):
+        for attempt in tuple(self._running):
             attempt.cancel(cause)
 
     async def ended(self, timeout: float | None) -> bool:

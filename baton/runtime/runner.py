@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from baton.core import registry
 from baton.core.limits import Limits
 from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
 from baton.core.registry import Registered
@@ -25,17 +24,22 @@ class Runner:
         self._limits = limits
         self._redact = redact
 
-    async def run(self, attempt: Attempt) -> Outcome | None:
+    async def run(self, attempt: Attempt, worker: Registered | None) -> Outcome | None:
         """Run one attempt to its end, and say how it ended; None if it was stopped and nobody wants to know.
 
-        Raises nothing, whatever the worker does. What a worker returned before it could be cancelled still counts, but
-        not after its timeout.
+        Without a worker, as this process has none of its name, it is given back. Raises nothing, whatever the worker
+        does. What a worker returned before it could be cancelled still counts, but not after its timeout.
         """
-        worker = registry.get(attempt.claimed.worker)
         if worker is None:
             return unknown_worker(attempt.claimed.worker)
         try:
-            outcome = await self._run(attempt, worker)
+            outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
+        except ArgumentsDoNotFit as error:
+            outcome = discarded(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
+            outcome = _raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
@@ -56,24 +60,6 @@ class Runner:
         detail = outcome.detail and _redacted(self._redact, outcome.detail)
         return replace(outcome, detail=detail, trace=outcome.trace and _redacted(self._redact, outcome.trace))
 
-    async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
-        if attempt.cause is not None:
-            return stopped(attempt)
-        try:
-            return await self._executors.run(attempt, worker)
-        except ArgumentsDoNotFit as error:
-            return discarded(error)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
-            cause: Cause | None = attempt.cause
-            if cause is not None:
-                # Whatever it raises, it does so because it was cancelled.
-                return stopped(attempt)
-            # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it
-            # cancelled something it awaited, or its own task. That is a failure like any other.
-            return failed(error, attempt.claimed.attempt, worker.backoff)
-
 
 def _redacted(redact: Redact, text: str) -> str:
     try:
@@ -89,6 +75,15 @@ def stopped(attempt: Attempt) -> Outcome | None:
             return given_back(Cause.SHUTDOWN.value)
         case Cause.TIMEOUT | Cause.LEASE_LOST | Cause.VOID | None:
             return None
+
+
+def _raised(error: BaseException, attempt: Attempt, worker: Registered) -> Outcome | None:
+    if attempt.cause is not None:
+        # Whatever it raises, it does so because it was cancelled.
+        return stopped(attempt)
+    # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it cancelled
+    # something it awaited, or its own task. That is a failure like any other.
+    return failed(error, attempt.claimed.attempt, worker.backoff)
 
 
 def _timed_out(attempt: Attempt, worker: Registered) -> Outcome:

@@ -4,6 +4,7 @@
 --   JSON of a completed step, else plain text: the error, the reason, the cause. The trace is an error's, or null. The kind of a
 --   join is joined; an expansion is a call of its own (see expand).
 --   The delay is seconds: of a failed attempt until the next (null for the default), of a snoozed one.
+--   Traces or delays that are all null may be empty arrays.
 -- accepted: parallel to them. True if the outcome took effect, now or, when the call is a replay, before: the step's
 --   last accepted outcome has this token and this kind. Compared after the lock.
 -- queues, counts: how many entries became available in each queue.

@@ -29,3 +29,14 @@ def test_tokens_are_never_the_same():
     tokens = Tokens()
 
     assert len({tokens.draw() for _ in range(100)}) == 100
+
+
+def test_answers_under_several_tokens_are_counted_whatever_their_order():
+    tokens = Tokens()
+    first, second = tokens.draw(), tokens.draw()
+    tokens.claimed(first, 3)
+    tokens.claimed(second, 2)
+
+    tokens.answered(first, first, second, first)
+
+    assert tokens.listed() == [second]
