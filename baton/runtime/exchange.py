@@ -73,6 +73,7 @@ class Exchange:
         self._free = [Store(line, schema) for line in self._lines]
         self._wake = asyncio.Event()
         self._wake_apart = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
         self._idle = asyncio.Event()
         self._unanswered = 0
         self._idle.set()
@@ -104,14 +105,20 @@ class Exchange:
         """There may be something to claim."""
         self._wake.set()
 
+    def told(self, queue: str, entries: int) -> None:
+        """A notice said that there are at least so many entries in this queue."""
+        self._producer.told(queue, entries, self._clock())
+        self._wake.set()
+
     async def run(self) -> None:
         """Send what there is to send, for ever."""
         try:
             self._tasks.start(self._settle_apart(), name="baton settling apart")
             self._tasks.start(self._expander.run(), name="baton expander")
             while True:
-                await self._wake.wait()
+                await wait_for_event(self._wake, self._producer.next_turn_in(self._clock()))
                 self._wake.clear()
+                self._producer.take_turns(self._clock())
                 while self._is_worth_a_call():
                     store = self._free.pop()
                     self._tasks.start(self._call(store, self._request()), name="baton exchange")
