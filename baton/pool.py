@@ -246,7 +246,14 @@ class WorkerPool:
             workers=registry.names(),
             lease_seconds=self._lease_seconds,
         )
-        lease = Lease(pool, self._lease_seconds, self._max_block_seconds, on_void=self._on_void, on_lost=self._on_lost)
+        lease = Lease(
+            pool,
+            self._lease_seconds,
+            self._max_block_seconds,
+            on_void=self._on_void,
+            on_lost=self._on_lost,
+            on_counted=self._producer.counted,
+        )
         self._lifeline = Lifeline(self._engine.dialing, self._engine.schema, lease, self._tokens, self._attempts)
         self._lifeline.start()
         self._id = pool
@@ -270,9 +277,8 @@ class WorkerPool:
 
     def _hear(self, notice: Notice) -> None:
         match notice:
-            case QueueHasWork(queue):
-                self._producer.look_at(queue)
-                self._exchange.wake()
+            case QueueHasWork(queue, entries):
+                self._exchange.told(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ClaimsVoid(pool) if pool == self._id:

@@ -3,7 +3,8 @@
     python -m benchmarks.many_pools
 
 Asks: does a crowd of pools cost claims that bring nothing, does one notice wake them all to no purpose, do they get
-equal shares? Does a pool pay for the number of its queues? How long does a short workflow wait behind a wide one?
+equal shares? How soon do the others come when the pool that takes what comes is full? Does a pool pay for the number of
+its queues? How long does a short workflow wait behind a wide one?
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ from benchmarks.peers.marks import Marks, mark
 from benchmarks.report import spread, table, write_section
 from benchmarks.server import Server, machine, started
 
-POOLS = 50
+POOLS = (1, 2, 5, 50)
 PROCESSES = 5
 CONCURRENCY = 10
 JOBS = 10_000
 PICK_UPS = 100
 QUEUES = 100
 WIDTH = 10_000
+BURST = 1000
+BURST_SECONDS = 0.02
+"""What a step of the burst waits for."""
+FULL = (2, 50)
+FULL_PICK_UPS = 50
+FULL_SECONDS = 0.4
+"""For so long a step takes the one slot of a pool; the step to be picked up is inserted in the middle of it."""
 ROUNDS = 3
 WORK_SECONDS = 0.005
 """What a step of the wide workflow waits for, so that the queue is long for a while."""
@@ -49,6 +57,12 @@ async def slow(number: int, before: int = 0) -> int:
     mark(number)
     await asyncio.sleep(WORK_SECONDS)
     return number + before
+
+
+@worker(name="waiting crowded", queue="crowd")
+async def waiting(number: int, seconds: float) -> None:
+    mark(number)
+    await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,8 @@ class Crowd:
     picked_up_after_p99: float
     calls_per_pick_up: float
     """Two are needed, to claim and to settle; the rest are pools that came too late."""
+    burst: float
+    """Seconds that many steps take which wait for a while each, inserted at once."""
 
 
 CROWD_TITLES = {
@@ -85,6 +101,7 @@ CROWD_TITLES = {
     "picked_up_after": "pick-up of a single job, p50, ms",
     "picked_up_after_p99": "pick-up of a single job, p99, ms",
     "calls_per_pick_up": "calls per single job (2 are needed)",
+    "burst": f"{BURST:,} steps of {BURST_SECONDS * 1000:.0f} ms, inserted at once, s",
 }
 
 
@@ -92,26 +109,46 @@ async def crowd(place: Place, pools: int, processes: int) -> Crowd:
     """Let pools that wait already run many jobs at once, then some one by one."""
     address = await place.server.create("crowd")
     async with Engine(address) as engine, _serving(address, pools, processes), _counting(address) as calls:
+        await _acquainted(calls.connection)
         await (await _insert(pools * CONCURRENCY)).wait(timeout=60)
         place.marks.clear()
         before, began = await calls(), time.monotonic()
         run = await _insert(JOBS)
         await run.wait(timeout=300)
         took = time.monotonic() - began
-        sent = await calls() - before
+        settled = await calls() - before
         claims, shares = await _claims(calls.connection, run.id), await _shares(run, pools)
         before = await calls()
         waited = await _pick_ups(place, engine)
+        sent = await calls() - before
         return Crowd(
             jobs_per_second=JOBS / took,
-            calls_per_job=sent / JOBS,
-            share_with_claims=claims / sent,
+            calls_per_job=settled / JOBS,
+            share_with_claims=claims / settled,
             least_share=shares[0],
             most_share=shares[-1],
             picked_up_after=statistics.median(waited),
             picked_up_after_p99=waited[int(len(waited) * 0.99)],
-            calls_per_pick_up=(await calls() - before) / len(waited),
+            calls_per_pick_up=sent / len(waited),
+            burst=await _burst(),
         )
+
+
+async def _acquainted(connection: asyncpg.Connection) -> None:
+    """Wait until each pool has beaten since the last one came: a beat tells it how many there are."""
+    while not await connection.fetchval(  # noqa: ASYNC110 - nobody says when a pool beats
+        "select min(beat_at) > max(started_at) from baton.pools"
+    ):
+        await asyncio.sleep(0.1)
+
+
+async def _burst() -> float:
+    built = Baton.new()
+    for ordinal in range(BURST):
+        built.add(str(ordinal), waiting.new(number=ordinal, seconds=BURST_SECONDS))
+    began = time.monotonic()
+    await (await built.insert()).wait(timeout=60)
+    return time.monotonic() - began
 
 
 async def _insert(count: int) -> Run:
@@ -163,14 +200,39 @@ async def _shares(run: Run, pools: int) -> list[float]:
 
 
 async def _pick_ups(place: Place, engine: Engine) -> list[float]:
+    return sorted([await _pick_up(place, engine) for _ in range(PICK_UPS)])
+
+
+async def _pick_up(place: Place, engine: Engine) -> float:
+    """Milliseconds from the return of the insert of a single job to its start."""
+    place.marks.slots[0] = 0
+    run = await crowded.new(number=0).insert(engine)
+    returned = time.monotonic()
+    await run.wait(timeout=30)
+    return max(0.0, place.marks.slots[0] - returned) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Milliseconds until a single job starts, while the pool that took the one before has no free slot."""
+
+    picked_up_after: float
+    picked_up_after_p99: float
+
+
+async def full(place: Place, pools: int, processes: int) -> Full:
+    """Let a step take the one slot of the pool that comes first, and insert another when the others are quiet again."""
+    address = await place.server.create("full")
     waited = []
-    for ordinal in range(PICK_UPS):
-        place.marks.slots[ordinal] = 0
-        run = await crowded.new(number=ordinal).insert(engine)
-        returned = time.monotonic()
-        await run.wait(timeout=30)
-        waited.append(max(0.0, place.marks.slots[ordinal] - returned) * 1000)
-    return sorted(waited)
+    async with Engine(address) as engine, _serving(address, pools, processes, slots=1), _counting(address) as calls:
+        await _acquainted(calls.connection)
+        for _ in range(FULL_PICK_UPS):
+            long = await waiting.new(number=1, seconds=FULL_SECONDS).insert(engine)
+            await asyncio.sleep(FULL_SECONDS / 2)
+            waited.append(await _pick_up(place, engine))
+            await long.wait(timeout=30)
+    waited.sort()
+    return Full(statistics.median(waited), waited[int(len(waited) * 0.99)])
 
 
 async def many_queues(place: Place, queues: int) -> float:
@@ -229,9 +291,10 @@ async def _short() -> float:
 
 
 @asynccontextmanager
-async def _serving(address: str, pools: int, processes: int) -> AsyncIterator[None]:
+async def _serving(address: str, pools: int, processes: int, slots: int = CONCURRENCY) -> AsyncIterator[None]:
     """Processes that hold so many pools between them."""
-    command = [sys.executable, "-m", "benchmarks.many_pools", "--serve", address, "--pools", str(pools // processes)]
+    command = [sys.executable, "-m", "benchmarks.many_pools", "--serve", address]
+    command += ["--pools", str(pools // processes), "--slots", str(slots)]
     serving = [await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(processes)]
     try:
         for process in serving:
@@ -244,10 +307,10 @@ async def _serving(address: str, pools: int, processes: int) -> AsyncIterator[No
             await process.wait()
 
 
-async def _serve(address: str, pools: int) -> None:
+async def _serve(address: str, pools: int, slots: int) -> None:
     async with Engine(address) as engine, AsyncExitStack() as stack:
         opened = [
-            await stack.enter_async_context(WorkerPool(engine, queues={"crowd": CONCURRENCY}, name=f"crowd {ordinal}"))
+            await stack.enter_async_context(WorkerPool(engine, queues={"crowd": slots}, name=f"crowd {ordinal}"))
             for ordinal in range(pools)
         ]
         print("works", flush=True)
@@ -256,7 +319,8 @@ async def _serve(address: str, pools: int) -> None:
 
 async def measure(server: Server) -> str:
     """Each in turns, and the tables in Markdown."""
-    crowds: dict[int, list[Crowd]] = {1: [], POOLS: []}
+    crowds: dict[int, list[Crowd]] = {pools: [] for pools in POOLS}
+    fulls: dict[int, list[Full]] = {pools: [] for pools in FULL}
     queues: dict[int, list[float]] = {1: [], QUEUES: []}
     waits: list[Behind] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -265,12 +329,15 @@ async def measure(server: Server) -> str:
             for pools, runs in crowds.items():
                 runs.append(await crowd(place, pools, min(pools, PROCESSES)))
                 print(f"round {turn}  {pools} pools  {runs[-1]}", flush=True)
+            for pools, found in fulls.items():
+                found.append(await full(place, pools, min(pools, PROCESSES)))
+                print(f"round {turn}  {pools} pools  {found[-1]}", flush=True)
             for count, rates in queues.items():
                 rates.append(await many_queues(place, count))
                 print(f"round {turn}  {count} queues  {rates[-1]:,.0f} jobs/s", flush=True)
             waits.append(await behind(place))
             print(f"round {turn}  {waits[-1]}", flush=True)
-    return "\n\n".join([_crowd_table(crowds), _queues_table(queues), _behind_table(waits)])
+    return "\n\n".join([_crowd_table(crowds), _full_table(fulls), _queues_table(queues), _behind_table(waits)])
 
 
 def _crowd_table(crowds: dict[int, list[Crowd]]) -> str:
@@ -279,6 +346,18 @@ def _crowd_table(crowds: dict[int, list[Crowd]]) -> str:
         for name, title in CROWD_TITLES.items()
     ]
     return table(["pools on one queue", *map(str, crowds)], rows)
+
+
+def _full_table(fulls: dict[int, list[Full]]) -> str:
+    titles = {
+        "picked_up_after": "pick-up of a single job, p50, ms",
+        "picked_up_after_p99": "pick-up of a single job, p99, ms",
+    }
+    rows = [
+        [title, *[spread(sorted(getattr(one, name) for one in found)) for found in fulls.values()]]
+        for name, title in titles.items()
+    ]
+    return table(["pools of one slot, that of the last job full", *map(str, fulls)], rows)
 
 
 def _queues_table(queues: dict[int, list[float]]) -> str:
@@ -300,15 +379,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--serve", metavar="ADDRESS", help=argparse.SUPPRESS)
     parser.add_argument("--pools", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--slots", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.serve:
-        asyncio.run(_serve(given.serve, given.pools))
+        asyncio.run(_serve(given.serve, given.pools, given.slots))
         return
     with started(**{"pg_stat_statements.track": "top"}) as server:
         text = (
-            f"{machine(server)}. {POOLS} pools live in {PROCESSES} processes, {CONCURRENCY} steps at once in each; all "
-            f"jobs but the wide workflow's do nothing, those wait for {WORK_SECONDS * 1000:.0f} ms. Medians of "
-            f"{ROUNDS} rounds, with the range.\n\n{asyncio.run(measure(server))}"
+            f"{machine(server)}. Pools live in {PROCESSES} processes at most, {CONCURRENCY} steps at once in each; "
+            "where nothing else is said all jobs but the wide workflow's do nothing, those wait for "
+            f"{WORK_SECONDS * 1000:.0f} ms. Medians of {ROUNDS} rounds, with the range."
+            f"\n\n{asyncio.run(measure(server))}"
         )
     print(f"\n{text}")
     write_section("many-pools", text)

@@ -96,7 +96,7 @@ async def test_nobody_is_woken_for_what_was_rolled_back(engine, own, notices):
     await seam.new().with_options(queue="committed").insert(using=own)
 
     await eventually(lambda: notices)
-    assert notices == ["queue committed"]
+    assert notices == ["queue 1 committed"]
 
 
 async def test_a_commit_wakes_once_a_queue(engine, own, notices):
@@ -106,8 +106,8 @@ async def test_a_commit_wakes_once_a_queue(engine, own, notices):
         assert notices == []
     await seam.new().with_options(queue="last").insert(using=own)
 
-    await eventually(lambda: "queue last" in notices)
-    assert notices == ["queue default", "queue last"]
+    await eventually(lambda: "queue 1 last" in notices)
+    assert notices == ["queue 1 default", "queue 1 last"]
 
 
 async def test_a_savepoint_that_is_rolled_back_takes_its_workflow_along(engine, own):

@@ -9,6 +9,8 @@ from hashlib import md5
 @dataclass(frozen=True, slots=True)
 class QueueHasWork:
     queue: str
+    entries: int
+    """At least so many were released there: a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def parse(payload: str) -> Notice | None:
     kind, _, subject = payload.partition(" ")
     match kind:
         case "queue":
-            return QueueHasWork(subject)
+            entries, _, queue = subject.partition(" ")
+            return QueueHasWork(queue, int(entries))
         case "due":
             return EntryDue(int(subject) / 1000)
         case "cancel":

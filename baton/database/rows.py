@@ -118,6 +118,8 @@ class Beaten:
     """False: the pool was marked dead, and its steps are others' now. It stays dead."""
     held: frozenset[tuple[int, UUID]]
     """The claims the database knows the pool to hold, as (step id, token)."""
+    serving: Sequence[int]
+    """How many living pools serve each of its queues, itself among them; in the order it registered them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,8 @@ class Store:
     ) -> Beaten:
         """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number."""
         (row,) = await self.calls.fetch(self._beat, pool, number, list(tokens), list(workers), lease_seconds)
-        return Beaten(row["is_alive"], frozenset(zip(row["step_ids"], row["tokens"], strict=True)))
+        held = frozenset(zip(row["step_ids"], row["tokens"], strict=True))
+        return Beaten(row["is_alive"], held, row["serving"])
 
     async def tick(self, *, sweep: bool, keep: timedelta | None, limit: int) -> Ticked:
         """Stage what is due; with `sweep`, also rescue and prune. Replayable."""

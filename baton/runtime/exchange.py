@@ -75,6 +75,8 @@ class Exchange:
         # A line is about to look whether there is something to send, and will see whatever comes before it does.
         self._is_looking = False
         self._wake_apart = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._turn: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._unanswered = 0
         self._idle.set()
@@ -107,6 +109,11 @@ class Exchange:
             self._is_looking = True
             self._resting.pop().set()
 
+    def told(self, queue: str, entries: int) -> None:
+        """A notice said that there are at least so many entries in this queue."""
+        self._producer.told(queue, entries, self._loop.time())
+        self._take_turns()
+
     async def run(self) -> None:
         """Send what there is to send, for ever."""
         try:
@@ -114,6 +121,8 @@ class Exchange:
             self._tasks.start(self._expander.run(), name="baton expander")
             await asyncio.wait([self._tasks.start(self._use(line), name="baton exchange") for line in self._lines])
         finally:
+            if self._turn is not None:
+                self._turn.cancel()
             await self._tasks.aclose()
             for line in (*self._lines, self._line_apart):
                 await line.aclose()
@@ -121,6 +130,15 @@ class Exchange:
     async def flushed(self, timeout: float | None) -> bool:
         """Wait until all that was sent is answered, at most so many seconds. Tells whether it is."""
         return await wait_for_event(self._idle, timeout)
+
+    def _take_turns(self) -> None:
+        """Look where the pool's turn has come, and again when the next one comes."""
+        self._producer.take_turns(self._loop.time())
+        self.wake()
+        if self._turn is not None:
+            self._turn.cancel()
+        next_in = self._producer.next_turn_in(self._loop.time())
+        self._turn = None if next_in is None else self._loop.call_later(next_in, self._take_turns)
 
     async def _use(self, line: Line) -> None:
         """Make one call after the other, and rest while none is worth it."""

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +46,8 @@ class Lease:
     """These claims, held when the beat was composed, are not the pool's any more."""
     on_lost: Callable[[], None]
     """The lease is lost, or may be: nothing that runs here counts from now on."""
+    on_counted: Callable[[Sequence[int]], None]
+    """So many living pools serve each of the pool's queues."""
 
 
 class Lifeline:
@@ -154,6 +156,7 @@ class Lifeline:
             self._tell(self._lease.on_lost)
             return False
         self._trusted_until = sent_at + self._lease.seconds * (1 - MARGIN)
+        self._tell(lambda: self._lease.on_counted(beaten.serving))
         void = held - beaten.held
         if void:
             self._tell(lambda: self._lease.on_void(void))

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from baton.database.rows import Claimed, Claiming
+from baton.runtime.turns import Turns
 
 MOST_PER_CLAIM = 500
 WORTH_A_CALL = 100
 """So many free slots of a queue go into one claim; of more, half of all its slots: while one half runs here, the server
 settles and claims for the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was known when a claim was sent."""
+
+    words: int
+    """The number of the last word until then."""
+    prompted: frozenset[str] = frozenset()
+    """The queues it looks into because of a notice."""
 
 
 class Producer:
@@ -20,10 +32,12 @@ class Producer:
 
     Args:
         hears: whether notices arrive; without them each settle looks into every queue with a free slot.
+        turns: says when to look into a queue that a notice named.
     """
 
-    def __init__(self, limits: Mapping[str, int], *, hears: bool = True) -> None:
+    def __init__(self, limits: Mapping[str, int], *, hears: bool = True, turns: Turns | None = None) -> None:
         self._hears = hears
+        self._turns = turns or Turns()
         self.limits = dict(limits)
         self._free = dict(limits)
         self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
@@ -33,7 +47,7 @@ class Producer:
         self._promising = set(limits)
         self._words = 0
         self._last_word = dict.fromkeys(limits, 0)
-        self._words_before: dict[UUID, int] = {}
+        self._sent: dict[UUID, Sent] = {}
         self._is_stopped = False
 
     def look_at(self, queue: str) -> None:
@@ -46,6 +60,24 @@ class Producer:
     def look_everywhere(self) -> None:
         for queue in self.limits:
             self.look_at(queue)
+
+    def told(self, queue: str, entries: int, now: float) -> None:
+        """A notice said that there are at least so many entries: look at this queue when the pool's turn comes."""
+        if queue in self.limits:
+            self._turns.told(queue, entries, now)
+
+    def counted(self, pools: Sequence[int]) -> None:
+        """So many living pools serve each queue, this one among them; in the order of the queues."""
+        self._turns.counted(dict(zip(self.limits, pools, strict=True)))
+
+    def take_turns(self, now: float) -> None:
+        """Look at the queues whose turn has come."""
+        for queue in self._turns.take(now):
+            self.look_at(queue)
+
+    def next_turn_in(self, now: float) -> float | None:
+        """Seconds until the next turn, None if there is none."""
+        return self._turns.next_in(now)
 
     def stop(self) -> None:
         """Claim nothing from now on."""
@@ -63,25 +95,28 @@ class Producer:
         """
         if self._is_stopped:
             return Claiming(token, {})
-        queues = self.limits if everywhere else [queue for queue in self.limits if queue in self._promising]
+        # The call is made anyway, so it serves as well what waits for its turn.
+        promising = self._promising.union(self._turns.awaited)
+        queues = self.limits if everywhere else [queue for queue in self.limits if queue in promising]
         reserved = {queue: min(self._free[queue], self._most[queue]) for queue in queues if self._free[queue] > 0}
-        seen_empty = frozenset(reserved.keys() - self._promising) if self._hears else frozenset()
+        seen_empty = frozenset(reserved.keys() - promising) if self._hears else frozenset()
         for queue, slots in reserved.items():
             self._free[queue] -= slots
-        self._words_before[token] = self._words
+        self._sent[token] = Sent(self._words, self._turns.looks(reserved.keys() - seen_empty))
         return Claiming(token, reserved, seen_empty)
 
     def claimed(self, claiming: Claiming, claimed: Sequence[Claimed]) -> None:
         """A claim was answered: what it did not use is free again; a queue that gave all it was asked for has more."""
-        words_before = self._words_before.pop(claiming.token, self._words)
+        sent = self._sent.pop(claiming.token, Sent(self._words))
         used = dict.fromkeys(claiming.limits, 0)
         for one in claimed:
             used[one.queue] += 1
         for queue, slots in claiming.limits.items():
             self._free[queue] += slots - used[queue]
+            self._turns.looked(queue, brought=used[queue], is_prompted=queue in sent.prompted)
             if used[queue] == slots:
                 self._promising.add(queue)
-            elif self._last_word[queue] <= words_before:
+            elif self._last_word[queue] <= sent.words:
                 self._promising.discard(queue)
 
     def ended(self, queue: str) -> None:

@@ -52,8 +52,8 @@ async def listener_pid(connection):
 @pytest.mark.parametrize(
     ("payload", "notice"),
     [
-        ("queue default", QueueHasWork("default")),
-        ("queue with spaces  in it", QueueHasWork("with spaces  in it")),
+        ("queue 1 default", QueueHasWork("default", 1)),
+        ("queue 1000 with spaces  in it", QueueHasWork("with spaces  in it", 1000)),
         ("due 250", EntryDue(0.25)),
         ("cancel 7", ClaimsVoid(7)),
         ("workflow 8", WorkflowFinished(8)),
@@ -71,26 +71,26 @@ async def test_the_channel_is_the_one_the_database_speaks_on(connection):
 
 
 async def test_notices_arrive_after_the_first_look_is_asked_for(heard, connection):
-    await say(connection, "queue default")
+    await say(connection, "queue 1 default")
     await eventually(lambda: len(heard) == 2)
 
-    assert heard == [Reconnected(), QueueHasWork("default")]
+    assert heard == [Reconnected(), QueueHasWork("default", 1)]
 
 
 async def test_what_means_nothing_is_passed_over(heard, connection):
-    for payload in ("due soon", "cancel", "news", "queue default"):
+    for payload in ("due soon", "cancel", "news", "queue 1 default"):
         await say(connection, payload)
-    await eventually(lambda: QueueHasWork("default") in heard)
+    await eventually(lambda: QueueHasWork("default", 1) in heard)
 
-    assert heard == [Reconnected(), QueueHasWork("default")]
+    assert heard == [Reconnected(), QueueHasWork("default", 1)]
 
 
 async def test_after_a_lost_connection_it_listens_again_and_says_so(heard, connection):
     await connection.execute("select pg_terminate_backend($1)", await listener_pid(connection))
     await eventually(lambda: heard.count(Reconnected()) == 2)
-    await say(connection, "queue default")
+    await say(connection, "queue 1 default")
 
-    await eventually(lambda: heard[-1] == QueueHasWork("default"))
+    await eventually(lambda: heard[-1] == QueueHasWork("default", 1))
 
 
 async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, connection, server, monkeypatch):
@@ -108,8 +108,8 @@ async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, con
             await eventually(lambda: notices.count(Reconnected()) == 2)
         finally:
             os.kill(frozen, signal.SIGCONT)
-        await say(connection, "queue default")
-        await eventually(lambda: QueueHasWork("default") in notices)
+        await say(connection, "queue 1 default")
+        await eventually(lambda: QueueHasWork("default", 1) in notices)
     await tasks.aclose()
 
 

@@ -147,7 +147,7 @@ async def test_a_schema_may_have_any_name(empty, schema):
 
     assert (await schema_version(empty, schema)).reached == wanted_version()
     assert inserted.is_new
-    assert heard == ["queue default"]
+    assert heard == ["queue 1 default"]
     await store.cancel("w", None, None)
     quoted = '"' + schema.replace('"', '""') + '"'
     assert await empty.fetchval(f"select state from {quoted}.workflows") == "cancelled"

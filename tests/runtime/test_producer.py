@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
+from baton.runtime.turns import SPACING_SECONDS, Turns
 
 
 @dataclass
@@ -19,6 +20,21 @@ def reserved(producer, *, everywhere=False):
 
 def answered(producer, claiming, **brought):
     producer.claimed(claiming, [Claim(queue) for queue, count in brought.items() for _ in range(count)])
+
+
+def lazy(limits):
+    """The producer of a pool that others were faster than in each of its queues; it has the last place among eleven."""
+    producer = Producer(limits, turns=Turns(draw=lambda: 1.0))
+    producer.counted([11] * len(limits))
+    answered(producer, reserved(producer))
+    for queue in limits:
+        producer.told(queue, 1, now=0.0)
+    producer.take_turns(now=0.0)
+    answered(producer, reserved(producer))
+    return producer
+
+
+LAST_TURN = 10 * SPACING_SECONDS
 
 
 def test_at_first_every_slot_of_every_queue_is_wanted():
@@ -141,3 +157,74 @@ def test_a_queue_that_is_not_ours_is_no_news():
     producer.look_at("b")
 
     assert producer.wanted == 0
+
+
+def test_what_is_told_is_wanted_at_once_until_others_were_faster():
+    producer = Producer({"a": 2})
+    answered(producer, reserved(producer))
+
+    producer.told("a", 1, now=0.0)
+    producer.take_turns(now=0.0)
+
+    assert producer.wanted == 2
+
+
+def test_a_lazy_pool_wants_what_it_is_told_of_when_its_turn_comes():
+    producer = lazy({"a": 2})
+    producer.told("a", 1, now=1.0)
+
+    producer.take_turns(now=1.0)
+    assert producer.wanted == 0
+    producer.take_turns(now=1.0 + producer.next_turn_in(now=1.0))
+    assert producer.wanted == 2
+
+
+def test_a_poll_does_not_wait_for_a_turn_and_takes_it():
+    producer = lazy({"a": 2})
+    producer.told("a", 1, now=1.0)
+    producer.look_everywhere()
+
+    assert reserved(producer).limits == {"a": 2}
+    assert producer.next_turn_in(now=1.0) is None
+
+
+def test_outcomes_look_into_a_queue_that_waits_for_its_turn():
+    producer = lazy({"a": 2, "b": 1})
+    producer.told("a", 1, now=1.0)
+
+    assert reserved(producer, everywhere=True).columns() == (["a", "b"], [2, -1])
+    assert producer.next_turn_in(now=1.0) is None
+
+
+def test_a_turn_that_comes_while_no_slot_is_free_is_taken_when_one_is():
+    producer = lazy({"a": 1})
+    producer.look_everywhere()
+    answered(producer, reserved(producer), a=1)
+    producer.look_at("a")
+    answered(producer, reserved(producer))
+    producer.told("a", 1, now=1.0)
+    producer.take_turns(now=1.0 + LAST_TURN)
+    assert producer.wanted == 0
+
+    producer.ended("a")
+
+    assert producer.wanted == 1
+
+
+def test_a_turn_that_comes_during_a_claim_is_not_lost():
+    producer = lazy({"a": 2})
+    producer.look_everywhere()
+    claiming = reserved(producer)
+    producer.told("a", 1, now=1.0)
+    producer.take_turns(now=1.0 + LAST_TURN)
+    answered(producer, claiming)
+
+    assert producer.wanted == 2
+
+
+def test_a_lazy_pool_that_a_settle_brought_work_is_eager_again():
+    producer = lazy({"a": 2})
+    answered(producer, reserved(producer, everywhere=True), a=1)
+    producer.told("a", 1, now=1.0)
+
+    assert producer.next_turn_in(now=1.0) == 0

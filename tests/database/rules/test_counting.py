@@ -26,7 +26,7 @@ async def test_two_last_dependencies_settled_in_overlapping_transactions_release
 
     assert accepted == ([True], [True])
     assert (await states(pool.connection, "w"))["join"] == "available"
-    assert await ear.heard() == ["queue default"]
+    assert await ear.heard() == ["queue 1 default"]
 
 
 async def test_many_dependencies_settled_in_one_batch_are_all_taken_off(pool):

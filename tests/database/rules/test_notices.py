@@ -21,7 +21,24 @@ def dues(heard):
 async def test_an_insert_wakes_each_queue_once(quiet, ear):
     await quiet.insert("w", *[step(f"s{n}") for n in range(5)], step("x", queue="web"), step("y", "x", queue="late"))
 
-    assert await ear.heard() == ["queue default", "queue web"]
+    assert await ear.heard() == ["queue 1 default", "queue 1 web"]
+
+
+@pytest.mark.parametrize(("count", "told"), [(9, 1), (10, 10), (99, 10), (100, 100)])
+async def test_a_notice_says_how_many_entries_there_are_at_least_as_a_power_of_ten(quiet, ear, count, told):
+    await quiet.insert("w", *[step(f"s{n}") for n in range(count)])
+
+    assert await ear.heard() == [f"queue {told} default"]
+
+
+async def test_an_advance_counts_what_it_left_and_not_what_it_claimed(quiet, ear):
+    await quiet.insert("w", step("a"), *[step(f"s{n}", "a") for n in range(11)])
+    await quiet.claim()
+    await ear.heard()
+
+    await quiet.advance(*quiet.outcomes("w", completed="a"), limit=2)
+
+    assert await ear.heard() == ["queue 1 default"]
 
 
 async def test_nothing_is_said_of_suspended_steps_nor_of_a_workflow_that_exists(quiet, ear):
@@ -50,7 +67,7 @@ async def test_one_transaction_that_inserts_many_wakes_a_queue_once(quiet, ear):
         for n in range(10):
             await quiet.insert(f"w{n}", step("a"))
 
-    assert await ear.heard() == ["queue default"]
+    assert await ear.heard() == ["queue 1 default"]
 
 
 async def test_a_settle_wakes_the_queues_of_what_it_released(quiet, ear):
@@ -60,7 +77,7 @@ async def test_a_settle_wakes_the_queues_of_what_it_released(quiet, ear):
 
     await quiet.settle(*quiet.outcomes("w", completed="a"))
 
-    assert await ear.heard() == ["queue web"]
+    assert await ear.heard() == ["queue 1 web"]
 
 
 async def test_an_advance_says_nothing_of_what_it_claimed_itself(quiet, ear):
@@ -80,7 +97,7 @@ async def test_an_advance_wakes_others_for_what_it_left(quiet, ear):
 
     await quiet.advance(*quiet.outcomes("w", completed="a"), limit=1)
 
-    assert await ear.heard() == ["queue default", "queue web"]
+    assert await ear.heard() == ["queue 1 default", "queue 1 web"]
 
 
 async def test_a_claim_and_a_beat_say_nothing(quiet, ear):
@@ -139,7 +156,7 @@ async def test_a_step_that_is_available_again_at_once_wakes_its_queue(quiet, ear
 
     await quiet.settle(outcome(claimed, kind, delay=0))
 
-    assert await ear.heard() == ["queue default"]
+    assert await ear.heard() == ["queue 1 default"]
 
 
 async def test_a_cancel_tells_each_pool_that_holds_a_claim_once(quiet, other, ear):
@@ -159,7 +176,7 @@ async def test_a_cancel_of_what_does_not_run_tells_no_pool(quiet, ear):
 
     await quiet.cancel("w", "a")
 
-    assert await ear.heard() == ["queue web"]
+    assert await ear.heard() == ["queue 1 web"]
 
 
 async def test_a_finish_nobody_watches_is_not_announced(quiet, ear):
@@ -204,7 +221,7 @@ async def test_each_finish_is_announced_once_also_after_a_retry(quiet, ear):
     await ear.heard()
 
     await quiet.retry("w")
-    assert await ear.heard() == ["queue default"]
+    assert await ear.heard() == ["queue 1 default"]
     await quiet.end("w", completed="a")
 
     assert await ear.heard() == [f"workflow {key}"]
@@ -282,7 +299,7 @@ async def test_staging_wakes_each_queue_once(quiet, ear, psql):
 
     await quiet.tick(sweep=False)
 
-    assert await ear.heard() == ["queue default", "queue web"]
+    assert await ear.heard() == ["queue 1 default", "queue 1 web"]
 
 
 async def test_a_rescue_announces_what_is_due_soon(quiet, other, ear):

@@ -70,7 +70,7 @@ async def test_resuming_wakes_the_queue(pool, ear):
 
     await pool.store.resume("default")
 
-    assert await ear.heard() == ["queue default"]
+    assert await ear.heard() == ["queue 1 default"]
 
 
 async def test_a_pause_is_part_of_its_transaction(pool):

@@ -239,6 +239,17 @@ async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     assert beaten.held == {(claimed.step_id, claimed.token)}
 
 
+async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_of_its_own(pool, other, psql):
+    await psql.execute("update pools set queues = '{web,default,mail}' where id = $1", pool.id)
+    await psql.execute("update pools set queues = '{other,web}' where id = $1", other.id)
+
+    before = await pool.beat()
+    await other.store.leave(other.id)
+    after = await pool.beat()
+
+    assert (before.serving, after.serving) == ([2, 1, 1], [1, 1, 1])
+
+
 async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, other, psql):
     await pool.insert("w", *[step(f"s{n}") for n in range(5)])
     await pool.claim()

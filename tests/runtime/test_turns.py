@@ -1,0 +1,164 @@
+"""When a pool that is told of work looks: whoever was fast at once, the others one after another."""
+
+from __future__ import annotations
+
+import pytest
+
+from baton.runtime.turns import LONGEST_SECONDS, SPACING_SECONDS, Turns
+
+POOLS = 11
+LAST_TURN = (POOLS - 1) * SPACING_SECONDS
+
+
+def turns(*places, pools=POOLS):
+    """Turns of one of so many pools, which draws these places, one by one."""
+    made = Turns(draw=iter(places).__next__)
+    made.counted({"a": pools})
+    return made
+
+
+def look(made, *, brought=0):
+    made.looked("a", brought=brought, is_prompted="a" in made.looks({"a"}))
+
+
+def told_in_vain(made, now=0.0):
+    """Let a notice prompt a look that brings nothing."""
+    made.told("a", 1, now)
+    made.take(now + LONGEST_SECONDS)
+    look(made)
+
+
+def wait(made, entries=1):
+    made.told("a", entries, 0.0)
+    return made.next_in(0.0)
+
+
+def test_at_first_a_pool_looks_at_once():
+    assert wait(turns()) == 0
+
+
+def test_a_look_that_a_notice_prompted_and_that_brings_nothing_makes_lazy():
+    made = turns(0.5)
+    told_in_vain(made)
+
+    assert wait(made) == pytest.approx(LAST_TURN / 2)
+
+
+def test_a_place_is_drawn_anew_after_each_look_in_vain():
+    made = turns(0.5, 0.25)
+    told_in_vain(made)
+    told_in_vain(made)
+
+    assert wait(made) == pytest.approx(LAST_TURN / 4)
+
+
+def test_a_look_in_vain_that_no_notice_prompted_leaves_a_pool_eager():
+    made = turns()
+    look(made)
+
+    assert wait(made) == 0
+
+
+@pytest.mark.parametrize("is_prompted", [True, False])
+def test_a_look_of_any_kind_that_brings_work_makes_eager_again(is_prompted):
+    made = turns(0.5)
+    told_in_vain(made)
+    if is_prompted:
+        made.told("a", 1, 0.0)
+    look(made, brought=1)
+
+    assert wait(made) == 0
+
+
+def test_what_is_told_while_a_look_brings_work_makes_nobody_lazy():
+    made = turns(0.5)
+    made.told("a", 1, 0.0)
+    prompted = made.looks({"a"})
+    made.told("a", 1, 0.0)
+    made.looked("a", brought=2, is_prompted="a" in prompted)
+    made.take(0.0)
+    look(made)
+
+    assert wait(made) == 0
+
+
+def test_what_is_told_while_a_look_brings_nothing_makes_lazy_as_well():
+    made = turns(0.5, 0.25)
+    made.told("a", 1, 0.0)
+    prompted = made.looks({"a"})
+    made.told("a", 1, 0.0)
+    made.looked("a", brought=0, is_prompted="a" in prompted)
+    made.take(0.0)
+    look(made)
+
+    assert wait(made) == pytest.approx(LAST_TURN / 4)
+
+
+@pytest.mark.parametrize("pools", [0, 1])
+def test_a_pool_that_knows_no_other_never_waits(pools):
+    made = turns(1.0, pools=pools)
+    told_in_vain(made)
+
+    assert wait(made) == 0
+
+
+def test_nobody_waits_before_it_knows_how_many_there_are():
+    made = Turns(draw=lambda: 1.0)
+    told_in_vain(made)
+
+    assert wait(made) == 0
+
+
+def test_nobody_waits_longer_than_the_longest_time_however_many_there_are():
+    made = turns(1.0, pools=100_000)
+    told_in_vain(made)
+
+    assert wait(made) == LONGEST_SECONDS
+
+
+def test_of_more_entries_more_pools_come_at_a_time():
+    made = turns(1.0)
+    told_in_vain(made)
+
+    assert wait(made, entries=10) == pytest.approx(LAST_TURN / 10)
+
+
+def test_all_that_is_told_until_a_turn_comes_is_served_by_it():
+    made = turns(1.0)
+    told_in_vain(made)
+    made.told("a", 1, 0.0)
+    made.told("a", 1, LAST_TURN / 2)
+
+    assert made.take(LAST_TURN / 2) == []
+    assert made.take(LAST_TURN) == ["a"]
+    assert made.take(1.0) == []
+    assert made.next_in(1.0) is None
+
+
+def test_many_entries_bring_forward_a_turn_that_is_waited_for():
+    made = turns(1.0)
+    told_in_vain(made)
+    made.told("a", 1, 0.0)
+    made.told("a", 1000, 0.001)
+
+    assert made.next_in(0.001) == pytest.approx(LAST_TURN / 1000)
+
+
+def test_a_look_takes_the_turn_that_is_waited_for():
+    made = turns(1.0, 1.0)
+    told_in_vain(made)
+    made.told("a", 1, 0.0)
+    assert set(made.awaited) == {"a"}
+
+    assert made.looks({"a"}) == {"a"}
+    assert set(made.awaited) == set()
+
+
+def test_each_queue_has_its_own_turn():
+    made = turns(1.0)
+    told_in_vain(made)
+    made.told("a", 1, 0.0)
+    made.told("b", 1, 0.0)
+
+    assert made.take(0.0) == ["b"]
+    assert set(made.awaited) == {"a"}
