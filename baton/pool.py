@@ -324,7 +324,7 @@ class WorkerPool:
         worker = registry.get(attempt.claimed.worker)
         if worker is not None and worker.is_transactional:
             return self._transactions.run(attempt, worker)
-        return self._runner.run(attempt, worker)
+        return self._runner.run(attempt)
 
     def _on_void(self, keys: Keys) -> None:
         self._attempts.cancel(keys, Cause.VOID)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from baton.core import registry
 from baton.core.limits import Limits
 from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
 from baton.core.registry import Registered
@@ -24,12 +25,13 @@ class Runner:
         self._limits = limits
         self._redact = redact
 
-    async def run(self, attempt: Attempt, worker: Registered | None) -> Outcome | None:
+    async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and say how it ended; None if it was stopped and nobody wants to know.
 
-        Without a worker, as this process has none of its name, it is given back. Raises nothing, whatever the worker
-        does. What a worker returned before it could be cancelled still counts, but not after its timeout.
+        Raises nothing, whatever the worker does. What a worker returned before it could be cancelled still counts, but
+        not after its timeout.
         """
+        worker = registry.get(attempt.claimed.worker)
         if worker is None:
             return unknown_worker(attempt.claimed.worker)
         try:

@@ -88,7 +88,7 @@ class Transactions:
         try:
             attempt.connection = cast("asyncpg.Connection[Record]", begun.connection)
             await pause("transaction begun")
-            outcome = await self._runner.run(attempt, worker)
+            outcome = await self._runner.run(attempt)
             if outcome is not None and outcome.kind in COMMITTING:
                 outcome = await self._settle(begun, attempt, worker, outcome)
             is_sound = await _nothing_is_open(begun)
