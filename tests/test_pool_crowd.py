@@ -14,6 +14,8 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
 
+POOLS = 8
+"""More than the few that look at once."""
 JOBS = 20
 
 
@@ -42,13 +44,18 @@ def lazy(pools):
     return [pool for pool in pools if pool._producer._turns._places]
 
 
-async def crowd(stack, engine, count, slots=1):
-    """Enter so many pools, and wait until each knows how many they are and has nothing to do."""
+async def crowd(stack, engine, job):
+    """Enter pools of one slot that know how many they are; one is eager, and the others have the last place."""
     pools = [
-        await stack.enter_async_context(WorkerPool(engine, queues={"default": slots}, lease=3, poll=60))
-        for _ in range(count)
+        await stack.enter_async_context(WorkerPool(engine, queues={"default": 1}, lease=3, poll=60))
+        for _ in range(POOLS)
     ]
-    await eventually(lambda: all(pool._producer._turns._others == {"default": count - 1} for pool in pools))
+    for pool in pools:
+        pool._producer._turns._draw = lambda: 1.0
+    await eventually(lambda: all(pool._producer._turns._others == {"default": POOLS - 1} for pool in pools))
+    await eventually(lambda: all(pool._exchange._unanswered == 0 for pool in pools))
+    await (await job.insert()).wait(timeout=10)
+    await eventually(lambda: len(lazy(pools)) == POOLS - 1)
     await eventually(lambda: all(pool._exchange._unanswered == 0 for pool in pools))
     return pools
 
@@ -64,15 +71,10 @@ async def test_a_pool_hears_with_its_beat_how_many_serve_each_of_its_queues(engi
 
 async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):
     """No turn comes in the time of this test: so it is certain that it is not waited for."""
-    monkeypatch.setattr(turns, "SPACING_SECONDS", 60)
-    monkeypatch.setattr(turns, "LONGEST_SECONDS", 60)
+    monkeypatch.setattr(turns, "SPACING_SECONDS", 600)
+    monkeypatch.setattr(turns, "LONGEST_SECONDS", 600)
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, 8)
-        for pool in pools:
-            pool._producer._turns._draw = lambda: 1.0
-        await (await quick.new().insert()).wait(timeout=10)
-        await eventually(lambda: len(lazy(pools)) == 7)
-        await eventually(lambda: all(pool._exchange._unanswered == 0 for pool in pools))
+        await crowd(stack, engine, quick.new())
         calls.clear()
         for _ in range(JOBS):
             assert await (await quick.new().insert()).wait(timeout=10) == "completed"
@@ -80,7 +82,7 @@ async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, m
     assert len(calls) <= 2 * JOBS
 
 
-async def test_a_lazy_pool_comes_when_the_eager_one_is_full(engine, quick):
+async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick):
     may_end = asyncio.Event()
 
     @worker
@@ -88,42 +90,37 @@ async def test_a_lazy_pool_comes_when_the_eager_one_is_full(engine, quick):
         await may_end.wait()
 
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, 2)
+        pools = await crowd(stack, engine, quick.new())
         long = await waits.new().insert()
-        await eventually(lambda: len(lazy(pools)) == 1)
-
         assert await (await quick.new().insert()).wait(timeout=10) == "completed"
-        assert lazy(pools) == []
+        # The one that is full, and the one that came.
+        await eventually(lambda: len(lazy(pools)) == POOLS - 2)
         may_end.set()
         await long.wait(timeout=10)
 
 
-async def test_a_lazy_pool_comes_when_the_eager_one_has_left(engine, quick):
+async def test_another_pool_comes_when_the_eager_one_has_left(engine, quick):
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, 2)
-        await (await quick.new().insert()).wait(timeout=10)
-        (left,) = await eventually(lambda: lazy(pools))
-        (eager,) = [pool for pool in pools if pool is not left]
+        pools = await crowd(stack, engine, quick.new())
+        (eager,) = [pool for pool in pools if pool not in lazy(pools)]
         await eager.drain()
 
         assert await (await quick.new().insert()).wait(timeout=10) == "completed"
-        assert lazy(pools) == []
+        await eventually(lambda: len(lazy(pools)) == POOLS - 2)
 
 
-async def test_all_of_a_lazy_crowd_come_when_there_is_a_step_for_each(engine, quick):
+async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick):
     running, all_run = set(), asyncio.Event()
 
     @worker
     async def together(number: int) -> None:
         running.add(number)
-        if len(running) == 8:
+        if len(running) == POOLS:
             all_run.set()
         await all_run.wait()
 
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, 8)
-        await (await quick.new().insert()).wait(timeout=10)
-        await eventually(lambda: len(lazy(pools)) == 7)
-        runs = [await together.new(number=number).insert() for number in range(8)]
+        await crowd(stack, engine, quick.new())
+        runs = [await together.new(number=number).insert() for number in range(POOLS)]
 
-        assert [await run.wait(timeout=10) for run in runs] == ["completed"] * 8
+        assert [await run.wait(timeout=10) for run in runs] == ["completed"] * POOLS

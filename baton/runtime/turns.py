@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Mapping
 
-SPACING_SECONDS = 0.002
-"""Of the pools that wait for their turn, one looks in each such span, for each entry they were told of."""
+FEW = 4
+"""So many of the pools that wait for their turn look at once, for each entry they were told of: the one that takes what
+comes may be full or slow. One alone was 2 ms later where five pools competed for two busy processors."""
+SPACING_SECONDS = 0.005
+"""After these, one looks in each such span."""
 LONGEST_SECONDS = 0.25
 """No pool waits longer for its turn, however many there are."""
 
@@ -17,7 +20,7 @@ class Turns:
     A pool is eager for a queue, and looks at once, until a look that a notice prompted brings nothing: others were
     faster. Then it is lazy until a look of any kind brings work. A lazy pool has a place in the crowd, drawn anew after
     each such look, and waits for its turn; all that it is told meanwhile is served by the one look. So whoever takes
-    what comes goes on taking it, and when it is full, slow or dead, the first of the others comes a moment later.
+    what comes goes on taking it, and of the others a few come at the same time, in case that it is full, slow or dead.
 
     Args:
         draw: gives a place in the crowd, between 0 (first) and 1 (last).
@@ -36,8 +39,7 @@ class Turns:
 
     def told(self, queue: str, entries: int, now: float) -> None:
         """A notice said that there are at least so many entries. The more there are, the more pools come at a time."""
-        longest = min(LONGEST_SECONDS, SPACING_SECONDS * self._others.get(queue, 0))
-        due = now + self._places.get(queue, 0.0) * longest / entries
+        due = now + self._wait_seconds(queue, entries)
         self._due[queue] = min(due, self._due.get(queue, due))
         self._prompted.add(queue)
 
@@ -73,3 +75,8 @@ class Turns:
             self._prompted.discard(queue)
         elif is_prompted:
             self._places[queue] = self._draw()
+
+    def _wait_seconds(self, queue: str, entries: int) -> float:
+        others = self._others.get(queue, 0)
+        before = self._places.get(queue, 0.0) * others / entries
+        return max(0.0, before - FEW) * min(SPACING_SECONDS, LONGEST_SECONDS / max(1, others))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
-from baton.runtime.turns import SPACING_SECONDS, Turns
+from baton.runtime.turns import LONGEST_SECONDS, Turns
 
 
 @dataclass
@@ -23,18 +23,15 @@ def answered(producer, claiming, **brought):
 
 
 def lazy(limits):
-    """The producer of a pool that others were faster than in each of its queues; it has the last place among eleven."""
+    """The producer of a pool that others were faster than in each of its queues; it has the last place in a crowd."""
     producer = Producer(limits, turns=Turns(draw=lambda: 1.0))
-    producer.counted([11] * len(limits))
+    producer.counted([50] * len(limits))
     answered(producer, reserved(producer))
     for queue in limits:
         producer.told(queue, 1, now=0.0)
     producer.take_turns(now=0.0)
     answered(producer, reserved(producer))
     return producer
-
-
-LAST_TURN = 10 * SPACING_SECONDS
 
 
 def test_at_first_every_slot_of_every_queue_is_wanted():
@@ -203,7 +200,7 @@ def test_a_turn_that_comes_while_no_slot_is_free_is_taken_when_one_is():
     producer.look_at("a")
     answered(producer, reserved(producer))
     producer.told("a", 1, now=1.0)
-    producer.take_turns(now=1.0 + LAST_TURN)
+    producer.take_turns(now=1.0 + LONGEST_SECONDS)
     assert producer.wanted == 0
 
     producer.ended("a")
@@ -216,7 +213,7 @@ def test_a_turn_that_comes_during_a_claim_is_not_lost():
     producer.look_everywhere()
     claiming = reserved(producer)
     producer.told("a", 1, now=1.0)
-    producer.take_turns(now=1.0 + LAST_TURN)
+    producer.take_turns(now=1.0 + LONGEST_SECONDS)
     answered(producer, claiming)
 
     assert producer.wanted == 2
