@@ -7,12 +7,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import anyio
 
@@ -25,6 +25,7 @@ from baton.database.lending import Lending
 from baton.database.rows import Claimed, Settling
 from baton.engine import Engine, default_engine
 from baton.errors import BatonError
+from baton.runtime import pauses
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.exchange import Exchange
 from baton.runtime.executors import Executors
@@ -32,7 +33,6 @@ from baton.runtime.foreign import Foreign, checked_executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.lifeline import Keys, Lease, Lifeline
 from baton.runtime.maintenance import Maintenance
-from baton.runtime.pauses import pause
 from baton.runtime.producer import Producer
 from baton.runtime.resources import Provider, Resources
 from baton.runtime.runner import Runner
@@ -302,9 +302,11 @@ class WorkerPool:
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
         try:
-            await pause("before the worker")
+            if pauses.reached is not None:
+                await pauses.reached("before the worker")
             outcome = await self._run(attempt)
-            await pause("after the worker")
+            if pauses.reached is not None:
+                await pauses.reached("after the worker")
             self._exchange.put(claimed, Settling(claimed.step_id, claimed.token, outcome) if outcome else None)
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
@@ -312,11 +314,11 @@ class WorkerPool:
             self._producer.ended(claimed.queue)
             self._exchange.wake()
 
-    async def _run(self, attempt: Attempt) -> Outcome | None:
+    def _run(self, attempt: Attempt) -> Coroutine[Any, Any, Outcome | None]:
         worker = registry.get(attempt.claimed.worker)
         if worker is not None and worker.is_transactional:
-            return await self._transactions.run(attempt, worker)
-        return await self._runner.run(attempt)
+            return self._transactions.run(attempt, worker)
+        return self._runner.run(attempt)
 
     def _on_void(self, keys: Keys) -> None:
         self._attempts.cancel(keys, Cause.VOID)

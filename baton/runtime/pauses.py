@@ -12,5 +12,6 @@ reached: Callable[[str], Awaitable[None]] | None = None
 
 
 async def pause(point: str) -> None:
+    # What is passed by every attempt asks for `reached` first: a coroutine that does nothing takes 0.2 µs.
     if reached is not None:
         await reached(point)

@@ -35,7 +35,13 @@ class Runner:
         if worker is None:
             return unknown_worker(attempt.claimed.worker)
         try:
-            outcome = await self._run(attempt, worker)
+            outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
+        except ArgumentsDoNotFit as error:
+            outcome = discarded(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
+            outcome = _raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
@@ -56,24 +62,6 @@ class Runner:
         detail = outcome.detail and _redacted(self._redact, outcome.detail)
         return replace(outcome, detail=detail, trace=outcome.trace and _redacted(self._redact, outcome.trace))
 
-    async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
-        if attempt.cause is not None:
-            return stopped(attempt)
-        try:
-            return await self._executors.run(attempt, worker)
-        except ArgumentsDoNotFit as error:
-            return discarded(error)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
-            cause: Cause | None = attempt.cause
-            if cause is not None:
-                # Whatever it raises, it does so because it was cancelled.
-                return stopped(attempt)
-            # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it
-            # cancelled something it awaited, or its own task. That is a failure like any other.
-            return failed(error, attempt.claimed.attempt, worker.backoff)
-
 
 def _redacted(redact: Redact, text: str) -> str:
     try:
@@ -89,6 +77,15 @@ def stopped(attempt: Attempt) -> Outcome | None:
             return given_back(Cause.SHUTDOWN.value)
         case Cause.TIMEOUT | Cause.LEASE_LOST | Cause.VOID | None:
             return None
+
+
+def _raised(error: BaseException, attempt: Attempt, worker: Registered) -> Outcome | None:
+    if attempt.cause is not None:
+        # Whatever it raises, it does so because it was cancelled.
+        return stopped(attempt)
+    # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it cancelled
+    # something it awaited, or its own task. That is a failure like any other.
+    return failed(error, attempt.claimed.attempt, worker.backoff)
 
 
 def _timed_out(attempt: Attempt, worker: Registered) -> Outcome:
