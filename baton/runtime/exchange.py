@@ -70,8 +70,10 @@ class Exchange:
         self._pool = pool
         self._start = start
         self._tasks = Tasks()
-        self._free = [Store(line, schema) for line in self._lines]
-        self._wake = asyncio.Event()
+        self._calling = 0
+        self._resting: list[asyncio.Event] = []
+        # A line is about to look whether there is something to send, and will see whatever comes before it does.
+        self._is_looking = False
         self._wake_apart = asyncio.Event()
         self._idle = asyncio.Event()
         self._unanswered = 0
@@ -88,33 +90,29 @@ class Exchange:
                 self._expander.put(claimed, settling)
             else:
                 self._put(settling)
-        self._wake.set()
 
     def _put(self, settling: Settling) -> None:
         self._settler.put(settling)
         if self._settler.has_apart:
             self._wake_apart.set()
-        self._wake.set()
+        self.wake()
 
     def _expanded(self, settling: Settling, is_accepted: bool) -> None:
         self._settled([settling], [is_accepted])
-        self._wake.set()
+        self.wake()
 
     def wake(self) -> None:
-        """There may be something to claim."""
-        self._wake.set()
+        """There may be something to send, or to claim."""
+        if self._resting and not self._is_looking:
+            self._is_looking = True
+            self._resting.pop().set()
 
     async def run(self) -> None:
         """Send what there is to send, for ever."""
         try:
             self._tasks.start(self._settle_apart(), name="baton settling apart")
             self._tasks.start(self._expander.run(), name="baton expander")
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._is_worth_a_call():
-                    store = self._free.pop()
-                    self._tasks.start(self._call(store, self._request()), name="baton exchange")
+            await asyncio.wait([self._tasks.start(self._use(line), name="baton exchange") for line in self._lines])
         finally:
             await self._tasks.aclose()
             for line in (*self._lines, self._line_apart):
@@ -124,11 +122,32 @@ class Exchange:
         """Wait until all that was sent is answered, at most so many seconds. Tells whether it is."""
         return await wait_for_event(self._idle, timeout)
 
+    async def _use(self, line: Line) -> None:
+        """Make one call after the other, and rest while none is worth it."""
+        store, woken = Store(line, self._schema), asyncio.Event()
+        while True:
+            while not self._is_worth_a_call():
+                self._is_looking = False
+                self._resting.append(woken)
+                await woken.wait()
+                woken.clear()
+            self._is_looking = False
+            request = self._request()
+            self._calling += 1
+            try:
+                # What is left may be enough for another line.
+                if self._is_worth_a_call():
+                    self.wake()
+                await self._call(store, request)
+            finally:
+                self._calling -= 1
+            # One turn of the event loop for what was claimed: what ends in it leaves with the next call at once.
+            self._is_looking = True
+            await asyncio.sleep(0)
+
     def _is_worth_a_call(self) -> bool:
-        if not self._free:
-            return False
         outcomes, wanted = len(self._settler), self._producer.wanted
-        if len(self._free) == LINES:
+        if self._calling == 0:
             return outcomes > 0 or wanted > 0
         return outcomes >= WORTH_A_SECOND_CALL or wanted >= WORTH_A_SECOND_CALL
 
@@ -159,8 +178,6 @@ class Exchange:
                     await asyncio.sleep(pause_before(attempt))
                     attempt += 1
         self._answered(request, advanced)
-        self._free.append(store)
-        self._wake.set()
 
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)

@@ -1,0 +1,99 @@
+"""When calls leave for the database, seen from the points they pass."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from baton import Baton, WorkerPool, worker
+from baton.runtime import pauses
+from baton.runtime.exchange import LINES
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("own_workers")
+
+
+class Turns:
+    """Counts the turns of the event loop, and notes in which one each point was passed."""
+
+    def __init__(self):
+        self._number = 0
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.call_soon(self._turn)
+        self.passed = []
+
+    def _turn(self):
+        self._number += 1
+        self._next = self._loop.call_soon(self._turn)
+
+    async def reached(self, point):
+        self.passed.append((point, self._number))
+
+    def stop(self):
+        self._next.cancel()
+
+    def between(self, first, second):
+        """How many turns lay between each `first` and the `second` right after it."""
+        points = [passed for passed in self.passed if passed[0] in (first, second)]
+        return [then - turn for (point, turn), (other, then) in pairwise(points) if (point, other) == (first, second)]
+
+
+@pytest.fixture
+async def turns(monkeypatch):
+    turns = Turns()
+    monkeypatch.setattr(pauses, "reached", turns.reached)
+    yield turns
+    turns.stop()
+
+
+@worker
+async def at_once() -> None:
+    pass
+
+
+@pytest.fixture
+async def idle_pool(engine):
+    """A pool that has looked everywhere and hears of what is new."""
+    async with WorkerPool(engine) as pool:
+        await engine.listener.listening()
+        await eventually(lambda: len(pool._exchange._resting) == LINES)
+        yield pool
+
+
+async def test_a_step_that_ends_at_once_is_settled_in_the_turn_it_ran_in(idle_pool, turns):
+    chain = Baton.new().add("0", at_once.new())
+    for number in range(1, 4):
+        chain.add(str(number), at_once.new(), deps=[str(number - 1)])
+    run = await chain.insert()
+    assert await run.wait(timeout=10) == "completed"
+
+    assert turns.between("after the worker", "before settle") == [0] * 4
+    assert turns.between("after settle", "before the worker") == [1] * 3
+
+
+async def test_what_ends_in_one_turn_leaves_in_one_call(idle_pool, turns):
+    flow = Baton.new()
+    for number in range(10):
+        flow.add(str(number), at_once.new())
+    run = await flow.insert()
+    assert await run.wait(timeout=10) == "completed"
+
+    assert [point for point, _ in turns.passed].count("before settle") == 1
+
+
+async def test_what_ends_later_is_settled_in_the_next_turn(idle_pool, turns):
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    @worker
+    async def waits() -> None:
+        began.set()
+        await may_end.wait()
+
+    run = await waits.new().insert()
+    await began.wait()
+    may_end.set()
+    assert await run.wait(timeout=10) == "completed"
+
+    assert turns.between("after the worker", "before settle") == [1]
