@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ class Tasks:
     def __init__(self) -> None:
         self._owned: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._context = copy_context()
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Run a coroutine as a task of this owner. Its failure is logged, for nobody may be awaiting it."""
@@ -27,7 +29,8 @@ class Tasks:
             self._loop = asyncio.get_running_loop()
         task = self._loop.create_task(coroutine, name=name)
         self._owned.add(task)
-        task.add_done_callback(self._ended)
+        # Without a context of its own, each callback makes a copy of the caller's.
+        task.add_done_callback(self._ended, context=self._context)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

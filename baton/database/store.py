@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -32,6 +32,8 @@ from baton.database.rows import (
 if TYPE_CHECKING:
     from baton.database.connections import Calls
 
+T = TypeVar("T")
+
 STEPS_PER_CALL = 20_000
 """So many steps go into one call of insert_workflow: a million are streamed in bounded memory."""
 
@@ -47,8 +49,8 @@ class Store:
         self._insert_workflows = _call(prefix, "insert_workflows", 28)
         self._expand = _call(prefix, "expand", 29)
         self._expand_map = _call(prefix, "expand_map", 8)
-        self._advance = _call(prefix, "advance", 10)
-        self._settle = _call(prefix, "settle", 6)
+        self._advance = _ADVANCE.format(prefix)
+        self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
         self._claim = _call(prefix, "claim", 4)
         self._beat = _call(prefix, "beat", 5)
@@ -202,6 +204,11 @@ class Store:
         return bool(row["resumed"])
 
 
+# asyncpg asks of each element of an array whether it is an array: for numbers and words that is most of what it does.
+# So these go as text, and what no outcome has, a trace or a delay, goes as null, which is unnested beside the others.
+_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5::text::bigint[], $6, $7::text::text[], $8, $9, $10)"
+_SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
+
 _SETTLE_ONE = """
 select (
            {}.settle(
@@ -221,16 +228,20 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _outcomes(settling: Sequence[Settling]) -> tuple[list[Any], ...]:
+def _outcomes(settling: Sequence[Settling]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
-        [settled.step_id for settled in settling],
+        _array([str(settled.step_id) for settled in settling]),
         [settled.token for settled in settling],
-        [outcome.kind for outcome in outcomes],
+        _array([outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
-        [outcome.trace for outcome in outcomes],
-        [outcome.delay for outcome in outcomes],
+        _unless_empty([outcome.trace for outcome in outcomes]),
+        _unless_empty([outcome.delay for outcome in outcomes]),
     )
+
+
+def _unless_empty(column: list[T | None]) -> list[T | None] | None:
+    return column if column.count(None) < len(column) else None
 
 
 def _columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
@@ -262,4 +273,9 @@ def _json(value: object) -> str | None:
 
 
 def _ordinals(numbers: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+    return _array(map(str, numbers))
+
+
+def _array(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL writes it; of numbers and words, which need no quotes."""
+    return "{" + ",".join(texts) + "}"
