@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from baton.core.portable import grouping
 from baton.core.spec import StepSpec, Terms
 
 COLUMNS = 20
-"""How many arrays `columns` returns."""
+"""How many `columns` returns."""
 
 
-def columns(steps: Sequence[StepSpec]) -> tuple[list[Any], ...]:
+def texts(column: Iterable[str]) -> str:
+    """Return a column of names or JSON as one text, divided by a character that no name may have and JSON escapes.
+
+    The statement makes an array of it (see `call`).
+
+    asyncpg asks of each element of an array whether it is an array: that is most of what it does for a short text.
+    """
+    return "\x1f".join(column)
+
+
+def call(function: str, parameters: int, *, texts: Collection[int] = ()) -> str:
+    """Return the statement that calls a function; the parameters of these numbers, from 1, are what `texts` returns."""
+    given = [f"string_to_array(${n}::text, chr(31))" if n in texts else f"${n}" for n in range(1, parameters + 1)]
+    return f"select * from {function}({', '.join(given)})"
+
+
+def columns(steps: Sequence[StepSpec]) -> tuple[Any, ...]:
     """Return the parameters from `p_names` on of sql/functions/insert_workflow.sql and its like.
 
-    A column of nothing but nulls is empty: `unnest` fills it up, and so it costs nothing on its way.
+    The first two, names and arguments, are `texts`. A column of nothing but nulls is empty: `unnest` fills it up, and
+    so it costs nothing on its way.
     """
     numbers, distinct = _numbered(steps)
     return (
-        [step.name for step in steps],
-        [step.args for step in steps],
+        texts([step.name for step in steps]),
+        texts([step.args for step in steps]),
         sparse([step.references for step in steps]),
         sparse([_ordinals(step.dependencies) for step in steps]),
         sparse([_ordinals(step.dependents) for step in steps]),
@@ -47,12 +64,9 @@ def sparse(values: list[Any]) -> list[Any]:
     return [] if values.count(None) == len(values) else values
 
 
-def literal(texts: Iterable[str]) -> str:
-    """Return an array as PostgreSQL writes it; of numbers and words, which need no quotes.
-
-    asyncpg asks of each element of an array whether it is an array: for numbers and words that is most of what it does.
-    """
-    return "{" + ",".join(texts) + "}"
+def literal(words: Iterable[str]) -> str:
+    """Return an array of numbers or words as PostgreSQL writes it, without quotes; for the reason of `texts`."""
+    return "{" + ",".join(words) + "}"
 
 
 def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], Sequence[Terms]]:

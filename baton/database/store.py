@@ -11,7 +11,7 @@ import msgspec
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, columns, literal, sparse
+from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
 from baton.database.migrate import quoted
 from baton.database.rows import (
     Advanced,
@@ -43,23 +43,23 @@ class Store:
         self.calls = calls
         self.schema = schema
         prefix = quoted(schema)
-        self._insert_workflow = _call(prefix, "insert_workflow", 10 + COLUMNS)
-        self._insert_workflows = _call(prefix, "insert_workflows", 9 + COLUMNS)
-        self._expand = _call(prefix, "expand", 9 + COLUMNS + 1)
-        self._expand_map = _call(prefix, "expand_map", 8)
+        self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
+        self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
+        self._expand = call(f"{prefix}.expand", 9 + COLUMNS + 1, texts=(10, 11))
+        self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
-        self._claim = _call(prefix, "claim", 4)
-        self._beat = _call(prefix, "beat", 5)
-        self._tick = _call(prefix, "tick", 3)
-        self._register = _call(prefix, "register", 7)
-        self._leave = _call(prefix, "leave", 1)
-        self._cancel = _call(prefix, "cancel", 4)
-        self._retry = _call(prefix, "retry", 3)
-        self._watch = _call(prefix, "watch", 2)
-        self._pause = _call(prefix, "pause", 1)
-        self._resume = _call(prefix, "resume", 1)
+        self._claim = call(f"{prefix}.claim", 4)
+        self._beat = call(f"{prefix}.beat", 5)
+        self._tick = call(f"{prefix}.tick", 3)
+        self._register = call(f"{prefix}.register", 7)
+        self._leave = call(f"{prefix}.leave", 1)
+        self._cancel = call(f"{prefix}.cancel", 4)
+        self._retry = call(f"{prefix}.retry", 3)
+        self._watch = call(f"{prefix}.watch", 2)
+        self._pause = call(f"{prefix}.pause", 1)
+        self._resume = call(f"{prefix}.resume", 1)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow; if it has more than `STEPS_PER_CALL` steps, within a transaction of the caller's.
@@ -83,9 +83,9 @@ class Store:
         steps = [step for spec in specs for step in spec.steps]
         (row,) = await self.calls.fetch(
             self._insert_workflows,
-            [spec.id for spec in specs],
+            texts([spec.id for spec in specs]),
             sparse([spec.name for spec in specs]),
-            [spec.fingerprint for spec in specs],
+            texts([spec.fingerprint for spec in specs]),
             sparse([spec.debug or None for spec in specs]),
             sparse([spec.meta for spec in specs]),
             [len(spec.steps) for spec in specs],
@@ -116,7 +116,7 @@ class Store:
         """Make a part of the children of a map, `size` in all, with these arguments; as `expand`."""
         (row,) = await self.calls.fetch(
             self._expand_map,
-            *(claim.step_id, claim.token, size, most, part.base, part.first, part.end == size, list(args)),
+            *(claim.step_id, claim.token, size, most, part.base, part.first, part.end == size, texts(args)),
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"])
 
@@ -215,11 +215,6 @@ select (
            )
        )[1] as accepted
 """
-
-
-def _call(prefix: str, function: str, parameters: int) -> str:
-    places = ", ".join(f"${n}" for n in range(1, parameters + 1))
-    return f"select * from {prefix}.{function}({places})"
 
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:

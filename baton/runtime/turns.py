@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 
 FEW = 4
 """So many of the pools that wait for their turn look at once, for each entry they were told of: the one that takes what
-comes may be full or slow. One alone was 2 ms later where five pools competed for two busy processors."""
+comes may be full or slow. Without them, on two busy processors, five pools picked up 0.6 ms later, and fifty, that one
+being full, 3 ms later."""
 SPACING_SECONDS = 0.005
 """After these, one looks in each such span."""
 LONGEST_SECONDS = 0.25

@@ -3,10 +3,16 @@
 create or replace function resume(p_queue text, out resumed boolean)
 language plpgsql security definer
 set search_path from current
+set enable_seqscan = off
 set lock_timeout = '1s'
 as $$
+declare
+    waiting integer;
 begin
     delete from pauses p where p.queue = p_queue;
     resumed := found;
-    perform announce(array[p_queue], array[1]);
+    -- A thousand bring every pool at once.
+    select count(*) into waiting
+      from (select from queue q where q.state = 'available' and q.queue = p_queue limit 1000) as w;
+    perform announce(array[p_queue], array[greatest(1, waiting)]);
 end $$;

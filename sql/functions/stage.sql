@@ -15,6 +15,7 @@ declare
            for no key update skip locked
     );
     queues text[];
+    counts integer[];
 begin
     with staged as (
         update queue q
@@ -22,7 +23,9 @@ begin
          where q.step_id = any(due)
      returning q.queue
     )
-    select array_agg(distinct s.queue) into queues from staged s;
-    perform announce(queues, array_fill(1, array[coalesce(cardinality(queues), 0)]));
+    select array_agg(s.queue), array_agg(s.n)
+      into queues, counts
+      from (select e.queue, count(*)::integer as n from staged e group by e.queue) as s;
+    perform announce(queues, counts);
     return cardinality(due);
 end $$;
