@@ -117,22 +117,37 @@ def test_half_of_many_slots_are_claimed_at_a_time():
     assert reserved(producer, everywhere=True).limits == {"many": 150, "few": 60}
 
 
-def test_while_half_the_slots_are_claimed_the_other_half_is_wanted_too():
+def ended(producer, queue, count):
+    for _ in range(count):
+        producer.ended(queue)
+
+
+def test_one_claim_is_enough_to_see_whether_there_is_anything():
     producer = Producer({"many": 400})
 
-    assert reserved(producer).limits == {"many": 200}
-    assert producer.wanted == 200
     assert reserved(producer).limits == {"many": 200}
     assert producer.wanted == 0
 
 
+def test_when_there_is_plenty_the_other_half_of_the_slots_is_wanted_while_one_is_claimed():
+    producer = Producer({"many": 400})
+    answered(producer, reserved(producer), many=200)
+
+    assert reserved(producer).limits == {"many": 200}
+    ended(producer, "many", 200)
+    assert producer.wanted == 200
+
+
 def test_a_claim_that_brings_too_little_ends_the_search_for_more_although_another_is_under_way():
     producer = Producer({"many": 400})
-    first, second = reserved(producer), reserved(producer)
+    answered(producer, reserved(producer), many=200)
+    first = reserved(producer)
+    ended(producer, "many", 200)
+    second = reserved(producer)
 
-    answered(producer, first, many=200)
+    answered(producer, first, many=10)
+    assert producer.wanted == 0
     answered(producer, second, many=10)
-
     assert producer.wanted == 0
 
 
@@ -142,9 +157,12 @@ def test_word_that_came_between_two_claims_ends_with_the_second():
     producer.look_at("many")
     second = reserved(producer)
 
+    producer.look_at("many")
     answered(producer, first)
     assert producer.wanted == 200
+    third = reserved(producer)
     answered(producer, second)
+    answered(producer, third)
     assert producer.wanted == 0
 
 
