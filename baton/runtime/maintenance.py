@@ -19,7 +19,6 @@ LIMIT = 1000
 """How many entries or steps one part of a round touches."""
 SHORTEST_PAUSE = 0.005
 PAUSE_WHILE_HELD = 0.05
-PAUSE_WHILE_PRUNING = 0.05
 
 
 class Maintenance:
@@ -76,8 +75,9 @@ class Maintenance:
 
     async def run_once(self) -> Ticked:
         """Do one round, and note when the next is due."""
-        sweeps = self._clock() >= self._next_sweep
-        self._next_tick = self._clock() + self._tick_seconds * random.uniform(0.8, 1.0)
+        began = self._clock()
+        sweeps = began >= self._next_sweep
+        self._next_tick = began + self._tick_seconds * random.uniform(0.8, 1.0)
         ticked = await self._store.tick(sweep=sweeps, keep=self._keep, limit=LIMIT)
         if sweeps:
             self._next_sweep = self._clock() + self._sweep_seconds * random.uniform(0.8, 1.0)
@@ -89,7 +89,8 @@ class Maintenance:
             self._on_staged()
         if ticked.pruned:
             self._next_sweep = self._clock()
-            self.due_in(PAUSE_WHILE_PRUNING)
+            # As long as it took: so pruning has half of a connection's time at most, on whatever server.
+            self.due_in(max(SHORTEST_PAUSE, self._clock() - began))
         if ticked.next_in is not None:
             # Due and not staged: somebody else holds the entry, and asking again at once would not help.
             self.due_in(max(SHORTEST_PAUSE if ticked.staged else PAUSE_WHILE_HELD, ticked.next_in))
