@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from types import GenericAlias
 from typing import Any
 
+from msgspec import Struct
+
 from baton.core.fingerprint import WrittenStep, fingerprint
-from baton.core.fitting import misfit, written
+from baton.core.fitting import can_fit, written
 from baton.core.graph import Family, dependents_of, resolve
 from baton.core.limits import MOST_NESTED, MOST_STEPS
 from baton.core.references import Placed
@@ -47,8 +49,8 @@ class Draft:
     returns: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+# A struct and no dataclass: made in a fifth of the time.
+class Added(Struct, frozen=True):
     """A step as it was added."""
 
     name: str
@@ -85,9 +87,10 @@ class Layout:
         plain = {name: position for position, name in enumerate(self.names)}
         self._scopes: list[MutableMapping[str, int]] = [plain] * len(self._steps)
         found = list(self._lay_out())
+        self._awaited = [step.awaited() for step in self._steps]
         self.graph = resolve(
             self.names,
-            [step.awaited() for step in self._steps],
+            self._awaited,
             self._scopes,
             list(self._families.values()),
             is_open=is_open,
@@ -209,9 +212,9 @@ class Layout:
             return
         name, is_item = self.names[position], parameter in job.arguments.each
         given, wanted = self._result_type(dependency), job.worker.parameter_type(parameter)
-        if is_item and misfit(given, list) is not None:
+        if is_item and not can_fit(given, list):
             yield EachOfNoList(name, placed.step, written(given))
-        elif misfit(given, GenericAlias(list, (wanted,)) if is_item else wanted) is not None:
+        elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
             shown = given.__args__[0] if is_item else given
             yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
 
@@ -246,7 +249,7 @@ class Layout:
 
     def _written(self, position: int) -> WrittenStep:
         step, name = self._steps[position], self.names[position]
-        awaited = tuple(sorted(step.awaited()))
+        awaited = tuple(sorted(self._awaited[position]))
         if isinstance(step.what, Job):
             return written_step(name, step.what, self._flags_of(position), awaited)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
@@ -297,7 +300,7 @@ class Layout:
             # What a map takes apart goes to no child as a whole, unless it is asked for.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
-            wanted = set(step.awaited())
+            wanted = set(self._awaited[position])
         else:
             wanted = {reference.step for reference in placed}
         return Edges(
@@ -324,7 +327,7 @@ class Layout:
         return tuple(names)
 
     def _outward(self, position: int, wanted: set[str], to_children: set[str]) -> OutwardSpec | None:
-        outside = self._outside(position)
+        outside = self._outside(position) if self.graph.outward else ()
         if not outside:
             return None
         # What it waits for in the place of its groups it does not read: there the same name may stand for another step.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from baton.core import codec
 from baton.core.expansion import Expandable, Expansion
 from baton.core.names import checked_name, checked_text, drawn_id, normalised
@@ -90,9 +92,8 @@ class Baton(Expandable):
         if key in self._draft.steps:
             raise DuplicateStep(key)
         added = _what(key, what)
-        given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
-        given["ignore_skipped"] = ignore_skipped
-        self._draft.steps[key] = Added(key, added, _names(key, deps), self._flags_with(given))
+        flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
+        self._draft.steps[key] = Added(key, added, _names(key, deps), flags)
         return self
 
     def step_names(self) -> list[str]:
@@ -154,17 +155,12 @@ class Baton(Expandable):
     def _layout(self) -> Layout:
         return Layout(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
 
-    def _flags_with(self, given: dict[str, bool | None]) -> Flags:
-        own = {name: value for name, value in given.items() if value is not None}
-        if not own:
+    def _flags_with(self, *given: bool | None) -> Flags:
+        """Return the workflow's flags, with those that were given in their places."""
+        if given == (None, None, None):
             return self._flags
-        default = self._flags
-        kept = {
-            "ignore_cancelled": default.ignore_cancelled,
-            "ignore_discarded": default.ignore_discarded,
-            "ignore_skipped": default.ignore_skipped,
-        }
-        return Flags(**(kept | _checked_flags(own)))
+        own = {name: value for name, value in zip(Flags.__struct_fields__, given, strict=True) if value is not None}
+        return replace(self._flags, **_checked_flags(own))
 
 
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | Joinable | None = None) -> list[Run]:

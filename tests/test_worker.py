@@ -152,6 +152,15 @@ def test_every_argument_that_is_not_json_is_a_fault_of_the_workflow() -> None:
     assert [getattr(fault, "path", None) for fault in caught.value.faults] == ["$.value", "$.other[0]"]
 
 
+@pytest.mark.parametrize(
+    ("besides", "path"),
+    [(math.nan, "$.value[2]"), ([None, math.nan], "$.value[2][1]"), ({"x": math.inf}, "$.value[2].x")],
+)
+def test_a_number_that_is_none_is_found_beside_references_that_are_written_as_null(besides: object, path: str) -> None:
+    job = loose.new([result_of("a"), None, besides, result_of("b")])
+    assert [fault.path for fault in job.arguments.faults] == [path]
+
+
 def test_annotations_for_the_type_checker_alone_count_as_none() -> None:
     assert partly_known.takes_context
     assert call(partly_known.new(price="1.5", count=2)) == "1.5"

@@ -68,6 +68,7 @@ class Binding:
         self._required = frozenset(p.name for p in own) - self._optional
         self._names = tuple(p.name for p in own if p.kind in _BY_NAME)
         self._by_name = frozenset(self._names)
+        self._checkers: dict[frozenset[str], codec.Decoder] = {}
         self._is_simple = all(parameter.kind in _BY_NAME for parameter in self._all)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +106,8 @@ class Binding:
                 text = codec.encode(taken.arguments, refuse_reference)
             except ReferenceInside:
                 taken = take_out_nested(arguments)
-                text = codec.encode(taken.arguments, refuse_reference)
+                inside = sum([len(reference.path) > 1 for reference in taken.placed])
+                text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
             self._check(taken.arguments, text, taken.placed, each)
         except ReferenceInside as error:
             raise TypeError(f"{self._worker}: {error}") from None
@@ -142,15 +144,14 @@ class Binding:
             _place(parameter, arguments, positional, named)
         return self._function(*positional, **named)
 
-    @property
+    @cached_property
     def result_type(self) -> Any:
         """The return annotation without control types; `Any` for none."""
         return without_controls(self._annotations.get("return", Any))
 
     def parameter_type(self, name: str) -> Any:
         """The annotation of a parameter by name; `Any` for none."""
-        parameter = self._signature.parameters.get(name)
-        return Any if parameter is None else self._type_of(parameter)
+        return self._types.get(name, Any)
 
     def has_default(self, parameter: str) -> bool:
         """Tell whether the function can be called without this argument."""
@@ -175,22 +176,28 @@ class Binding:
 
     def check_annotations(self) -> None:
         """Raise `TypeError` if values of an annotated type cannot be told apart in JSON, as with `str | datetime`."""
-        _ = self._whole, self._partial, self._result
+        _ = self._whole, self._checking(frozenset()), self._result
+
+    @cached_property
+    def _types(self) -> Mapping[str, Any]:
+        return {parameter.name: self._type_of(parameter) for parameter in self._signature.parameters.values()}
 
     @cached_property
     def _whole(self) -> codec.Decoder:
-        return self._arguments_decoder(self._optional)
+        return self._arguments_decoder(self._types, self._optional)
 
-    @cached_property
-    def _partial(self) -> codec.Decoder:
-        return self._arguments_decoder(self._optional | self._required)
+    def _checking(self, referenced: frozenset[str]) -> codec.Decoder:
+        """Return what reads arguments as they are before the results of others are in their places."""
+        if (decoder := self._checkers.get(referenced)) is None:
+            types = {name: Any if name in referenced else kind for name, kind in self._types.items()}
+            decoder = self._checkers[referenced] = self._arguments_decoder(types, self._optional | self._required)
+        return decoder
 
     @cached_property
     def _result(self) -> codec.Decoder:
         return self._decoder("the result", self.result_type)
 
-    def _arguments_decoder(self, optional: frozenset[str]) -> codec.Decoder:
-        types = {parameter.name: self._type_of(parameter) for parameter in self._signature.parameters.values()}
+    def _arguments_decoder(self, types: Mapping[str, Any], optional: frozenset[str]) -> codec.Decoder:
         for name, kind in types.items():
             self._decoder(f"parameter {name!r}", kind)
         fields = [(n, t, msgspec.UNSET) if n in optional else (n, t) for n, t in types.items()]
@@ -230,19 +237,15 @@ class Binding:
         return opened
 
     def _check(self, arguments: dict[str, Any], text: str, placed: tuple[Placed, ...], each: tuple[str, ...]) -> None:
-        referenced: set[str | int] = set()
+        referenced: set[str] = set()
         if placed or each:
-            referenced.update([reference.path[0] for reference in placed])
+            referenced.update([str(reference.path[0]) for reference in placed])
             for name in each:
                 if name not in referenced:
                     self._check_items(name, arguments[name])
             referenced.update(each)
         try:
-            if referenced:
-                plain = codec.decode(text)
-                decoded = self._partial.convert({n: v for n, v in plain.items() if n not in referenced})
-            else:
-                decoded = self._partial.decode(text)
+            decoded = self._checking(frozenset(referenced)).decode(text)
         except msgspec.ValidationError as error:
             raise TypeError(f"{self._worker}: {error}") from None
         if text.count("{") > 1 and codec.changes_keys(arguments):
@@ -251,7 +254,7 @@ class Binding:
                     codec.check_keys(f"$.{name}", value, getattr(decoded, name))
 
     def _check_items(self, name: str, items: list[Any]) -> None:
-        kind = self._type_of(self._signature.parameters[name])
+        kind = self._types[name]
         try:
             codec.Decoder(GenericAlias(list, (kind,))).decode(codec.encode(items))
         except msgspec.ValidationError as error:

@@ -81,8 +81,8 @@ _CONTAINERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def encode(value: Any, hook: Hook = plain_form) -> str:
-    """Return the JSON text of `value`; it has a form in UTF-8.
+def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str:
+    """Return the JSON text of `value`; it has a form in UTF-8. So many None are known to lie below its first level.
 
     Raises `NotJSON` with the path of the value that has none: NaN, Infinity, an object, a key that is neither
     text nor number, an integer of more than 4,300 digits, nesting deeper than `MAX_NESTING`.
@@ -93,8 +93,8 @@ def encode(value: Any, hook: Hook = plain_form) -> str:
         text = msgspec.json.encode(value, enc_hook=hook).decode()
     except _UNENCODABLE:
         return _encode_carefully(value, hook)
-    # Every null that is not a None on the first level may have been a NaN.
-    if "null" in text and text.count("null") != _nones(value):
+    # Every null that is not a None known of may have been a NaN.
+    if "null" in text and text.count("null") != _nones(value) + nones_inside:
         text = _encode_carefully(value, hook)
     _check_nesting(text)
     return text

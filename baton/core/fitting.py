@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, is_typeddict
 from uuid import UUID
 
 import msgspec
@@ -28,25 +29,26 @@ _LISTS = (list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Collectio
 _OBJECTS = (dict, abc.Mapping, abc.MutableMapping)
 
 
-class Parts(NamedTuple):
-    """A type and one that its values cannot be."""
+def can_fit(given: Any, wanted: Any) -> bool:
+    """Tell whether a value of the first type may be one of the second."""
+    try:
+        return _can_fit(given, wanted)
+    except TypeError:  # what an Annotated carries need not be hashable
+        return _can_fit.__wrapped__(given, wanted)
 
-    given: Any
-    wanted: Any
 
-
-def misfit(given: Any, wanted: Any) -> Parts | None:
-    """Return the parts of two types that cannot fit, or None if a value of the first may be one of the second."""
+# A graph asks for each of its edges, and nearly all are between types that were asked for before.
+@lru_cache(maxsize=1024)
+def _can_fit(given: Any, wanted: Any) -> bool:
     shapes, room = _shapes(given), _shapes(wanted)
     if shapes is None or room is None:
-        return None
+        return True
     common = [shape for shape in shapes if _has_room(shape, room)]
     if not common:
-        return Parts(given, wanted)
+        return False
     if common in (["list"], ["object"]) and shapes[common[0]] and room.get(common[0]):
-        inner = [misfit(one, other) for one, other in zip(shapes[common[0]], room[common[0]], strict=False)]
-        return next((parts for parts in inner if parts is not None), None) and Parts(given, wanted)
-    return None
+        return all(can_fit(one, other) for one, other in zip(shapes[common[0]], room[common[0]], strict=False))
+    return True
 
 
 def written(kind: Any) -> str:

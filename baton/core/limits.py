@@ -55,7 +55,7 @@ class Limits:
 
 def _is_larger(text: str, most: int) -> bool:
     # A character has 1 to 4 bytes: few texts are near enough to the limit to be encoded for counting.
-    return len(text) > most or (len(text) * 4 > most and _size(text) > most)
+    return len(text) * 4 > most and (len(text) > most or _size(text) > most)
 
 
 def _size(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from baton.core.portable import grouping
-from baton.core.spec import StepSpec, Terms
+from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 COLUMNS = 20
 """How many `columns` returns."""
@@ -56,6 +56,22 @@ def columns(steps: Sequence[StepSpec]) -> tuple[Any, ...]:
         [terms.ignore_discarded for terms in distinct],
         [terms.ignore_skipped for terms in distinct],
         [terms.takes_context for terms in distinct],
+    )
+
+
+def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
+    """Return the parameters of sql/functions/insert_workflows.sql for workflows with distinct ids."""
+    return (
+        texts([spec.id for spec in specs]),
+        sparse([spec.name for spec in specs]),
+        texts([spec.fingerprint for spec in specs]),
+        sparse([spec.debug or None for spec in specs]),
+        sparse([spec.meta for spec in specs]),
+        [len(spec.steps) for spec in specs],
+        sparse([spec.returns for spec in specs]),
+        [number for number, spec in enumerate(specs, 1) for _ in spec.steps],
+        [ordinal for spec in specs for ordinal in range(len(spec.steps))],
+        *columns([step for spec in specs for step in spec.steps]),
     )
 
 

@@ -19,6 +19,7 @@ from baton.core.limits import Limits
 from baton.core.portable import portable
 from baton.core.spec import WorkflowSpec
 from baton.database import store
+from baton.database.columns import workflow_columns
 from baton.database.migrate import quoted
 from baton.database.rows import Inserted
 from baton.errors import NoTransaction, WorkflowExists
@@ -160,7 +161,7 @@ async def _inserts(
     room = STEPS_PER_PART
     for number, spec in enumerate(specs, 1):
         if part and len(spec.steps) > room:
-            yield partial(_insert, engine, part)
+            yield _insertion(engine, part)
             part, room = [], STEPS_PER_PART
         part.append(spec)
         room -= len(spec.steps)
@@ -168,15 +169,23 @@ async def _inserts(
             # Lets the call before go out, and the application live.
             await asyncio.sleep(0)
     if part:
-        yield partial(_insert, engine, part)
+        yield _insertion(engine, part)
 
 
-async def _insert(engine: store.Store, part: Sequence[WorkflowSpec]) -> None:
+def _insertion(engine: store.Store, part: Sequence[WorkflowSpec]) -> Callable[[], Coroutine[Any, Any, None]]:
     if len(part[0].steps) > store.STEPS_PER_CALL:
-        inserted = await engine.insert_workflow(part[0])
-        _demand_same(part, {} if inserted.is_new else {part[0].id: inserted.fingerprint})
-    else:
-        _demand_same(part, await engine.insert_workflows(part))
+        return partial(_insert_large, engine, part[0])
+    # The columns are made now, while the part before is being written.
+    return partial(_insert_small, engine, part, workflow_columns(part))
+
+
+async def _insert_large(engine: store.Store, spec: WorkflowSpec) -> None:
+    inserted = await engine.insert_workflow(spec)
+    _demand_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+
+
+async def _insert_small(engine: store.Store, part: Sequence[WorkflowSpec], columns: tuple[Any, ...]) -> None:
+    _demand_same(part, await engine.insert_workflows(columns))
 
 
 def _demand_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> None:

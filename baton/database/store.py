@@ -78,22 +78,9 @@ class Store:
             key = inserted.key
         return inserted
 
-    async def insert_workflows(self, specs: Sequence[WorkflowSpec]) -> dict[str, str]:
-        """Insert many workflows with distinct ids. Returns the fingerprints of those that exist already, by id."""
-        steps = [step for spec in specs for step in spec.steps]
-        (row,) = await self.calls.fetch(
-            self._insert_workflows,
-            texts([spec.id for spec in specs]),
-            sparse([spec.name for spec in specs]),
-            texts([spec.fingerprint for spec in specs]),
-            sparse([spec.debug or None for spec in specs]),
-            sparse([spec.meta for spec in specs]),
-            [len(spec.steps) for spec in specs],
-            sparse([spec.returns for spec in specs]),
-            [number for number, spec in enumerate(specs, 1) for _ in spec.steps],
-            [ordinal for spec in specs for ordinal in range(len(spec.steps))],
-            *columns(steps),
-        )
+    async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
+        """Insert what `workflow_columns` returned. Returns the fingerprints of those that exist already, by id."""
+        (row,) = await self.calls.fetch(self._insert_workflows, *columns)
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from baton import Baton, Snooze, each, result_of, worker
-from baton.core.fitting import misfit
+from baton.core.fitting import can_fit
 from baton.errors import InvalidWorkflow
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -67,7 +67,7 @@ class Point(msgspec.Struct, array_like=True):
     ],
 )
 def test_what_can_never_fit_is_told(given: Any, wanted: Any) -> None:
-    assert misfit(given, wanted) is not None
+    assert not can_fit(given, wanted)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_what_can_never_fit_is_told(given: Any, wanted: Any) -> None:
     ],
 )
 def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
-    assert misfit(given, wanted) is None
+    assert can_fit(given, wanted)
 
 
 @pytest.fixture
