@@ -13,7 +13,7 @@
 -- planner join by the index of a pool's claims, where all of a batch has the same token (20 ms instead of 1 for 400).
 --
 -- Locks: the workflows in order of their keys, in a statement of its own. That locks their executing entries as well: who takes
--- entries without it (claim and stage) takes none that executes. What deletes or updates them judges the token once more.
+-- entries without it (claim and stage) keeps none that executes (see take). What deletes or updates them judges the token once more.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     out accepted boolean[], out queues text[], out counts integer[]

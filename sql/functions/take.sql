@@ -6,7 +6,9 @@
 --
 -- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
 -- token never takes more than its limits. A pool that is dead or unknown is given nothing, and a paused queue gives nothing.
--- Locks: entries only, skipping those that others hold.
+-- Locks: entries only, skipping those that others hold. One that another claim took and committed a moment ago, after this
+-- statement's snapshot, is locked before it is seen to execute, and stays locked until this call ends: its settle may wait for this
+-- commit. This call waits for nobody then, so that is no deadlock.
 create or replace function take(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_released text[],
     out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[]
