@@ -59,6 +59,9 @@ class Dialing:
             # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock
             # would end whole rounds of upkeep because one workflow is locked.
             "statement_timeout": "0",
+            # A read of one workflow looks costly to the planner once the tables are large, and to compile it takes a
+            # thousand times as long as to run it. The engine's functions say so for themselves.
+            "jit": "off",
         }
         return {"timeout": CONNECT_SECONDS, "server_settings": settings}
 

@@ -29,8 +29,9 @@ class Lending:
 
     def __init__(self, dialing: Dialing, size: int) -> None:
         options = dialing.options("worker")
-        # The statements are the application's: a limit that its role has on them holds.
-        options.get("server_settings", {}).pop("statement_timeout", None)
+        # The statements are the application's: a limit that its role has on them holds, and so does its `jit`.
+        for setting in ("statement_timeout", "jit"):
+            options.get("server_settings", {}).pop(setting, None)
         self._pool = asyncpg.create_pool(dialing.dsn, min_size=0, max_size=size, **options)
 
     async def open(self) -> None:

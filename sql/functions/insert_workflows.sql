@@ -19,6 +19,7 @@ language plpgsql security definer
 set search_path from current
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     sequence regclass := pg_get_serial_sequence('workflows', 'key');
