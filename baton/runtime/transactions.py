@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("baton.pool")
 
+HAS_TRANSACTION_TIMEOUT = 17
+"""The first version of PostgreSQL that has it."""
 COMMITTING = frozenset({"completed", "cancelled", "skipped", "snoozed", "expanded"})
 """The outcomes that commit with what the worker wrote. A failed attempt leaves nothing, nor does a `RetryAfter`."""
 
@@ -103,8 +105,8 @@ class Transactions:
             try:
                 begun = await self._lending.begin()
                 if (timeout := attempt.claimed.timeout) is not None:
-                    # For a process that is frozen: it would hold the rows it has locked, and others wait for them.
-                    await begun.connection.execute(_idle_limit(timeout + self._lease_seconds))
+                    seconds = timeout + self._lease_seconds
+                    await begun.connection.execute(_limits(begun, idle_seconds=seconds, whole_seconds=seconds))
             except Exception as error:
                 if classify(error) is not Failure.PASSING:
                     raise
@@ -145,9 +147,10 @@ class Transactions:
         """Tell whether the outcome is accepted. A settle that met a lock took no effect, and is made anew."""
         while True:
             await pause("before its settle")
-            await begun.connection.execute(
-                "savepoint baton_settle; set local statement_timeout = 0; " + _idle_limit(self._lease_seconds)
+            limits = _limits(
+                begun, idle_seconds=self._lease_seconds, whole_seconds=self._lease_seconds + 2 * CALL_SECONDS
             )
+            await begun.connection.execute(f"savepoint baton_settle; set local statement_timeout = 0; {limits}")
             try:
                 async with asyncio.timeout(CALL_SECONDS):
                     return await self._sent(begun, attempt, outcome)
@@ -187,8 +190,23 @@ class Transactions:
         return self._runner.finished(outcome, attempt, worker)
 
 
-def _idle_limit(seconds: float) -> str:
-    return f"set local idle_in_transaction_session_timeout = {max(1, min(2**31 - 1, round(seconds * 1000)))}"
+def _limits(begun: Begun, *, idle_seconds: float, whole_seconds: float) -> str:
+    """Return the statements that limit how long the transaction may lie idle, and how long it may last from now on.
+
+    For a process that is frozen: it would hold the rows it has locked, and others wait for them. It need not be idle
+    to the server then: asyncpg prepares a statement in one message and executes it in another, and in between it is
+    active. Only PostgreSQL 17 and newer have a limit for that.
+    """
+    limits = [f"set local idle_in_transaction_session_timeout = {_milliseconds(idle_seconds)}"]
+    if begun.connection.get_server_version().major >= HAS_TRANSACTION_TIMEOUT:
+        # One that is counting already would go on from where it began.
+        limits += ["set local transaction_timeout = 0"]
+        limits += [f"set local transaction_timeout = {_milliseconds(whole_seconds)}"]
+    return "; ".join(limits)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, min(2**31 - 1, round(seconds * 1000)))
 
 
 def _spoiled(begun: Begun) -> Exception | None:

@@ -17,9 +17,16 @@ import asyncpg
 import pytest
 
 from baton import Baton, Engine, Run, WorkerPool
+from baton.runtime.transactions import HAS_TRANSACTION_TIMEOUT
 from tests.database.raw import demand_sound
 from tests.faults.processes import WorkerProcess, bury, hurry, worker_process
-from tests.programs.transfer_workers import TABLES, in_its_own_transaction, statement_by_statement, with_the_step
+from tests.programs.transfer_workers import (
+    TABLES,
+    in_its_own_transaction,
+    statement_by_statement,
+    with_a_prepared_statement,
+    with_the_step,
+)
 from tests.waiting import eventually
 
 log = logging.getLogger("tests.transfers")
@@ -166,7 +173,17 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
 async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor_overwrites_them(
     engine, bank, effects, point
 ):
-    run = await bank.insert(with_the_step, timeout=1)
+    await demand_frozen_is_overtaken(engine, bank, effects, point, await bank.insert(with_the_step, timeout=1))
+
+
+async def test_a_process_frozen_where_the_server_takes_it_for_active_holds_up_nobody_either(engine, bank, effects):
+    if bank.connection.get_server_version().major < HAS_TRANSACTION_TIMEOUT:
+        pytest.skip("PostgreSQL 16 and older have no limit for it, as docs/workers.md says")
+    run = await bank.insert(with_a_prepared_statement, timeout=1)
+    await demand_frozen_is_overtaken(engine, bank, effects, "a statement is prepared", run)
+
+
+async def demand_frozen_is_overtaken(engine, bank, effects, point, run):
     with worker_process(engine.dialing.dsn, effects, stop_at=point, queues={"default": 4}) as frozen:
         await eventually(lambda: "stopped" in state_of(frozen.pid), deadline=30)
         async with WorkerPool(engine, lease=1, poll=0.3):

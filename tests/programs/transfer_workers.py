@@ -21,6 +21,15 @@ async def with_the_step(ctx: Context, source: int, target: int, amount: int) -> 
     return await move(ctx.connection, ctx.step, source, target, amount)
 
 
+@worker(name="transfer with a prepared statement", transactional=True)
+async def with_a_prepared_statement(ctx: Context, source: int, target: int, amount: int) -> int:
+    """To the server the session is active, and not idle, from the preparation to the next statement."""
+    await ctx.connection.execute("select from public.accounts order by id for update")
+    await ctx.connection.prepare("select 1")
+    await pause("a statement is prepared")
+    return await move(ctx.connection, ctx.step, source, target, amount)
+
+
 @worker(name="transfer statement by statement")
 async def statement_by_statement(ctx: Context, source: int, target: int, amount: int) -> int:
     """What is written before a crash stays, and the next attempt begins anew."""
