@@ -28,6 +28,8 @@ CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 CALL_SECONDS = 60.0
 """A call that is not answered by then never will be: its peer is frozen, or the network swallows everything."""
+IDLE_SECONDS = 60.0
+"""A transaction of several calls in which the next one does not come by then has lost its process."""
 APPLICATION_CALL_SECONDS = 600.0
 """The same for what applications ask: to cancel a workflow of a million steps takes its time."""
 
@@ -88,10 +90,12 @@ class Line:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Make the calls inside one transaction, which an error rolls back."""
+        """Make the calls inside one transaction. An error rolls it back, and so does the server if nothing comes."""
         connection = await self._open()
         try:
             async with connection.transaction():
+                # A process that is frozen would keep the lock of a workflow, and with it all of its steps.
+                await connection.execute(f"set local idle_in_transaction_session_timeout = '{IDLE_SECONDS:.0f}s'")
                 yield
         except BaseException as error:
             self._drop_if_lost(error)

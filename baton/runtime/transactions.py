@@ -106,7 +106,7 @@ class Transactions:
                 begun = await self._lending.begin()
                 if (timeout := attempt.claimed.timeout) is not None:
                     seconds = timeout + self._lease_seconds
-                    await begun.connection.execute(_limits(begun, idle_seconds=seconds, whole_seconds=seconds))
+                    await begun.connection.execute(_limits(begun, idle_seconds=seconds, more_seconds=1.0))
             except Exception as error:
                 if classify(error) is not Failure.PASSING:
                     raise
@@ -147,9 +147,8 @@ class Transactions:
         """Tell whether the outcome is accepted. A settle that met a lock took no effect, and is made anew."""
         while True:
             await pause("before its settle")
-            limits = _limits(
-                begun, idle_seconds=self._lease_seconds, whole_seconds=self._lease_seconds + 2 * CALL_SECONDS
-            )
+            # More for the settle, and for the commit.
+            limits = _limits(begun, idle_seconds=self._lease_seconds, more_seconds=2 * CALL_SECONDS)
             await begun.connection.execute(f"savepoint baton_settle; set local statement_timeout = 0; {limits}")
             try:
                 async with asyncio.timeout(CALL_SECONDS):
@@ -190,18 +189,18 @@ class Transactions:
         return self._runner.finished(outcome, attempt, worker)
 
 
-def _limits(begun: Begun, *, idle_seconds: float, whole_seconds: float) -> str:
-    """Return the statements that limit how long the transaction may lie idle, and how long it may last from now on.
+def _limits(begun: Begun, *, idle_seconds: float, more_seconds: float) -> str:
+    """Return the statements that limit how long the transaction may lie idle, and how much more it may last in all.
 
     For a process that is frozen: it would hold the rows it has locked, and others wait for them. It need not be idle
     to the server then: asyncpg prepares a statement in one message and executes it in another, and in between it is
-    active. Only PostgreSQL 17 and newer have a limit for that.
+    active. Only PostgreSQL 17 and newer have a limit for that; it must be the longer one, or the first does not count.
     """
     limits = [f"set local idle_in_transaction_session_timeout = {_milliseconds(idle_seconds)}"]
     if begun.connection.get_server_version().major >= HAS_TRANSACTION_TIMEOUT:
         # One that is counting already would go on from where it began.
         limits += ["set local transaction_timeout = 0"]
-        limits += [f"set local transaction_timeout = {_milliseconds(whole_seconds)}"]
+        limits += [f"set local transaction_timeout = {_milliseconds(idle_seconds + more_seconds)}"]
     return "; ".join(limits)
 
 

@@ -48,6 +48,11 @@ class WorkerProcess:
         """Wait until its log has this text."""
         await eventually(lambda: text in self.log.read_text(), deadline=deadline)
 
+    async def is_stopped(self) -> None:
+        """Wait until a signal has stopped it."""
+        status = Path(f"/proc/{self.pid}/status")
+        await eventually(lambda: "stopped" in status.read_text(), deadline=30)
+
     async def registered(self, connection: asyncpg.Connection, but: int = -1) -> int:
         """Wait until it has a living pool, another than `but`; return the pool's number."""
         query = "select id from baton.pools where pid = $1 and dead_at is null and id <> $2"

@@ -92,6 +92,16 @@ async def test_killed_at_a_point_of_the_expansion(
     assert group.attempt == attempt
 
 
+async def test_frozen_between_parts_of_an_expansion_it_does_not_keep_the_workflow(engine, connection, effects, sort):
+    run = await insert(engine, sort)
+    settings = {"stop_at": "between parts of an expansion", "part_size": IN_PARTS, "idle_seconds": 1}
+    with worker_process(engine.dialing.dsn, effects, queues={"default": 1}, **settings) as frozen:
+        await frozen.is_stopped()
+        await finish_by_another(run, engine, connection, frozen.pid)
+
+    await demand_complete(run, sort, connection, effects)
+
+
 async def no_backend_of_a_pool(connection):
     """The server has noticed the death, and rolled back what was open."""
     return await connection.fetchval(

@@ -11,7 +11,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -184,8 +183,9 @@ async def test_a_process_frozen_where_the_server_takes_it_for_active_holds_up_no
 
 
 async def demand_frozen_is_overtaken(engine, bank, effects, point, run):
-    with worker_process(engine.dialing.dsn, effects, stop_at=point, queues={"default": 4}) as frozen:
-        await eventually(lambda: "stopped" in state_of(frozen.pid), deadline=30)
+    settings = {"stop_at": point, "queues": {"default": 4}, "call_seconds": 2}
+    with worker_process(engine.dialing.dsn, effects, **settings) as frozen:
+        await frozen.is_stopped()
         async with WorkerPool(engine, lease=1, poll=0.3):
             await eventually(bank.is_done, deadline=60)
         await bank.demand_each_once()
@@ -196,10 +196,6 @@ async def demand_frozen_is_overtaken(engine, bank, effects, point, run):
         assert await frozen.ended() == 0
     assert await run.wait() == "completed"
     await bank.demand_each_once()
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/status").read_text()
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ Run with a JSON object of settings: those of `WorkerPool`, and
     kill_on       the how manieth time it gets there; 1 if left out
     clock_off     seconds by which its clock is wrong
     part_size     how many children of a group go into one call
+    call_seconds  how long a call of a transactional attempt may take
+    idle_seconds  how long a transaction of several calls may lie idle
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import time
 from typing import Any
 
 from baton import Engine, WorkerPool
-from baton.runtime import expander, pauses
+from baton.database import connections
+from baton.runtime import expander, pauses, transactions
 from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
 
 
@@ -57,6 +60,8 @@ async def main(settings: dict[str, Any]) -> None:
         signal_at(point, signal.SIGKILL, settings.pop("kill_on", 1))
     if (point := settings.pop("stop_at", None)) is not None:
         signal_at(point, signal.SIGSTOP, 1)
+    transactions.CALL_SECONDS = settings.pop("call_seconds", transactions.CALL_SECONDS)
+    connections.IDLE_SECONDS = settings.pop("idle_seconds", connections.IDLE_SECONDS)
     expander.STEPS_PER_CALL = settings.pop("part_size", expander.STEPS_PER_CALL)
     async with Engine() as engine, WorkerPool(engine, **settings) as pool:
         await pool.serve()
