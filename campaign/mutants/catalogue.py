@@ -185,7 +185,7 @@ MUTANTS = (
     ),
     Mutant(
         "a transaction that has settled may wait for ever",
-        (Change(_TRANSACTIONS, "+ _idle_limit(self._lease_seconds)", '+ ""'),),
+        (Change(_TRANSACTIONS, "set local statement_timeout = 0; {limits}", "set local statement_timeout = 0"),),
         _TRANSACTIONAL,
     ),
     Mutant(
