@@ -168,21 +168,21 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
     await bank.demand_each_once()
 
 
-@pytest.mark.parametrize("point", ["after the first statement", "before its settle", "before its commit"])
+@pytest.mark.parametrize(
+    ("kind", "point"),
+    [
+        (with_the_step, "after the first statement"),
+        (with_the_step, "before its settle"),
+        (with_the_step, "before its commit"),
+        (with_a_prepared_statement, "a statement is prepared"),
+    ],
+)
 async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor_overwrites_them(
-    engine, bank, effects, point
+    engine, bank, effects, kind, point
 ):
-    await demand_frozen_is_overtaken(engine, bank, effects, point, await bank.insert(with_the_step, timeout=1))
-
-
-async def test_a_process_frozen_where_the_server_takes_it_for_active_holds_up_nobody_either(engine, bank, effects):
-    if bank.connection.get_server_version().major < HAS_TRANSACTION_TIMEOUT:
+    if kind is with_a_prepared_statement and bank.connection.get_server_version().major < HAS_TRANSACTION_TIMEOUT:
         pytest.skip("PostgreSQL 16 and older have no limit for it, as docs/workers.md says")
-    run = await bank.insert(with_a_prepared_statement, timeout=1)
-    await demand_frozen_is_overtaken(engine, bank, effects, "a statement is prepared", run)
-
-
-async def demand_frozen_is_overtaken(engine, bank, effects, point, run):
+    run = await bank.insert(kind, timeout=1)
     settings = {"stop_at": point, "queues": {"default": 4}, "call_seconds": 2}
     with worker_process(engine.dialing.dsn, effects, **settings) as frozen:
         await frozen.is_stopped()
