@@ -5,14 +5,20 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
     run = await Baton.new().add("a", fetch.new(url=url)).add("b", count.new(page=result_of("a"))).insert()
 """
 
-from baton.context import Context, StepOutcome
+from baton.client.engine import Engine
+from baton.client.insert import insert_many
+from baton.client.run import Run
+from baton.client.run_state import InsertedStep, Status, StepRecord
+from baton.core.context import Context, StepOutcome
+from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
-from baton.core.providing import Provided, provided
+from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Exponential
-from baton.database.reads import Queue
-from baton.engine import Engine
+from baton.core.worker import Worker, worker
+from baton.core.workflow import Baton
+from baton.database.queries import Queue
 from baton.errors import (
     ArgumentsDoNotFit,
     BatonError,
@@ -43,12 +49,8 @@ from baton.errors import (
     WorkflowNotFound,
     WrongEventLoop,
 )
-from baton.pool import WorkerPool
-from baton.records import InsertedStep, Status, StepRecord
-from baton.run import Run
 from baton.runtime.health import Drained, Health
-from baton.worker import Job, Worker, worker
-from baton.workflow import Baton, insert_many
+from baton.runtime.pool import WorkerPool
 
 __all__ = [
     "ArgumentsDoNotFit",

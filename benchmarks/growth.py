@@ -26,7 +26,7 @@ import asyncpg
 
 from baton import Baton, Engine, Run, WorkerPool, result_of, worker
 from baton.core.outcome import completed
-from baton.database.rows import Claimed, Claiming, Settling
+from baton.database.messages import Claimed, ClaimRequest, Settlement
 from benchmarks.report import number, table, write_section
 from benchmarks.server import machine, started
 
@@ -244,7 +244,7 @@ async def _registered(engine: Engine) -> AsyncIterator[int]:
     try:
         yield pool
     finally:
-        await engine.store.leave(pool)
+        await engine.store.deregister(pool)
 
 
 async def _claims_and_settles(engine: Engine) -> tuple[list[float], list[float]]:
@@ -253,7 +253,7 @@ async def _claims_and_settles(engine: Engine) -> tuple[list[float], list[float]]
     async with _registered(engine) as pool:
         for _ in range(CALLS):
             began = time.monotonic()
-            claimed = await engine.store.claim(pool, Claiming(uuid4(), {"growth": BATCH}))
+            claimed = await engine.store.claim(pool, ClaimRequest(uuid4(), {"growth": BATCH}))
             between = time.monotonic()
             await engine.store.settle(_settling(claimed))
             settles.append((time.monotonic() - between) * 1000)
@@ -263,8 +263,8 @@ async def _claims_and_settles(engine: Engine) -> tuple[list[float], list[float]]
     return claims, settles
 
 
-def _settling(claimed: Sequence[Claimed]) -> list[Settling]:
-    return [Settling(one.step_id, one.token, completed("0")) for one in claimed]
+def _settling(claimed: Sequence[Claimed]) -> list[Settlement]:
+    return [Settlement(one.step_id, one.token, completed("0")) for one in claimed]
 
 
 async def _insert_jobs(count: int) -> Run:

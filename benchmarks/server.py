@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 
 SETTINGS = {
     # A temporary server would do without; default durability is what is measured.

@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 
 SECONDS_BETWEEN_SAMPLES = 30.0
 

@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from baton import Baton, Engine, each, result_of, worker
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 
 ROUNDS = 3
 PROCESSES = 2

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baton import Engine
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from campaign.audit import SLACK_SECONDS, Audit
 from campaign.crew import Crew
 from campaign.deaf import Deaf

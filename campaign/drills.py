@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 
 from baton.core.spec import MapSpec
-from baton.database.rows import Claiming, Part
+from baton.database.messages import ClaimRequest, Part
 from campaign.load import Report
 from campaign.stage import Stage, demand, demand_counts, demand_ended, demand_stored, hurry, overlapping, until
 from campaign.tally import Tally
@@ -42,7 +42,7 @@ async def zombie(stage: Stage) -> None:
 
     await living.connection.execute("update pools set expires_at = clock_timestamp() where id = $1", dead.id)
     await until(living, "select state from queue where step_id = $1", old.step_id, "retryable")
-    demand(not (await dead.beat(old.token)).is_alive, "a beat revived a pool whose step had been rescued")
+    demand(not (await dead.heartbeat(old.token)).is_alive, "a beat revived a pool whose step had been rescued")
     demand(not any(await dead.settle(stale)), "an outcome was accepted after its step had been rescued")
     await hurry(living, old.step_id)
     demand(await stage.claim(dead) == [], "a dead pool was given a step")
@@ -67,7 +67,7 @@ async def replay(stage: Stage) -> None:
     """A claim is sent three times, twice at once: it takes its limit once. So with what is settled."""
     pools = [await stage.pool() for _ in range(2)]
     workflow = await stage.insert(pools[0], *[stage.step(f"s{n}") for n in range(6)])
-    claiming = Claiming(uuid4(), {stage.queue: 2})
+    claiming = ClaimRequest(uuid4(), {stage.queue: 2})
     answers = [await pools[0].store.claim(pools[0].id, claiming)]
     answers += await asyncio.gather(*[pool.store.claim(pools[0].id, claiming) for pool in pools])
     for answer in answers[1:]:
@@ -105,7 +105,7 @@ async def giving_back(stage: Stage) -> None:
     claims = {one.step: one for _ in range(3) for one in await stage.claim(pool, 1)}
     await pool.settle(outcome(claims["returned"], "given_back"))
     for _ in range(2):
-        await pool.beat(claims["kept"].token)
+        await pool.heartbeat(claims["kept"].token)
     await until(pool, "select state from queue where step_id = $1", claims["unanswered"].step_id, "available")
     state = await pool.connection.fetchval("select state from queue where step_id = $1", claims["kept"].step_id)
     demand(state == "executing", f"a claim that its pool lists was taken away: it is {state}")

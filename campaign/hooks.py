@@ -22,10 +22,10 @@ from baton.core.outcome import Outcome
 from baton.core.registry import Registered
 from baton.database.connections import describe
 from baton.database.failures import Failure, classify
-from baton.database.rows import Advanced, Claimed, Claiming, Settling, Ticked
+from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement, UpkeepResult
 from baton.database.store import Store
 from baton.runtime.attempts import Attempt, Cause
-from baton.runtime.exchange import Exchange
+from baton.runtime.dispatcher import Dispatcher
 from baton.runtime.executors import Executors
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.runner import Runner
@@ -113,41 +113,43 @@ async def _dawdle(claimed: Claimed) -> None:
 
 
 def _wrap_answers(log: Effects) -> None:
-    settled, answered = Exchange._settled, Exchange._answered
+    settled, answered = Dispatcher._settled, Dispatcher._answered
 
-    def logged_settled(self: Exchange, settling: Sequence[Settling], accepted: Sequence[bool]) -> None:
+    def logged_settled(self: Dispatcher, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
         if settling:
             outcomes = [[*row, yes] for row, yes in zip(_rows(settling), accepted, strict=True)]
             log.write(event="answered", outcomes=outcomes)
         settled(self, settling, accepted)
 
-    def logged_answered(self: Exchange, request: Any, advanced: Advanced) -> None:
+    def logged_answered(self: Dispatcher, request: Any, advanced: Advanced) -> None:
         if advanced.claimed:
             claiming = request.claiming
             ids = [one.step_id for one in advanced.claimed]
             log.write(event="claimed", token=claiming.token.hex, ids=ids, limit=sum(claiming.limits.values()))
         answered(self, request, advanced)
 
-    Exchange._settled = logged_settled  # type: ignore[method-assign]
-    Exchange._answered = logged_answered  # type: ignore[method-assign]
+    Dispatcher._settled = logged_settled  # type: ignore[method-assign]
+    Dispatcher._answered = logged_answered  # type: ignore[method-assign]
 
 
 def _wrap_failures(log: Effects) -> None:
     advance, settle = Store.advance, Store.settle
 
-    def note(call: str, settling: Sequence[Settling], error: BaseException) -> None:
+    def note(call: str, settling: Sequence[Settlement], error: BaseException) -> None:
         if classify(error) is Failure.PASSING:
             outcomes = list(_rows(settling))
             log.write(event="unknown", call=call, outcomes=outcomes, error=describe(error), at=time.time())
 
-    async def logged_advance(self: Store, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
+    async def logged_advance(
+        self: Store, pool: int, settling: Sequence[Settlement], claiming: ClaimRequest
+    ) -> Advanced:
         try:
             return await advance(self, pool, settling, claiming)
         except Exception as error:
             note("advance", settling, error)
             raise
 
-    async def logged_settle(self: Store, settling: Sequence[Settling]) -> Sequence[bool]:
+    async def logged_settle(self: Store, settling: Sequence[Settlement]) -> Sequence[bool]:
         try:
             return await settle(self, settling)
         except Exception as error:
@@ -161,7 +163,7 @@ def _wrap_failures(log: Effects) -> None:
 def _wrap_upkeep(log: Effects) -> None:
     once = Maintenance.run_once
 
-    async def logged_once(self: Maintenance) -> Ticked:
+    async def logged_once(self: Maintenance) -> UpkeepResult:
         ticked = await once(self)
         if ticked.died or ticked.lost or ticked.given_back:
             log.write(event="upkeep", died=ticked.died, lost=ticked.lost, given_back=ticked.given_back)
@@ -170,5 +172,5 @@ def _wrap_upkeep(log: Effects) -> None:
     Maintenance.run_once = logged_once  # type: ignore[method-assign]
 
 
-def _rows(settling: Sequence[Settling]) -> list[list[Any]]:
+def _rows(settling: Sequence[Settlement]) -> list[list[Any]]:
     return [[one.step_id, one.token.hex, one.outcome.kind] for one in settling]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 
 SETTINGS = {
     "max_connections": "300",

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from baton.database.rows import Claimed, Settling
+from baton.database.messages import Claimed, Settlement
 from campaign.tally import Tally
 from tests.database.raw import RawPool, Step, outcome, step
 
@@ -105,7 +105,7 @@ async def until(pool: RawPool, query: str, argument: object, expected: str) -> N
 
 async def sweep(pool: RawPool) -> None:
     try:
-        await pool.tick()
+        await pool.run_upkeep()
     except asyncpg.LockNotAvailableError:
         await asyncio.sleep(0.1)
 
@@ -116,7 +116,7 @@ async def hurry(pool: RawPool, step_id: int) -> None:
     await until(pool, "select state from queue where step_id = $1", step_id, "available")
 
 
-async def demand_stored(pool: RawPool, valid: Settling) -> None:
+async def demand_stored(pool: RawPool, valid: Settlement) -> None:
     query = "select token, result::text as result, state from steps where id = $1"
     row = await pool.connection.fetchrow(query, valid.step_id)
     assert row is not None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from campaign.crew import Crew
 from campaign.doses import LEASE_SECONDS, Doses
 from campaign.house import Admin
@@ -110,7 +110,7 @@ class Weather:
 
     async def freeze(self, _chance: random.Random) -> None:
         """Let nothing of the leases through, so that processes that are well lose them."""
-        frozen = self.proxy.freeze("lifeline")
+        frozen = self.proxy.freeze("heartbeat")
         await asyncio.sleep(LEASE_SECONDS * 1.3)
         self.proxy.thaw()
         self.tally.add("lifelines frozen past the lease", frozen)

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from baton.database.address import normalised
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.effects import Effects
 
 TEMPLATE = f"baton_template_{os.getpid()}"

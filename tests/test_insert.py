@@ -112,7 +112,7 @@ async def test_fifty_thousand_steps_go_in_with_one_transaction(engine, connectio
 
 
 async def test_an_insert_that_fails_half_way_leaves_nothing(engine, connection, quick, monkeypatch):
-    monkeypatch.setattr("baton.run.STEPS_PER_CALL", 10)
+    monkeypatch.setattr("baton.client.insert.STEPS_PER_CALL", 10)
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
     many = Baton.new()
     for number in range(30):
@@ -125,7 +125,7 @@ async def test_an_insert_that_fails_half_way_leaves_nothing(engine, connection, 
 
 
 async def test_a_cancelled_insert_is_there_whole_or_not_at_all(engine, connection, quick, monkeypatch):
-    monkeypatch.setattr("baton.run.STEPS_PER_CALL", 10)
+    monkeypatch.setattr("baton.client.insert.STEPS_PER_CALL", 10)
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
     many = Baton.new()
     for number in range(200):

@@ -105,7 +105,7 @@ async def test_two_who_insert_the_same_ones_in_another_order_both_get_through(en
 
 
 async def test_two_who_insert_the_same_ones_in_several_calls_cannot_deadlock(engine, connection, job, monkeypatch):
-    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 7)
+    monkeypatch.setattr("baton.client.caller_transactions.STEPS_PER_PART", 7)
     flows = [Baton.new(workflow_id=f"{n:03}").add("a", job.new(n)) for n in range(100)]
     before = await connection.fetchval("select deadlocks from pg_stat_database where datname = current_database()")
     for _ in range(5):
@@ -119,7 +119,7 @@ async def test_two_who_insert_the_same_ones_in_several_calls_cannot_deadlock(eng
 
 
 async def test_one_with_faults_takes_those_back_that_were_written_before(engine, connection, job, monkeypatch):
-    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 2)
+    monkeypatch.setattr("baton.client.caller_transactions.STEPS_PER_PART", 2)
     flows = [Baton.new(workflow_id=f"{n}").add("a", job.new(n)) for n in range(9)]
     flows[7].add("b", job.new(1), deps=["nobody"])
     with pytest.raises(InvalidWorkflow, match="nobody"):
@@ -153,7 +153,7 @@ async def test_none_at_all_are_no_call(engine):
 
 async def test_many_go_in_several_calls_of_one_transaction(engine, connection, job, monkeypatch):
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
-    monkeypatch.setattr("baton.database.joining.STEPS_PER_PART", 10)
+    monkeypatch.setattr("baton.client.caller_transactions.STEPS_PER_PART", 10)
     large = Baton.new()
     for n in range(25):
         large.add(f"{n}", job.new(n))

@@ -28,7 +28,7 @@ from baton import (
     worker,
 )
 from baton.core import registry
-from baton.database.channel import channel
+from baton.database.notifications import channel
 from tests.waiting import eventually
 
 with registry.isolated():

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 import baton
-from baton.cli import doctor, supervisor, tether, working
+from baton.cli import doctor, supervisor, supervisor_link, worker
 from baton.cli.main import parser
-from baton.runtime import lifeline
+from baton.runtime import heartbeat
 from tests.cli.command import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -58,7 +58,7 @@ def test_the_unit_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(un
     arguments = understood(shlex.split(service["ExecStart"]))
 
     assert arguments.module == "app"
-    assert int(service["TimeoutStopSec"]) > arguments.grace + tether.CLEANUP_SECONDS
+    assert int(service["TimeoutStopSec"]) > arguments.grace + supervisor_link.CLEANUP_SECONDS
     assert service["KillMode"] == "mixed"
 
 
@@ -66,7 +66,7 @@ def test_the_manifest_starts_a_worker_and_is_patient_for_as_long_as_a_drain_take
     (container,) = pod["containers"]
     arguments = understood([*container["command"], *container["args"]])
 
-    assert pod["terminationGracePeriodSeconds"] > arguments.grace + tether.CLEANUP_SECONDS
+    assert pod["terminationGracePeriodSeconds"] > arguments.grace + supervisor_link.CLEANUP_SECONDS
     assert [port["containerPort"] for port in container["ports"]] == [arguments.health.port]
     for probe, path in [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")]:
         assert container[probe]["httpGet"] == {"path": path, "port": container["ports"][0]["name"]}
@@ -81,7 +81,7 @@ def test_the_manifest_migrates_first(pod):
 def test_each_exit_code_is_told():
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
 
-    ours = {working.DRAINED, working.UNSETTLED, lifeline.EXIT_STATUS, tether.ORPHANED, doctor.PROBLEM}
+    ours = {worker.DRAINED, worker.UNSETTLED, heartbeat.EXIT_STATUS, supervisor_link.ORPHANED, doctor.PROBLEM}
     assert ours <= told
     assert supervisor.NOT_STARTED in told
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from baton.database.channel import channel
+from baton.database.notifications import channel
 from tests.cli.command import DEADLINE_SECONDS, ROOT, environment, worker_process
 from tests.waiting import eventually
 

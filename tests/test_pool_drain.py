@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-import baton.pool
+import baton.runtime.pool
 from baton import Baton, Engine, WorkerPool, worker
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -149,7 +149,7 @@ async def test_a_pool_that_left_is_dead_at_once(engine, connection):
 
 
 async def test_a_thread_that_hangs_does_not_keep_the_pool(engine, monkeypatch):
-    monkeypatch.setattr(baton.pool, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(baton.runtime.pool, "STOP_SECONDS", 0.1)
     began, may_end = threading.Event(), threading.Event()
 
     @worker
@@ -190,7 +190,7 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
 @pytest.mark.slow
 async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
     for name in ("STOP_SECONDS", "FLUSH_SECONDS", "LEAVE_SECONDS"):
-        monkeypatch.setattr(baton.pool, name, 0.5)
+        monkeypatch.setattr(baton.runtime.pool, name, 0.5)
     gate = Gate()
     with EmbeddedServer.start(temporary=True) as server:
         async with asyncio.timeout(30):
@@ -206,7 +206,7 @@ async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
 
 
 async def test_leaving_while_the_schema_is_gone_ends(engine, connection, monkeypatch, caplog):
-    monkeypatch.setattr(baton.pool, "FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(baton.runtime.pool, "FLUSH_SECONDS", 0.5)
     async with asyncio.timeout(20):
         async with WorkerPool(engine):
             await connection.execute("drop schema baton cascade")

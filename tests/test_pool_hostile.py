@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import baton.pool
+import baton.runtime.pool
 from baton import Baton, StepFailed, WorkerPool, worker
 from tests.programs import pool_workers
 from tests.waiting import eventually
@@ -216,7 +216,7 @@ async def test_a_thread_that_timed_out_keeps_its_slot_until_it_returns(engine):
 
 
 async def test_a_coroutine_that_swallows_its_cancellation_does_not_keep_the_pool(engine, monkeypatch):
-    monkeypatch.setattr(baton.pool, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(baton.runtime.pool, "STOP_SECONDS", 0.1)
     began, last = asyncio.Event(), asyncio.Event()
 
     @worker

@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Context, Engine, InvalidOption, WorkerPool, worker
 from baton.core import registry
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -29,7 +29,7 @@ def quick(own_workers):
 
 async def idle(pool):
     """Wait until the pool has looked once and found nothing more to do."""
-    await eventually(lambda: pool._exchange._unanswered == 0 and not pool._producer._promising)
+    await eventually(lambda: pool._dispatcher._unanswered == 0 and not pool._claim_planner._promising)
 
 
 async def test_steps_run_in_the_order_of_their_priority(engine):

@@ -176,6 +176,6 @@ def test_every_field_is_in_the_text():
     assert set(document) == {"format", *WorkflowSpec.__struct_fields__}
     assert {frozenset(step) for step in document["steps"]} == {
         frozenset(
-            {*StepSpec.__struct_fields__, *Terms.__struct_fields__, "grouping"} - {"terms", "map", "family", "outward"}
+            {*StepSpec.__struct_fields__, *Terms.__struct_fields__, "grouping"} - {"terms", "map", "family", "outer"}
         )
     }

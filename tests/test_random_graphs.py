@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 
 from baton import Engine
-from baton.run import Run
+from baton.client.run import Run
 from tests.effects import Effects
 from tests.model.behaviour import BY_HAND, Plan
 from tests.model.checking import Observed, overcrowded, violations

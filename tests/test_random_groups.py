@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from baton import Engine, StepCancelled, StepFailed, StepRecord, StepSkipped, WorkerPool
-from baton.run import Run
+from baton.client.run import Run
 from tests.database.raw import demand_sound
 from tests.model.growing import ABSENT, Foretold, Place
 from tests.model.growth import SOUND, TROUBLED, Deed, Family, Growth, Node, Tolerance, healed

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from baton import Baton, Engine, Run, TransactionStillOpen, WorkerPool, WorkflowNotFound, worker
-from baton.database.channel import channel
+from baton.database.notifications import channel
 from tests.waiting import eventually
 
 

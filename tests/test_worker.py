@@ -12,17 +12,18 @@ from uuid import UUID
 
 import pytest
 
-from baton.context import Context
 from baton.core import registry
+from baton.core.context import Context
+from baton.core.job import Job
 from baton.core.outcome import Cancel, Skip, Snooze
 from baton.core.references import result_of, to_json
+from baton.core.worker import AnyWorker, worker
 from baton.errors import (
     ArgumentsDoNotFit,
     InvalidOption,
     InvalidWorkflow,
     ResultNotJSON,
 )
-from baton.worker import AnyWorker, Job, worker
 
 if TYPE_CHECKING:
     from decimal import Decimal as Unresolvable

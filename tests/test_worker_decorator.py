@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from baton.context import Context
 from baton.core import registry
+from baton.core.context import Context
+from baton.core.worker import worker
 from baton.errors import DuplicateWorker, InvalidName, InvalidOption
-from baton.worker import worker
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from baton.context import Context
 from baton.core import registry
+from baton.core.context import Context
 from baton.core.references import result_of
+from baton.core.worker import worker
+from baton.core.workflow import Baton
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, InvalidWorkflow, StepNotFound
-from baton.faults import Cycle, SelfDependency, UnknownDependency
-from baton.worker import worker
-from baton.workflow import Baton
+from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from baton.cli.failures import CommandError
 from baton.core.references import result_of
-from baton.worker import worker
-from baton.workflow import Baton
+from baton.core.worker import worker
+from baton.core.workflow import Baton
 
 QUEUE = "census"
 NOT_OF_THE_LIBRARY = frozenset({"site-packages", "dist-packages", "__pycache__"})

@@ -13,10 +13,10 @@ from pathlib import Path
 from baton.cli.census import QUEUE, Census, Counted, census, packages_in, standard_library
 from baton.cli.failures import CommandError
 from baton.cli.terminal import Meter, meter, print_table
-from baton.database.embedded import EmbeddedServer
-from baton.engine import Engine
-from baton.pool import WorkerPool
-from baton.run import Run
+from baton.client.engine import Engine
+from baton.client.run import Run
+from baton.embedded.server import EmbeddedServer
+from baton.runtime.pool import WorkerPool
 
 REFRESH_SECONDS = 0.1
 TOP_PACKAGES = 15

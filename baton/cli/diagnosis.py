@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from baton.database.examination import NAMED, Clock, EngineFacts, Examination, Holder, Table
+from baton.database.diagnostics import NAMED, Clock, Diagnostics, EngineFacts, Holder, Table
 from baton.database.migrate import quoted
-from baton.database.reads import Queue
+from baton.database.queries import Queue
 
 Level = Literal["ok", "warning", "problem"]
 LEVELS: tuple[Level, ...] = ("ok", "warning", "problem")
@@ -42,7 +42,7 @@ def worst(findings: Sequence[Finding]) -> Level:
     return max((finding.level for finding in findings), key=LEVELS.index, default="ok")
 
 
-def diagnosed(examination: Examination) -> Iterator[Finding]:
+def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
     """Yield at least one finding of each check that could be made."""
     yield from schema(examination)
     if (engine := examination.engine) is not None:
@@ -56,7 +56,7 @@ def diagnosed(examination: Examination) -> Iterator[Finding]:
     yield clock(examination.clock)
 
 
-def schema(examination: Examination) -> Iterator[Finding]:
+def schema(examination: Diagnostics) -> Iterator[Finding]:
     name, version, wanted = examination.schema, examination.version, examination.wanted
     if version is None:
         yield Finding("problem", "schema", f"schema {name!r} is not there", f"run baton migrate --schema {name}")
@@ -197,7 +197,7 @@ def _is_aged(holder: Holder) -> bool:
     return (holder.seconds or 0) >= SNAPSHOT_SECONDS[0] or holder.transactions >= SNAPSHOT_TRANSACTIONS
 
 
-def server(examination: Examination) -> Iterator[Finding]:
+def server(examination: Diagnostics) -> Iterator[Finding]:
     facts = examination.server
     if facts.is_standby:
         yield Finding("problem", "server", "this server is a standby and takes no writes", "use the primary's address")

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from baton.cli.diagnosis import Finding, Level, diagnosed, worst
 from baton.cli.terminal import Piece, print_lines
 from baton.database.address import resolve_address
-from baton.database.connections import Dialing, close
-from baton.database.examination import Examination, examine
+from baton.database.connections import Connector, close
+from baton.database.diagnostics import Diagnostics, examine
 from baton.database.migrate import wanted_version
 
 STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -30,11 +30,11 @@ async def doctor(arguments: argparse.Namespace) -> int:
     return PROBLEM if worst(findings) == "problem" else 0
 
 
-async def _examined(arguments: argparse.Namespace) -> Examination:
+async def _examined(arguments: argparse.Namespace) -> Diagnostics:
     address = await asyncio.to_thread(resolve_address, arguments.address)
     try:
         # As a transaction pooler is dialled: a session that asks for no setting shows those that others get.
-        connection = await Dialing(address.dsn, is_pooled=True).connect("doctor")
+        connection = await Connector(address.dsn, is_pooled=True).connect("doctor")
         try:
             long_seconds = LONG_SECONDS if arguments.long is None else arguments.long
             return await examine(connection, arguments.schema, wanted_version(), long_seconds)

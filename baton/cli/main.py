@@ -16,10 +16,10 @@ from typing import Any
 
 import asyncpg
 
-from baton.cli import doctor, logs, queues, showing, steering, working
+from baton.cli import doctor, logs, queues, show, steering, worker
 from baton.cli.failures import CommandError, sentence
 from baton.cli.health import Listening, parse_listening
-from baton.cli.tether import parse_tether
+from baton.cli.supervisor_link import parse_supervisor_link
 from baton.core.options import seconds
 from baton.errors import BatonError, InvalidOption
 
@@ -114,9 +114,9 @@ def _add_worker(commands: _Commands) -> None:
     command.add_argument("--log", choices=logs.FORMS, help="text, or one JSON object a line (default: text)")
     command.add_argument("--log-level", choices=logs.LEVELS, help="(default: info)")
     # How the supervisor ties the processes it starts to itself.
-    command.add_argument("--tether", type=parse_tether, help=argparse.SUPPRESS)
+    command.add_argument("--tether", type=parse_supervisor_link, help=argparse.SUPPRESS)
     _add_address(command, schema=None)
-    command.set_defaults(run=working.run)
+    command.set_defaults(run=worker.run)
 
 
 _MAX_BLOCK_HELP = "a step that blocks the event loop for longer ends the process, with code 70 (default: 600)"
@@ -134,7 +134,7 @@ def _add_show(commands: _Commands) -> None:
     )
     command.add_argument("--all", action="store_true", help="draw every step, however many there are")
     _add_address(command)
-    command.set_defaults(run=_in_loop(showing.show))
+    command.set_defaults(run=_in_loop(show.show))
 
 
 def _add_cancel(commands: _Commands) -> None:

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from baton.cli.terminal import print_table
-from baton.database.reads import Queue
-from baton.engine import Engine
+from baton.client.engine import Engine
+from baton.database.queries import Queue
 
 HEADINGS = ("queue", "available", "waiting", "executing", "pools", "slots", "")
 

@@ -6,20 +6,20 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
+from baton.client.engine import Engine
+from baton.client.run import Run
 from baton.database.address import resolve_address
-from baton.database.connections import Dialing, close
+from baton.database.connections import Connector, close
 from baton.database.grants import PARTS, Part, grant
 from baton.database.migrate import Migrated
 from baton.database.migrate import migrate as migrate_schema
-from baton.engine import Engine
-from baton.run import Run
 
 
 async def migrate(arguments: argparse.Namespace) -> None:
     """Bring the schema up to date, grant roles their part in it, and say what was done."""
     address = await asyncio.to_thread(resolve_address, arguments.address)
     try:
-        connection = await Dialing(address.dsn).connect("migrate")
+        connection = await Connector(address.dsn).connect("migrate")
         try:
             migrated = await migrate_schema(connection, arguments.schema)
             await grant(connection, arguments.schema, _by_part(arguments.grant))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from baton.cli.health import Listening, endpoint
 from baton.cli.restarts import Restarts, described, exit_code, is_hopeless
-from baton.cli.tether import CLEANUP_SECONDS
+from baton.cli.supervisor_link import CLEANUP_SECONDS
 from baton.tasks import Tasks, wait_for_event
 
 log = logging.getLogger("baton.supervisor")
@@ -115,7 +115,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         slot.was_ready = False
         with ExitStack() as ours:
-            life, _lifeline = _pipe(ours, kept=1)
+            life, _heartbeat = _pipe(ours, kept=1)
             reports, reporting = _pipe(ours, kept=0)
             try:
                 slot.process = await create_subprocess_exec(

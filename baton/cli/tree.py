@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from baton.records import StepRecord
+from baton.client.run_state import StepRecord
 
 DEEPEST = 12
 FOLDED_ABOVE = 10

@@ -11,11 +11,11 @@ from contextlib import AsyncExitStack, aclosing, suppress
 
 from aiohttp import web
 
+from baton.client.engine import Engine, entered_engine
+from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
-from baton.engine import Engine, entered_engine
 from baton.errors import NoEngine
-from baton.pool import WorkerPool
-from baton.run import Run
+from baton.runtime.pool import WorkerPool
 
 ENGINE = web.AppKey("baton_engine", Engine)
 """Where the engine is: `request.config_dict[ENGINE]`, in the application itself `app[ENGINE]`."""

@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from typing import TYPE_CHECKING
 
-from baton.database.channel import Notice, Reconnected, StepEnded
-from baton.database.reads import FINAL_STEP_STATES
-from baton.records import StepRecord
-from baton.run import Run
+from baton.client.run import Run
+from baton.client.run_state import StepRecord
+from baton.database.notifications import Notice, Reconnected, StepEnded
+from baton.database.queries import FINAL_STEP_STATES
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
-    from baton.engine import Engine
+    from baton.client.engine import Engine
 
 MOST_WATCHED = 100
 """So many steps have their ends announced; those of a larger workflow are seen by the readings."""

@@ -14,11 +14,11 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection, Request
 from fastapi.responses import StreamingResponse
 
+from baton.client.engine import Engine, entered_engine
+from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
-from baton.engine import Engine, entered_engine
 from baton.errors import BatonError, NoEngine
-from baton.pool import WorkerPool
-from baton.run import Run
+from baton.runtime.pool import WorkerPool
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from baton.faults import Cycle, SelfDependency, UnknownDependency
+from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
 
 MAX_SUGGESTIONS = 20
 """How many unknown names are compared with the known ones; each costs a look at all names."""
@@ -33,9 +33,9 @@ class Graph:
     steps wait for in its place."""
     own: Sequence[tuple[int, ...]]
     """The same without what it waits for in the place of its group."""
-    heirs: frozenset[int]
+    entry_steps: frozenset[int]
     """The first steps of groups: those that wait for no other child of their group."""
-    outward: dict[int, tuple[str, ...]]
+    outer: dict[int, tuple[str, ...]]
     """What steps wait for outside the graph, by name, where that is allowed."""
     order: tuple[int, ...]
     """Each step after all it waits for, a group after its children: the order added if that will do, else by distance
@@ -60,23 +60,23 @@ def resolve(
     everywhere = {name: position for position, name in enumerate(names)} if scopes is None else {}
     faults: list[GraphFault] = []
     own: list[tuple[int, ...]] = []
-    outward: dict[int, tuple[str, ...]] = {}
+    outer: dict[int, tuple[str, ...]] = {}
     for position, wanted in enumerate(awaited):
         positions = everywhere if scopes is None else scopes[position]
         known = {positions[name] for name in wanted if name in positions}
         if len(known) != len(wanted) or position in known:
             if is_open and (unknown := tuple([name for name in wanted if name not in positions])):
-                outward[position] = unknown
+                outer[position] = unknown
             at = _Place(names[position], position, positions)
             faults += _faults_of_step(at, wanted, len(faults), is_open=is_open)
             known.discard(position)
         own.append(tuple(sorted(known)))
-    heirs, dependencies = _inherited(own, families)
+    entry_steps, dependencies = _inherited(own, families)
     awaits = _with_children(dependencies, families)
     order = _ordered(awaits)
     if order is None:
         faults += [Cycle(tuple([names[member] for member in cycle])) for cycle in cycles(awaits)]
-    return Graph(tuple(dependencies), own, heirs, outward, order or (), tuple(faults))
+    return Graph(tuple(dependencies), own, entry_steps, outer, order or (), tuple(faults))
 
 
 def _inherited(own: list[tuple[int, ...]], families: Sequence[Family]) -> tuple[frozenset[int], list[tuple[int, ...]]]:
@@ -84,14 +84,14 @@ def _inherited(own: list[tuple[int, ...]], families: Sequence[Family]) -> tuple[
     if not families:
         return frozenset(), own
     dependencies = list(own)
-    heirs: set[int] = set()
+    entry_steps: set[int] = set()
     for family in families:
         siblings = range(family.first, family.first + family.count)
         firsts = [child for child in siblings if not any(awaited in siblings for awaited in own[child])]
-        heirs.update(firsts)
+        entry_steps.update(firsts)
         for child in firsts:
             dependencies[child] = tuple(sorted({*dependencies[child], *dependencies[family.group]}))
-    return frozenset(heirs), dependencies
+    return frozenset(entry_steps), dependencies
 
 
 def _with_children(dependencies: list[tuple[int, ...]], families: Sequence[Family]) -> Sequence[tuple[int, ...]]:

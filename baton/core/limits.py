@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
-from baton.faults import ArgumentsTooLarge, Fault, TooManySteps
+from baton.errors.faults import ArgumentsTooLarge, Fault, TooManySteps
 
 MOST_STEPS = 4_194_304
 """What the ids of steps have room for."""

@@ -51,7 +51,7 @@ def checked_text(kind: str, text: object) -> str:
     return text
 
 
-def drawn_id() -> str:
+def new_workflow_id() -> str:
     """Return a fresh id for a workflow: a UUID of version 7 (RFC 9562), 60 bits of it the time and 62 random.
 
     Drawn one after the other they ascend, so they come to lie at one end of the index on ids: a new one meets a page

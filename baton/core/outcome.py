@@ -32,7 +32,7 @@ Kind = Literal[
     "joined",
     "lost",
 ]
-HOPELESS = (InvalidWorkflow, DuplicateStep, InvalidName)
+PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
 """What a worker that builds a graph may run into; another attempt would build the same one."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -143,7 +143,7 @@ def completed(result: str) -> Outcome:
 
 def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
     """The worker raised. Never raises itself, whatever the error's own methods do."""
-    if isinstance(error, HOPELESS):
+    if isinstance(error, PERMANENT_ERRORS):
         return discarded(error)
     return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
 

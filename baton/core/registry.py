@@ -11,7 +11,7 @@ from baton.errors import DuplicateWorker
 
 
 class Registered(Protocol):
-    """A worker, as those who run it see it; see `baton.worker.Worker`."""
+    """A worker, as those who run it see it; see `baton.core.worker.Worker`."""
 
     name: str
     module: str

@@ -35,7 +35,7 @@ class FamilySpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OutwardSpec:
+class OuterSpec:
     """What a step of a returned graph depends on outside: dependencies of the step that returned it, by local name."""
 
     deps: tuple[str, ...]
@@ -112,7 +112,7 @@ class StepSpec(msgspec.Struct, frozen=True, gc=False):
     """It is a map, and this is how it expands."""
     family: FamilySpec | None = None
     """It is a sub-workflow, and these are its children."""
-    outward: OutwardSpec | None = None
+    outer: OuterSpec | None = None
     """In a returned graph: what it depends on outside."""
 
 
@@ -126,7 +126,7 @@ class Edges(msgspec.Struct, frozen=True):
     child_inputs: tuple[int, ...] = ()
     """Of a map, what a claim of a child delivers."""
     parent: int | None = None
-    outward: OutwardSpec | None = None
+    outer: OuterSpec | None = None
 
 
 NO_EDGES = Edges()

@@ -133,8 +133,8 @@ def _embedded_start(environment: Mapping[str, str]) -> Callable[[], Server] | No
     """How to start the embedded server; None where it was not asked for, by its extra or its variable."""
     if os.name != "posix":  # file locks, which its lifetime hangs on, are missing elsewhere
         return None
-    from baton.database.binaries import BIN_VARIABLE, wheel_is_installed
-    from baton.database.embedded import EmbeddedServer
+    from baton.embedded.binaries import BIN_VARIABLE, wheel_is_installed
+    from baton.embedded.server import EmbeddedServer
 
     return EmbeddedServer.start if environment.get(BIN_VARIABLE) or wheel_is_installed() else None
 

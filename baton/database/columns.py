@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from baton.core.portable import grouping
+from baton.core.json_format import grouping
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 COLUMNS = 20

@@ -41,7 +41,7 @@ class Calls(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialing:
+class Connector:
     """How to open a connection."""
 
     dsn: str
@@ -68,13 +68,13 @@ class Dialing:
         return {"timeout": CONNECT_SECONDS, "server_settings": settings}
 
 
-class Line:
+class ReconnectingConnection:
     """One connection that opens itself when it is used and again after it was lost.
 
     For one caller at a time. A call that fails or is cancelled leaves no connection behind whose state is unknown.
     """
 
-    def __init__(self, dialing: Dialing, purpose: str) -> None:
+    def __init__(self, dialing: Connector, purpose: str) -> None:
         self._dialing = dialing
         self._purpose = purpose
         self._connection: asyncpg.Connection[Record] | None = None
@@ -134,7 +134,7 @@ async def close(connection: asyncpg.Connection[Record]) -> None:
 class Connections:
     """A few connections for the calls of an application: inserts, reads, cancels."""
 
-    def __init__(self, dialing: Dialing, size: int) -> None:
+    def __init__(self, dialing: Connector, size: int) -> None:
         self._pool = asyncpg.create_pool(
             dialing.dsn,
             min_size=0,

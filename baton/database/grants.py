@@ -24,7 +24,17 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 _READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
-    "worker": ("register", "leave", "beat", "tick", "claim", "settle", "advance", "expand", "expand_map"),
+    "worker": (
+        "register",
+        "deregister",
+        "heartbeat",
+        "run_upkeep",
+        "claim",
+        "settle",
+        "advance",
+        "expand",
+        "expand_map",
+    ),
     "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
     "operator": ("pause", "resume", "cancel", "retry", "watch"),
     "viewer": (),

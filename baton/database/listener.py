@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from baton.database.channel import Notice, Reconnected, channel, parse
 from baton.database.connections import close, describe, pause_before
+from baton.database.notifications import Notice, Reconnected, channel, parse
 from baton.tasks import Tasks, wait_for_event
 
 if TYPE_CHECKING:
-    from baton.database.connections import Dialing
+    from baton.database.connections import Connector
 
 log = logging.getLogger("baton")
 
@@ -31,7 +31,7 @@ class Listener:
     somebody hears.
     """
 
-    def __init__(self, dialing: Dialing, schema: str, tasks: Tasks) -> None:
+    def __init__(self, dialing: Connector, schema: str, tasks: Tasks) -> None:
         self._dialing = dialing
         self._channel = channel(schema)
         self._tasks = tasks

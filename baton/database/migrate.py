@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from baton.database.files import sql_folder
+from baton.database.sql_files import sql_folder
 from baton.errors import InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def schema_version(connection: Connection, schema: str) -> SchemaVersion |
     return SchemaVersion(row["reached"], row["breaking"])
 
 
-async def demand_current(connection: Connection, schema: str) -> None:
+async def require_current_schema(connection: Connection, schema: str) -> None:
     """Return if this library can work with the schema as it is.
 
     Raises: SchemaMissing, SchemaOutdated, or SchemaTooNew if the schema has a newer change that is marked breaking.

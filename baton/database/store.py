@@ -12,22 +12,22 @@ import msgspec
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
 from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
-from baton.database.migrate import quoted
-from baton.database.rows import (
+from baton.database.messages import (
     Advanced,
-    Beaten,
     Cancelled,
     Claim,
     Claimed,
-    Claiming,
+    ClaimRequest,
     Expanded,
+    HeartbeatReply,
     Inserted,
     Part,
     Retried,
-    Settling,
-    Ticked,
+    Settlement,
+    UpkeepResult,
     Watched,
 )
+from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls
@@ -51,10 +51,10 @@ class Store:
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
         self._claim = call(f"{prefix}.claim", 4)
-        self._beat = call(f"{prefix}.beat", 5)
-        self._tick = call(f"{prefix}.tick", 3)
+        self._beat = call(f"{prefix}.heartbeat", 5)
+        self._tick = call(f"{prefix}.run_upkeep", 3)
         self._register = call(f"{prefix}.register", 7)
-        self._leave = call(f"{prefix}.leave", 1)
+        self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 4)
         self._retry = call(f"{prefix}.retry", 3)
         self._watch = call(f"{prefix}.watch", 2)
@@ -95,7 +95,7 @@ class Store:
             *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
-            sparse([_json(step.outward) for step in steps]),
+            sparse([_json(step.outer) for step in steps]),
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
 
@@ -107,19 +107,19 @@ class Store:
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"])
 
-    async def advance(self, pool: int, settling: Sequence[Settling], claiming: Claiming) -> Advanced:
+    async def advance(self, pool: int, settling: Sequence[Settlement], claiming: ClaimRequest) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = claiming.columns()
         rows = await self.calls.fetch(self._advance, pool, queues, limits, claiming.token, *_outcomes(settling))
         return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
 
-    async def settle(self, settling: Sequence[Settling]) -> Sequence[bool]:
+    async def settle(self, settling: Sequence[Settlement]) -> Sequence[bool]:
         """Write outcomes with all their consequences. Tells for each whether it is accepted. Replayable."""
         (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
         accepted: Sequence[bool] = row["settle"]
         return accepted
 
-    async def settle_one(self, settling: Settling) -> bool:
+    async def settle_one(self, settling: Settlement) -> bool:
         """As `settle`, for one outcome, on a connection that is a worker's and may have codecs of its own."""
         outcome = settling.outcome
         delay = None if outcome.delay is None else repr(outcome.delay)
@@ -129,7 +129,7 @@ class Store:
         )
         return bool(row["accepted"])
 
-    async def claim(self, pool: int, claiming: Claiming) -> Sequence[Claimed]:
+    async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
         queues, limits = claiming.columns()
         rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token)
@@ -146,23 +146,23 @@ class Store:
         pool: int = row["register"]
         return pool
 
-    async def leave(self, pool: int) -> None:
+    async def deregister(self, pool: int) -> None:
         """End a pool's lease at once."""
         await self.calls.fetch(self._leave, pool)
 
-    async def beat(
+    async def heartbeat(
         self, pool: int, number: int, tokens: Sequence[UUID], workers: Sequence[str], lease_seconds: float
-    ) -> Beaten:
+    ) -> HeartbeatReply:
         """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number."""
         (row,) = await self.calls.fetch(self._beat, pool, number, list(tokens), list(workers), lease_seconds)
         held = frozenset(zip(row["step_ids"], row["tokens"], strict=True))
-        return Beaten(row["is_alive"], held, row["serving"])
+        return HeartbeatReply(row["is_alive"], held, row["serving"])
 
-    async def tick(self, *, sweep: bool, keep: timedelta | None, limit: int) -> Ticked:
+    async def run_upkeep(self, *, sweep: bool, keep: timedelta | None, limit: int) -> UpkeepResult:
         """Stage what is due; with `sweep`, also rescue and prune. Replayable."""
         seconds = keep.total_seconds() if keep is not None else None
         (row,) = await self.calls.fetch(self._tick, sweep, seconds, limit)
-        return Ticked(**row)
+        return UpkeepResult(**row)
 
     async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
         """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
@@ -208,7 +208,7 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
-def _outcomes(settling: Sequence[Settling]) -> tuple[Any, ...]:
+def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
         literal([str(settled.step_id) for settled in settling]),

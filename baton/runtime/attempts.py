@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from baton.database.rows import Claimed
+from baton.database.messages import Claimed
 from baton.tasks import Tasks, wait_for_event
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import anyio
 import anyio.to_process
 import anyio.to_thread
 
-from baton.context import Context
+from baton.core.context import Context
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.registry import Registered
-from baton.database.rows import Claimed
-from baton.runtime import child
+from baton.database.messages import Claimed
+from baton.runtime import child_process
+from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempts import Attempt
-from baton.runtime.foreign import Foreign
 from baton.runtime.resources import Resources
 
 
@@ -32,7 +32,7 @@ class Executors:
         resources: what workers in this process are provided with.
     """
 
-    def __init__(self, threads: int, processes: int, foreign: Foreign, resources: Resources) -> None:
+    def __init__(self, threads: int, processes: int, foreign: ApplicationExecutors, resources: Resources) -> None:
         self._resources = resources
         self._foreign = foreign
         self._threads = anyio.CapacityLimiter(threads)
@@ -47,7 +47,7 @@ class Executors:
         """
         match worker.executor:
             case "async":
-                arguments, context = child.prepared(worker, attempt.claimed)
+                arguments, context = child_process.prepared(worker, attempt.claimed)
                 if worker.provided:
                     if (why := self._resources.missing(worker)) is not None:
                         return unable(why)
@@ -57,7 +57,7 @@ class Executors:
                 attempt.begin()
                 value = await worker.call(arguments, context)
             case "thread":
-                arguments, context = child.prepared(worker, attempt.claimed)
+                arguments, context = child_process.prepared(worker, attempt.claimed)
                 if worker.provided:
                     if (why := self._resources.missing(worker)) is not None:
                         return unable(why)
@@ -125,9 +125,9 @@ class _Raised:
 async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:
     """Call the worker in another process, to which only strings cross. Cancelling kills that process."""
     answer = await anyio.to_process.run_sync(
-        child.run,
-        child.importable(worker.module),
-        child.to_text(claimed),
+        child_process.run,
+        child_process.importable(worker.module),
+        child_process.to_text(claimed),
         cancellable=True,
         # The slot is held by the caller, who starts the attempt's time between the two.
         limiter=anyio.CapacityLimiter(1),

@@ -17,17 +17,17 @@ from typing import Any
 
 from baton.core import codec
 from baton.core.expansion import Expansion, from_text
-from baton.core.items import Items, NoItems, items_of
 from baton.core.limits import MOST_NESTED, Limits
+from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, hopeless
-from baton.database.connections import Line, describe, pause_before
+from baton.database.connections import ReconnectingConnection, describe, pause_before
 from baton.database.failures import Failure, classify
-from baton.database.rows import Claimed, Expanded, Part, Settling
+from baton.database.messages import Claimed, Expanded, Part, Settlement
 from baton.database.store import STEPS_PER_CALL, Store
-from baton.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
-from baton.runtime.pauses import pause
+from baton.errors.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
+from baton.runtime import failpoints
 
-log = logging.getLogger("baton.pool")
+log = logging.getLogger("baton.runtime.pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Expanding:
     """A claimed step that is to become a group; for a returned graph the outcome has it."""
 
     claimed: Claimed
-    settling: Settling
+    settling: Settlement
 
 
 class Expander:
@@ -48,11 +48,11 @@ class Expander:
 
     def __init__(
         self,
-        line: Line,
+        line: ReconnectingConnection,
         schema: str,
         limits: Limits,
-        on_answered: Callable[[Settling, bool], None],
-        on_outcome: Callable[[Settling], None],
+        on_answered: Callable[[Settlement, bool], None],
+        on_outcome: Callable[[Settlement], None],
     ) -> None:
         self._line = line
         self._limits = limits
@@ -62,7 +62,7 @@ class Expander:
         self._waiting: deque[Expanding] = deque()
         self._wake = asyncio.Event()
 
-    def put(self, claimed: Claimed, settling: Settling) -> None:
+    def put(self, claimed: Claimed, settling: Settlement) -> None:
         self._waiting.append(Expanding(claimed, settling))
         self._wake.set()
 
@@ -96,7 +96,7 @@ class Expander:
                 return False
             ended = Outcome("failed", f"the children of this step could not be stored: {type(error).__name__}")
         if isinstance(ended, Outcome):
-            self._on_outcome(Settling(settling.step_id, settling.token, ended))
+            self._on_outcome(Settlement(settling.step_id, settling.token, ended))
         else:
             self._on_answered(settling, ended)
         return True
@@ -119,29 +119,29 @@ class Sending:
     transaction: Callable[[], AbstractAsyncContextManager[object]]
     """Makes the calls of several parts one transaction; of a single one nothing is asked."""
 
-    async def send(self, settling: Settling, plan: Items | Expansion) -> bool:
+    async def send(self, settling: Settlement, plan: Items | Expansion) -> bool:
         """Tell whether it took effect; False if the claim is void. Raises `Refused`, and what the calls raise."""
         size = plan.size if isinstance(plan, Items) else len(plan.steps)
-        await pause("before expand")
+        await failpoints.reach("before expand")
         if size <= STEPS_PER_CALL:
             accepted = (await self._send_part(settling, plan, Part(None, 0, size))).accepted
         else:
             async with self.transaction():
                 accepted = await self._send_parts(settling, plan, size)
-        await pause("after expand")
+        await failpoints.reach("after expand")
         return accepted
 
-    async def _send_parts(self, settling: Settling, plan: Items | Expansion, size: int) -> bool:
+    async def _send_parts(self, settling: Settlement, plan: Items | Expansion, size: int) -> bool:
         base: int | None = None
         for first in range(0, size, STEPS_PER_CALL):
             answer = await self._send_part(settling, plan, Part(base, first, min(first + STEPS_PER_CALL, size)))
             base = answer.base
             if base is None:
                 return answer.accepted
-            await pause("between parts of an expansion")
+            await failpoints.reach("between parts of an expansion")
         return True
 
-    async def _send_part(self, settling: Settling, plan: Items | Expansion, part: Part) -> Expanded:
+    async def _send_part(self, settling: Settlement, plan: Items | Expansion, part: Part) -> Expanded:
         match plan:
             case Items():
                 arguments = list(self._fitting(plan.arguments(part.first, part.end), part.first))
@@ -197,8 +197,8 @@ def _unknown_names(graph: Items | Expansion, answer: Expanded) -> str:
     found = [
         str(UnknownDependency(step.name, name, [other.name for other in graph.steps]))
         for step in graph.steps
-        if step.outward is not None
-        for name in step.outward.deps
+        if step.outer is not None
+        for name in step.outer.deps
         if name in names
     ]
     where = "nor is it a declared dependency of the step that returned this graph"

@@ -8,12 +8,12 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from baton.database.connections import Dialing, Line, describe, pause_before
-from baton.database.rows import Ticked
+from baton.database.connections import Connector, ReconnectingConnection, describe, pause_before
+from baton.database.messages import UpkeepResult
 from baton.database.store import Store
 from baton.tasks import wait_for_event
 
-log = logging.getLogger("baton.pool")
+log = logging.getLogger("baton.runtime.pool")
 
 LIMIT = 1000
 """How many entries or steps one part of a round touches."""
@@ -31,7 +31,7 @@ class Maintenance:
 
     def __init__(
         self,
-        dialing: Dialing,
+        dialing: Connector,
         schema: str,
         *,
         sweep_seconds: float,
@@ -39,7 +39,7 @@ class Maintenance:
         keep: timedelta | None,
         on_staged: Callable[[], None],
     ) -> None:
-        self._line = Line(dialing, "maintenance")
+        self._line = ReconnectingConnection(dialing, "maintenance")
         self._store = Store(self._line, schema)
         self._sweep_seconds = sweep_seconds
         self._tick_seconds = tick_seconds
@@ -73,12 +73,12 @@ class Maintenance:
         finally:
             await self._line.aclose()
 
-    async def run_once(self) -> Ticked:
+    async def run_once(self) -> UpkeepResult:
         """Do one round, and note when the next is due."""
         began = self._clock()
         sweeps = began >= self._next_sweep
         self._next_tick = began + self._tick_seconds * random.uniform(0.8, 1.0)
-        ticked = await self._store.tick(sweep=sweeps, keep=self._keep, limit=LIMIT)
+        ticked = await self._store.run_upkeep(sweep=sweeps, keep=self._keep, limit=LIMIT)
         if sweeps:
             self._next_sweep = self._clock() + self._sweep_seconds * random.uniform(0.8, 1.0)
         if ticked.died or ticked.lost:

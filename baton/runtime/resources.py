@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeAlias, get_args, get_origin
 
 from baton.core.annotations import resolved_annotations
-from baton.core.providing import told
+from baton.core.provided import told
 from baton.core.registry import Registered
 from baton.errors import InvalidOption
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from baton.core.outcome import Outcome
 from baton.database.failures import Failure
-from baton.database.rows import Settling
+from baton.database.messages import Settlement
 
 MOST_PER_CALL = 500
 STEP_BITS = 22  # see sql/migrations/0001_engine.sql
@@ -25,8 +25,8 @@ class Settler:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Settling] = deque()
-        self._apart: deque[Sequence[Settling]] = deque()
+        self._waiting: deque[Settlement] = deque()
+        self._apart: deque[Sequence[Settlement]] = deque()
         self._locked: set[int] = set()
 
     def __len__(self) -> int:
@@ -37,13 +37,13 @@ class Settler:
     def has_apart(self) -> bool:
         return bool(self._apart)
 
-    def put(self, settling: Settling) -> None:
+    def put(self, settling: Settlement) -> None:
         if self._locked and _workflow(settling) in self._locked:
             self._put_apart(settling)
         else:
             self._waiting.append(settling)
 
-    def _put_apart(self, settling: Settling) -> None:
+    def _put_apart(self, settling: Settlement) -> None:
         # To those of its workflow that wait already: each batch of a locked workflow costs a lock timeout.
         for place, batch in enumerate(self._apart):
             if _workflow(batch[0]) == _workflow(settling):
@@ -51,20 +51,20 @@ class Settler:
                 return
         self._apart.append((settling,))
 
-    def take(self) -> list[Settling]:
+    def take(self) -> list[Settlement]:
         """Return what leaves with the next call."""
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_PER_CALL))]
 
-    def take_apart(self) -> Sequence[Settling]:
+    def take_apart(self) -> Sequence[Settlement]:
         """Return the next batch that is sent apart."""
         return self._apart.popleft()
 
-    def settled(self, settling: Sequence[Settling]) -> None:
+    def settled(self, settling: Sequence[Settlement]) -> None:
         """A batch sent apart was answered: its workflows are not locked any more."""
         if self._locked:
             self._locked.difference_update(map(_workflow, settling))
 
-    def split(self, settling: Sequence[Settling], failure: Failure, error: BaseException) -> None:
+    def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> None:
         """Keep a batch that failed, in smaller parts."""
         match failure:
             case Failure.LOCKED:
@@ -81,15 +81,15 @@ class Settler:
                 self._apart.append(settling)
 
 
-def _workflow(settling: Settling) -> int:
+def _workflow(settling: Settlement) -> int:
     return settling.step_id >> STEP_BITS
 
 
-def _by_workflow(settling: Sequence[Settling]) -> list[Sequence[Settling]]:
+def _by_workflow(settling: Sequence[Settlement]) -> list[Sequence[Settlement]]:
     return [list(group) for _, group in groupby(sorted(settling, key=_workflow), key=_workflow)]
 
 
-def _unstorable(settling: Settling, error: BaseException) -> Settling:
+def _unstorable(settling: Settlement, error: BaseException) -> Settlement:
     """Return a failed attempt in place of an outcome the database refuses."""
     text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
     return structs.replace(settling, outcome=Outcome("failed", text))

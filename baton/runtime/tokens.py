@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 class Tokens:
     """Lists a token from before its claim is sent until every settle under it is answered.
 
-    Read by the lifeline's thread: an entry claimed under a token that two beats in a row do not list goes to others.
+    Read by the heartbeat's thread: an entry claimed under a token that two beats in a row do not list goes to others.
     """
 
     def __init__(self) -> None:

@@ -20,18 +20,18 @@ from baton.core.outcome import Outcome, failed, lost
 from baton.core.registry import Registered
 from baton.database.connections import CALL_SECONDS, CLOSE_SECONDS, describe, pause_before
 from baton.database.failures import Failure, classify
-from baton.database.lending import Begun, Lending
-from baton.database.rows import Settling
+from baton.database.messages import Settlement
 from baton.database.store import Store
+from baton.database.worker_connections import OpenTransaction, WorkerConnections
+from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt
 from baton.runtime.expander import Refused, Sending, planned
-from baton.runtime.pauses import pause
 from baton.runtime.runner import Runner, stopped
 
 if TYPE_CHECKING:
     from baton.database.connections import Record
 
-log = logging.getLogger("baton.pool")
+log = logging.getLogger("baton.runtime.pool")
 
 HAS_TRANSACTION_TIMEOUT = 17
 """The first version of PostgreSQL that has it."""
@@ -50,14 +50,14 @@ class Transactions:
 
     def __init__(
         self,
-        lending: Lending,
+        lending: WorkerConnections,
         schema: str,
         lease_seconds: float,
         runner: Runner,
         limits: Limits,
         on_committed: Callable[[], None],
     ) -> None:
-        self._lending = lending
+        self._worker_connections = lending
         self._schema = schema
         self._lease_seconds = lease_seconds
         self._runner = runner
@@ -89,21 +89,21 @@ class Transactions:
         is_sound = False
         try:
             attempt.connection = cast("asyncpg.Connection[Record]", begun.connection)
-            await pause("transaction begun")
+            await failpoints.reach("transaction begun")
             outcome = await self._runner.run(attempt)
             if outcome is not None and outcome.kind in COMMITTING:
                 outcome = await self._settle(begun, attempt, worker, outcome)
             is_sound = await _nothing_is_open(begun)
         finally:
-            await self._lending.give_back(begun, is_sound=is_sound)
+            await self._worker_connections.give_back(begun, is_sound=is_sound)
         return outcome
 
-    async def _begun(self, attempt: Attempt) -> Begun:
+    async def _begun(self, attempt: Attempt) -> OpenTransaction:
         """Wait for a connection, as long as it takes: the attempt's time has not begun."""
         failures = 0
         while True:
             try:
-                begun = await self._lending.begin()
+                begun = await self._worker_connections.begin()
                 if (timeout := attempt.claimed.timeout) is not None:
                     seconds = timeout + self._lease_seconds
                     await begun.connection.execute(_limits(begun, idle_seconds=seconds, more_seconds=1.0))
@@ -116,7 +116,9 @@ class Transactions:
             else:
                 return begun
 
-    async def _settle(self, begun: Begun, attempt: Attempt, worker: Registered, outcome: Outcome) -> Outcome | None:
+    async def _settle(
+        self, begun: OpenTransaction, attempt: Attempt, worker: Registered, outcome: Outcome
+    ) -> Outcome | None:
         """Settle in the transaction and commit it. Returns what is left to be settled in the ordinary way."""
         if (why := _spoiled(begun)) is not None:
             return self._failed(why, attempt, worker)
@@ -131,7 +133,7 @@ class Transactions:
                 "what step id %s wrote is rolled back: its claim had been given to another", attempt.claimed.step_id
             )
             return None
-        await pause("before its commit")
+        await failpoints.reach("before its commit")
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await begun.transaction.commit()
@@ -139,14 +141,14 @@ class Transactions:
             if classify(error) is not Failure.PASSING:
                 return self._failed(error, attempt, worker)
             return lost(f"nobody knows whether its transaction was committed: {describe(error)}")
-        await pause("after its commit")
+        await failpoints.reach("after its commit")
         self._on_committed()
         return None
 
-    async def _settle_until_unlocked(self, begun: Begun, attempt: Attempt, outcome: Outcome) -> bool:
+    async def _settle_until_unlocked(self, begun: OpenTransaction, attempt: Attempt, outcome: Outcome) -> bool:
         """Tell whether the outcome is accepted. A settle that met a lock took no effect, and is made anew."""
         while True:
-            await pause("before its settle")
+            await failpoints.reach("before its settle")
             # More for the settle, and for the commit.
             limits = _limits(begun, idle_seconds=self._lease_seconds, more_seconds=2 * CALL_SECONDS)
             await begun.connection.execute(f"savepoint baton_settle; set local statement_timeout = 0; {limits}")
@@ -160,10 +162,10 @@ class Transactions:
                 log.warning("a transactional settle waits for a lock: %s", describe(error))
             await begun.connection.execute("rollback to savepoint baton_settle")
 
-    async def _sent(self, begun: Begun, attempt: Attempt, outcome: Outcome) -> bool:
+    async def _sent(self, begun: OpenTransaction, attempt: Attempt, outcome: Outcome) -> bool:
         claimed = attempt.claimed
         store = Store(begun.connection, self._schema)
-        settling = Settling(claimed.step_id, claimed.token, outcome)
+        settling = Settlement(claimed.step_id, claimed.token, outcome)
         if outcome.kind != "expanded":
             return await store.settle_one(settling)
         plan = planned(claimed, outcome, self._limits)
@@ -171,7 +173,9 @@ class Transactions:
             raise Refused(plan.detail or "")
         return await Sending(store, self._limits, nullcontext).send(settling, plan)
 
-    def _unsettled(self, error: Exception, begun: Begun, attempt: Attempt, worker: Registered) -> Outcome | None:
+    def _unsettled(
+        self, error: Exception, begun: OpenTransaction, attempt: Attempt, worker: Registered
+    ) -> Outcome | None:
         """Return what a failed settle means; it was not committed."""
         match classify(error):
             case Failure.LOCKED if attempt.cause is not None:
@@ -189,7 +193,7 @@ class Transactions:
         return self._runner.finished(outcome, attempt, worker)
 
 
-def _limits(begun: Begun, *, idle_seconds: float, more_seconds: float) -> str:
+def _limits(begun: OpenTransaction, *, idle_seconds: float, more_seconds: float) -> str:
     """Return the statements that limit how long the transaction may lie idle, and how much more it may last in all.
 
     For a process that is frozen: it would hold the rows it has locked, and others wait for them. It need not be idle
@@ -208,7 +212,7 @@ def _milliseconds(seconds: float) -> int:
     return max(1, min(2**31 - 1, round(seconds * 1000)))
 
 
-def _spoiled(begun: Begun) -> Exception | None:
+def _spoiled(begun: OpenTransaction) -> Exception | None:
     """Return why the transaction cannot be settled, if the worker ended it."""
     if begun.is_lost or begun.connection.is_in_transaction():
         return None
@@ -234,7 +238,7 @@ def _explained(error: Exception) -> Exception:
     return explained
 
 
-async def _nothing_is_open(begun: Begun) -> bool:
+async def _nothing_is_open(begun: OpenTransaction) -> bool:
     """Roll back what was not committed. Tells whether the connection may be used again."""
     if begun.is_lost:
         return False

@@ -33,8 +33,8 @@ class Mutant:
 
 
 _APPLY = "sql/functions/apply_outcomes.sql"
-_UNFAVOURABLE = "sql/functions/apply_unfavourable.sql"
-_TAKE = "sql/functions/take.sql"
+_UNFAVOURABLE = "sql/functions/apply_other_outcomes.sql"
+_TAKE = "sql/functions/claim_entries.sql"
 _TRANSACTIONS = "baton/runtime/transactions.py"
 _TRANSACTIONAL = ("tests/test_transactional.py", "tests/faults/test_transfers.py")
 
@@ -63,13 +63,13 @@ MUTANTS = (
     ),
     Mutant(
         "however many dependencies settle at once, one is taken off",
-        (Change("sql/functions/conclude.sql", "count(*)::integer as done", "1 as done"),),
+        (Change("sql/functions/apply_consequences.sql", "count(*)::integer as done", "1 as done"),),
     ),
     Mutant(
         "the attempt is counted when it is settled",
         (
             Change(_TAKE, "attempt = q.attempt + (not q.is_join)::integer", "attempt = q.attempt"),
-            Change("sql/functions/describe.sql", "k.attempt, s.max_attempts", "k.attempt + 1, s.max_attempts"),
+            Change("sql/functions/claimed_steps.sql", "k.attempt, s.max_attempts", "k.attempt + 1, s.max_attempts"),
             Change(_APPLY, "attempt = e.attempt,", "attempt = e.attempt + 1,"),
             Change(
                 _UNFAVOURABLE,
@@ -84,7 +84,7 @@ MUTANTS = (
         "the pool does not look after it has reconnected",
         (
             Change(
-                "baton/pool.py",
+                "baton/runtime/pool.py",
                 "            case Reconnected():\n                self._look_everywhere()\n",
                 "            case Reconnected():\n",
             ),
@@ -113,8 +113,10 @@ MUTANTS = (
     Mutant(
         "a beat revives a dead pool",
         (
-            Change("sql/functions/beat.sql", "set beats = p_number,", "set beats = p_number, dead_at = null,"),
-            Change("sql/functions/beat.sql", "       and p.dead_at is null\n       and p.beats", "       and p.beats"),
+            Change("sql/functions/heartbeat.sql", "set beats = p_number,", "set beats = p_number, dead_at = null,"),
+            Change(
+                "sql/functions/heartbeat.sql", "       and p.dead_at is null\n       and p.beats", "       and p.beats"
+            ),
         ),
     ),
     Mutant(
@@ -129,7 +131,7 @@ MUTANTS = (
         "the cascade ignores the flags",
         (
             Change(
-                "sql/functions/doom.sql",
+                "sql/functions/end_dependents.sql",
                 "and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)",
                 "",
             ),
@@ -151,7 +153,7 @@ MUTANTS = (
         "a pool forgets its outcomes when a call fails",
         (
             Change(
-                "baton/runtime/exchange.py",
+                "baton/runtime/dispatcher.py",
                 "                    await asyncio.sleep(pause_before(attempt))\n                    attempt += 1\n",
                 "                    request = Request(request.pool, (), request.claiming)\n",
             ),
@@ -170,7 +172,13 @@ MUTANTS = (
     ),
     Mutant(
         "a transactional settle goes over another connection",
-        (Change(_TRANSACTIONS, "Store(begun.connection, self._schema)", "Store(self._lending._pool, self._schema)"),),
+        (
+            Change(
+                _TRANSACTIONS,
+                "Store(begun.connection, self._schema)",
+                "Store(self._worker_connections._pool, self._schema)",
+            ),
+        ),
         _TRANSACTIONAL,
     ),
     Mutant(

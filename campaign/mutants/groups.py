@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from campaign.mutants.catalogue import Change, Mutant
 
-_CLOSE = "sql/functions/close_children.sql"
+_CLOSE = "sql/functions/count_down_groups.sql"
 
 MUTANTS_OF_GROUPS = (
-    Mutant("a join does not look at the flags", (Change("sql/functions/judge.sql", "and not forgiven(c)", ""),)),
+    Mutant(
+        "a join does not look at the flags", (Change("sql/functions/group_outcome.sql", "and not forgiven(c)", ""),)
+    ),
     Mutant(
         "an expansion is not fenced",
         (
@@ -21,7 +23,7 @@ MUTANTS_OF_GROUPS = (
     Mutant("slots are not returned", (Change(_CLOSE, "slots = g.slots + c.slots", "slots = g.slots"),)),
     Mutant(
         "a begun group is counted down",
-        (Change("sql/functions/conclude.sql", "and s.first_child is null", ""),),
+        (Change("sql/functions/apply_consequences.sql", "and s.first_child is null", ""),),
     ),
     Mutant(
         "however many children end at once, one is taken off",
@@ -32,6 +34,6 @@ MUTANTS_OF_GROUPS = (
     ),
     Mutant(
         "a begun group is ended by a dependency",
-        (Change("sql/functions/doom.sql", "               and c.first_child is null\n", ""),),
+        (Change("sql/functions/end_dependents.sql", "               and c.first_child is null\n", ""),),
     ),
 )

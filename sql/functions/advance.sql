@@ -31,21 +31,21 @@ begin
         counts := coalesce(settled.counts, '{}');
     else
         -- Of an idle pool, which may be one of many that were woken for one step.
-        perform demand_read_committed();
+        perform require_read_committed();
         accepted := '{}';
     end if;
     return next;
 
-    claimed := take(p_pool, p_queues, p_limits, p_token, released);
+    claimed := claim_entries(p_pool, p_queues, p_limits, p_token, released);
     -- What was claimed here needs nobody else.
     if cardinality(released) > 1
        or counts[1] > coalesce(claimed.counts[array_position(p_queues, released[1])], 0) then
-        perform announce(
+        perform notify_queues(
             released || p_queues,
             counts || array(select -c.n from unnest(claimed.counts) as c(n))
         );
     end if;
     if cardinality(claimed.taken) > 0 then
-        return query select null::boolean[], d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
+        return query select null::boolean[], d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins) as d;
     end if;
 end $$;

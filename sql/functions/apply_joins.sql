@@ -18,7 +18,7 @@ begin
     ), judged as materialized (
         select e.step_id, e.token, e.pool, v.state, v.reason
           from ended e
-         cross join lateral judge(e.step_id) as v
+         cross join lateral group_outcome(e.step_id) as v
     ), recorded as (
         -- executing -> completed, discarded, cancelled or skipped
         update steps s

@@ -13,7 +13,7 @@
 -- planner join by the index of a pool's claims, where all of a batch has the same token (20 ms instead of 1 for 400).
 --
 -- Locks: the workflows in order of their keys, in a statement of its own. That locks their executing entries as well: who takes
--- entries without it (claim and stage) keeps none that executes (see take). What deletes or updates them judges the token once more.
+-- entries without it (claim and stage) keeps none that executes (see claim_entries). What deletes or updates them judges the token once more.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     out accepted boolean[], out queues text[], out counts integer[]
@@ -31,7 +31,7 @@ declare
     delayed  text[];
     drawn    record;
 begin
-    perform demand_read_committed();
+    perform require_read_committed();
     perform 1
        from workflows w
       where w.key = any(array(select workflow_of(o.id) from unnest(p_ids) as o(id)))
@@ -71,13 +71,13 @@ begin
 
     if is_mixed then
         select u.final, u.queues into failed, delayed
-          from apply_unfavourable(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays, moment) as u;
+          from apply_other_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays, moment) as u;
         if 'joined' = any(p_kinds) then
             failed := failed || apply_joins(p_ids, p_tokens, p_kinds, moment);
         end if;
     end if;
     if cardinality(final) + coalesce(cardinality(failed), 0) > 0 then
-        drawn := conclude(final || failed, moment, coalesce(cardinality(failed), 0) = 0, followed || failed, noted || failed);
+        drawn := apply_consequences(final || failed, moment, coalesce(cardinality(failed), 0) = 0, followed || failed, noted || failed);
         queues := drawn.queues;
         counts := drawn.counts;
     end if;

@@ -15,7 +15,7 @@ as $$
 declare
     present integer;
 begin
-    perform demand_read_committed();
+    perform require_read_committed();
     select w.total into present from workflows w where w.key = workflow_of(p_step) for no key update;
     perform 1 from queue q where q.step_id = p_step and q.token = p_token for update;
     if not found then

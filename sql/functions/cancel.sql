@@ -25,7 +25,7 @@ declare
     ids     bigint[];
     applied record;
 begin
-    perform demand_read_committed();
+    perform require_read_committed();
     select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
         return;
@@ -57,7 +57,7 @@ begin
            and (p_names is null or s.name = any(p_names))
     );
     if p_names is not null then
-        ids := array(select s.id from steps s where s.id = any(with_children(ids)) and s.finished_at is null);
+        ids := array(select s.id from steps s where s.id = any(with_descendants(ids)) and s.finished_at is null);
     end if;
     cancelled := cardinality(ids);
     if cancelled = 0 then
@@ -92,7 +92,7 @@ begin
     if p_names is null then
         perform finish_cancelled(flow.key, ids, moment);
     else
-        select c.queues, c.counts into applied from conclude(ids, moment, false) as c;
-        perform announce(applied.queues, applied.counts);
+        select c.queues, c.counts into applied from apply_consequences(ids, moment, false) as c;
+        perform notify_queues(applied.queues, applied.counts);
     end if;
 end $$;

@@ -1,4 +1,4 @@
--- Claim steps for a pool (see take) and say what it must know to run them (see describe), in claim order.
+-- Claim steps for a pool (see claim_entries) and say what it must know to run them (see claimed_steps), in claim order.
 create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
@@ -16,6 +16,6 @@ as $$
 declare
     claimed record;
 begin
-    claimed := take(p_pool, p_queues, p_limits, p_token, '{}');
-    return query select d.* from describe(claimed.taken, claimed.attempts, claimed.joins) as d;
+    claimed := claim_entries(p_pool, p_queues, p_limits, p_token, '{}');
+    return query select d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins) as d;
 end $$;

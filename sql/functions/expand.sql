@@ -35,7 +35,7 @@ begin
         select distinct o.name
           from unnest(p_outward::json[]) as p(outward)
          cross join lateral json_array_elements_text(p.outward -> 'deps') as o(name)
-         where outward(p_step, o.name) is null
+         where outer_dependency(p_step, o.name) is null
     );
     if cardinality(unknown) > 0 then
         return;
@@ -55,7 +55,7 @@ begin
         p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
         p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
     );
-    perform link_outward(p_step, base + p_first, p_outward);
+    perform link_outer_dependencies(p_step, base + p_first, p_outward);
     if p_is_last then
         perform finish_expansion(p_step, base, p_total, p_children, base + p_returns);
     end if;

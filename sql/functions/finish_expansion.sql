@@ -54,7 +54,7 @@ begin
            and d.state in ('cancelled', 'discarded', 'skipped')
          order by d.state = 'skipped', d.id
     loop
-        doomed := doomed || doom(root, moment);
+        doomed := doomed || end_dependents(root, moment);
     end loop;
 
     select r.queues, r.counts
@@ -68,10 +68,10 @@ begin
                ),
                moment
            ) as r;
-    perform announce(released.queues, released.counts);
+    perform notify_queues(released.queues, released.counts);
     if cardinality(doomed) > 0 then
-        select c.queues, c.counts into applied from conclude(doomed, moment, false) as c;
-        perform announce(applied.queues, applied.counts);
-        update workflows w set failed = unforgiven(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
+        select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;
+        perform notify_queues(applied.queues, applied.counts);
+        update workflows w set failed = count_failures(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
     end if;
 end $$;

@@ -63,6 +63,6 @@ begin
                    array(select s.id from steps s where s.id >= step_of(key, 0) and s.id < step_of(key + 1, 0) and s.pending = 0),
                    clock_timestamp()
                ) as r;
-        perform announce(released.queues, released.counts);
+        perform notify_queues(released.queues, released.counts);
     end if;
 end $$;

@@ -91,5 +91,5 @@ begin
                ),
                clock_timestamp()
            ) as r;
-    perform announce(released.queues, released.counts);
+    perform notify_queues(released.queues, released.counts);
 end $$;

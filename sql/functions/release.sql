@@ -41,6 +41,6 @@ begin
       into queues, counts, soonest
       from summed s;
     if soonest is not null then
-        perform announce_due(soonest, p_moment);
+        perform notify_due(soonest, p_moment);
     end if;
 end $$;

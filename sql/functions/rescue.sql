@@ -75,7 +75,7 @@ begin
           from apply_outcomes(ids, tokens, kinds, details, array_fill(null::text, array[cardinality(ids)]),
                               array_fill(null::double precision, array[cardinality(ids)])) as a;
     end;
-    perform announce(applied.queues, applied.counts);
+    perform notify_queues(applied.queues, applied.counts);
     select count(*) filter (where o.kind = 'lost'), count(*) filter (where o.kind = 'given_back')
       into lost, given_back
       from unnest(kinds, applied.accepted) as o(kind, is_accepted)

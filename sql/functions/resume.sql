@@ -15,5 +15,5 @@ begin
     -- A thousand bring every pool at once.
     select count(*) into waiting
       from (select from queue q where q.state = 'available' and q.queue = p_queue limit 1000) as w;
-    perform announce(array[p_queue], array[greatest(1, waiting)]);
+    perform notify_queues(array[p_queue], array[greatest(1, waiting)]);
 end $$;

@@ -35,7 +35,7 @@ declare
     released record;
     applied  record;
 begin
-    perform demand_read_committed();
+    perform require_read_committed();
     select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
         return;
@@ -92,7 +92,7 @@ begin
      where s.id = any(opening);
     -- queued, suspended -> suspended or queued
     with counted as (
-        select s.id, awaited(s) as n from steps s where s.id = any(opening || waiting)
+        select s.id, count_pending(s) as n from steps s where s.id = any(opening || waiting)
     )
     update steps s
        set pending = c.n,
@@ -110,7 +110,7 @@ begin
            )
      where g.id = any(groups)
        and g.concurrency is not null;
-    waiting := waiting || hand_slots(groups);
+    waiting := waiting || assign_slots(groups);
 
     update workflows w
        set state = 'executing',
@@ -123,7 +123,7 @@ begin
                 where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
                   and s.finished_at is null
            ),
-           failed = unforgiven(flow.key)
+           failed = count_failures(flow.key)
      where w.key = flow.key;
 
     for root in
@@ -138,15 +138,15 @@ begin
            and d.state in ('cancelled', 'discarded', 'skipped')
          order by d.state = 'skipped', d.id
     loop
-        doomed := doomed || doom(root, moment);
+        doomed := doomed || end_dependents(root, moment);
     end loop;
 
     select r.queues, r.counts
       into released
       from release(array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued'), moment) as r;
-    perform announce(released.queues, released.counts);
+    perform notify_queues(released.queues, released.counts);
     if cardinality(doomed) > 0 then
-        select c.queues, c.counts into applied from conclude(doomed, moment, false) as c;
-        perform announce(applied.queues, applied.counts);
+        select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;
+        perform notify_queues(applied.queues, applied.counts);
     end if;
 end $$;

@@ -16,6 +16,6 @@ declare
     applied record;
 begin
     applied := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
-    perform announce(applied.queues, applied.counts);
+    perform notify_queues(applied.queues, applied.counts);
     return applied.accepted;
 end $$;

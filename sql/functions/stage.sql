@@ -26,6 +26,6 @@ begin
     select array_agg(s.queue), array_agg(s.n)
       into queues, counts
       from (select e.queue, count(*)::integer as n from staged e group by e.queue) as s;
-    perform announce(queues, counts);
+    perform notify_queues(queues, counts);
     return cardinality(due);
 end $$;

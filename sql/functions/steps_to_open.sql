@@ -39,9 +39,9 @@ begin
         named := array(
             select s.id from steps s where s.id = any(named) and s.first_child is null
              union
-            select c.id from steps c where c.id = any(with_children(groups)) and c.state in ('discarded', 'cancelled')
+            select c.id from steps c where c.id = any(with_descendants(groups)) and c.state in ('discarded', 'cancelled')
              union
-            select c.id from steps c where c.id = any(with_children(idle)) and c.state = 'skipped'
+            select c.id from steps c where c.id = any(with_descendants(idle)) and c.state = 'skipped'
         );
         whole := true;
     end if;
@@ -58,12 +58,12 @@ begin
                    from unnest(p.dependents) as d(ordinal)
                    join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
                   cross join lateral unnest(
-                      case when c.first_child is null then array[c.id] else with_children(array[c.id]) end
+                      case when c.first_child is null then array[c.id] else with_descendants(array[c.id]) end
                   ) as o(id)
                    join steps e on e.id = any(array[o.id])
                   where whole
                     and c.state in ('cancelled', 'skipped')
-                    and not ignores(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+                    and not counts_as_done(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
                     and (e.id = c.id or e.state in ('discarded', 'cancelled'))
                   union all
                  -- the group that waits for it

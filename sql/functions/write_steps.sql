@@ -49,14 +49,14 @@ begin
                  case
                      when u.dependencies is null then '{}'
                      when p_base = 0 then u.dependencies::integer[]
-                     else shifted(u.dependencies::integer[], p_base)
+                     else shift_ordinals(u.dependencies::integer[], p_base)
                  end as dependencies,
                  case
                      when u.dependents is null then '{}'
                      when p_base = 0 then u.dependents::integer[]
-                     else shifted(u.dependents::integer[], p_base)
+                     else shift_ordinals(u.dependents::integer[], p_base)
                  end as dependents,
-                 case when p_base = 0 then u.inputs::integer[] else shifted(u.inputs::integer[], p_base) end as inputs
+                 case when p_base = 0 then u.inputs::integer[] else shift_ordinals(u.inputs::integer[], p_base) end as inputs
             from unnest(
                      p_ids, p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents,
                      p_groups::json[], p_terms

@@ -9,11 +9,11 @@ import pytest
 
 from baton.cli import diagnosis
 from baton.cli.diagnosis import Finding, diagnosed, worst
-from baton.database.examination import (
+from baton.database.diagnostics import (
     SETTINGS,
     Clock,
+    Diagnostics,
     EngineFacts,
-    Examination,
     Holder,
     Pool,
     Running,
@@ -23,7 +23,7 @@ from baton.database.examination import (
     Waiting,
 )
 from baton.database.migrate import SchemaVersion
-from baton.database.reads import Queue
+from baton.database.queries import Queue
 
 WELL = {
     "autovacuum": "on",
@@ -47,7 +47,7 @@ ENGINE = EngineFacts(
     unknown_workers=[],
     tables=[Table("queue", 10, 20, 65536, True)],
 )
-HEALTHY = Examination("baton", SchemaVersion(2, 1), 2, SERVER, Clock(0.0, 0.001), [], [], ENGINE)
+HEALTHY = Diagnostics("baton", SchemaVersion(2, 1), 2, SERVER, Clock(0.0, 0.001), [], [], ENGINE)
 
 
 def engine(**facts):

@@ -13,7 +13,7 @@ from baton import Baton, Engine, WorkerPool
 from baton.cli import diagnosis
 from baton.cli.doctor import doctor
 from baton.cli.main import parser
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.cli.command import baton, refused, succeeded
 from tests.database.raw import RawPool, step
 from tests.faults.standby import standby_of
@@ -81,7 +81,7 @@ async def make_sick(stack, dsn):
     await living.insert("paused", step("paused", queue="paused"))
     await engine.pause("paused")
     await Baton.new(workflow_id="unknown").add("a", noted.new()).insert()
-    await dead.store.leave(dead.id)
+    await dead.store.deregister(dead.id)
     await psql.execute("update queue set attempted_at = now() - interval '3 hours' where pool = $1", living.id)
     await psql.execute("update queue set scheduled_at = now() - interval '5 minutes' where state = 'scheduled'")
     await psql.execute("update queue set scheduled_at = now() - interval '1 hour' where state = 'available'")

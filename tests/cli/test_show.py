@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from baton import Baton, WorkerPool
-from baton.cli.showing import drawing
+from baton.cli.show import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
-from baton.records import Status
+from baton.client.run_state import Status
 from tests.cli.command import baton, refused, succeeded
 from tests.cli.test_tree import step
 from tests.programs.sharing import failing, noted

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from baton import Baton, Engine
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.cli.command import baton, refused, terminated, worker_process
 from tests.programs.sharing import hanging, noted
 from tests.waiting import eventually

@@ -42,15 +42,15 @@ def held(own_workers):
 def readings(monkeypatch):
     """What the engine's readings asked for."""
     asked = []
-    from baton.database.reads import Reads
+    from baton.database.queries import Queries
 
-    plainly = Reads.steps
+    plainly = Queries.steps
 
     async def steps(self, workflow_id):
         asked.append(workflow_id)
         return await plainly(self, workflow_id)
 
-    monkeypatch.setattr(Reads, "steps", steps)
+    monkeypatch.setattr(Queries, "steps", steps)
     return asked
 
 

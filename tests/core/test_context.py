@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from baton.context import Context
+from baton.core.context import Context
 
 CONTEXT = Context("w 1", "compare", "report", 2, 20, {"a": None, "b": {"n": 1}})
 

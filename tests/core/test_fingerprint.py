@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from baton.core import registry
+from baton.core.job import Job
 from baton.core.references import result_of
-from baton.worker import Job, worker
-from baton.workflow import Baton
+from baton.core.worker import worker
+from baton.core.workflow import Baton
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +105,8 @@ def test_a_delay_counts_as_a_delay_and_a_time_as_a_moment() -> None:
 
 
 PROGRAM = """
-from baton.worker import worker
-from baton.workflow import Baton
+from baton.core.worker import worker
+from baton.core.workflow import Baton
 @worker
 def take(value): ...
 value = {"b": {"x", "y", "z", "w"}, "a": [frozenset("defg")]}

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from baton import Baton, Snooze, each, result_of, worker
-from baton.core.fitting import can_fit
+from baton.core.compatibility import can_fit
 from baton.errors import InvalidWorkflow
 
 pytestmark = pytest.mark.usefixtures("own_workers")

@@ -5,7 +5,7 @@ import sys
 from time import monotonic
 
 from baton.core.graph import cycles, resolve
-from baton.faults import Cycle, SelfDependency, UnknownDependency
+from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
 
 
 def test_the_order_added_is_kept_where_it_can_be() -> None:

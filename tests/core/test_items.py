@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from baton.core.items import Items, NoItems, items_of
+from baton.core.map_items import Items, NoItems, items_of
 
 
 def test_lists_come_apart_and_other_arguments_are_common() -> None:

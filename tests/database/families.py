@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from baton import Baton, Context, each, result_of, worker
-from baton.database.rows import Claimed, Expanded, Part
+from baton.database.messages import Claimed, Expanded, Part
 from tests.database.raw import RawPool, outcome, states
 
 MOST = 1_000_000

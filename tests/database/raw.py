@@ -13,8 +13,18 @@ from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
-from baton.database.channel import channel
-from baton.database.rows import Advanced, Beaten, Cancelled, Claimed, Claiming, Inserted, Retried, Settling, Ticked
+from baton.database.messages import (
+    Advanced,
+    Cancelled,
+    Claimed,
+    ClaimRequest,
+    HeartbeatReply,
+    Inserted,
+    Retried,
+    Settlement,
+    UpkeepResult,
+)
+from baton.database.notifications import channel
 from baton.database.store import Store
 from tests.database.soundness import demand_sound as demand_sound  # noqa: PLC0414  # where tests look for it
 from tests.waiting import eventually
@@ -75,10 +85,10 @@ def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> Wor
     )
 
 
-def outcome(claimed: Claimed, kind: Any, detail: str | None = None, delay: float | None = None) -> Settling:
+def outcome(claimed: Claimed, kind: Any, detail: str | None = None, delay: float | None = None) -> Settlement:
     """Return an attempt's outcome; a completed one has the step's name for a result, another its kind for a cause."""
     told = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by hand")
-    return Settling(claimed.step_id, claimed.token, Outcome(kind, told, delay=delay))
+    return Settlement(claimed.step_id, claimed.token, Outcome(kind, told, delay=delay))
 
 
 @dataclass
@@ -105,17 +115,17 @@ class RawPool:
 
     async def claim(self, limit: int = 1000, queue: str = "default", token: UUID | None = None) -> list[Claimed]:
         """Claim, and remember what was claimed in `held`."""
-        return self._keep(await self.store.claim(self.id, Claiming(token or uuid4(), {queue: limit})))
+        return self._keep(await self.store.claim(self.id, ClaimRequest(token or uuid4(), {queue: limit})))
 
-    async def settle(self, *outcomes: Settling) -> list[bool]:
+    async def settle(self, *outcomes: Settlement) -> list[bool]:
         return list(await self.store.settle(outcomes))
 
-    async def advance(self, *outcomes: Settling, limit: int = 1000, queue: str = "default") -> Advanced:
-        done = await self.store.advance(self.id, outcomes, Claiming(uuid4(), {queue: limit}))
+    async def advance(self, *outcomes: Settlement, limit: int = 1000, queue: str = "default") -> Advanced:
+        done = await self.store.advance(self.id, outcomes, ClaimRequest(uuid4(), {queue: limit}))
         self._keep(done.claimed)
         return done
 
-    def outcomes(self, workflow_id: str, **names_by_kind: str) -> list[Settling]:
+    def outcomes(self, workflow_id: str, **names_by_kind: str) -> list[Settlement]:
         """Return outcomes of held steps, as in `outcomes("w", completed="a b", failed="c")`, in this order."""
         return [
             outcome(self.held[workflow_id, name], kind, delay=0 if kind == "failed" else None)
@@ -141,13 +151,13 @@ class RawPool:
     async def retry(self, workflow_id: str, *steps: str) -> Retried:
         return await self.store.retry(workflow_id, steps or None)
 
-    async def beat(self, *tokens: UUID, number: int | None = None) -> Beaten:
+    async def heartbeat(self, *tokens: UUID, number: int | None = None) -> HeartbeatReply:
         """Beat, as the next in line or with the given number."""
         self.beats += 1
-        return await self.store.beat(self.id, number or self.beats, tokens, [WORKER], 30)
+        return await self.store.heartbeat(self.id, number or self.beats, tokens, [WORKER], 30)
 
-    async def tick(self, sweep: bool = True) -> Ticked:
-        return await self.store.tick(sweep=sweep, keep=None, limit=1000)
+    async def run_upkeep(self, sweep: bool = True) -> UpkeepResult:
+        return await self.store.run_upkeep(sweep=sweep, keep=None, limit=1000)
 
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
         self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}

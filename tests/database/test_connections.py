@@ -8,7 +8,7 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
-from baton.database.connections import Connections, Dialing, Line, describe, pause_before, replayed
+from baton.database.connections import Connections, Connector, ReconnectingConnection, describe, pause_before, replayed
 from baton.database.failures import Failure, classify
 from tests.waiting import eventually
 
@@ -65,7 +65,7 @@ def test_a_failure_without_a_server_is_classified_too(error, failure):
 
 
 async def test_a_line_opens_itself_again_after_its_backend_was_killed(database, connection):
-    line = Line(Dialing(database), "test")
+    line = ReconnectingConnection(Connector(database), "test")
     (row,) = await line.fetch("select pg_backend_pid() as pid")
     await connection.execute("select pg_terminate_backend($1)", row["pid"])
     # The first call after that fails, unless the goodbye was read before.
@@ -79,7 +79,7 @@ async def test_a_line_opens_itself_again_after_its_backend_was_killed(database, 
 
 
 async def test_a_cancelled_call_leaves_no_connection_of_unknown_state(database, connection):
-    line = Line(Dialing(database), "test")
+    line = ReconnectingConnection(Connector(database), "test")
     await line.fetch("select 1")
     sleeping = asyncio.create_task(line.fetch("select pg_sleep(30)"))
     running = "select true from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
@@ -92,7 +92,7 @@ async def test_a_cancelled_call_leaves_no_connection_of_unknown_state(database, 
 
 
 async def test_a_failure_of_the_data_keeps_the_connection(database):
-    line = Line(Dialing(database), "test")
+    line = ReconnectingConnection(Connector(database), "test")
     (before,) = await line.fetch("select pg_backend_pid() as pid")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await line.fetch("select 1/0")
@@ -105,7 +105,7 @@ async def test_a_failure_of_the_data_keeps_the_connection(database):
 async def test_our_connections_are_read_committed_and_say_what_they_are_for(database, connection):
     name = await connection.fetchval("select current_database()")
     await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
-    line = Line(Dialing(database), "test")
+    line = ReconnectingConnection(Connector(database), "test")
     settings = ("transaction_isolation", "application_name", "statement_timeout", "jit")
     rows = [await line.fetch(f"show {setting}") for setting in settings]
     await line.aclose()
@@ -156,7 +156,7 @@ async def test_what_is_logged_of_an_error_has_no_values_of_the_call(connection):
 
 
 async def test_more_callers_than_connections_wait_their_turn(database):
-    connections = Connections(Dialing(database), size=2)
+    connections = Connections(Connector(database), size=2)
     await connections.open()
     rows = await asyncio.gather(*[connections.fetch("select pg_backend_pid() as pid") for _ in range(30)])
     await connections.aclose()

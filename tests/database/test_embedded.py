@@ -15,10 +15,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from baton.database import binaries as binaries_module
-from baton.database.binaries import EmbeddedServerError, ServerUser, find_binaries, server_user, within_reach
-from baton.database.embedded import EmbeddedServer
-from baton.database.home import default_folder, private_temporary_folder
+from baton.embedded import binaries as binaries_module
+from baton.embedded.binaries import ServerUser, find_binaries, server_user, within_reach
+from baton.embedded.home import default_folder, private_temporary_folder
+from baton.embedded.server import EmbeddedServer
+from baton.errors import EmbeddedServerError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = {"fsync": "off"}
@@ -56,7 +57,7 @@ def has_ended(pid):
 
 
 def processes_about(folder):
-    """The processes, keepers and servers, whose command line names the folder."""
+    """The processes, watchdogs and servers, whose command line names the folder."""
     return [line for line in running_processes().values() if str(folder) in line]
 
 
@@ -65,7 +66,7 @@ def another_user(folder, then="time.sleep(600)"):
     script = f"""
         import sys, time
         from pathlib import Path
-        from baton.database.embedded import EmbeddedServer
+        from baton.embedded.server import EmbeddedServer
         server = EmbeddedServer.start(Path({str(folder)!r}), settings={QUICK!r})
         print(server.pid, flush=True)
         {then}
@@ -183,11 +184,11 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_the_server():
         assert await ask(server) == 1
 
 
-async def test_a_server_whose_keeper_was_killed_is_taken_over_by_the_next_user(folder):
+async def test_a_server_whose_watchdog_was_killed_is_taken_over_by_the_next_user(folder):
     first = EmbeddedServer.start(folder, settings=QUICK)
-    keeper, orphan = first._keeper_pid, first.pid
-    os.kill(keeper, signal.SIGKILL)
-    until(lambda: has_ended(keeper))
+    watchdog, orphan = first._watchdog_pid, first.pid
+    os.kill(watchdog, signal.SIGKILL)
+    until(lambda: has_ended(watchdog))
 
     with EmbeddedServer.start(folder, settings=QUICK) as second:
         # It is judged by the file that it removes last, and then it takes a moment to end.

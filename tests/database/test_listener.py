@@ -9,7 +9,9 @@ import signal
 import pytest
 
 from baton.database import listener as listening
-from baton.database.channel import (
+from baton.database.connections import Connector
+from baton.database.listener import Listener
+from baton.database.notifications import (
     ClaimsVoid,
     EntryDue,
     QueueHasWork,
@@ -19,8 +21,6 @@ from baton.database.channel import (
     channel,
     parse,
 )
-from baton.database.connections import Dialing
-from baton.database.listener import Listener
 from baton.tasks import Tasks
 from tests.waiting import eventually
 
@@ -29,7 +29,7 @@ from tests.waiting import eventually
 async def heard(database):
     """What is heard, from the first LISTEN on."""
     tasks, notices = Tasks(), []
-    listener = Listener(Dialing(database), "baton", tasks)
+    listener = Listener(Connector(database), "baton", tasks)
     with listener.heard_by(notices.append):
         await asyncio.wait_for(listener.listening(), 5)
         yield notices
@@ -99,7 +99,7 @@ async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, con
     monkeypatch.setattr(listening, "PING_EVERY", 0.1)
     monkeypatch.setattr(listening, "PING_SECONDS", 0.3)
     tasks, notices = Tasks(), []
-    listener = Listener(Dialing(database), "baton", tasks)
+    listener = Listener(Connector(database), "baton", tasks)
     with listener.heard_by(notices.append):
         await asyncio.wait_for(listener.listening(), 5)
         frozen = await eventually(lambda: listener_pid(connection))
@@ -114,6 +114,6 @@ async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, con
 
 
 async def test_nothing_is_opened_before_somebody_hears(database, connection):
-    Listener(Dialing(database), "baton", Tasks())
+    Listener(Connector(database), "baton", Tasks())
 
     assert await listener_pid(connection) is None

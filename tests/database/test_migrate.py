@@ -7,8 +7,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from baton.database.channel import channel
-from baton.database.migrate import Migrated, demand_current, migrate, schema_version, wanted_version
+from baton.database.migrate import Migrated, migrate, require_current_schema, schema_version, wanted_version
+from baton.database.notifications import channel
 from baton.database.store import Store
 from baton.errors import BatonError, InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
 from tests.database.raw import RawPool, outcome, states, step, workflow
@@ -75,7 +75,7 @@ async def test_a_schema_somebody_made_for_us_is_used(empty):
 
     assert (await migrate(empty)).found == 0
 
-    await demand_current(empty, "baton")
+    await require_current_schema(empty, "baton")
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty):
@@ -91,7 +91,7 @@ async def test_a_migration_that_fails_leaves_nothing(empty):
 
 async def test_an_absent_schema_is_named_with_its_remedy(empty):
     with pytest.raises(SchemaMissing, match="'baton migrate'"):
-        await demand_current(empty, "baton")
+        await require_current_schema(empty, "baton")
 
 
 async def test_a_schema_that_is_older_is_named_with_its_remedy(empty):
@@ -99,10 +99,10 @@ async def test_a_schema_that_is_older_is_named_with_its_remedy(empty):
     await empty.execute("update baton.migrations set version = version - 1")
 
     with pytest.raises(SchemaOutdated, match="'baton migrate' or Engine"):
-        await demand_current(empty, "baton")
+        await require_current_schema(empty, "baton")
 
 
-@pytest.mark.parametrize("call", [demand_current, migrate])
+@pytest.mark.parametrize("call", [require_current_schema, migrate])
 async def test_a_newer_schema_marked_breaking_is_refused_in_a_full_sentence(empty, call):
     await migrate(empty)
     newer = wanted_version() + 3
@@ -122,7 +122,7 @@ async def test_a_newer_schema_not_marked_breaking_works_and_is_left_alone(empty)
     await empty.execute(NEWER, newer, False)
     before = await functions_as_stored(empty), await empty.fetch(APPLIED)
 
-    await demand_current(empty, "baton")
+    await require_current_schema(empty, "baton")
     migrated = await migrate(empty)
 
     assert migrated == Migrated(newer, newer)
@@ -133,7 +133,7 @@ async def test_a_breaking_version_this_library_knows_is_no_obstacle(empty):
     await migrate(empty)
     await empty.execute("update baton.migrations set breaking = true")
 
-    await demand_current(empty, "baton")
+    await require_current_schema(empty, "baton")
 
 
 @pytest.mark.parametrize("schema", NAMES)

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
-from baton.core.spec import FamilySpec, MapSpec, OutwardSpec
-from baton.database.rows import Claiming, Part
+from baton.core.spec import FamilySpec, MapSpec, OuterSpec
+from baton.database.messages import ClaimRequest, Part
 from tests.database.raw import RawPool, outcome, step, workflow
 
 MANY = 200_000
@@ -144,9 +144,9 @@ async def drill(pool, round_number):
     await pool.claim(limit=5)
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
     await drill_groups(pool, f"groups {round_number}")
-    await pool.beat()
-    await pool.store.tick(sweep=True, keep=timedelta(days=7), limit=10)
-    await pool.store.claim(pool.id, Claiming(uuid4(), {"nobody's": 5}))
+    await pool.heartbeat()
+    await pool.store.run_upkeep(sweep=True, keep=timedelta(days=7), limit=10)
+    await pool.store.claim(pool.id, ClaimRequest(uuid4(), {"nobody's": 5}))
     pool.held.clear()
 
 
@@ -180,7 +180,7 @@ async def drill_groups(pool, flow):
     (join,) = await pool.claim(queue="drill")
     await pool.settle(outcome(join, "joined"))
     (tree,) = await pool.claim(queue="drill")
-    graph = workflow("graph", step("a", **lane), step("b", "a", outward=OutwardSpec(("map",), ("map",)), **lane))
+    graph = workflow("graph", step("a", **lane), step("b", "a", outer=OuterSpec(("map",), ("map",)), **lane))
     await pool.store.expand(tree, Expansion(tuple(graph.steps), 2, None), Part(None, 0, 2), 100)
     for _ in range(2):
         (child,) = await pool.claim(queue="drill")

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from baton import Baton, worker
-from baton.database.reads import Reads
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
+from baton.database.queries import Queries
 from baton.database.store import Store
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -25,7 +25,7 @@ def quick(own_workers):
 
 @pytest.fixture
 def reads(connection):
-    return Reads(connection, "baton")
+    return Queries(connection, "baton")
 
 
 async def register(connection, queues, workers):
@@ -97,8 +97,8 @@ async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, con
     pool = await register(connection, ["default"], ["quick"])
     await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new()).insert()
     store = Store(connection, "baton")
-    await store.claim(pool, Claiming(uuid4(), {"default": 1}))
-    await store.leave(pool)
+    await store.claim(pool, ClaimRequest(uuid4(), {"default": 1}))
+    await store.deregister(pool)
 
     assert [one.step for one in await reads.unserved("w")] == ["b"]
 

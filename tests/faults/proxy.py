@@ -22,7 +22,7 @@ class Proxy:
     """Listens on localhost; `dsn` is the address of the same database through it.
 
     Links, the connections that pass, are told apart by purpose: the client's application name without "baton ", which
-    is "pool", "pool apart", "lifeline", "maintenance", "listener" and "engine" of the library's own. Left out, a fault
+    is "pool", "pool apart", "heartbeat", "maintenance", "listener" and "engine" of the library's own. Left out, a fault
     is for all of them.
     """
 

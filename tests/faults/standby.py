@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from baton.database.binaries import clean_environment, server_user
-from baton.database.embedded import EmbeddedServer
-from baton.database.home import private_temporary_folder
+from baton.embedded.binaries import clean_environment, server_user
+from baton.embedded.home import private_temporary_folder
+from baton.embedded.server import EmbeddedServer
 from tests.conftest import run_apart
 from tests.waiting import eventually
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton import Engine
-from baton.database.embedded import EmbeddedServer
+from baton.embedded.server import EmbeddedServer
 from tests.conftest import TestServer
 from tests.faults.load import demand_all_done, insert_chains
 from tests.faults.processes import worker_process

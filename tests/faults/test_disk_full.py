@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, Engine, WorkerPool, worker
-from baton.database.binaries import server_user
+from baton.embedded.binaries import server_user
 from tests.database.raw import demand_sound
 from tests.waiting import eventually
 

@@ -93,7 +93,7 @@ async def test_a_frozen_lifeline_dials_again_before_the_lease_is_lost(proxy, con
         run = await begun(held)
         number = pool.id
         await eventually(lambda: beats(connection, number))
-        assert proxy.freeze("lifeline") == 1
+        assert proxy.freeze("heartbeat") == 1
         before = await beats(connection, number)
         await eventually(lambda: is_later(connection, number, before), deadline=20)
         held.may_end.set()

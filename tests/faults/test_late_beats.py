@@ -18,10 +18,10 @@ async def test_it_does_not_make_the_next_list_newer_than_it_is(connection, is_no
 
     await pool.claim()
     if is_noted:
-        await pool.beat(**given_up)
-    await pool.beat(**following)
+        await pool.heartbeat(**given_up)
+    await pool.heartbeat(**following)
 
-    assert (await pool.tick()).given_back == 0
+    assert (await pool.run_upkeep()).given_back == 0
 
 
 async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_again(connection):
@@ -31,8 +31,8 @@ async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_
 
     swept = []
     for number in (1, 3, 4):
-        await pool.beat(number=number)
-        swept.append((await pool.tick()).given_back)
+        await pool.heartbeat(number=number)
+        swept.append((await pool.run_upkeep()).given_back)
 
     assert swept == [0, 0, 1]
 
@@ -41,7 +41,7 @@ async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_
 async def test_a_pool_passes_over_a_number_after_a_beat_it_gave_up(proxy, connection, moment):
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=1.5) as pool:
         await eventually(lambda: noted(connection, pool.id))
-        trap = proxy.trap(".beat(", moment, purpose="lifeline")
+        trap = proxy.trap(".heartbeat(", moment, purpose="heartbeat")
         await trap.sprung()
         given_up = await noted(connection, pool.id) + (moment == "request")
         await eventually(lambda: is_later(connection, pool.id, given_up))

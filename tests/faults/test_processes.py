@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from baton import Baton, WorkerPool, result_of
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import demand_sound
 from tests.faults.processes import bury, hurry, worker_process
 from tests.programs.fault_workers import EFFECTS, blocking, held, may_go_on, noted, poison
@@ -145,7 +145,7 @@ async def test_a_process_that_restarts_under_the_same_host_and_pid_is_another_po
         name="former", host=socket.gethostname(), pid=os.getpid(), limits={"default": 1}, workers=[], lease_seconds=60
     )
     run = await noted.new(value=4).insert()
-    await engine.store.claim(former, Claiming(uuid4(), {"default": 1}))
+    await engine.store.claim(former, ClaimRequest(uuid4(), {"default": 1}))
     async with WorkerPool(engine, lease=1, poll=0.3) as pool:
         await bury_one(connection, former)
         await completes(run, connection)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import demand_sound
 from tests.waiting import eventually
 
@@ -73,7 +73,7 @@ async def test_a_short_timeout_while_a_workflow_is_locked(database, connection, 
             name="former", host="here", pid=1, limits={}, workers=[], lease_seconds=0.001
         )
         locked = await diamond(add).insert()
-        await engine.store.claim(former, Claiming(uuid4(), {"default": 1}))
+        await engine.store.claim(former, ClaimRequest(uuid4(), {"default": 1}))
         await asyncio.wait_for(lost_while_locked(database, engine, locked, add), 40)
         await connection.execute("update queue set scheduled_at = clock_timestamp() where state = 'retryable'")
         async with WorkerPool(engine, lease=1):
@@ -90,5 +90,5 @@ async def lost_while_locked(database, engine, locked, add):
             late = await add.new().with_options(schedule_in=1).insert()
             assert await late.result(timeout=30) == 1
             assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
-    await eventually(lambda: engine.store.tick(sweep=True, keep=None, limit=10))
+    await eventually(lambda: engine.store.run_upkeep(sweep=True, keep=None, limit=10))
     await other.close()

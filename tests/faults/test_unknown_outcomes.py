@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import demand_sound, outcome, state, states, step, steps, workflow
 
 WORKER = ["work"]
@@ -42,7 +42,7 @@ async def claimed(store, pool, *names):
     """Insert the workflow `w` with these steps and a step `last` behind them; claim them."""
     behind = [step("last", *names, ignoring="discarded")]
     await store.insert_workflow(workflow("w", *[step(name) for name in names], *behind))
-    return await store.claim(pool, Claiming(uuid4(), {"default": 10}))
+    return await store.claim(pool, ClaimRequest(uuid4(), {"default": 10}))
 
 
 async def test_register(store, proxy, connection, moment):
@@ -60,9 +60,9 @@ async def test_register(store, proxy, connection, moment):
 async def test_beat(store, pool, proxy, connection, moment):
     (one,) = await claimed(store, pool, "a")
     registered_at = await connection.fetchval("select beat_at from pools")
-    trap = proxy.trap(".beat(", moment)
+    trap = proxy.trap(".heartbeat(", moment)
 
-    beaten = await store.beat(pool, 1, [one.token], WORKER, 30)
+    beaten = await store.heartbeat(pool, 1, [one.token], WORKER, 30)
 
     await trap.sprung()
     assert (beaten.is_alive, beaten.held) == (True, {(one.step_id, one.token)})
@@ -91,7 +91,7 @@ async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, 
     trap = proxy.trap(".advance(", moment)
 
     advanced = await store.advance(
-        pool, [outcome(one, kinds[one.step], delay=60) for one in batch], Claiming(uuid4(), {"default": 5})
+        pool, [outcome(one, kinds[one.step], delay=60) for one in batch], ClaimRequest(uuid4(), {"default": 5})
     )
 
     await trap.sprung()
@@ -107,7 +107,7 @@ async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, 
 
 async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, proxy, connection, moment):
     await store.insert_workflow(workflow("w", *[step(f"s{number}") for number in range(10)]))
-    claiming = Claiming(uuid4(), {"default": 3})
+    claiming = ClaimRequest(uuid4(), {"default": 3})
     trap = proxy.trap(".advance(", moment, times=2)
 
     advanced = await store.advance(pool, (), claiming)
@@ -120,10 +120,10 @@ async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, p
 
 async def test_tick_rescues_once(store, pool, proxy, connection, moment):
     await claimed(store, pool, "a")
-    await store.leave(pool)
-    trap = proxy.trap(".tick(", moment)
+    await store.deregister(pool)
+    trap = proxy.trap(".run_upkeep(", moment)
 
-    await store.tick(sweep=True, keep=None, limit=1000)
+    await store.run_upkeep(sweep=True, keep=None, limit=1000)
 
     await trap.sprung()
     record = (await steps(connection, "w"))["a"]
@@ -131,9 +131,9 @@ async def test_tick_rescues_once(store, pool, proxy, connection, moment):
 
 
 async def test_leave(store, pool, proxy, connection, moment):
-    trap = proxy.trap(".leave(", moment)
+    trap = proxy.trap(".deregister(", moment)
 
-    await store.leave(pool)
+    await store.deregister(pool)
 
     await trap.sprung()
     assert await connection.fetchval("select dead_at is not null from pools")

@@ -25,7 +25,7 @@ from typing import Any
 
 from baton import Engine, WorkerPool
 from baton.database import connections
-from baton.runtime import expander, pauses, transactions
+from baton.runtime import expander, failpoints, transactions
 from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
 
 
@@ -39,7 +39,7 @@ def signal_at(wanted: str, number: signal.Signals, time: int) -> None:
         if point == wanted and times == time:
             os.kill(os.getpid(), number)
 
-    pauses.reached = reached
+    failpoints.reached = reached
 
 
 def set_clock_off(seconds: float) -> None:

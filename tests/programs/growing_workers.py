@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, result_of, worker
-from baton.worker import Job
+from baton.core.worker import Job
 from tests.model.growth import NOTHING, Family, Growth, Node, healed, value_of
 
 SECONDS_WITHOUT_END = 120.0

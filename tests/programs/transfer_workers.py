@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from baton import Context, worker
-from baton.runtime.pauses import pause
+from baton.runtime.failpoints import pause
 
 TABLES = """
 create table public.accounts (id integer primary key, balance integer not null);

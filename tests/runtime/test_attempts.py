@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton.database.rows import Claimed
+from baton.database.messages import Claimed
 from baton.runtime.attempts import Attempts, Cause
 from baton.tasks import Tasks
 from tests.waiting import eventually

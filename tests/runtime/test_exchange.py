@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from baton import Baton, WorkerPool, worker
-from baton.runtime import pauses
-from baton.runtime.exchange import LINES
+from baton.runtime import failpoints
+from baton.runtime.dispatcher import LINES
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -43,7 +43,7 @@ class Turns:
 @pytest.fixture
 async def turns(monkeypatch):
     turns = Turns()
-    monkeypatch.setattr(pauses, "reached", turns.reached)
+    monkeypatch.setattr(failpoints, "reached", turns.reached)
     yield turns
     turns.stop()
 
@@ -58,7 +58,7 @@ async def idle_pool(engine):
     """A pool that has looked everywhere and hears of what is new."""
     async with WorkerPool(engine) as pool:
         await engine.listener.listening()
-        await eventually(lambda: len(pool._exchange._resting) == LINES)
+        await eventually(lambda: len(pool._dispatcher._resting) == LINES)
         yield pool
 
 

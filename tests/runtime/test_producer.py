@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import uuid4
 
-from baton.runtime.producer import MOST_PER_CLAIM, WORTH_A_CALL, Producer
-from baton.runtime.turns import LONGEST_SECONDS, Turns
+from baton.runtime.claim_planner import MOST_PER_CLAIM, WORTH_A_CALL, ClaimPlanner
+from baton.runtime.wakeups import LONGEST_SECONDS, StaggeredWakeups
 
 
 @dataclass
@@ -24,7 +24,7 @@ def answered(producer, claiming, **brought):
 
 def lazy(limits):
     """The producer of a pool that others were faster than in each of its queues; it has the last place in a crowd."""
-    producer = Producer(limits, turns=Turns(draw=lambda: 1.0))
+    producer = ClaimPlanner(limits, turns=StaggeredWakeups(draw=lambda: 1.0))
     producer.counted([50] * len(limits))
     answered(producer, reserved(producer))
     for queue in limits:
@@ -35,7 +35,7 @@ def lazy(limits):
 
 
 def test_at_first_every_slot_of_every_queue_is_wanted():
-    producer = Producer({"a": 2, "b": 3})
+    producer = ClaimPlanner({"a": 2, "b": 3})
 
     assert producer.wanted == 5
     assert reserved(producer).limits == {"a": 2, "b": 3}
@@ -43,7 +43,7 @@ def test_at_first_every_slot_of_every_queue_is_wanted():
 
 
 def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_is_word_of_it():
-    producer = Producer({"a": 2})
+    producer = ClaimPlanner({"a": 2})
     answered(producer, reserved(producer), a=1)
     assert producer.wanted == 0
 
@@ -53,7 +53,7 @@ def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_
 
 
 def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_free():
-    producer = Producer({"a": 2})
+    producer = ClaimPlanner({"a": 2})
     answered(producer, reserved(producer), a=2)
     assert producer.wanted == 0
 
@@ -63,7 +63,7 @@ def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_fr
 
 
 def test_word_of_a_queue_during_its_claim_is_not_lost():
-    producer = Producer({"a": 2})
+    producer = ClaimPlanner({"a": 2})
     claiming = reserved(producer)
     producer.look_at("a")
     answered(producer, claiming)
@@ -72,14 +72,14 @@ def test_word_of_a_queue_during_its_claim_is_not_lost():
 
 
 def test_outcomes_take_every_free_slot_along():
-    producer = Producer({"a": 2, "b": 1})
+    producer = ClaimPlanner({"a": 2, "b": 1})
     answered(producer, reserved(producer))
 
     assert reserved(producer, everywhere=True).limits == {"a": 2, "b": 1}
 
 
 def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
-    producer = Producer({"full": 2, "empty": 1})
+    producer = ClaimPlanner({"full": 2, "empty": 1})
     answered(producer, reserved(producer), full=2)
     producer.ended("full")
 
@@ -90,14 +90,14 @@ def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
 
 
 def test_a_pool_that_hears_nothing_looks_everywhere():
-    producer = Producer({"a": 2}, hears=False)
+    producer = ClaimPlanner({"a": 2}, hears=False)
     answered(producer, reserved(producer))
 
     assert reserved(producer, everywhere=True).columns() == (["a"], [2])
 
 
 def test_a_stopped_producer_claims_nothing():
-    producer = Producer({"a": 2})
+    producer = ClaimPlanner({"a": 2})
     producer.stop()
     producer.look_everywhere()
 
@@ -105,13 +105,13 @@ def test_a_stopped_producer_claims_nothing():
 
 
 def test_a_claim_has_a_largest_size():
-    producer = Producer({"a": 2 * MOST_PER_CLAIM + 2})
+    producer = ClaimPlanner({"a": 2 * MOST_PER_CLAIM + 2})
 
     assert reserved(producer).limits == {"a": MOST_PER_CLAIM}
 
 
 def test_half_of_many_slots_are_claimed_at_a_time():
-    producer = Producer({"many": 300, "few": 160})
+    producer = ClaimPlanner({"many": 300, "few": 160})
 
     assert reserved(producer).limits == {"many": 150, "few": WORTH_A_CALL}
     assert reserved(producer, everywhere=True).limits == {"many": 150, "few": 60}
@@ -123,14 +123,14 @@ def ended(producer, queue, count):
 
 
 def test_one_claim_is_enough_to_see_whether_there_is_anything():
-    producer = Producer({"many": 400})
+    producer = ClaimPlanner({"many": 400})
 
     assert reserved(producer).limits == {"many": 200}
     assert producer.wanted == 0
 
 
 def test_when_there_is_plenty_the_other_half_of_the_slots_is_wanted_while_one_is_claimed():
-    producer = Producer({"many": 400})
+    producer = ClaimPlanner({"many": 400})
     answered(producer, reserved(producer), many=200)
 
     assert reserved(producer).limits == {"many": 200}
@@ -139,7 +139,7 @@ def test_when_there_is_plenty_the_other_half_of_the_slots_is_wanted_while_one_is
 
 
 def test_a_claim_that_brings_too_little_ends_the_search_for_more_although_another_is_under_way():
-    producer = Producer({"many": 400})
+    producer = ClaimPlanner({"many": 400})
     answered(producer, reserved(producer), many=200)
     first = reserved(producer)
     ended(producer, "many", 200)
@@ -152,7 +152,7 @@ def test_a_claim_that_brings_too_little_ends_the_search_for_more_although_anothe
 
 
 def test_word_that_came_between_two_claims_ends_with_the_second():
-    producer = Producer({"many": 400})
+    producer = ClaimPlanner({"many": 400})
     first = reserved(producer)
     producer.look_at("many")
     second = reserved(producer)
@@ -167,7 +167,7 @@ def test_word_that_came_between_two_claims_ends_with_the_second():
 
 
 def test_a_queue_that_is_not_ours_is_no_news():
-    producer = Producer({"a": 1})
+    producer = ClaimPlanner({"a": 1})
     answered(producer, reserved(producer))
     producer.look_at("b")
 
@@ -175,7 +175,7 @@ def test_a_queue_that_is_not_ours_is_no_news():
 
 
 def test_what_is_told_is_wanted_at_once_until_others_were_faster():
-    producer = Producer({"a": 2})
+    producer = ClaimPlanner({"a": 2})
     answered(producer, reserved(producer))
 
     producer.told("a", 1, now=0.0)

@@ -8,12 +8,12 @@ import pytest
 
 from baton.core.outcome import Outcome
 from baton.database.failures import Failure
-from baton.database.rows import Settling
+from baton.database.messages import Settlement
 from baton.runtime.settler import MOST_PER_CALL, STEP_BITS, Settler
 
 
 def outcome(workflow, step=0):
-    return Settling((workflow << STEP_BITS) + step, UUID(int=step), Outcome("completed", "1"))
+    return Settlement((workflow << STEP_BITS) + step, UUID(int=step), Outcome("completed", "1"))
 
 
 def apart(settler):

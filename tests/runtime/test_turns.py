@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baton.runtime.turns import FEW, LONGEST_SECONDS, SPACING_SECONDS, Turns
+from baton.runtime.wakeups import FEW, LONGEST_SECONDS, SPACING_SECONDS, StaggeredWakeups
 
 POOLS = 41
 OTHERS = POOLS - 1
@@ -12,8 +12,8 @@ LAST_TURN = (OTHERS - FEW) * SPACING_SECONDS
 
 
 def turns(*places, pools=POOLS):
-    """Turns of one of so many pools, which draws these places, one by one."""
-    made = Turns(draw=iter(places).__next__)
+    """StaggeredWakeups of one of so many pools, which draws these places, one by one."""
+    made = StaggeredWakeups(draw=iter(places).__next__)
     made.counted({"a": pools})
     return made
 
@@ -96,7 +96,7 @@ def test_what_is_told_while_a_look_brings_nothing_makes_lazy_as_well():
 
 
 def test_nobody_waits_before_it_knows_how_many_there_are():
-    made = Turns(draw=lambda: 1.0)
+    made = StaggeredWakeups(draw=lambda: 1.0)
     told_in_vain(made)
 
     assert wait(made) == 0

@@ -1,4 +1,4 @@
-"""Claiming: which entries, how many, in what order (rule 8), and with what."""
+"""ClaimRequest: which entries, how many, in what order (rule 8), and with what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import outcome, step
 
 
@@ -167,7 +167,7 @@ async def test_a_queue_seen_empty_is_looked_into_only_if_the_outcomes_release_in
     limits = {"beside": 5, "other": 5}
 
     advanced = await pool.store.advance(
-        pool.id, [outcome(claimed, "completed")], Claiming(uuid4(), limits, frozenset(limits))
+        pool.id, [outcome(claimed, "completed")], ClaimRequest(uuid4(), limits, frozenset(limits))
     )
 
     assert [one.step for one in advanced.claimed] == ["b"]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from baton import each, result_of
-from baton.database.rows import Part
+from baton.database.messages import Part
 from tests.database.families import (
     IGNORING,
     MOST,
@@ -34,9 +34,9 @@ ITEMS = [json.dumps({"value": number}) for number in range(5)]
 async def lose(pool, other):
     """Let a pool die, and another give back what it held."""
     await pool.connection.execute("update baton.pools set dead_at = now() where id = $1", pool.id)
-    await other.tick()
+    await other.run_upkeep()
     await other.connection.execute("update baton.queue set scheduled_at = now() where state = 'retryable'")
-    await other.tick()
+    await other.run_upkeep()
 
 
 @pytest.fixture

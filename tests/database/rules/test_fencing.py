@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import outcome, overlap, state, states, step, steps
 
 KINDS = ["completed", "failed", "discarded", "cancelled", "skipped", "snoozed", "given_back", "unknown_worker"]
@@ -17,7 +17,7 @@ async def claimed_twice(pool, other, psql):
     await pool.insert("w", step("a"), step("b", "a"))
     (stale,) = await pool.claim()
     await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
-    await other.tick()
+    await other.run_upkeep()
     await psql.execute("update queue set state = 'available'")
     (valid,) = await other.claim()
     return stale, valid
@@ -191,7 +191,7 @@ async def test_two_kinds_under_one_token_in_one_batch_leave_a_sound_step(pool, k
 
 async def test_a_replayed_claim_returns_what_the_first_took_and_takes_no_more(pool):
     await pool.insert("w", *[step(f"s{n}") for n in range(10)])
-    claiming = Claiming(uuid4(), {"default": 3})
+    claiming = ClaimRequest(uuid4(), {"default": 3})
 
     first = await pool.store.claim(pool.id, claiming)
     replayed = await pool.store.claim(pool.id, claiming)
@@ -202,7 +202,7 @@ async def test_a_replayed_claim_returns_what_the_first_took_and_takes_no_more(po
 
 async def test_a_replayed_claim_waits_for_the_first(pool, other):
     await pool.insert("w", *[step(f"s{n}") for n in range(10)])
-    claiming = Claiming(uuid4(), {"default": 3})
+    claiming = ClaimRequest(uuid4(), {"default": 3})
 
     first, replayed = await overlap(
         pool.connection,
@@ -219,7 +219,7 @@ async def test_a_replayed_advance_waits_for_the_first_and_answers_the_same(pool,
     await pool.insert("w", step("a"), step("b", "a"), step("c", "a"), step("d", "a"))
     await pool.claim()
     settling = pool.outcomes("w", completed="a")
-    claiming = Claiming(uuid4(), {"default": 2})
+    claiming = ClaimRequest(uuid4(), {"default": 2})
 
     first, replayed = await overlap(
         pool.connection,
@@ -234,7 +234,7 @@ async def test_a_replayed_advance_waits_for_the_first_and_answers_the_same(pool,
 
 async def test_a_claim_that_rolled_back_took_nothing(pool):
     await pool.insert("w", step("a"))
-    claiming = Claiming(uuid4(), {"default": 3})
+    claiming = ClaimRequest(uuid4(), {"default": 3})
     transaction = pool.connection.transaction()
     await transaction.start()
     await pool.store.claim(pool.id, claiming)
@@ -248,7 +248,7 @@ async def test_a_claim_that_rolled_back_took_nothing(pool):
 async def test_the_limits_of_several_queues_hold_each_for_itself_under_one_token(pool):
     wide = [step(f"{queue}{n}", queue=queue) for queue in ("default", "web") for n in range(5)]
     await pool.insert("w", *wide)
-    claiming = Claiming(uuid4(), {"web": 2, "default": 1})
+    claiming = ClaimRequest(uuid4(), {"web": 2, "default": 1})
 
     first = await pool.store.claim(pool.id, claiming)
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from baton.database.rows import Part
+from baton.database.messages import Part
 from tests.database.families import MOST, expand, insert
 from tests.database.raw import RawPool, outcome, state, steps
 from tests.database.soundness import FINAL, demand_sound

@@ -18,7 +18,7 @@ async def test_a_join_lost_with_its_pool_is_given_back_and_another_pool_judges(p
     before = (await steps(psql, "w"))["m"]["attempt"]
     await psql.execute("update pools set dead_at = now() where id = $1", pool.id)
 
-    await other.tick()
+    await other.run_upkeep()
 
     found = (await steps(psql, "w"))["m"]
     assert (found["state"], found["attempt"], found["errors"]) == ("available", before, None)

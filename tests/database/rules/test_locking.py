@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import RawPool, is_blocked, outcome, overlap, state, states, step, workflow
 from tests.waiting import eventually
 
@@ -65,7 +65,7 @@ async def test_a_sweep_rescues_and_stages_beside_a_locked_workflow(locked, other
     await other.connection.execute("update baton.queue set scheduled_at = now() where state = 'scheduled'")
     await other.connection.execute("update baton.pools set dead_at = now() where id = $1", locked.id)
 
-    ticked = await other.tick()
+    ticked = await other.run_upkeep()
 
     assert (ticked.lost, ticked.staged) == (1, 1)
     assert (await states(other.connection, "free"))["a"] == "retryable"
@@ -74,10 +74,10 @@ async def test_a_sweep_rescues_and_stages_beside_a_locked_workflow(locked, other
 
 async def test_the_next_sweep_rescues_what_was_locked(locked, other, psql):
     await other.connection.execute("update baton.pools set dead_at = now() where id = $1", locked.id)
-    await other.tick()
+    await other.run_upkeep()
     await psql.execute("rollback; begin")
 
-    assert (await other.tick()).lost == 1
+    assert (await other.run_upkeep()).lost == 1
 
 
 async def test_a_sweep_rescues_beside_an_entry_that_somebody_locks(pool, other, psql):
@@ -88,7 +88,7 @@ async def test_a_sweep_rescues_beside_an_entry_that_somebody_locks(pool, other, 
     async with psql.transaction():
         await psql.execute("select from queue order by step_id limit 1 for update")
 
-        assert (await other.tick()).lost == 1
+        assert (await other.run_upkeep()).lost == 1
 
 
 async def test_a_batch_over_workflows_in_any_order_locks_them_in_one(pool, other):
@@ -199,7 +199,7 @@ async def test_staging_waits_for_nothing(pool, other, psql):
     async with psql.transaction():
         await psql.execute("select from queue order by step_id limit 1 for update")
 
-        assert (await asyncio.wait_for(other.tick(sweep=False), 0.5)).staged == 1
+        assert (await asyncio.wait_for(other.run_upkeep(sweep=False), 0.5)).staged == 1
 
 
 async def test_an_entry_cancelled_while_a_claim_looks_at_it_is_not_claimed(pool, other):
@@ -211,15 +211,15 @@ async def test_an_entry_cancelled_while_a_claim_looks_at_it_is_not_claimed(pool,
 
 
 @pytest.mark.parametrize("isolation", STRICTER)
-@pytest.mark.parametrize("call", ["settle", "advance", "cancel", "retry", "tick"])
+@pytest.mark.parametrize("call", ["settle", "advance", "cancel", "retry", "run_upkeep"])
 async def test_what_counts_raises_under_a_stricter_isolation(pool, call, isolation):
     await pool.insert("w", step("a"))
     calls = {
         "settle": pool.settle,
-        "advance": lambda: pool.store.advance(pool.id, [], Claiming(uuid4(), {})),
+        "advance": lambda: pool.store.advance(pool.id, [], ClaimRequest(uuid4(), {})),
         "cancel": lambda: pool.cancel("w"),
         "retry": lambda: pool.retry("w"),
-        "tick": pool.tick,
+        "run_upkeep": pool.run_upkeep,
     }
 
     with pytest.raises(asyncpg.PostgresError, match=f"READ COMMITTED only; this .* {isolation.upper()[:6]}"):

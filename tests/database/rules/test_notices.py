@@ -105,7 +105,7 @@ async def test_a_claim_and_a_beat_say_nothing(quiet, ear):
     await ear.heard()
 
     (claimed,) = await quiet.claim()
-    await quiet.beat(claimed.token)
+    await quiet.heartbeat(claimed.token)
 
     assert await ear.heard() == []
 
@@ -297,7 +297,7 @@ async def test_staging_wakes_each_queue_once(quiet, ear, psql):
     await quiet.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(3)], step("x", queue="web", schedule_in=60))
     await psql.execute("update queue set scheduled_at = now()")
 
-    await quiet.tick(sweep=False)
+    await quiet.run_upkeep(sweep=False)
 
     assert await ear.heard() == ["queue 1 default", "queue 1 web"]
 
@@ -306,16 +306,16 @@ async def test_a_rescue_announces_what_is_due_soon(quiet, other, ear):
     await quiet.insert("w", step("a"), step("b", "a"))
     await quiet.claim()
     await ear.heard()
-    await quiet.store.leave(quiet.id)
+    await quiet.store.deregister(quiet.id)
 
-    await other.tick()
+    await other.run_upkeep()
 
     (due,) = dues(await ear.heard())
     assert 1800 <= due <= 2200
 
 
 async def test_a_tick_with_nothing_to_do_says_nothing(quiet, ear):
-    await quiet.tick()
+    await quiet.run_upkeep()
 
     assert await ear.heard() == []
     await demand_sound(quiet.connection)

@@ -41,7 +41,7 @@ async def test_what_comes_due_in_a_paused_queue_becomes_available_and_stays_so(p
     await pool.store.pause("default")
     await psql.execute("update queue set scheduled_at = now()")
 
-    assert (await pool.tick()).staged == 1
+    assert (await pool.run_upkeep()).staged == 1
 
     assert await pool.claim() == []
     assert await psql.fetchval("select state from queue") == "available"
@@ -50,7 +50,7 @@ async def test_what_comes_due_in_a_paused_queue_becomes_available_and_stays_so(p
 async def test_a_pause_holds_for_pools_that_register_later(pool, other):
     await pool.insert("w", step("a"))
     await pool.store.pause("default")
-    await pool.store.leave(pool.id)
+    await pool.store.deregister(pool.id)
 
     assert await other.claim() == []
 

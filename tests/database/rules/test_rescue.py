@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton.database.rows import Claiming
+from baton.database.messages import ClaimRequest
 from tests.database.raw import RawPool, outcome, overlap, state, states, step, steps
 
 LET_EXPIRE = "update pools set expires_at = clock_timestamp() - interval '1 second' where id = $1"
@@ -28,7 +28,7 @@ async def claimed(pool):
 async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attempt(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    ticked = await other.tick()
+    ticked = await other.run_upkeep()
 
     assert (ticked.died, ticked.lost, ticked.given_back) == (1, 1, 0)
     found = await entry(psql)
@@ -39,7 +39,7 @@ async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attem
 async def test_a_lost_attempt_is_told_on_the_step(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    await other.tick()
+    await other.run_upkeep()
 
     (error,) = (await steps(psql, "w"))["a"]["errors"]
     told = json.loads(error)
@@ -54,7 +54,7 @@ async def test_a_step_lost_in_its_last_attempt_is_discarded_and_its_dependents_a
     await pool.claim()
     await psql.execute(LET_EXPIRE, pool.id)
 
-    await other.tick()
+    await other.run_upkeep()
 
     assert await states(psql, "w") == {"a": "discarded", "b": "cancelled"}
     assert await state(psql, "w") == "failed"
@@ -62,45 +62,45 @@ async def test_a_step_lost_in_its_last_attempt_is_discarded_and_its_dependents_a
 
 async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, claimed):
     await psql.execute("update queue set attempted_at = attempted_at - interval '1 day'")
-    await pool.beat(claimed.token)
-    await pool.beat(claimed.token)
+    await pool.heartbeat(claimed.token)
+    await pool.heartbeat(claimed.token)
 
-    ticked = await other.tick()
+    ticked = await other.run_upkeep()
 
     assert (ticked.died, ticked.lost, ticked.given_back) == (0, 0, 0)
 
 
 async def test_a_pool_that_beats_before_the_sweep_lives_however_late_it_is(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
-    assert (await pool.beat(claimed.token)).is_alive
+    assert (await pool.heartbeat(claimed.token)).is_alive
 
-    assert (await other.tick()).died == 0
+    assert (await other.run_upkeep()).died == 0
 
 
 async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
     async with pool.connection.transaction():
-        await pool.beat(claimed.token)
+        await pool.heartbeat(claimed.token)
 
-        assert (await other.tick()).died == 0
+        assert (await other.run_upkeep()).died == 0
 
-    assert (await other.tick()).died == 0
+    assert (await other.run_upkeep()).died == 0
 
 
 async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    ticked, beaten = await overlap(other.connection, other.tick(), pool.connection, pool.beat(claimed.token))
+    ticked, beaten = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
 
     assert (ticked.lost, beaten.is_alive) == (1, False)
 
 
 async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
-    await other.tick()
+    await other.run_upkeep()
 
-    assert not (await pool.beat(claimed.token)).is_alive
-    assert not (await pool.beat()).is_alive
+    assert not (await pool.heartbeat(claimed.token)).is_alive
+    assert not (await pool.heartbeat()).is_alive
 
     found = await psql.fetchrow("select dead_at, expires_at < clock_timestamp() from pools where id = $1", pool.id)
     assert found[0] is not None
@@ -121,13 +121,13 @@ async def test_a_pool_that_is_dead_or_unknown_is_given_nothing(pool, psql, fate)
 async def test_the_beat_of_an_unknown_pool_says_it_is_dead(pool, psql):
     await psql.execute("delete from pools")
 
-    assert not (await pool.beat()).is_alive
+    assert not (await pool.heartbeat()).is_alive
 
 
 async def test_the_entries_of_an_unknown_pool_are_rescued(pool, other, psql, claimed):
     await psql.execute("delete from pools where id = $1", pool.id)
 
-    assert (await other.tick()).lost == 1
+    assert (await other.run_upkeep()).lost == 1
 
 
 async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_next_sweep(pool, other, psql):
@@ -135,16 +135,16 @@ async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_n
     async with pool.connection.transaction():
         await pool.claim()
         await psql.execute(LET_EXPIRE, pool.id)
-        assert (await other.tick()).lost == 0
+        assert (await other.run_upkeep()).lost == 0
 
-    assert (await other.tick()).lost == 1
+    assert (await other.run_upkeep()).lost == 1
 
 
 async def test_two_sweeps_at_once_rescue_once(pool, other, psql, connect, claimed):
     third = await RawPool.register(await connect())
     await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
 
-    await overlap(other.connection, other.tick(), third.connection, third.tick())
+    await overlap(other.connection, other.run_upkeep(), third.connection, third.run_upkeep())
 
     assert (await entry(psql))["attempt"] == 1
     assert len((await steps(psql, "w"))["a"]["errors"]) == 1
@@ -154,7 +154,7 @@ async def test_a_settle_that_waited_for_the_rescue_is_refused(pool, other, psql,
     await psql.execute("update pools set dead_at = clock_timestamp() where id = $1", pool.id)
 
     _, accepted = await overlap(
-        other.connection, other.tick(), pool.connection, pool.settle(outcome(claimed, "completed"))
+        other.connection, other.run_upkeep(), pool.connection, pool.settle(outcome(claimed, "completed"))
     )
 
     assert accepted == [False]
@@ -164,7 +164,7 @@ async def test_a_settle_before_the_rescue_counts_although_the_lease_is_lost(pool
     await psql.execute(LET_EXPIRE, pool.id)
 
     _, ticked = await overlap(
-        pool.connection, pool.settle(outcome(claimed, "completed")), other.connection, other.tick()
+        pool.connection, pool.settle(outcome(claimed, "completed")), other.connection, other.run_upkeep()
     )
 
     assert (ticked.died, ticked.lost) == (1, 0)
@@ -172,9 +172,9 @@ async def test_a_settle_before_the_rescue_counts_although_the_lease_is_lost(pool
 
 
 async def test_a_pool_that_left_is_swept_without_waiting_for_its_lease(pool, other, claimed):
-    await pool.store.leave(pool.id)
+    await pool.store.deregister(pool.id)
 
-    assert (await other.tick()).lost == 1
+    assert (await other.run_upkeep()).lost == 1
 
 
 async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_beats(pool, other, psql, claimed):
@@ -183,8 +183,8 @@ async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_beats(pool,
 
     swept = []
     for _ in range(2):
-        await pool.beat(healthy.token)
-        swept.append((await other.tick()).given_back)
+        await pool.heartbeat(healthy.token)
+        swept.append((await other.run_upkeep()).given_back)
 
     assert swept == [0, 1]
     assert (await states(psql, "w"))["a"] == "available"
@@ -194,39 +194,39 @@ async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_beats(pool,
 
 async def test_a_claim_that_is_listed_is_never_given_back(pool, other, psql, claimed):
     for _ in range(4):
-        await pool.beat(claimed.token)
-        assert (await other.tick()).given_back == 0
+        await pool.heartbeat(claimed.token)
+        assert (await other.run_upkeep()).given_back == 0
 
 
 async def test_a_token_listed_before_its_claim_was_sent_protects_it(pool, other, claimed):
-    claiming = Claiming(uuid4(), {"default": 5})
+    claiming = ClaimRequest(uuid4(), {"default": 5})
     await pool.insert("v", step("late"))
-    await pool.beat(claimed.token, claiming.token)
+    await pool.heartbeat(claimed.token, claiming.token)
     await pool.store.claim(pool.id, claiming)
-    await pool.beat(claimed.token, claiming.token)
+    await pool.heartbeat(claimed.token, claiming.token)
 
-    assert (await other.tick()).given_back == 0
+    assert (await other.run_upkeep()).given_back == 0
 
 
 async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_unlisted(pool, other, claimed):
-    await pool.beat()
-    await pool.beat()
+    await pool.heartbeat()
+    await pool.heartbeat()
     await pool.insert("v", step("fresh"))
     await pool.claim()
 
-    ticked = await other.tick()
+    ticked = await other.run_upkeep()
 
     assert ticked.given_back == 1
     assert (await states(pool.connection, "v"))["fresh"] == "executing"
 
 
 async def test_a_beat_that_was_given_up_and_arrives_late_counts_for_nothing(pool, other, claimed):
-    await pool.beat(number=1)
-    await pool.beat(claimed.token, number=3)
+    await pool.heartbeat(number=1)
+    await pool.heartbeat(claimed.token, number=3)
 
-    assert (await pool.beat(number=2)).is_alive
+    assert (await pool.heartbeat(number=2)).is_alive
 
-    assert (await other.tick()).given_back == 0
+    assert (await other.run_upkeep()).given_back == 0
 
 
 async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
@@ -234,7 +234,7 @@ async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     (voided,) = await pool.claim()
     await other.cancel("v")
 
-    beaten = await pool.beat(claimed.token, voided.token)
+    beaten = await pool.heartbeat(claimed.token, voided.token)
 
     assert beaten.held == {(claimed.step_id, claimed.token)}
 
@@ -243,9 +243,9 @@ async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_
     await psql.execute("update pools set queues = '{web,default,mail}' where id = $1", pool.id)
     await psql.execute("update pools set queues = '{other,web}' where id = $1", other.id)
 
-    before = await pool.beat()
-    await other.store.leave(other.id)
-    after = await pool.beat()
+    before = await pool.heartbeat()
+    await other.store.deregister(other.id)
+    after = await pool.heartbeat()
 
     assert (before.serving, after.serving) == ([2, 1, 1], [1, 1, 1])
 
@@ -253,9 +253,9 @@ async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_
 async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, other, psql):
     await pool.insert("w", *[step(f"s{n}") for n in range(5)])
     await pool.claim()
-    await pool.store.leave(pool.id)
+    await pool.store.deregister(pool.id)
 
-    rounds = [await other.store.tick(sweep=True, keep=None, limit=2) for _ in range(3)]
+    rounds = [await other.store.run_upkeep(sweep=True, keep=None, limit=2) for _ in range(3)]
 
     assert [(ticked.lost, ticked.next_in == 0) for ticked in rounds] == [(2, True), (2, True), (1, False)]
 
@@ -263,7 +263,7 @@ async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, othe
 async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_rescued(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
 
-    ticked = await other.tick()
+    ticked = await other.run_upkeep()
 
     assert await psql.fetchval("select count(*) from pools where id = $1", pool.id) == 0
     assert ticked.lost == 1
@@ -274,7 +274,7 @@ async def test_a_dead_pool_that_somebody_looks_at_holds_up_no_sweep(pool, other,
     async with psql.transaction():
         await psql.execute("select from pools where id = $1 for update", pool.id)
 
-        assert (await other.tick()).lost == 1
+        assert (await other.run_upkeep()).lost == 1
 
 
 async def test_a_process_that_registers_again_is_another_pool(pool, connect):

@@ -72,7 +72,7 @@ async def test_what_is_due_is_staged_and_what_is_not_waits(pool, psql, kind):
         await pool.settle(outcome(claimed, kind, delay=60))
     await psql.execute("update queue set scheduled_at = now() where step_id = (select min(step_id) from queue)")
 
-    ticked = await pool.tick(sweep=False)
+    ticked = await pool.run_upkeep(sweep=False)
 
     assert ticked.staged == 1
     assert 55 < ticked.next_in <= 60
@@ -82,14 +82,14 @@ async def test_what_is_due_is_staged_and_what_is_not_waits(pool, psql, kind):
 async def test_nothing_waits_for_a_time(pool):
     await pool.insert("w", step("a"))
 
-    assert (await pool.tick()).next_in is None
+    assert (await pool.run_upkeep()).next_in is None
 
 
 async def test_staging_stops_at_its_limit_and_asks_to_be_called_again(pool, psql):
     await pool.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(5)])
     await make_due(psql)
 
-    rounds = [await pool.store.tick(sweep=False, keep=None, limit=2) for _ in range(3)]
+    rounds = [await pool.store.run_upkeep(sweep=False, keep=None, limit=2) for _ in range(3)]
 
     assert [(ticked.staged, ticked.next_in) for ticked in rounds] == [(2, 0), (2, 0), (1, None)]
 
@@ -104,7 +104,7 @@ async def test_what_waited_for_a_time_stands_by_the_time_it_was_due(pool, psql):
          where state = 'scheduled'
         """
     )
-    await pool.tick(sweep=False)
+    await pool.run_upkeep(sweep=False)
 
     assert [claimed.step for claimed in await pool.claim()] == ["a", "b"]
 
@@ -112,7 +112,7 @@ async def test_what_waited_for_a_time_stands_by_the_time_it_was_due(pool, psql):
 async def test_a_step_in_its_place_among_the_due_spends_no_attempt_by_waiting(pool, psql):
     await pool.insert("w", step("a", schedule_in=60))
     await make_due(psql)
-    await pool.tick(sweep=False)
+    await pool.run_upkeep(sweep=False)
 
     (claimed,) = await pool.claim()
 
@@ -123,7 +123,7 @@ async def test_two_pools_stage_each_entry_once(pool, other, psql, ear):
     await pool.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(4)])
     await make_due(psql)
     async with pool.connection.transaction():
-        first = await pool.tick(sweep=False)
-        second = await other.tick(sweep=False)
+        first = await pool.run_upkeep(sweep=False)
+        second = await other.run_upkeep(sweep=False)
 
     assert (first.staged, second.staged) == (4, 0)

@@ -119,7 +119,7 @@ async def test_a_child_lost_with_its_pool_keeps_its_slot(pool, other, psql):
     await pool.claim()
     await psql.execute("update pools set dead_at = now() where id = $1", pool.id)
 
-    await other.tick()
+    await other.run_upkeep()
 
     assert await going(psql) == [0]
 

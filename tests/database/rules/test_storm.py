@@ -37,7 +37,9 @@ class Rioter:
     def __init__(self, pool, seed):
         self.pool = pool
         self.chance = random.Random(seed)
-        self.done = dict.fromkeys(("settle", "advance", "claim", "cancel", "retry", "tick", "beat", "locked"), 0)
+        self.done = dict.fromkeys(
+            ("settle", "advance", "claim", "cancel", "retry", "run_upkeep", "heartbeat", "locked"), 0
+        )
         self.sent = []
 
     async def riot(self, until):
@@ -74,24 +76,24 @@ class Rioter:
         steps = self.chance.choice([(), (), (f"s{self.chance.randrange(12)}",)])
         await self.pool.retry(self.chance.choice(FLOWS), *steps)
 
-    async def tick(self):
+    async def run_upkeep(self):
         await self.pool.connection.execute(
             "update baton.queue set state = 'available' where step_id in (select step_id from baton.queue "
             "where state in ('scheduled', 'retryable') for update skip locked)"
         )
-        await self.pool.tick()
+        await self.pool.run_upkeep()
 
-    async def beat(self):
+    async def heartbeat(self):
         """Beat; now and then without what is held, or leave and come back as another pool."""
         if self.chance.random() < 0.2:
-            await self.pool.store.leave(self.pool.id)
+            await self.pool.store.deregister(self.pool.id)
             self.pool.id = (await RawPool.register(self.pool.connection)).id
             self.pool.beats = 0
         held = [claimed.token for claimed in self.pool.held.values()]
-        await self.pool.beat(*self.chance.choice([held, []]))
+        await self.pool.heartbeat(*self.chance.choice([held, []]))
 
 
-THINGS = {"settle": 6, "advance": 6, "claim": 4, "cancel": 1, "retry": 2, "tick": 1, "beat": 1}
+THINGS = {"settle": 6, "advance": 6, "claim": 4, "cancel": 1, "retry": 2, "run_upkeep": 1, "heartbeat": 1}
 
 
 @pytest.mark.slow
@@ -121,10 +123,10 @@ async def test_whatever_was_cancelled_and_retried_in_between_everything_finishes
     until = time.monotonic() + 1
     await asyncio.gather(*[rioter.riot(until) for rioter in rioters])
     for rioter in rioters:
-        await rioter.pool.store.leave(rioter.pool.id)
+        await rioter.pool.store.deregister(rioter.pool.id)
 
     last = await RawPool.register(await connect())
-    await last.tick()
+    await last.run_upkeep()
     await psql.execute("update queue set state = 'available' where state <> 'executing'")
     await last.finish()
 

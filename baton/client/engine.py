@@ -1,0 +1,224 @@
+"""`Engine`: an application's connection to the workflows in its database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from baton.core.limits import Limits
+from baton.core.options import checked_queue
+from baton.database import migrate as migrating
+from baton.database.address import Address, normalised, resolve_address
+from baton.database.connections import Connections, Connector, Replayed, replayed
+from baton.database.listener import Listener
+from baton.database.queries import Queries, Queue
+from baton.database.store import Store
+from baton.errors import BatonError, EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.tasks import Tasks
+
+if TYPE_CHECKING:
+    from baton.database.connections import Connection
+
+log = logging.getLogger("baton")
+
+# Process-wide and not a context variable: what a lifespan sets in its context reaches no request handler.
+_entered: list[Engine] = []
+
+SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
+SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
+
+
+class Engine:
+    """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
+
+    Used with `async with`; the engine entered last is the default of whatever takes `using=`, until it is left. It
+    belongs to the event loop it is entered in, and may be entered anew after it was left.
+
+    Args:
+        address: `postgresql://…`. Left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server if that extra is
+            installed. Which one was taken is logged.
+        schema: the schema that holds the engine's tables; any name.
+        create: create the schema on entry if it is not there, instead of raising.
+        migrate: bring an older schema up to date on entry, instead of raising.
+        connections: how many connections inserts and reads may use at once. Worker pools have their own.
+        transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
+            per session, and notices are heard at `listener_address`, or not at all: then the library polls.
+        listener_address: another address of the same database, for the connection that listens.
+        limits: how large a workflow, arguments and results may be.
+
+    Raises on entry:
+        NoAddress, InvalidAddress: see `address`.
+        SchemaMissing: it is not there, and `create` is false.
+        SchemaOutdated: it is older than the library; `baton migrate` brings it up to date.
+        BatonError: behind a transaction pooler, the default isolation is not READ COMMITTED.
+        SchemaTooNew: it has a change this library cannot work with.
+        OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        schema: str = "baton",
+        create: bool = True,
+        migrate: bool = False,
+        connections: int = 4,
+        transaction_pooler: bool = False,
+        listener_address: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        migrating.quoted(schema)
+        self.schema = schema
+        self.limits = limits or Limits()
+        self._argument = address
+        self._create = create
+        self._migrate = migrate
+        self._size = connections
+        self._is_pooled = transaction_pooler
+        self._listener_address = listener_address
+        self._open: _Open | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._open is not None:
+            raise BatonError("the engine is entered already; use it as it is, or make another one")
+        address = await asyncio.to_thread(resolve_address, self._argument)
+        opened = _Open(self, address)
+        try:
+            await opened.connections.open()
+            await self._prepare_schema(opened.connections)
+        except BaseException:
+            await opened.aclose()
+            raise
+        self._open = opened
+        _entered.append(self)
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        _entered.remove(self)
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def pause(self, queue: str) -> bool:
+        """Let no pool start a step of this queue, on any machine, until it is resumed; whoever restarts meanwhile.
+
+        What runs goes on and settles, what is inserted or due waits. A claim that is under way may still start steps.
+        Tells whether it was running before; False if it was paused already.
+
+        Raises: InvalidOption if it is no name of a queue.
+        """
+        return await self.store.pause(checked_queue("queue", queue))
+
+    async def resume(self, queue: str) -> bool:
+        """Let a paused queue go on; its pools are woken at once. Tells whether it was paused.
+
+        Raises: InvalidOption if it is no name of a queue.
+        """
+        return await self.store.resume(checked_queue("queue", queue))
+
+    async def queues(self) -> Sequence[Queue]:
+        """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
+        return await self.reads.queues()
+
+    @property
+    def store(self) -> Store:
+        """The engine's functions, each call sent again after passing failures."""
+        return self._opened().store
+
+    @property
+    def reads(self) -> Queries:
+        return self._opened().reads
+
+    @property
+    def connections(self) -> Connections:
+        return self._opened().connections
+
+    @property
+    def dialing(self) -> Connector:
+        """How to open a connection of one's own to the same database."""
+        return self._opened().dialing
+
+    @property
+    def listener(self) -> Listener | None:
+        """None behind a transaction pooler without a listener address: nothing can be heard there."""
+        return self._opened().listener
+
+    @property
+    def seconds_between_reads(self) -> float:
+        """How often a waiter reads the state although it heard nothing."""
+        return SECONDS_BETWEEN_READS_WHILE_LISTENING if self.listener else SECONDS_BETWEEN_READS_WITHOUT_LISTEN
+
+    def _opened(self) -> _Open:
+        if self._open is None:
+            raise EngineClosed
+        if self._open.loop is not asyncio.get_running_loop():
+            raise WrongEventLoop
+        return self._open
+
+    async def _prepare_schema(self, connections: Connections) -> None:
+        async def prepare() -> None:
+            async with connections.acquire() as connection:
+                if self._is_pooled:
+                    await _require_read_committed(connection)
+                try:
+                    await migrating.require_current_schema(connection, self.schema)
+                except SchemaMissing:
+                    if not self._create:
+                        raise
+                    await migrating.migrate(connection, self.schema)
+                except SchemaOutdated:
+                    if not self._migrate:
+                        raise
+                    await migrating.migrate(connection, self.schema)
+
+        await replayed(prepare, seconds=0)
+
+
+async def _require_read_committed(connection: Connection) -> None:
+    """Refuse a default that cannot be overridden: behind a transaction pooler the session's settings are not ours."""
+    if await connection.fetchval("show transaction_isolation") != "read committed":
+        raise BatonError(
+            "the engine works under READ COMMITTED only, and behind a transaction pooler it cannot ask for it: change "
+            "the default of the role, as in alter role app set default_transaction_isolation = 'read committed'"
+        )
+
+
+class _Open:
+    """What an entered engine holds."""
+
+    def __init__(self, engine: Engine, address: Address) -> None:
+        is_pooled = engine._is_pooled
+        self.loop = asyncio.get_running_loop()
+        self.address = address
+        self.dialing = Connector(address.dsn, is_pooled)
+        self.connections = Connections(self.dialing, engine._size)
+        self.store = Store(Replayed(self.connections), engine.schema)
+        self.reads = Queries(Replayed(self.connections), engine.schema)
+        self.tasks = Tasks()
+        heard_at = Connector(normalised(engine._listener_address)) if engine._listener_address else self.dialing
+        self.listener = None if heard_at.is_pooled else Listener(heard_at, engine.schema, self.tasks)
+
+    async def aclose(self) -> None:
+        await self.tasks.aclose()
+        await self.connections.aclose()
+        await asyncio.to_thread(self.address.release)
+
+
+def default_engine() -> Engine:
+    """Return the engine entered last.
+
+    Raises: NoEngine if none is entered.
+    """
+    if not _entered:
+        raise NoEngine
+    return _entered[-1]
+
+
+def entered_engine() -> Engine | None:
+    """Return the engine entered last, if one is."""
+    return _entered[-1] if _entered else None

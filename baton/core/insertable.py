@@ -1,0 +1,49 @@
+"""What jobs and workflows have in common: they can be inserted, and written as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from baton.core.json_format import to_json
+from baton.core.spec import WorkflowSpec
+
+if TYPE_CHECKING:
+    from baton.client.caller_transactions import CallerConnection
+    from baton.client.engine import Engine
+    from baton.client.run import Run
+
+
+class Insertable:
+    """A mixin of `Job` and `Baton`: the one place where this layer reaches up to the client."""
+
+    __slots__ = ()
+
+    def spec(self) -> WorkflowSpec:
+        """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
+        raise NotImplementedError
+
+    async def insert(self, using: Engine | CallerConnection | None = None) -> Run:
+        """Check the workflow, write it in one transaction or not at all, and return its run.
+
+        `using` is an `Engine`; left out, the one entered last; or the caller's own asyncpg connection, asynchronous
+        psycopg connection, or SQLAlchemy `AsyncSession` or `AsyncConnection`: then the workflow commits or rolls back
+        with the caller's transaction, and nothing is retried. An id that exists gives the run that exists if the graph
+        is the same. A job is a workflow of one step, which is named as its worker.
+
+        Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `NoTransaction` if the session is
+        in AUTOCOMMIT.
+        """
+        from baton.client.insert import insert_workflow
+
+        return await insert_workflow(self.spec(), using)
+
+    def to_json(self) -> str:
+        """Return the workflow as JSON text, for connections that `insert` does not take: synchronous ones above all.
+
+        Any driver inserts it with `select * from baton.insert_workflow_json($1)`, in its own transaction. The function
+        returns `key`, `id` and `is_new`, which is false if the id exists with the same graph; if it exists with another
+        one, it raises a unique violation. Raises `InvalidWorkflow`.
+        """
+        from baton.client.insert import limits_in_effect
+
+        return to_json(self.spec(), limits_in_effect())

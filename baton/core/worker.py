@@ -1,0 +1,255 @@
+"""Workers: functions registered with `@worker`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from baton.core import registry
+from baton.core.arguments import Parameters
+from baton.core.context import Context
+from baton.core.functions import check_function, check_transactional, executor_for, own_name, source_of
+from baton.core.job import NOTHING_GIVEN, Job
+from baton.core.names import checked_name
+from baton.core.options import GivenOptions, Options, Seconds, worker_options
+from baton.core.retry import Backoff, as_backoff
+from baton.core.spec import Flags, Terms
+from baton.errors import ArgumentsDoNotFit
+
+if TYPE_CHECKING:
+    pass
+
+GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
+
+CallP = ParamSpec("CallP")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Worker(Generic[CallP, P, R]):
+    """A registered function. Called, it is that function; `new` makes a job of it.
+
+    `CallP` are the parameters of the function, `P` those of `new`: the same without a first `Context`.
+    """
+
+    function: Callable[CallP, R]
+    name: str
+    module: str
+    qualname: str
+    source: str | None
+    """The file the function was read from; None if it came from none."""
+    options: Options
+    backoff: Backoff
+    executor: str
+    """"async", "thread", "process", or one of the pool's by name."""
+    is_transactional: bool
+
+    def __init__(
+        self,
+        function: Callable[CallP, R],
+        name: str,
+        options: Options,
+        backoff: Backoff,
+        executor: str,
+        is_transactional: bool = False,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+        self.module = function.__module__
+        self.qualname = function.__qualname__
+        self.source = source_of(function)
+        self.options = options
+        self.backoff = backoff
+        self.executor = executor
+        self.is_transactional = is_transactional
+        self._usual_terms: dict[Flags, Terms] = {}
+
+    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<worker {self.name!r}>"
+
+    def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Return a job: this worker with these arguments, which are encoded now.
+
+        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. A `Context` is given by
+        the pool and is no argument. A value that is not JSON is a fault that the workflow reports.
+
+        Raises `TypeError` if the arguments do not fit the function's parameters or their annotations.
+        """
+        parameters = self._checked_parameters
+        return Job(self, parameters.encode(parameters.bind(args, kwargs)), NOTHING_GIVEN)
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether one of the function's parameters is a `Context`."""
+        return self._parameters.injected_name is not None
+
+    def terms(self, given: GivenOptions, flags: Flags) -> Terms:
+        """Return the terms of a job that was given these options; without any the same object each time."""
+        if given:
+            return self._made_terms(given, flags)
+        if (usual := self._usual_terms.get(flags)) is None:
+            usual = self._usual_terms[flags] = self._made_terms(given, flags)
+        return usual
+
+    def _made_terms(self, given: GivenOptions, flags: Flags) -> Terms:
+        options = self.options
+        return Terms(
+            worker=self.name,
+            queue=given.get("queue", options.queue),
+            priority=given.get("priority", options.priority),
+            max_attempts=given.get("max_attempts", options.max_attempts),
+            timeout=given.get("timeout", options.timeout),
+            scheduled_at=given.get("scheduled_at"),
+            schedule_in=given.get("schedule_in"),
+            ignore_cancelled=flags.ignore_cancelled,
+            ignore_discarded=flags.ignore_discarded,
+            ignore_skipped=flags.ignore_skipped,
+            takes_context=self.takes_context,
+        )
+
+    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+        """Return the arguments of a stored job by parameter name, typed by the annotations.
+
+        `references` is as in `StepSpec`; `results` are plain JSON values by step name. A parameter that lacks the
+        result of one of its references is left out, so that its default applies. Raises `ArgumentsDoNotFit`.
+        """
+        try:
+            parameters = self._parameters
+        except TypeError as error:
+            raise ArgumentsDoNotFit(self.name, str(error)) from error
+        return parameters.decode(args, references, results)
+
+    def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
+        """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""
+        return self._parameters.call(arguments, context)
+
+    def encode_result(self, value: object) -> str:
+        """Return a result as JSON text. Raises `ResultNotJSON`."""
+        return self._parameters.encode_result(value)
+
+    def decode_result(self, text: str) -> Any:
+        """Return a result typed by the return annotation, without the control types in it.
+
+        A result that does not fit the annotation comes back as plain JSON, as it was returned.
+        """
+        return self._parameters.decode_result(text)
+
+    @property
+    def provided(self) -> Mapping[str, Any]:
+        """The types of what the pool provides it with, by parameter name."""
+        return self._parameters.provided
+
+    @property
+    def result_type(self) -> Any:
+        """What the return annotation says of results; `Any` if it says nothing."""
+        return self._parameters.result_type
+
+    def parameter_type(self, parameter: str) -> Any:
+        """What the annotation of a parameter says; `Any` if it says nothing."""
+        return self._parameters.parameter_type(parameter)
+
+    def has_default(self, parameter: str) -> bool:
+        """Tell whether the function can be called without this argument."""
+        return self._parameters.has_default(parameter)
+
+    # Annotations are read at the first use, because they may name classes that are defined after the function.
+    @functools.cached_property
+    def _parameters(self) -> Parameters:
+        parameters = Parameters(self.name, self.function, Context)
+        if parameters.provided and self.executor not in ("async", "thread"):
+            raise TypeError(
+                f"{self.name}: {min(parameters.provided)!r} is provided by the pool, and does not cross to executor "
+                f"{self.executor!r}; make it in the worker, or leave out executor="
+            )
+        return parameters
+
+    @functools.cached_property
+    def _checked_parameters(self) -> Parameters:
+        self._parameters.check_annotations()
+        if self.is_transactional and not self.takes_context:
+            raise TypeError(
+                f"worker {self.name!r} is transactional and takes no Context, so it could not reach its connection: "
+                f"annotate a parameter, as in ctx: Context, or leave out transactional=True"
+            )
+        return self._parameters
+
+
+AnyWorker = Worker[..., ..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decorator:
+    """What `@worker(...)` returns: it makes a worker of a function."""
+
+    name: str | None
+    options: Options
+    backoff: Backoff
+    executor: str | None
+    is_transactional: bool
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Worker[P, P, R]: ...
+    def __call__(self, function: Any, /) -> AnyWorker:
+        check_function(function)
+        name = checked_name("worker", own_name(function) if self.name is None else self.name)
+        executor = executor_for(function, self.executor)
+        if self.is_transactional:
+            check_transactional(function, executor)
+        made: AnyWorker = Worker(function, name, self.options, self.backoff, executor, self.is_transactional)
+        registry.add(made)
+        return made
+
+
+@overload
+def worker(function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
+@overload
+def worker(function: Callable[P, R], /) -> Worker[P, P, R]: ...
+@overload
+def worker(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    max_attempts: int = 20,
+    timeout: Seconds | None = None,
+    backoff: GivenBackoff = None,
+    executor: str | None = None,
+    transactional: bool = False,
+) -> Decorator: ...
+def worker(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    max_attempts: int = 20,
+    timeout: Seconds | None = None,
+    backoff: GivenBackoff = None,
+    executor: str | None = None,
+    transactional: bool = False,
+) -> Any:
+    """Register a function as a worker, under its own name unless another is given.
+
+    `queue`, `priority` (0 is claimed first), `max_attempts` and `timeout` (of one attempt; seconds or `timedelta`, None
+    for no limit) hold for each job unless it is given others. `backoff` is the delay after a failed attempt: seconds,
+    a function of the attempt, or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in
+    seconds, with jitter, at most an hour. `executor` says where it runs: "async" for async functions, "thread" (the
+    default for others), "process", or an executor of `WorkerPool(executors=...)` by its name.
+
+    `transactional`: each attempt runs in a transaction, `ctx.connection`, in which its outcome is settled as well; what
+    it writes there, its result and the release of its dependents commit together or not at all.
+
+    Raises `InvalidOption`, `InvalidName`, `DuplicateWorker`, and `TypeError` for what is not a plain function.
+    """
+    options = worker_options(queue, priority, max_attempts, timeout)
+    decorator = Decorator(name, options, as_backoff(backoff), executor, transactional)
+    return decorator if function is None else decorator(function)

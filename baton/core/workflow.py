@@ -1,0 +1,182 @@
+"""`Baton`: builds a workflow of named steps, checks it, and inserts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.core import codec
+from baton.core.compile import Added, CompiledGraph, Draft
+from baton.core.expansion import Expandable, Expansion
+from baton.core.insertable import Insertable
+from baton.core.job import Job
+from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
+from baton.core.spec import Flags, WorkflowSpec
+from baton.core.worker import Worker
+from baton.errors import DuplicateStep, InvalidOption, NotJSON
+from baton.errors.faults import MetaNotJSON
+
+
+class Baton(Insertable, Expandable):
+    """A workflow that is being built. Nothing of it is stored before `insert`.
+
+    A worker may return one: then it takes the place of its step, which becomes a group.
+    """
+
+    def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
+        self._id = workflow_id
+        self._name = name
+        self._flags = flags
+        self._debug = debug
+        self._meta, self._meta_fault = _encoded_meta(meta)
+        self._draft = Draft()
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        workflow_id: str | None = None,
+        workflow_name: str | None = None,
+        ignore_cancelled: bool = False,
+        ignore_discarded: bool = False,
+        ignore_skipped: bool = False,
+        debug: bool = False,
+        meta: object = None,
+    ) -> Baton:
+        """Begin a workflow.
+
+        `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn now, so inserting
+        this object twice inserts one workflow. The flags hold for each step that is not given its own. `meta` is any
+        JSON value, kept beside the workflow.
+
+        Raises `InvalidName` and `InvalidOption`.
+        """
+        identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
+        name = None if workflow_name is None else checked_text("workflow", workflow_name)
+        given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
+        flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
+        return cls(identity, name, flags, meta, **_checked_flags({"debug": debug}))
+
+    def __repr__(self) -> str:
+        return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
+
+    def add(
+        self,
+        name: str,
+        what: Job | Baton,
+        *,
+        deps: Iterable[str] = (),
+        ignore_cancelled: bool | None = None,
+        ignore_discarded: bool | None = None,
+        ignore_skipped: bool | None = None,
+    ) -> Baton:
+        """Add a step and return the builder.
+
+        `what` is a job, or another `Baton`: then the step is a group, and the steps of that one are its children, named
+        `name/...`. Names in it stand for steps in it first, then for those around it; its first steps wait for what the
+        group waits for. What is added to it later, before this workflow is inserted, counts as well.
+
+        `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
+        of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
+        takes the workflow's.
+
+        Raises `DuplicateStep`, `InvalidName`, `InvalidOption` and `TypeError`; the builder is unchanged then.
+        """
+        key = checked_name("step", name)
+        if key in self._draft.steps:
+            raise DuplicateStep(key)
+        added = _what(key, what)
+        flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
+        self._draft.steps[key] = Added(key, added, _names(key, deps), flags)
+        return self
+
+    @property
+    def id(self) -> str:
+        """The workflow's id: the one given to `new`, or the UUID that `new` drew."""
+        return self._id
+
+    def step_names(self) -> list[str]:
+        """Return the names of the steps in the order added."""
+        return list(self._draft.steps)
+
+    def returns(self, name: str) -> Baton:
+        """Say which step's result is the result of this workflow, and return the builder.
+
+        Left out, it is the result of the last step, the one nothing depends on; or, if there are several, a mapping of
+        their results by name. Raises `InvalidName`.
+        """
+        self._draft.returns = checked_name("step", name)
+        return self
+
+    def validate(self) -> list[str]:
+        """Return the names in a topological order, which is the order added if each step comes after its dependencies.
+
+        The steps of a sub-workflow come before it, as `extract/...`. Raises `InvalidWorkflow` with every fault of the
+        workflow. No database is touched.
+        """
+        layout = self._layout()
+        return [layout.names[position] for position in layout.graph.order]
+
+    def spec(self) -> WorkflowSpec:
+        """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
+        layout = self._layout()
+        return WorkflowSpec(
+            self._id, self._name, layout.fingerprint(), self._debug, self._meta, layout.specs(), layout.returns
+        )
+
+    def expansion(self) -> Expansion:
+        """Return the workflow as what takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
+        layout = CompiledGraph(self._draft, is_open=True)
+        return Expansion(tuple(layout.specs()), layout.children, layout.returns)
+
+    def _layout(self) -> CompiledGraph:
+        return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
+
+    def _flags_with(self, *given: bool | None) -> Flags:
+        """Return the workflow's flags, with those that were given in their places."""
+        if given == (None, None, None):
+            return self._flags
+        own = {name: value for name, value in zip(Flags.__struct_fields__, given, strict=True) if value is not None}
+        return replace(self._flags, **_checked_flags(own))
+
+
+def _what(step: str, what: object) -> Job | Draft:
+    match what:
+        case Job():
+            return what
+        case Baton():
+            return what._draft
+        case Worker():
+            hint = f"; did you mean {what.name}.new(...)?"
+        case _:
+            hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
+    raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
+
+
+def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:
+    if not deps:
+        return ()
+    if isinstance(deps, str):
+        raise TypeError(f"deps of step {step!r} must be a list of names, not one string; write deps=[{deps!r}]")
+    names: list[Any] = list(deps)
+    if wrong := [type(name).__name__ for name in names if not isinstance(name, str)]:
+        raise TypeError(f"deps of step {step!r} must be names of steps, not {wrong[0]}")
+    return tuple(dict.fromkeys([normalised(name) for name in names]))
+
+
+def _checked_flags(given: dict[str, Any]) -> dict[str, bool]:
+    for name, value in given.items():
+        if not isinstance(value, bool):
+            raise InvalidOption(name, value, "it must be True or False")
+    return given
+
+
+def _encoded_meta(meta: object) -> tuple[str | None, MetaNotJSON | None]:
+    if meta is None:
+        return None, None
+    try:
+        return codec.encode(meta), None
+    except NotJSON as error:
+        return None, MetaNotJSON(error.path, error.why)

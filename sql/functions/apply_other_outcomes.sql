@@ -1,0 +1,102 @@
+-- Apply the outcomes of a batch that are not completions and whose token holds (see apply_outcomes, which holds the locks).
+--
+--   discarded, cancelled, skipped   final as they say
+--   failed, lost                    discarded once the attempts are used up, else retryable after the delay
+--   snoozed                         scheduled after the delay; the attempt is given back
+--   given_back                      available at once, in its old place; the attempt is given back
+--   unknown_worker                  scheduled after 15 s, doubling to 5 minutes; the attempt is given back
+--
+-- A join is no attempt: it is given back, whatever became of it. A map that was lost while it was being expanded has twenty attempts
+-- at least: they are the engine's, and its own are its children's.
+--
+-- final: the steps that became final. queues: the queues in which a step became available again.
+create or replace function apply_other_outcomes(
+    p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
+    p_moment timestamptz,
+    out final bigint[], out queues text[]
+)
+language plpgsql
+set search_path from current
+as $$
+declare
+    soonest timestamptz;
+begin
+    with verdict as materialized (
+        -- Of several outcomes under one token the first counts: an entry cannot both go and stay.
+        select distinct on (o.id)
+               q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool, q.is_join,
+               case
+                   when q.is_join then 'scheduled'
+                   when o.kind in ('discarded', 'cancelled', 'skipped') then o.kind
+                   when o.kind in ('failed', 'lost')
+                        and q.attempt >= greatest(s.max_attempts, case when s.map is not null then 20 end) then 'discarded'
+                   when o.kind in ('failed', 'lost') then 'retryable'
+                   else 'scheduled'
+               end as state,
+               case
+                   when q.is_join or o.kind in ('failed', 'lost') then q.attempt
+                   else q.attempt - 1
+               end as attempts_spent,
+               case
+                   when q.is_join or o.kind = 'given_back' then 0
+                   when o.kind = 'unknown_worker' then least(300, 15 * power(2, least(s.refusals, 10)))
+                   else coalesce(o.delay, backoff(q.attempt))
+               end as delay
+          from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
+               with ordinality as o(id, token, kind, detail, trace, delay, n)
+          join queue q on q.step_id = any(array[o.id]) and q.token = o.token
+          join steps s on s.id = any(array[o.id])
+         where o.kind not in ('completed', 'joined')
+         order by o.id, o.n
+    ), ended as (
+        delete from queue q
+         using verdict v
+         where q.step_id = any(array[v.step_id])
+           and v.state in ('discarded', 'cancelled', 'skipped')
+    ), delayed as (
+        -- executing -> retryable, scheduled or available
+        update queue q
+           set state = case when v.delay > 0 then v.state else 'available' end,
+               attempt = v.attempts_spent,
+               scheduled_at = p_moment + interval '1 second' * greatest(0, v.delay),
+               position = case
+                              when v.is_join or v.kind = 'given_back' then q.position
+                              else p_moment + interval '1 second' * greatest(0, v.delay)
+                          end,
+               pool = null,
+               token = null
+          from verdict v
+         where q.step_id = any(array[v.step_id])
+           and v.state in ('retryable', 'scheduled')
+     returning q.queue, q.state, q.scheduled_at
+    ), recorded as (
+        update steps s
+           set state = case when v.state in ('retryable', 'scheduled') then s.state else v.state end,
+               finished_at = case when v.state in ('retryable', 'scheduled') then null else p_moment end,
+               outcome = v.kind,
+               token = v.token,
+               attempt = case
+                             when v.state in ('discarded', 'cancelled', 'skipped') then v.attempt
+                             else v.attempts_spent
+                         end,
+               attempted_at = v.attempted_at,
+               pool = v.pool,
+               reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
+               refusals = case when v.kind = 'unknown_worker' then s.refusals + 1 else 0 end,
+               errors = case
+                            when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then
+                                s.errors[greatest(1, coalesce(cardinality(s.errors), 0) - 48):]
+                                || json_build_object('attempt', v.attempt, 'at', p_moment, 'kind', v.kind,
+                                                     'error', v.detail, 'trace', v.trace)
+                            else s.errors
+                        end
+          from verdict v
+         where s.id = any(array[v.step_id])
+     returning s.id, s.finished_at
+    )
+    select (select array_agg(r.id) from recorded r where r.finished_at is not null),
+           (select array_agg(d.queue) from delayed d where d.state = 'available'),
+           (select min(d.scheduled_at) from delayed d where d.state <> 'available')
+      into final, queues, soonest;
+    perform notify_due(soonest, p_moment);
+end $$;

@@ -1,0 +1,79 @@
+-- Claim up to p_limits[i] available entries of p_queues[i] for a pool, under a token the pool drew before the call, and
+-- count the attempt, which a join is not. A negative limit says that the pool has seen the queue empty: claim up to -p_limits[i]
+-- if the queue is one of p_released. taken: the steps in claim order: by queue as given, then priority, position, step.
+-- attempts, joins: parallel to taken; null for none. counts: how many of each queue, parallel to p_queues; null if they were taken
+-- before.
+--
+-- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
+-- token never takes more than its limits. A pool that is dead or unknown is given nothing, and a paused queue gives nothing.
+-- Locks: entries only, skipping those that others hold. One that another claim took and committed a moment ago, after this
+-- statement's snapshot, is locked before it is seen to execute, and stays locked until this call ends: its settle may wait for this
+-- commit. This call waits for nobody then, so that is no deadlock.
+create or replace function claim_entries(
+    p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_released text[],
+    out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[]
+)
+language plpgsql
+set search_path from current
+as $$
+declare
+    replay    bigint := uuid_hash_extended(p_token, 0);
+    is_replay boolean;
+    is_alive  boolean;
+    picked    tid[];
+    claimed   record;
+begin
+    if not pg_try_advisory_xact_lock(replay) then
+        perform pg_advisory_xact_lock(replay);
+    end if;
+    select exists (select from queue q where q.pool = p_pool and q.token = p_token and q.state = 'executing'),
+           exists (select from pools p where p.id = p_pool and p.dead_at is null)
+      into is_replay, is_alive;
+    if is_replay then
+        select array_agg(h.step_id), array_agg(h.attempt), array_agg(h.is_join)
+          into taken, attempts, joins
+          from (
+              select q.step_id, q.attempt, q.is_join
+                from queue q
+               where q.pool = p_pool and q.token = p_token and q.state = 'executing'
+               order by q.priority, q.position, q.step_id
+          ) as h;
+    end if;
+    if is_replay or not is_alive then
+        return;
+    end if;
+
+    counts := array_fill(0, array[cardinality(p_queues)]);
+    for i in 1 .. cardinality(p_queues) loop
+        continue when p_limits[i] < 0 and p_queues[i] <> all(p_released);
+        -- By where the rows are: they are locked, and stay there.
+        picked := array(
+            select q.ctid
+              from queue q
+             where q.state = 'available' and q.queue = p_queues[i]
+               and not exists (select from pauses p where p.queue = p_queues[i])
+             order by q.priority, q.position, q.step_id
+             limit abs(p_limits[i])
+               for no key update skip locked
+        );
+        continue when cardinality(picked) = 0;
+        with updated as (
+            -- available -> executing
+            update queue q
+               set state = 'executing',
+                   pool = p_pool,
+                   token = p_token,
+                   attempt = q.attempt + (not q.is_join)::integer,
+                   attempted_at = clock_timestamp()
+             where q.ctid = any(picked)
+         returning q.step_id, q.attempt, q.is_join, q.priority, q.position
+        )
+        select array_agg(c.step_id) as ids, array_agg(c.attempt) as attempts, array_agg(c.is_join) as joins
+          into claimed
+          from (select u.step_id, u.attempt, u.is_join from updated u order by u.priority, u.position, u.step_id) as c;
+        taken := taken || claimed.ids;
+        attempts := attempts || claimed.attempts;
+        joins := joins || claimed.joins;
+        counts[i] := cardinality(claimed.ids);
+    end loop;
+end $$;

@@ -1,0 +1,43 @@
+-- Steps that have just become final leave their groups: count down what each group waits for, make the groups whose last child
+-- ended available for their join, and hand the slots that were freed to children that wait for one. See conclude.
+create or replace function count_down_groups(
+    p_ids bigint[], p_moment timestamptz,
+    out queues text[], out counts integer[]
+)
+language plpgsql
+set search_path from current
+as $$
+declare
+    joining bigint[];
+    free    bigint[];
+    handed  record;
+begin
+    with counted as (
+        select sibling_of(s.id, s.parent) as id, count(*)::integer as ended, (count(*) filter (where s.holds_slot))::integer as slots
+          from steps s
+         where s.id = any(p_ids)
+           and s.parent is not null
+         group by 1
+    ), lowered as (
+        -- suspended -> queued, once no child is left
+        update steps g
+           set pending = g.pending - c.ended,
+               state = case when g.pending = c.ended then 'queued' else g.state end,
+               slots = g.slots + c.slots
+          from counted c
+         where g.id = any(array[c.id])
+           and g.state = 'suspended'
+     returning g.id, g.pending, g.slots
+    )
+    select array_agg(l.id) filter (where l.pending = 0),
+           array_agg(l.id) filter (where l.pending > 0 and l.slots > 0)
+      into joining, free
+      from lowered l;
+    if free is not null then
+        update steps s set holds_slot = false where s.id = any(p_ids) and s.holds_slot;
+        joining := joining || assign_slots(free);
+    end if;
+    if joining is not null then
+        select r.queues, r.counts into queues, counts from release(joining, p_moment) as r;
+    end if;
+end $$;

@@ -1,0 +1,19 @@
+-- For how many slots a step waits: one for each map with slots around it whose child, this step or the group that it is below, has
+-- none. Only a retry by hand opens steps below such a group.
+create or replace function count_missing_slots(p_id bigint) returns integer
+language sql stable
+set search_path from current
+as $$
+    with recursive around(id, parent, holds_slot) as (
+        select s.id, s.parent, s.holds_slot from steps s where s.id = p_id
+         union all
+        select g.id, g.parent, g.holds_slot
+          from around a
+          join steps g on g.id = any(array[sibling_of(a.id, a.parent)])
+    )
+    select count(*)::integer
+      from around a
+      join steps m on m.id = any(array[sibling_of(a.id, a.parent)])
+     where m.concurrency is not null
+       and not a.holds_slot
+$$;
