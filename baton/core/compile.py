@@ -37,7 +37,7 @@ from baton.errors.faults import (
     UnknownReturn,
 )
 
-BUILT_IN = "baton.core.workflow"
+BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
 MADE_AT_ONCE = 20_000
 """The steps of a larger workflow are made when they are asked for, to bound memory."""
