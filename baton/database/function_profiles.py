@@ -44,6 +44,8 @@ _PROFILES: Mapping[str, Settings] = {
     "run_upkeep": _ENGINE,
     "settle": _ENGINE,
     "watch": _POOL_STATE,
+    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    "write_steps": {"enable_hashjoin": "on"},
 }
 
 _INLINED = frozenset({"claimed_steps", "counts_as_done", "local_name", "ordinal_of", "shift_ordinals", "text_of_json"})

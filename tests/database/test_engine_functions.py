@@ -26,6 +26,7 @@ EXPECTED = {
     "run_upkeep": ENGINE,
     "settle": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
 INLINED = {
