@@ -55,6 +55,8 @@ class StepOutcome:
     children: Mapping[str, StepOutcome]
     """Of a group, its children by the names they have in it, in their order: `pages[0]`, or `fetch` of `extract/fetch`.
     Not those below them."""
+    began: bool = False
+    """Whether its worker may have run, however it ended; of a group, whether that of any step below it may have."""
 
 
 class Outcomes(Mapping[str, StepOutcome]):
@@ -86,9 +88,12 @@ def outcomes(told: Mapping[str, Any]) -> dict[str, StepOutcome]:
     """Return outcomes from the form in which the database tells them (sql/functions/outcomes_of.sql)."""
     return {
         name: StepOutcome(
-            state, reason, {child: StepOutcome(state, reason, {}) for child, state, reason in children or ()}
+            state,
+            reason,
+            {child: StepOutcome(state, reason, {}, began) for child, state, reason, began in children or ()},
+            began,
         )
-        for name, (state, reason, children) in told.items()
+        for name, (state, reason, began, children) in told.items()
     }
 
 

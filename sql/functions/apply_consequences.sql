@@ -13,35 +13,39 @@ set search_path from current
 as $$
 declare
     final    bigint[] := p_ids;
-    followed bigint[] := coalesce(p_followed, p_ids);
+    wave     bigint[] := coalesce(p_followed, p_ids);
     noted    bigint[] := coalesce(p_noted, p_ids);
-    doomed   bigint[] := '{}';
+    is_clean boolean := p_all_completed;
+    ended    bigint[];
     root     bigint;
-    released bigint[];
+    lowered  record;
+    opened   record;
     finished bigint[];
     seen     bigint[];
     in_group boolean;
-    opened   record;
     closed   record;
 begin
-    if not p_all_completed then
-        -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
-        for root in
-            select s.id
-              from steps s
-             where s.id = any(p_ids)
-               and s.state <> 'completed'
-               and cardinality(s.dependents) > 0
-             order by s.state = 'skipped', s.id
-        loop
-            doomed := doomed || end_dependents(root, p_moment);
-        end loop;
-        final := final || doomed;
-        followed := followed || doomed;
-        noted := noted || doomed;
-    end if;
+    -- Each wave is what the one before it ended: steps whose dependencies failed them, and steps whose condition does not hold.
+    loop
+        if not is_clean then
+            ended := '{}';
+            -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
+            for root in
+                select s.id
+                  from steps s
+                 where s.id = any(wave)
+                   and s.state <> 'completed'
+                   and cardinality(s.dependents) > 0
+                 order by s.state = 'skipped', s.id
+            loop
+                ended := ended || end_dependents(root, p_moment);
+            end loop;
+            final := final || ended;
+            noted := noted || ended;
+            wave := wave || ended;
+        end if;
+        exit when cardinality(wave) = 0;
 
-    if cardinality(followed) > 0 then
         -- Count before subtracting: an update joins each dependent once, however many of its dependencies ended.
         -- Why `= any(array[…])`, here and wherever the engine looks rows up by a key: with a plain `=` the planner, while the
         -- tables are small, prefers to read the whole index, and the cached plan stays when they have grown (measured: one
@@ -50,9 +54,9 @@ begin
             select sibling_of(s.id, o.ordinal) as id, count(*)::integer as done
               from steps s
              cross join lateral unnest(s.dependents) as o(ordinal)
-             where s.id = any(followed)
+             where s.id = any(wave)
              group by 1
-        ), lowered as (
+        ), updated as (
             -- suspended -> queued, once nothing is pending
             update steps s
                set pending = s.pending - c.done,
@@ -62,17 +66,28 @@ begin
                and s.state = 'suspended'
                -- A group that waits for its children has begun.
                and s.first_child is null
-         returning s.id, s.pending
+         returning s.id, s.pending, s.condition is not null as has_condition
         )
-        select array_agg(l.id) into released from lowered l where l.pending = 0;
-        if released is not null then
-            opened := release(released, p_moment);
-            queues := opened.queues;
-            counts := opened.counts;
+        select array_agg(u.id) as released, bool_or(u.has_condition) as has_conditions
+          into lowered
+          from updated u
+         where u.pending = 0;
+        exit when lowered.released is null;
+        wave := '{}';
+        if lowered.has_conditions then
+            wave := apply_conditions(lowered.released, p_moment);
+            lowered.released := array(select r.id from unnest(lowered.released) as r(id) where r.id <> all(wave));
         end if;
-    end if;
+        opened := release(lowered.released, p_moment);
+        queues := queues || opened.queues;
+        counts := counts || opened.counts;
+        exit when cardinality(wave) = 0;
+        final := final || wave;
+        noted := noted || wave;
+        is_clean := false;
+    end loop;
 
-    if not p_all_completed then
+    if not (p_all_completed and is_clean) then
         update workflows w
            set failed = w.failed + u.n
           from (
@@ -81,7 +96,7 @@ begin
                where s.id = any(noted)
                  and s.state in ('cancelled', 'discarded')
                  and s.parent is null
-                 and not failure_is_ignored(s)
+                 and not s.not_needed
                group by 1
           ) as u
          where w.key = any(array[u.key]);
@@ -97,7 +112,8 @@ begin
            set remaining = w.remaining - e.n,
                state = case
                            when w.remaining > e.n then w.state
-                           when w.failed > 0 then 'failed'
+                           -- Whether a bad end is forgiven is known when all is final: somebody must have begun in spite of it.
+                           when w.failed > 0 and count_failures(w.key) > 0 then 'failed'
                            else 'completed'
                        end,
                finished_at = case when w.remaining = e.n then p_moment end

@@ -82,6 +82,7 @@ begin
                attempted_at = v.attempted_at,
                pool = v.pool,
                reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
+               began = s.began or not (v.is_join or v.kind = 'unknown_worker'),
                refusals = case when v.kind = 'unknown_worker' then s.refusals + 1 else 0 end,
                errors = case
                             when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then

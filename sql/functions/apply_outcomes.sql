@@ -57,6 +57,7 @@ begin
                attempted_at = e.attempted_at,
                pool = e.pool,
                refusals = 0,
+               began = true,
                reason = null,
                finished_at = moment
           from ended e

@@ -74,12 +74,13 @@ begin
     -- suspended, scheduled, available, executing, retryable -> cancelled
     with ended as (
         delete from queue q where q.step_id = any(ids)
-     returning q.step_id, q.attempt, q.attempted_at, q.pool
+     returning q.step_id, q.attempt, q.attempted_at, q.pool, q.state = 'executing' and not q.is_join as was_running
     )
     update steps s
        set attempt = e.attempt,
            attempted_at = coalesce(e.attempted_at, s.attempted_at),
-           pool = coalesce(e.pool, s.pool)
+           pool = coalesce(e.pool, s.pool),
+           began = s.began or e.was_running
       from ended e
      where s.id = any(array[e.step_id]);
     update steps s

@@ -16,7 +16,7 @@ as $$
                    select count(*)::integer
                      from unnest(p_step.dependencies) as o(ordinal)
                      join steps d on d.id = any(array[sibling_of(p_step.id, o.ordinal)])
-                    where not counts_as_done(d.state, p_step.ignore_cancelled, p_step.ignore_discarded, p_step.ignore_skipped)
+                    where not edge_ignores(p_step, o.ordinal, d.state)
                ) + case when p_step.parent is not null then count_missing_slots(p_step.id) else 0 end
            end
 $$;

@@ -24,7 +24,7 @@ begin
               join steps c on c.id = any(array[sibling_of(p_root, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
-               and not counts_as_done(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and not edge_ignores(c, ordinal_of(p_root), root.state)
              union
             select c.id
               from below b
@@ -33,7 +33,7 @@ begin
               join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
-               and not counts_as_done(verdict, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and not edge_ignores(c, ordinal_of(p.id), verdict)
         )
         select b.id from below b order by b.id
     );

@@ -8,7 +8,7 @@ begin
     update workflows w
        set state = 'cancelled',
            remaining = 0,
-           failed = count_failures(p_key),
+           failed = count_bad_ends(p_key),
            finished_at = p_moment
      where w.key = p_key;
     perform pg_notify(channel(), 'workflow ' || w.key) from workflows w where w.key = p_key and w.watched;

@@ -8,6 +8,7 @@ as $$
 declare
     linked record;
     awaits integer[];
+    bits   smallint[];
     reads  integer[];
     gives  integer[];
 begin
@@ -19,19 +20,28 @@ begin
         awaits := array(select outer_dependency(p_step, o.name) from json_array_elements_text(linked.outward -> 'deps') as o(name));
         reads := array(select outer_dependency(p_step, o.name) from json_array_elements_text(linked.outward -> 'inputs') as o(name));
         gives := array(select outer_dependency(p_step, o.name) from json_array_elements_text(linked.outward -> 'child_inputs') as o(name));
+        bits := array(select b.bits::smallint from json_array_elements_text(linked.outward -> 'edges') as b(bits));
+        update steps c
+           set dependencies = awaits || c.dependencies,
+               edges = case
+                           when bits <> '{}' or c.edges is not null then
+                               case when bits = '{}' then array_fill(flag_bits(c), array[cardinality(awaits)]) else bits end
+                               || coalesce(c.edges, array_fill(flag_bits(c), array[cardinality(c.dependencies)]))
+                       end,
+               inputs = nullif(reads || c.inputs, '{}'),
+               child_inputs = gives || c.child_inputs
+         where c.id = linked.id
+           and c.children is null;
         with unfavourable as (
             select count(*)::integer as n
               from steps c
              cross join lateral unnest(awaits) as o(ordinal)
               join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
              where c.id = linked.id
-               and not counts_as_done(d.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and not edge_ignores(c, o.ordinal, d.state)
         )
         update steps c
-           set dependencies = awaits || c.dependencies,
-               inputs = nullif(reads || c.inputs, '{}'),
-               child_inputs = gives || c.child_inputs,
-               pending = c.pending + u.n,
+           set pending = c.pending + u.n,
                state = case when c.pending + u.n > 0 then 'suspended' else c.state end
           from unfavourable u
          where c.id = linked.id

@@ -32,6 +32,7 @@ declare
     groups   bigint[];
     root     bigint;
     doomed   bigint[] := '{}';
+    queued   bigint[];
     released record;
     applied  record;
 begin
@@ -123,7 +124,7 @@ begin
                 where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
                   and s.finished_at is null
            ),
-           failed = count_failures(flow.key)
+           failed = count_bad_ends(flow.key)
      where w.key = flow.key;
 
     for root in
@@ -141,9 +142,11 @@ begin
         doomed := doomed || end_dependents(root, moment);
     end loop;
 
+    queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
+    doomed := doomed || apply_conditions(queued, moment);
     select r.queues, r.counts
       into released
-      from release(array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued'), moment) as r;
+      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(doomed)), moment) as r;
     perform notify_queues(released.queues, released.counts);
     if cardinality(doomed) > 0 then
         select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;

@@ -61,10 +61,18 @@ begin
                       case when c.first_child is null then array[c.id] else with_descendants(array[c.id]) end
                   ) as o(id)
                    join steps e on e.id = any(array[o.id])
-                  where whole
+                  where (whole or p.state = 'skipped')
                     and c.state in ('cancelled', 'skipped')
-                    and not counts_as_done(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+                    and not edge_ignores(c, ordinal_of(p.id), p.state)
                     and (e.id = c.id or e.state in ('discarded', 'cancelled'))
+                  union all
+                 -- what its condition ended, which is evaluated again
+                 select c.id
+                   from unnest(p.dependents) as d(ordinal)
+                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                  where c.condition is not null
+                    and c.state in ('skipped', 'discarded')
+                    and not c.began
                   union all
                  -- the group that waits for it
                  select g.id

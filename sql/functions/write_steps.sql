@@ -23,7 +23,7 @@ begin
     insert into steps (
         id, name, worker, queue, priority, max_attempts, timeout, scheduled_at, schedule_in,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context, args, arg_refs, dependencies, dependents, inputs,
-        parent, grouping, first_child, children, returns, concurrency, slots, map, child_inputs, pending, state
+        parent, grouping, first_child, children, returns, concurrency, slots, map, child_inputs, edges, condition, pending, state
     )
     select n.id, p_prefix || n.name,
            p_workers[n.terms], p_queues[n.terms], p_priorities[n.terms], p_max_attempts[n.terms], p_timeouts[n.terms],
@@ -38,6 +38,10 @@ begin
                when n.grouping -> 'child_inputs' is not null then
                    array(select o.ordinal::integer + p_base from json_array_elements_text(n.grouping -> 'child_inputs') as o(ordinal))
            end,
+           case
+               when n.grouping -> 'edges' is not null then array(select b.bits::smallint from json_array_elements_text(n.grouping -> 'edges') as b(bits))
+           end,
+           n.grouping -> 'when',
            coalesce(n.children, cardinality(n.dependencies)),
            case
                when n.children is null and n.dependencies = '{}' then 'queued'

@@ -78,7 +78,7 @@ comment on column workflows.name is 'What the application calls it; null for not
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
-comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
@@ -117,6 +117,8 @@ create table steps (
     takes_context    boolean not null default false,
     holds_slot       boolean not null default false,
     watched          boolean not null default false,
+    began            boolean not null default false,
+    not_needed       boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
     grouping         step_grouping,
@@ -125,11 +127,13 @@ create table steps (
     name             text collate "C" not null,
     dependencies     integer[] not null,
     dependents       integer[] not null,
+    edges            smallint[],
     inputs           integer[],
     child_inputs     integer[],
     args             json not null,
     arg_refs         json,
     map              json,
+    condition        json,
     result           json,
     reason           text,
     errors           json[],
@@ -139,6 +143,7 @@ create table steps (
     constraint steps_result check ((state = 'completed' and first_child is null) = (result is not null)),
     constraint steps_children
         check ((first_child is null) = (children is null) and (first_child is null or grouping is not null)),
+    constraint steps_edges check (cardinality(edges) = cardinality(dependencies)),
     constraint steps_slots check ((concurrency is null) = (slots is null) and slots <= concurrency)
 ) with (fillfactor = 70);
 
@@ -160,6 +165,10 @@ comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
 comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
 comment on column steps.ignore_skipped is 'A skipped dependency counts as done.';
+comment on column steps.edges is 'What each dependency means to it, as bits: 1 ignores cancelled, 2 discarded, 4 skipped, 8 only observes. Null: as its flags say.';
+comment on column steps.condition is 'Evaluated when nothing is pending: it is skipped unless this holds. Null for none.';
+comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
+comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
