@@ -2,7 +2,6 @@
 -- queued -> skipped where the condition does not hold, discarded where it cannot be evaluated. The caller holds the lock of the workflow.
 create or replace function apply_conditions(p_ids bigint[], p_moment timestamptz) returns bigint[]
 language plpgsql
-set search_path from current
 as $$
 declare
     ended bigint[];

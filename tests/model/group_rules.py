@@ -5,7 +5,7 @@ Of the run it asks only when steps ended, where an order decides: which of sever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -75,11 +75,19 @@ class Foretold:
     Args:
         ended: when each step ended, by name.
         by_hand: the names of the steps that were cancelled by hand, with what was there below them.
+        began: the names of the steps that ever ran; left out, those that the model lets run.
     """
 
-    def __init__(self, growth: Growth, ended: Mapping[str, datetime], by_hand: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        growth: Growth,
+        ended: Mapping[str, datetime],
+        by_hand: frozenset[str] = frozenset(),
+        began: Collection[str] | None = None,
+    ) -> None:
         self._ended = ended
         self._by_hand = by_hand
+        self._began = began
         self._done: dict[Place, bool] = {}
         self._whole = growth.whole
         self.tops = self._laid_out(growth.whole, None, {})
@@ -91,7 +99,7 @@ class Foretold:
 
     def state(self) -> str:
         """The final state of the workflow, if it was not cancelled as a whole."""
-        return "completed" if all(map(is_passing, self.tops)) else "failed"
+        return "completed" if all(map(self._is_passing, self.tops)) else "failed"
 
     def answer(self) -> tuple[str, Any]:
         """What asking for the result of the run gives: "result" and the value, or the state of what has none."""
@@ -260,9 +268,22 @@ class Foretold:
 
     # How a group ends
 
+    def _is_passing(self, place: Place) -> bool:
+        """Whether it fails nothing: it did not fail, or each dependent ignores that it did, and one of them began."""
+        if place.state in ("completed", "skipped"):
+            return True
+        is_ignored = all(each.flags().ignores(place.state) for each in place.dependents)
+        return is_ignored and any(map(self._has_begun, place.dependents))
+
+    def _has_begun(self, place: Place) -> bool:
+        if place.children is not None:
+            return any(map(self._has_begun, place.children))
+        self._end(place)
+        return bool(place.attempts) if self._began is None else place.name in self._began
+
     def _judge(self, group: Place) -> None:
         assert group.children is not None
-        failing = {child.state for child in group.children if not is_passing(child)}
+        failing = {child.state for child in group.children if not self._is_passing(child)}
         if failing:
             group.state = "discarded" if "discarded" in failing else "cancelled"
         else:
@@ -299,13 +320,6 @@ class _Chained(Mapping[str, Place]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
-
-
-def is_passing(place: Place) -> bool:
-    """Whether it fails nothing: it did not fail, or each of at least one dependents ignores that it did."""
-    if place.state in ("completed", "skipped"):
-        return True
-    return bool(place.dependents) and all(each.flags().ignores(place.state) for each in place.dependents)
 
 
 def waited_for(place: Place) -> bool:

@@ -166,9 +166,10 @@ def violations(told: Told, as_if: Growth | None = None) -> Iterator[str]:
         yield f"these are not final: { {name: told.records[name].state for name in open_} }"
         return
     times = {name: record.finished_at for name, record in told.records.items() if record.finished_at}
+    began = {name for name, record in told.records.items() if record.attempted_at is not None}
     by_hand = frozenset(name for name, record in told.records.items() if record.reason == BY_HAND)
     try:
-        foretold = Foretold(as_if or told.growth, times, by_hand)
+        foretold = Foretold(as_if or told.growth, times, by_hand, began)
     except KeyError as error:
         yield f"there is no step {error}; the steps are {sorted(told.records)}"
         return

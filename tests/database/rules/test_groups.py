@@ -321,7 +321,7 @@ async def test_a_context_tells_what_became_of_each_child(pool):
 
     told = json.loads((await held(pool, "z")).outcomes or "{}")
     assert told["m"][0] == "discarded"
-    assert [child[:2] for child in told["m"][2]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
+    assert [child[:2] for child in told["m"][3]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
 
 
 # Groups inside groups
