@@ -144,7 +144,11 @@ def workflow_state(
     if is_cancelled_as_a_whole:
         return "cancelled"
     dependents = plan.dependents
-    return "completed" if all(_passes(plan, state, dependents[name], began) for name, state in states.items()) else "failed"
+    return (
+        "completed"
+        if all(_passes(plan, state, dependents[name], began) for name, state in states.items())
+        else "failed"
+    )
 
 
 def _passes(plan: Plan, state: str, dependents: Sequence[StepPlan], began: Collection[str]) -> bool:

@@ -146,7 +146,8 @@ def test_a_workflow_of_completed_and_skipped_steps_is_completed():
 
 def test_a_workflow_that_was_cancelled_as_a_whole_is_cancelled():
     assert (
-        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, (), is_cancelled_as_a_whole=True) == "cancelled"
+        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, (), is_cancelled_as_a_whole=True)
+        == "cancelled"
     )
 
 
