@@ -23,6 +23,7 @@ begin
               join steps c on c.id = any(array[sibling_of(p_root, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
+               and c.needs is null
                and not edge_ignores(c, ordinal_of(p_root), root.state)
              union
             select c.id
@@ -32,6 +33,7 @@ begin
               join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
+               and c.needs is null
                and not edge_ignores(c, ordinal_of(p.id), verdict)
         )
         select b.id from below b order by b.id

@@ -21,17 +21,17 @@ begin
     insert into steps (
         id, name, worker, args, arg_refs, queue, priority, max_attempts, timeout,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context, dependencies, dependents, inputs,
-        parent, holds_slot, pending, state
+        parent, holds_slot, is_closing, edges, undo, undo_inputs, pending, state
     )
     select sibling_of(p_step, (base + p_first + n.n - 1)::integer), g.name || '[' || p_first + n.n - 1 || ']', g.worker, n.args::json,
            g.arg_refs, g.queue, g.priority, g.max_attempts, g.timeout,
            g.ignore_cancelled, g.ignore_discarded, g.ignore_skipped, g.takes_context, '{}', '{}', g.inputs,
-           g.ordinal, coalesce(p_first + n.n <= g.concurrency, false),
+           g.ordinal, coalesce(p_first + n.n <= g.concurrency, false), g.is_closing, null::smallint[], g.undo, g.undo_inputs,
            case when p_first + n.n > g.concurrency then 1 else 0 end,
            case when p_first + n.n > g.concurrency then 'suspended' else 'queued' end
       from (
           select s.name, s.worker, s.queue, s.priority, s.max_attempts, s.timeout, s.concurrency,
-                 s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped, s.takes_context,
+                 s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped, s.takes_context, s.is_closing, s.undo, s.undo_inputs,
                  (s.id & 4194303)::integer as ordinal,
                  (s.map ->> 'references')::json as arg_refs,
                  nullif(s.child_inputs, '{}') as inputs

@@ -11,6 +11,7 @@ as $$
 declare
     moment   timestamptz := clock_timestamp();
     queued   bigint[];
+    decided  record;
     released record;
     doomed   bigint[] := '{}';
     root     bigint;
@@ -65,10 +66,11 @@ begin
          where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
            and c.state = 'queued'
     );
-    doomed := doomed || apply_conditions(queued, moment);
+    decided := decide_steps(queued, moment);
+    doomed := doomed || decided.ended;
     select r.queues, r.counts
       into released
-      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(doomed)), moment) as r;
+      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment) as r;
     perform notify_queues(released.queues, released.counts);
     if cardinality(doomed) > 0 then
         select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;
