@@ -15,7 +15,9 @@ begin
     if deleted is null then
         return;
     end if;
-    update workflows w set total = w.total - cardinality(deleted) where w.key = p_key;
+    update workflows w set next_ordinal = coalesce(w.next_ordinal, w.total),
+           total = w.total - cardinality(deleted)
+     where w.key = p_key;
     update steps s
        set dependencies = kept.dependencies,
            edges = kept.edges

@@ -17,7 +17,7 @@ begin
         select e.step_id, e.token, e.pool
           from ended e
          where e.was_running
-           and exists (select from workflows w where w.key = workflow_of(e.step_id) and w.has_closing)
+           and (select w.has_closing from workflows w where w.key = any(array[workflow_of(e.step_id)]))
     )
     update steps s
        set attempt = e.attempt,

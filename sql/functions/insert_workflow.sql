@@ -26,8 +26,8 @@ begin
     is_inserted := true;
     fingerprint := p_fingerprint;
     while key is null loop
-        insert into workflows as w (id, name, fingerprint, debug, meta, total, next_ordinal, remaining, returns)
-        values (p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total, p_total, p_total, p_returns)
+        insert into workflows as w (id, name, fingerprint, debug, meta, total, remaining, returns)
+        values (p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total, p_total, p_returns)
             on conflict (id) do nothing
         returning w.key into key;
         if key is null then

@@ -30,18 +30,18 @@ begin
     -- In the order of the ids, here and below, as others may insert the same ones at the same time.
     begin
         -- Nearly always all are new, and `on conflict` would double what the rows cost.
-        insert into workflows as w (key, id, name, fingerprint, debug, meta, total, next_ordinal, remaining, returns)
+        insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.total, n.returns
+        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
           from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
                as n(key, id, name, fingerprint, debug, meta, total, returns)
          order by n.id;
     exception when unique_violation then
         -- Once, but for one that exists when it is to be inserted and is pruned before it is read.
         loop
-            insert into workflows as w (key, id, name, fingerprint, debug, meta, total, next_ordinal, remaining, returns)
+            insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
             overriding system value
-            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.total, n.returns
+            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
               from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
                    as n(key, id, name, fingerprint, debug, meta, total, returns)
              where not exists (select from workflows e where e.id = any(array[n.id]))

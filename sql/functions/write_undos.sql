@@ -15,7 +15,7 @@ declare
     last    integer;
     ready   bigint[];
 begin
-    select w.next_ordinal into base from workflows w where w.key = p_key and w.has_undo;
+    select coalesce(w.next_ordinal, w.total) into base from workflows w where w.key = p_key and w.has_undo;
     if not found then
         return '{}';
     end if;

@@ -51,7 +51,7 @@ create table workflows (
     failed      integer not null default 0,
     touched     integer,
     returns     integer,
-    next_ordinal integer not null,
+    next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
     fail_fast   boolean not null default false,
@@ -89,7 +89,7 @@ comment on column workflows.state is 'executing, or final: completed, failed (a 
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
-comment on column workflows.next_ordinal is 'Ordinal of the step that is written next; ordinals are never used twice.';
+comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
 comment on column workflows.fail_fast is 'The first failure that nothing could forgive ends it (see ending).';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
