@@ -115,7 +115,13 @@ class Parameters:
             return EncodedArguments("{}", "{}", taken.placed, _faults(taken.arguments) or (error,), each)
         return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
 
-    def decode(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+    def decode(
+        self,
+        args: str,
+        references: str | None,
+        results: Mapping[str, object],
+        states: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Return the arguments of a stored call, typed, with results in the places of the references.
 
         An argument that lacks the result of one of its references is left out. Raises `ArgumentsDoNotFit`.
@@ -126,7 +132,7 @@ class Parameters:
                     return {}
                 return self._present(self._whole.decode(args))
             plain = codec.decode(args)
-            fill(plain, references, results)
+            fill(plain, references, results, states)
             return self._present(self._whole.convert(plain))
         except Exception as error:  # the types are the user's, and so is the code that validates them
             why = str(error) if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {error}"

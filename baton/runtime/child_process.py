@@ -19,6 +19,8 @@ from msgspec import structs
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
 from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, storable
+from baton.core.outcome import to_text as outcome_to_text
+from baton.core.references import reads_states
 from baton.core.registry import Registered
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -30,7 +32,9 @@ def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Cont
     Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
-    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results)
+    told = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
+    states = {name: outcome.state for name, outcome in told.items()} if reads_states(claimed.arg_refs) else None
+    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
     if not worker.takes_context:
         return arguments, None
     context = Context(
@@ -40,7 +44,7 @@ def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Cont
         attempt=claimed.attempt,
         max_attempts=claimed.max_attempts,
         results=results,
-        outcomes={} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes)),
+        outcomes=told,
     )
     return arguments, context
 
@@ -57,7 +61,7 @@ def run(module: str, claimed: str) -> str:
     facts = json.loads(claimed)
     with _pipes_out_of_reach():
         outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+    return outcome_to_text(outcome)
 
 
 def run_elsewhere(module: str, claimed: str) -> str:
@@ -69,7 +73,7 @@ def run_elsewhere(module: str, claimed: str) -> str:
     except Exception as error:  # noqa: BLE001 - the import runs code of the user's, whose error may not travel
         text = f"{module!r} cannot be imported where the executor runs: {type(error).__name__}: {error}"
         outcome = Outcome("failed", storable(f"{text}; install it there, with all it imports", MAX_SUMMARY))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+    return outcome_to_text(outcome)
 
 
 @contextmanager
