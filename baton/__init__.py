@@ -9,6 +9,7 @@ from baton.client.engine import Engine
 from baton.client.insert import insert_many
 from baton.client.run import Run
 from baton.client.run_state import InsertedStep, Status, StepRecord
+from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepOutcome
 from baton.core.job import Job
 from baton.core.limits import Limits
@@ -57,6 +58,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Condition",
     "Context",
     "Drained",
     "DuplicateStep",
@@ -103,8 +105,11 @@ __all__ = [
     "WorkflowNotFound",
     "WrongEventLoop",
     "each",
+    "failed",
     "insert_many",
     "provided",
     "result_of",
+    "state_of",
+    "succeeded",
     "worker",
 ]

@@ -177,7 +177,9 @@ async def expansion(stage: Stage) -> None:
     dead, living = await stage.pool(), await stage.pool()
     items = Extras(Map(("n",)))
     before = stage.step("before")
-    workflow = await stage.insert(living, before, stage.step("map", "before", ignoring="discarded", extras=items, concurrency=2))
+    workflow = await stage.insert(
+        living, before, stage.step("map", "before", ignoring="discarded", extras=items, concurrency=2)
+    )
     (first,) = await stage.claim(living)
     await living.settle(outcome(first, "discarded"))
     (old,) = await stage.claim(dead)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from types import GenericAlias
 from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, written
+from baton.core.control_checks import faults_of_control
+from baton.core.control_specs import undo_spec, written_control
+from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
@@ -39,36 +41,9 @@ from baton.errors.faults import (
 
 BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
+NOTHING_SPECIAL = Extras()
 MADE_AT_ONCE = 20_000
 """The steps of a larger workflow are made when they are asked for, to bound memory."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """What a `Baton` holds while it is being built."""
-
-    steps: dict[str, Added] = field(default_factory=dict)
-    returns: str | None = None
-
-
-# A struct and not a dataclass: it is made in a fifth of the time.
-class Added(Struct, frozen=True):
-    """A step as it was added."""
-
-    name: str
-    what: Job | Draft
-    deps: tuple[str, ...]
-    """As declared, normalised and distinct."""
-    flags: Flags
-
-    def placed(self) -> tuple[Placed, ...]:
-        return self.what.arguments.placed if isinstance(self.what, Job) else ()
-
-    def awaited(self) -> tuple[str, ...]:
-        """The names of all its dependencies, declared in `deps` or referred to in arguments."""
-        if not (placed := self.placed()):
-            return self.deps
-        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
 
 
 class CompiledGraph:
@@ -81,26 +56,32 @@ class CompiledGraph:
     """
 
     def __init__(self, draft: Draft, *, is_open: bool = False, faults: Sequence[Fault] = ()) -> None:
-        self.names: list[str] = list(draft.steps)
         self._draft = draft
-        self._steps = list(draft.steps.values())
+        self.steps = [*draft.steps.values(), *draft.own_steps()]
+        self.names: list[str] = [step.name for step in self.steps]
+        self.children = len(self.steps)
+        """How many steps the draft itself has, not counting those in groups."""
         self._parents: dict[int, int] = {}
         self._groups: dict[int, range] = {}
         plain = {name: position for position, name in enumerate(self.names)}
-        self._scopes: list[MutableMapping[str, int]] = [plain] * len(self._steps)
+        self._scopes: list[MutableMapping[str, int]] = [plain] * len(self.steps)
         found = list(self._flatten())
-        self._awaited = [step.awaited() for step in self._steps]
-        self.graph = resolve(self.names, self._awaited, self._scopes, self._groups, is_open=is_open)
+        self.awaited = [self._names_awaited(position) for position in range(len(self.steps))]
+        self.graph = resolve(self.names, self.awaited, self._scopes, self._groups, is_open=is_open)
         self._flags = self._flags_of_entry_steps()
-        found += [*self.graph.faults, *self._faults_of_returns(), *self._faults_of_steps(), *faults]
+        self._dependents = dependents_of(self._dependencies_stored())
+        self._dependents_by_name = dependents_of(self.graph.own) if self._groups else self._dependents
+        self._has_edges = any(step.has_own_edges for step in self.steps) or bool(self._groups)
+        self._edges: dict[int, dict[int, int]] = {}
+        found += [
+            *self.graph.faults,
+            *faults_of_control(self),
+            *self._faults_of_returns(),
+            *self._faults_of_steps(),
+            *faults,
+        ]
         if found:
             raise InvalidWorkflow(found)
-        self._dependents = dependents_of(self._dependencies_stored())
-
-    @property
-    def children(self) -> int:
-        """How many steps the draft itself has, not counting those in groups."""
-        return len(self._draft.steps)
 
     @property
     def returns(self) -> int | None:
@@ -113,21 +94,26 @@ class CompiledGraph:
         return tuple(steps) if len(steps) <= MADE_AT_ONCE else steps
 
     def fingerprint(self) -> str:
-        return fingerprint(map(self._written, range(len(self.names))), self._draft.returns)
+        written = (
+            [place for place, step in enumerate(self.steps) if not isinstance(step.what, Own)]
+            if self._has_edges
+            else range(len(self.names))
+        )
+        return fingerprint(map(self._written, written), self._draft.returns)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
-        if not self._steps:
+        if not self.steps:
             yield EmptyWorkflow()
         # The list grows during this loop.
-        for position, step in enumerate(self._steps):
-            if isinstance(step.what, Job):
+        for position, step in enumerate(self.steps):
+            if not isinstance(step.what, Draft):
                 continue
             if (fault := self._fault_of_group(position, step.what)) is not None:
                 yield fault
                 continue
-            if len(self._steps) > MOST_STEPS:
-                yield TooManySteps(len(self._steps), MOST_STEPS)
+            if len(self.steps) > MOST_STEPS:
+                yield TooManySteps(len(self.steps), MOST_STEPS)
                 return
             self._append_children(position, step.what)
 
@@ -135,7 +121,7 @@ class CompiledGraph:
         if not draft.steps:
             return EmptyGroup(self.names[position])
         around = list(self._around(position))
-        if draft is self._draft or any(self._steps[group].what is draft for group in around):
+        if draft is self._draft or any(self.steps[group].what is draft for group in around):
             return EndlessGroup(self.names[position])
         return NestedTooDeep(self.names[position], MOST_NESTED) if len(around) >= MOST_NESTED else None
 
@@ -146,16 +132,84 @@ class CompiledGraph:
             position = parent
 
     def _append_children(self, group: int, draft: Draft) -> None:
-        first = len(self._steps)
+        first = len(self.steps)
         prefix = self.names[group]
-        inside = {name: first + place for place, name in enumerate(draft.steps)}
+        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
+        inside = {step.name: first + place for place, step in enumerate(steps)}
         outer = self._scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
-        self._groups[group] = range(first, first + len(draft.steps))
+        self._groups[group] = range(first, first + len(steps))
         self._parents.update(dict.fromkeys(inside.values(), group))
-        self.names += [f"{prefix}/{name}" for name in draft.steps]
-        self._steps += draft.steps.values()
-        self._scopes += [scope] * len(draft.steps)
+        self.names += [f"{prefix}/{step.name}" for step in steps]
+        self.steps += steps
+        # A gate stands for its group, and knows the names that the group knows.
+        self._scopes += [outer if step.name == GATE else scope for step in steps]
+
+    def _names_awaited(self, position: int) -> tuple[str, ...]:
+        step, group = self.steps[position], self._parents.get(position)
+        names = step.awaited()
+        if group is None or step.name in (GATE, END) or GATE not in self._scopes[self._groups[group].start]:
+            return names
+        siblings = self.steps[group].what
+        assert isinstance(siblings, Draft)
+        return names if any(name in siblings.steps or name == END for name in names) else (*names, GATE)
+
+    def edges_of(self, position: int) -> dict[int, int]:
+        """Return what each dependency in this graph means to a step, as bits; of an entry step its group's as well."""
+        if position in self._edges:
+            return self._edges[position]
+        step, scope = self.steps[position], self._scopes[position]
+        edges: dict[int, int] = {}
+        if position in self.graph.entry_steps:
+            edges |= self.edges_of(self._parents[position])
+        own = step.edges()
+        for name in self.awaited[position]:
+            if name in scope:
+                bits = own.get(name, 15 if name == END else 0)
+                edges[scope[name]] = bits & edges.get(scope[name], bits)
+        if position in self._groups:
+            self._edges[position] = edges
+        return edges
+
+    def _stored_edges(self, position: int) -> tuple[int, ...] | None:
+        """What is stored of a step's edges: nothing if all are as its flags say."""
+        if not self._has_edges:
+            return None
+        edges = self.edges_of(position)
+        bits = tuple([edges[dependency] for dependency in self.graph.dependencies[position]])
+        plain = self._flags_of(position).bits
+        control = self.steps[position].control
+        is_counted = control is not None and control.needs is not None
+        return None if all(bit == plain for bit in bits) and not is_counted else bits
+
+    @property
+    def has_closing(self) -> bool:
+        """Whether one of the steps is a closing one."""
+        return any(step.is_closing for step in self.steps)
+
+    def closing_siblings(self, end: int) -> list[str]:
+        """The names of the closing steps that wait for this `end` step."""
+        siblings = self._groups[self._parents[end]] if end in self._parents else range(self.children)
+        return [self.names[one] for one in siblings if self.steps[one].closes_all]
+
+    def position_of(self, position: int, name: str) -> int | None:
+        """What a name stands for where a step is; None if it is outside this graph."""
+        return self._scopes[position].get(name)
+
+    def upstream_of(self, position: int) -> set[int]:
+        """All steps that a step waits for, directly or by way of others."""
+        found: set[int] = set()
+        waiting = list(self.graph.dependencies[position])
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found.add(one)
+                waiting += self.graph.dependencies[one]
+        return found
+
+    def _is_closing(self, position: int) -> bool:
+        """Whether a step is a closing one, or below one."""
+        return any(self.steps[one].is_closing for one in (position, *self._around(position)))
 
     def _flags_of_entry_steps(self) -> dict[int, Flags]:
         """The flags of entry steps, which wait for the dependencies of their group in its place.
@@ -164,14 +218,14 @@ class CompiledGraph:
         """
         flags: dict[int, Flags] = {}
         for group, children in self._groups.items():
-            given = flags.get(group, self._steps[group].flags)
+            given = flags.get(group, self.steps[group].flags)
             for child in self.graph.entry_steps.intersection(children):
                 has_own = self.graph.own[child] or child in self.graph.outer
-                flags[child] = self._steps[child].flags.united(given) if has_own else given
+                flags[child] = self.steps[child].flags.united(given) if has_own else given
         return flags
 
     def _flags_of(self, position: int) -> Flags:
-        return self._flags.get(position, self._steps[position].flags) if self._flags else self._steps[position].flags
+        return self._flags.get(position, self.steps[position].flags) if self._flags else self.steps[position].flags
 
     def _dependencies_stored(self) -> Sequence[tuple[int, ...]]:
         """The dependencies that count down `pending` in the database. A group has none: it waits for its children."""
@@ -180,14 +234,14 @@ class CompiledGraph:
         return [() if position in self._groups else own for position, own in enumerate(self.graph.dependencies)]
 
     def _faults_of_returns(self) -> Iterator[Fault]:
-        drafts = [(None, self._draft), *[(group, self._steps[group].what) for group in self._groups]]
+        drafts = [(None, self._draft), *[(group, self.steps[group].what) for group in self._groups]]
         for group, draft in drafts:
             assert isinstance(draft, Draft)
             if draft.returns is not None and draft.returns not in draft.steps:
                 yield UnknownReturn(draft.returns, None if group is None else self.names[group], list(draft.steps))
 
     def _faults_of_steps(self) -> Iterator[Fault]:
-        for position, step in enumerate(self._steps):
+        for position, step in enumerate(self.steps):
             if isinstance(step.what, Job) and (step.what.arguments.faults or step.what.arguments.placed):
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
@@ -205,30 +259,30 @@ class CompiledGraph:
         if dependency is None or len(placed.path) > 1:
             return
         name, is_item = self.names[position], parameter in job.arguments.each
-        given, wanted = self._result_type(dependency), job.worker.parameter_type(parameter)
+        given, wanted = self.result_type(dependency), job.worker.parameter_type(parameter)
         if is_item and not can_fit(given, list):
             yield EachOfNoList(name, placed.step, written(given))
         elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
             shown = given.__args__[0] if is_item else given
             yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
 
-    def _result_type(self, position: int) -> Any:
-        what = self._steps[position].what
+    def result_type(self, position: int) -> Any:
+        what = self.steps[position].what
         while isinstance(what, Draft):
             # A group's result is that of the step it returns, or of its only last one.
             children = self._groups.get(position)
             returned = None if children is None else self._returned(children, what)
             if returned is None:
                 return Any
-            position, what = returned, self._steps[returned].what
+            position, what = returned, self.steps[returned].what
+        assert isinstance(what, Job)
         kind = what.worker.result_type
         return GenericAlias(list, (kind,)) if what.arguments.each else kind
 
     def _returned(self, children: range, draft: Draft) -> int | None:
         if draft.returns is not None:
-            return next((child for child in children if self._steps[child].name == draft.returns), None)
-        awaited = {dependency for step in self._below(children) for dependency in self.graph.dependencies[step]}
-        lasts = [child for child in children if child not in awaited]
+            return next((child for child in children if self.steps[child].name == draft.returns), None)
+        lasts = [child for child in children if self.is_last(child)]
         return lasts[0] if len(lasts) == 1 else None
 
     def _below(self, children: range) -> Iterator[int]:
@@ -239,16 +293,105 @@ class CompiledGraph:
             groups += [self._groups[child] for child in group if child in self._groups]
 
     def _written(self, position: int) -> WrittenStep:
-        step, name = self._steps[position], self.names[position]
-        awaited = tuple(sorted(self._awaited[position]))
+        step, name = self.steps[position], self.names[position]
+        awaited = tuple(sorted(self.awaited[position]))
+        control = () if step.control is None else written_control(step.control)
         if isinstance(step.what, Job):
-            return written_step(name, step.what, self._flags_of(position), awaited)
+            written = written_step(name, step.what, self._flags_of(position), awaited)
+            return replace(written, options=(*written.options, *control)) if control else written
+        assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
-        return WrittenStep(name, BUILT_IN, "{}", (), awaited, self._flags_of(position).as_tuple(), options)
+        flags = self._flags_of(position).as_tuple()
+        return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
     def _spec(self, position: int) -> StepSpec:
-        what = self._steps[position].what
-        return self._spec_of_job(position, what) if isinstance(what, Job) else self._spec_of_group(position, what)
+        match self.steps[position].what:
+            case Job() as job:
+                spec = self._spec_of_job(position, job)
+            case Draft() as draft:
+                spec = self._spec_of_group(position, draft)
+            case Own(role):
+                spec = self._spec_of_own(position, role)
+        return self._with_control(position, spec) if self._has_edges else spec
+
+    def _with_control(self, position: int, spec: StepSpec) -> StepSpec:
+        """Return a step with what decides about it, where that is more than its dependencies and flags."""
+        step, control = self.steps[position], self.steps[position].control
+        is_group = position in self._groups
+        edges = None if is_group else self._stored_edges(position)
+        is_last = self.is_last(position)
+        role = step.what.role if isinstance(step.what, Own) else None if control is None or is_group else control.runs
+        said = Extras(
+            edges=edges,
+            when=None if control is None or is_group else control.when,
+            role=role,
+            is_closing=role == "end" or self._is_closing(position),
+            is_last=None if is_last == (not self._dependents[position]) else is_last,
+            needs=None if control is None or is_group else control.needs,
+            cancels_rest=control is not None and control.cancels_rest and not is_group,
+        )
+        if control is not None and control.undo is not None:
+            said = replace(
+                said, undo=undo_spec(step, control.undo), undo_inputs=self._undo_inputs(position, control.undo)
+            )
+        if spec.extras is not None and spec.extras.outer is not None:
+            said = replace(said, outer=self._outer_with_edges(position, spec.extras.outer))
+        if spec.extras is not None:
+            said = replace(said, kind=spec.extras.kind, outer=said.outer or spec.extras.outer)
+        terms = spec.terms
+        if any(reference.is_state for reference in step.placed()):
+            terms = replace(terms, takes_context=True)
+        return replace(spec, terms=terms, extras=None if said == NOTHING_SPECIAL else said)
+
+    def _undo_inputs(self, position: int, undo: Job) -> tuple[int, ...] | None:
+        names = {reference.step for reference in undo.arguments.placed} - {self.steps[position].name}
+        return self._positions(position, names) or None
+
+    def _outer_with_edges(self, position: int, outer: OuterDependencies) -> OuterDependencies:
+        edges: dict[str, int] = {}
+        for one in (*reversed(list(self._entries_around(position))), position):
+            edges |= self.steps[one].edges()
+        bits = tuple([edges.get(name, 0) for name in outer.deps])
+        plain = self._flags_of(position).bits
+        return outer if all(bit == plain for bit in bits) else replace(outer, edges=bits)
+
+    def _entries_around(self, position: int) -> Iterator[int]:
+        """The groups in whose place a step waits, from the inside."""
+        while position in self.graph.entry_steps:
+            position = self._parents[position]
+            yield position
+
+    def is_last(self, position: int) -> bool:
+        """Whether a step's result is that of its scope, if that names no step: nothing ordinary depends on it."""
+        step = self.steps[position]
+        if isinstance(step.what, Own) or self._is_observer(position):
+            return False
+        return all(self._is_observer(dependent) for dependent in self._ordinary_dependents(position))
+
+    def _ordinary_dependents(self, position: int) -> Iterator[int]:
+        for dependent in self._dependents_by_name[position]:
+            if not isinstance(self.steps[dependent].what, Own):
+                yield dependent
+
+    def _is_observer(self, position: int) -> bool:
+        """Whether it is a closing step, or only observes what it waits for."""
+        step = self.steps[position]
+        if step.is_closing or step.control is not None or isinstance(step.what, Own):
+            edges = self.edges_of(position)
+            return step.is_closing or (bool(edges) and all(bits & 8 for bits in edges.values()))
+        placed = step.placed()
+        return bool(placed) and not step.deps and all(reference.is_state for reference in placed)
+
+    def _spec_of_own(self, position: int, role: Role) -> StepSpec:
+        return StepSpec(
+            name=self.names[position],
+            terms=Terms(worker=BUILT_IN, queue="default", priority=0, max_attempts=1),
+            args="{}",
+            dependencies=self.graph.dependencies[position],
+            dependents=tuple(self._dependents[position]),
+            parent=self._parents.get(position),
+            extras=Extras(role=role),
+        )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
         children = self._groups[position]
@@ -274,14 +417,15 @@ class CompiledGraph:
 
     def _first_job(self, position: int) -> Job:
         """The first job in a group; a group waits in its queue."""
-        what = self._steps[position].what
+        what = self.steps[position].what
         while isinstance(what, Draft):
             position = self._groups[position].start
-            what = self._steps[position].what
+            what = self.steps[position].what
+        assert isinstance(what, Job)
         return what
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
-        step, each = self._steps[position], job.arguments.each
+        step, each = self.steps[position], job.arguments.each
         placed = step.placed()
         to_children: set[str] = set()
         if each:
@@ -290,7 +434,7 @@ class CompiledGraph:
             # A child gets the whole of a list that its map takes apart only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
-            wanted = set(self._awaited[position])
+            wanted = set(self.awaited[position])
         else:
             wanted = {reference.step for reference in placed}
         return step_spec(

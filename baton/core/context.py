@@ -120,6 +120,9 @@ class Context:
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
     """What became of the declared dependencies, by step name; of a group, what each child did."""
 
+    generation: int = 1
+    """1 until the step was undone or began another round, and one more after each of these."""
+
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -150,9 +153,14 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of the step, and for no other step: hand it to services that ask for one."""
+        """The same for every attempt of the step, and for no other step: hand it to services that ask for one.
+
+        It changes, as in `run/hotel~2`, when the step was undone or begins another round: a service that knows the old
+        key would answer with what has been taken back.
+        """
         # Names of children have slashes, and ids may have them: only the first one divides the two.
-        return f"{self.workflow_id.replace('%', '%25').replace('/', '%2F')}/{self.step}"
+        suffix = f"~{self.generation}" if self.generation > 1 else ""
+        return f"{self.workflow_id.replace('%', '%25').replace('/', '%2F')}/{self.step}{suffix}"
 
     @property
     def log(self) -> StepLog:

@@ -55,7 +55,9 @@ def checked_control(
     if rest not in (None, "cancel"):
         raise InvalidOption("rest", rest, "it must be 'cancel', or be left out: then the others run on")
     if rest is not None and needs is None:
-        raise InvalidOption("rest", rest, "it says what becomes of the dependencies that needs= leaves over; give needs=")
+        raise InvalidOption(
+            "rest", rest, "it says what becomes of the dependencies that needs= leaves over; give needs="
+        )
     if runs is not None and (needs is not None or undo is not None):
         raise InvalidOption("runs", runs, "a closing step waits for all that it observes, and is not undone itself")
     if undo is not None and not isinstance(undo, Job):

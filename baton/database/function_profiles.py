@@ -48,7 +48,14 @@ _PROFILES: Mapping[str, Settings] = {
 
 _INLINED = frozenset(
     {
-        "claimed_steps", "edge_ignores", "edge_observes", "flag_bits", "local_name", "ordinal_of", "shift_ordinals", "text_of_json",
+        "claimed_steps",
+        "edge_ignores",
+        "edge_observes",
+        "flag_bits",
+        "local_name",
+        "ordinal_of",
+        "shift_ordinals",
+        "text_of_json",
     }
 )
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""

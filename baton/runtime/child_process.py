@@ -45,6 +45,7 @@ def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Cont
         max_attempts=claimed.max_attempts,
         results=results,
         outcomes=told,
+        generation=claimed.generation,
     )
     return arguments, context
 

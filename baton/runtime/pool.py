@@ -321,6 +321,8 @@ class WorkerPool:
             outcome = await self._run(attempt)
             if failpoints.reached is not None:
                 await failpoints.reached("after the worker")
+            if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
+                await attempt.thread_ended.wait()
             self._dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome) if outcome else None)
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()

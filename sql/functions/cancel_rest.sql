@@ -7,9 +7,9 @@ as $$
 declare
     unneeded bigint[] := '{}';
     wave     bigint[] := array[p_step];
-    name     text;
+    consumer text;
 begin
-    select s.name into name from steps s where s.id = p_step;
+    select s.name into consumer from steps s where s.id = p_step;
     loop
         -- Level by level: what is upstream of the last wave, and is needed by nobody now.
         wave := array(
@@ -42,7 +42,7 @@ begin
        set state = 'cancelled',
            pending = 0,
            not_needed = true,
-           reason = format('no longer needed: step ''%s'' has what it needs', name),
+           reason = format('no longer needed: step ''%s'' has what it needs', consumer),
            finished_at = p_moment
      where s.id = any(unneeded);
     return unneeded;

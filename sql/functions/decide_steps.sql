@@ -19,6 +19,7 @@ declare
     verdict  text;
     why      text;
     written  bigint[];
+    undos    record;
 begin
     waiting := '{}';
     opened := '{}';
@@ -60,9 +61,8 @@ begin
                 end if;
                 if cardinality(written) > 0 then
                     -- Some of these may have to wait for attempts that have not ended.
-                    select opened || array(select o.id from unnest(written) as o(id) where o.id <> all(d.waiting))
-                      into opened
-                      from decide_steps(written, p_moment) as d;
+                    undos := decide_steps(written, p_moment);
+                    opened := opened || array(select w.id from unnest(written) as w(id) where w.id <> all(undos.waiting));
                     waiting := waiting || step.id;
                 else
                     update steps s

@@ -12,9 +12,10 @@ declare
     why     text;
     doomed  bigint[];
 begin
-    select s.name, s.state, s.reason, s.dependents into root from steps s where s.id = p_root;
+    select s.name, s.state, s.reason, s.dependents, s.role into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
-    why := left(format('step ''%s'' upstream was %s', root.name, root.state) || coalesce(': ' || root.reason, ''), 2000);
+    -- A gate stands for its group, whose reason it has.
+    why := left(case when root.role = 'gate' then 'its workflow was ' || root.state else format('step ''%s'' upstream was %s', root.name, root.state) end || coalesce(': ' || root.reason, ''), 2000);
 
     doomed := array(
         with recursive below(id) as (

@@ -50,7 +50,16 @@ begin
         );
     elsif skipped = total then
         state := 'skipped';
-        reason := 'all of its children were skipped';
+        reason := coalesce(
+            (
+                select c.reason
+                  from steps g
+                  join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
+                 where g.id = p_id
+                   and c.role = 'gate'
+            ),
+            'all of its children were skipped'
+        );
     else
         state := 'completed';
     end if;

@@ -11,11 +11,13 @@ as $$
                        when d.first_child is not null then (
                            select json_agg(json_build_array(local_name(c.name), c.state, c.reason, has_begun(c)) order by c.id)
                              from steps c
-                            where c.id >= sibling_of(d.id, d.first_child) and c.id < sibling_of(d.id, d.first_child + d.children)
+                            where (c.role is null or c.role not in ('gate', 'end'))
+                              and c.id >= sibling_of(d.id, d.first_child) and c.id < sibling_of(d.id, d.first_child + d.children)
                        )
                    end
                )
            )::text
       from unnest(p_ordinals) as o(ordinal)
       join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
+     where d.role is null or d.role not in ('gate', 'end')
 $$;

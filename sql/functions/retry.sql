@@ -55,7 +55,7 @@ begin
     if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
         return;
     end if;
-    opened := cardinality(opening);
+    opened := (select count(*) from steps s where s.id = any(opening) and (s.role is null or s.role not in ('gate', 'end')));
     if flow.has_undo and not exists (select from steps s where s.id = any(opening) and s.undoes is not null) then
         perform delete_undos(flow.key);
     end if;

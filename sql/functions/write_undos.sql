@@ -55,17 +55,21 @@ begin
                 from ranked r
                group by r.rank
           ) as l
-    ), chained as (
+    ), neighbours as (
         select l.rank, l.size, l.first, l.ending,
                lag(l.ending) over (order by l.rank) as before,
+               lead(l.first) over (order by l.rank) as next_first,
+               lead(l.size) over (order by l.rank) as next_size
+          from levels l
+    ), chained as (
+        select n.rank, n.size, n.first, n.ending, n.before,
                case
-                   when lead(l.first) over (order by l.rank) is not null then
-                       array(select base + i from generate_series(lead(l.first) over (order by l.rank),
-                                                                  lead(l.first) over (order by l.rank) + lead(l.size) over (order by l.rank) - 1) as i)
+                   when n.next_first is not null then
+                       array(select base + i from generate_series(n.next_first, n.next_first + n.next_size - 1) as i)
                    when p_end is not null then array[ordinal_of(p_end)]
                    else '{}'
                end as after
-          from levels l
+          from neighbours n
     ), places as (
         select r.id, c.rank, base + c.first + (row_number() over (partition by c.rank order by r.n) - 1)::integer as ordinal, c.size, c.before,
                case when c.size > 1 then array[base + c.ending] else c.after end as after

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from baton.core.outcome import Outcome
+from baton.core.step_ids import STEP_BITS
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
-from baton.core.step_ids import STEP_BITS
 from baton.runtime.settler import MOST_PER_CALL, Settler
 
 
