@@ -21,21 +21,9 @@ from baton import (
     WorkerPool,
     WorkflowNotFound,
     WrongEventLoop,
-    worker,
 )
 from baton.client.engine import default_engine
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 async def test_the_engine_entered_last_is_the_default_until_it_is_left(database):

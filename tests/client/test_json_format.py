@@ -26,7 +26,7 @@ with registry.isolated():
 
 
 @pytest.fixture(autouse=True)
-def known(own_workers):
+def known():
     registry.add(noted)
     registry.add(joined)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,6 @@ from baton.errors import (
 
 if TYPE_CHECKING:
     from decimal import Decimal as Unresolvable
-
-
-@pytest.fixture(autouse=True)
-def _own_registry() -> Iterator[None]:
-    with registry.isolated():
-        yield
 
 
 @dataclass

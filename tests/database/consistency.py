@@ -22,7 +22,7 @@ select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt
 """
 
 
-async def demand_sound(connection: asyncpg.Connection) -> None:
+async def assert_consistent(connection: asyncpg.Connection) -> None:
     """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
     workflows: dict[int, dict[int, Any]] = defaultdict(dict)
     for row in await connection.fetch(STEPS):

@@ -24,9 +24,8 @@ from baton.database.messages import (
     Settlement,
     UpkeepResult,
 )
-from baton.database.notifications import channel
 from baton.database.store import Store
-from tests.database.consistency import demand_sound as demand_sound  # noqa: PLC0414  # where tests look for it
+from tests.database.consistency import assert_consistent as assert_consistent  # noqa: PLC0414  # where tests look for it
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -162,27 +161,6 @@ class RawPool:
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
         self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}
         return list(claims)
-
-
-class Ear:
-    """Hears what the schema notifies."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._heard: list[str] = []
-        self._marks = 0
-
-    async def listen(self) -> None:
-        await self._connection.add_listener(channel("baton"), lambda *notice: self._heard.append(notice[-1]))
-
-    async def heard(self) -> list[str]:
-        """Return what was committed since the last call, sorted. A notice of our own comes after all of that."""
-        self._marks += 1
-        mark = f"mark {self._marks}"
-        await self._connection.execute("select pg_notify($1, $2)", channel("baton"), mark)
-        await eventually(lambda: mark in self._heard)
-        heard, self._heard = self._heard, []
-        return sorted(notice for notice in heard if notice != mark)
 
 
 async def overlap(

@@ -6,21 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from baton import Baton, worker
+from baton import Baton
 from baton.database.messages import ClaimRequest
 from baton.database.queries import Queries
 from baton.database.store import Store
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 @pytest.fixture

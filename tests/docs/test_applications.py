@@ -44,7 +44,7 @@ with registry.isolated():
 
 
 @pytest.fixture(autouse=True)
-def known(own_workers):
+def known():
     registry.add(ship)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from baton import Baton, WorkerPool
 from tests.cli.command import ROOT, python, succeeded
 
@@ -24,7 +22,6 @@ def run_block(source: str) -> dict[str, object]:
     return names
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_the_transfer_moves_money(engine, connection):
     await connection.execute("create table public.accounts (id integer, balance integer)")
     await connection.execute("insert into public.accounts values (1, 10), (2, 10)")
@@ -37,7 +34,6 @@ async def test_the_transfer_moves_money(engine, connection):
     assert [row["balance"] for row in rows] == [7, 13]
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_prices_are_provided(engine):
     names = run_block(block("open_prices"))
     price = names["price"]

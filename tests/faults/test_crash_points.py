@@ -9,9 +9,9 @@ import asyncpg
 import pytest
 
 from baton import Baton, WorkerPool, result_of
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, held, may_go_on, noted
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import bury, is_completed, worker_process
+from tests.programs.fault_workers import held, may_go_on, noted
 from tests.waiting import eventually
 
 POINTS = [
@@ -26,12 +26,6 @@ POINTS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
-
-
 async def insert(first=noted):
     return await Baton.new().add("a", first.new(value=7)).add("b", noted.new(value=result_of("a"))).insert()
 
@@ -44,12 +38,7 @@ async def finished_by_another(run, engine, connection, pid):
         await eventually(lambda: is_completed(run, connection), deadline=40)
         assert await run.result("b") == 7
     yield {record.name: record for record in await run.steps()}
-    await demand_sound(connection)
-
-
-async def is_completed(run, connection):
-    await hurry(connection)
-    return (await run.status()).state == "completed"
+    await assert_consistent(connection)
 
 
 @pytest.mark.parametrize(("point", "starts", "attempt", "attempt_of_next"), POINTS)

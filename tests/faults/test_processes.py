@@ -11,16 +11,10 @@ import pytest
 
 from baton import Baton, WorkerPool, result_of
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, blocking, held, may_go_on, noted, poison
+from tests.programs.fault_workers import blocking, held, may_go_on, noted, poison
 from tests.waiting import eventually
-
-
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
 
 
 async def completes(run, connection):
@@ -31,7 +25,7 @@ async def completes(run, connection):
         return (await run.status()).state == "completed"
 
     await eventually(is_completed, deadline=40)
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def by_name(run):
@@ -137,7 +131,7 @@ async def test_a_step_that_kills_its_process_runs_out_of_attempts(engine, connec
     }
     assert [event["attempt"] for event in effects.read(event="start", step="poison")] == [1, 2]
     assert [error["kind"] for error in steps["poison"].errors] == ["lost", "lost"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_process_that_restarts_under_the_same_host_and_pid_is_another_pool(engine, connection, effects):

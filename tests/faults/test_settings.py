@@ -10,14 +10,12 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture
-def add(own_workers):
+def add():
     @worker
     async def add(left: int = 0, right: int = 1) -> int:
         return left + right
@@ -57,7 +55,7 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
         run = await diamond(add).insert()
         assert await run.cancel() + await run.retry() >= 0
         await run.wait(timeout=30)
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +76,7 @@ async def test_a_short_timeout_while_a_workflow_is_locked(database, connection, 
         await connection.execute("update queue set scheduled_at = clock_timestamp() where state = 'retryable'")
         async with WorkerPool(engine, lease=1):
             assert await locked.result("bottom", timeout=30) == 4
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def lost_while_locked(database, engine, locked, add):

@@ -17,7 +17,7 @@ import pytest
 
 from baton import Baton, Engine, Run, WorkerPool
 from baton.runtime.transactions import HAS_TRANSACTION_TIMEOUT
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.processes import WorkerProcess, bury, hurry, worker_process
 from tests.programs.transfer_workers import (
     TABLES,
@@ -89,7 +89,7 @@ class Bank:
     async def demand_each_once(self) -> None:
         assert await self.balances() == self.expected()
         assert await self.made() == sorted(one.name for one in self.transfers)
-        await demand_sound(self.connection)
+        await assert_consistent(self.connection)
 
 
 @pytest.fixture

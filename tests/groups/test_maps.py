@@ -24,17 +24,9 @@ from baton import (
     worker,
 )
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def numbers(own_workers):
+def numbers():
     @worker
     async def numbers(size: int) -> list[int]:
         return list(range(size))
@@ -43,7 +35,7 @@ def numbers(own_workers):
 
 
 @pytest.fixture
-def double(own_workers):
+def double():
     @worker(name="maps: double")
     async def double(number: int, plus: int = 0) -> int:
         return 2 * number + plus
@@ -52,16 +44,7 @@ def double(own_workers):
 
 
 @pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None) -> Any:
-        return value
-
-    return give
-
-
-@pytest.fixture
-def picky(own_workers):
+def picky():
     @worker(max_attempts=1)
     async def picky(number: int) -> int | Skip:
         if number % 3 == 0:

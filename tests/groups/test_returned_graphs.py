@@ -19,23 +19,6 @@ from baton import (
 )
 from tests.programs import folder_walk
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None) -> Any:
-        return value
-
-    return give
-
 
 async def discarded(run, step):
     """Why a step was discarded, which it must be at its first attempt."""

@@ -14,33 +14,15 @@ from baton import (
     Skip,
     StepFailed,
     StepSkipped,
-    WorkerPool,
     WorkflowExists,
     each,
     result_of,
     worker,
 )
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None, other: Any = None) -> Any:
-        return value
-
-    return give
-
-
-@pytest.fixture
-def fail(own_workers):
+def fail():
     @worker(max_attempts=1)
     async def fail(value: Any = None) -> Any:
         raise ValueError("on purpose")

@@ -14,7 +14,7 @@ import pytest
 
 from baton import Engine, StepCancelled, StepFailed, StepRecord, StepSkipped, WorkerPool
 from baton.client.run import Run
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.model.group_plan import SOUND, TROUBLED, Deed, Family, Growth, Node, Tolerance, healed
 from tests.model.group_rules import ABSENT, Foretold, Place
 from tests.model.random_groups import growths
@@ -56,7 +56,7 @@ async def test_random_workflows_with_groups_end_as_the_rules_say(database, conne
     async with two_pools(database) as engine:
         few = asyncio.Semaphore(AT_ONCE)
         told = await asyncio.gather(*[ended(growth, engine, few, log) for growth in drawn])
-        await demand_sound(connection)
+        await assert_consistent(connection)
 
     # A child that is cancelled by hand may run for a while after it gave its slot away.
     calm = {growth.label for growth in drawn if growth.cancels is None}
@@ -76,11 +76,11 @@ async def test_what_failed_in_random_groups_is_made_good_by_a_retry(database, co
     async with two_pools(database) as engine:
         few = asyncio.Semaphore(AT_ONCE)
         first = await asyncio.gather(*[ended(growth, engine, few, log) for growth in drawn])
-        await demand_sound(connection)
+        await assert_consistent(connection)
         log.healed = True
         failed = [one for one in first if one.state == "failed"]
         told = await asyncio.gather(*[ended(one.growth, engine, few, log, one.run) for one in failed])
-        await demand_sound(connection)
+        await assert_consistent(connection)
 
     wrong = [f"BATON_SEED={one.growth.label}: {line}" for one in first for line in violations(one)]
     wrong += [

@@ -19,7 +19,7 @@ KINDS = ["threads", "processes", "dask"]
 
 
 @pytest.fixture(autouse=True)
-def _registered(own_workers) -> None:
+def _registered() -> None:
     """Another test may have forgotten them."""
     for one in vars(elsewhere).values():
         if hasattr(one, "bind_json"):
@@ -210,7 +210,7 @@ def test_executors_that_cannot_be_are_refused(executors, why):
     assert why in str(caught.value)
 
 
-async def test_threads_are_no_more_than_asked_for(engine, own_workers):
+async def test_threads_are_no_more_than_asked_for(engine):
     running, most = 0, 0
 
     @worker

@@ -21,7 +21,7 @@ with registry.isolated():
 
 
 @pytest.fixture(autouse=True)
-def workers(own_workers):
+def workers():
     registry.add(quick)
     registry.add(fetched)
 
@@ -40,7 +40,7 @@ async def test_pools_leave_a_paused_queue_alone_and_are_woken_when_it_is_resumed
         assert await paused.wait(timeout=10) == "completed"
 
 
-async def test_what_runs_when_its_queue_is_paused_goes_on(engine, own_workers):
+async def test_what_runs_when_its_queue_is_paused_goes_on(engine):
     import asyncio
 
     go_on = asyncio.Event()

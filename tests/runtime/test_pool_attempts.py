@@ -18,23 +18,14 @@ from baton import (
     StepCancelled,
     StepFailed,
     StepSkipped,
-    WorkerPool,
     worker,
 )
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 class Policy:
     def delay(self, attempt):
         return 100 * attempt
-
-
-@pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine) as pool:
-        yield pool
 
 
 async def only(run):

@@ -14,8 +14,6 @@ from baton import Baton, StepFailed, WorkerPool, worker
 from tests.programs import pool_workers
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 class Unprintable(Exception):  # noqa: N818  # the name says what is the matter
     def __str__(self):

@@ -16,8 +16,6 @@ from baton import Context, WorkerPool, worker
 from tests.programs import single_pool
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -17,8 +17,6 @@ from baton.database.messages import Settlement
 from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
 def ran():
@@ -27,7 +25,7 @@ def ran():
 
 
 @pytest.fixture
-def count(ran, own_workers):
+def count(ran):
     @worker
     async def count(ctx: Context, before: int = 0) -> int:
         ran[ctx.idempotency_key] += 1

@@ -17,7 +17,6 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from decimal import Decimal as Unimported
 
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 language: ContextVar[str] = ContextVar("language", default="none")
 

@@ -20,10 +20,8 @@ from baton import (
     result_of,
     worker,
 )
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +55,7 @@ async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine,
     async with WorkerPool(engine):
         run = await Baton.new().add("a", first.new()).add("b", second.new(number=result_of("a"))).insert()
         assert await run.result("b", timeout=20) == ["7", "a"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_nobody_sees_the_rows_before_the_step_is_settled(engine, connection):
@@ -163,7 +161,7 @@ async def test_a_returned_graph_takes_the_steps_place_in_the_same_transaction(en
         run = await Baton.new().add("grow", growing.new()).insert()
         assert await run.result("grow", timeout=20) == 5
     assert await written(connection) == ["grown"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_returned_graph_that_cannot_be_leaves_no_rows(engine, connection):
@@ -224,7 +222,7 @@ async def test_a_constraint_that_only_the_commit_finds_broken_fails_the_attempt(
 
     assert "UniqueViolationError" in await error_of(engine, twice)
     assert await written(connection) == []
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_timeout_rolls_back_and_ends_the_statement(engine, connection):

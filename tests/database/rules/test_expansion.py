@@ -8,7 +8,7 @@ import pytest
 
 from baton import each, result_of
 from baton.database.messages import Part
-from tests.database.consistency import demand_sound
+from tests.database.consistency import assert_consistent
 from tests.database.raw_groups import (
     IGNORING,
     MOST,
@@ -136,7 +136,7 @@ async def test_a_transaction_that_ends_between_two_parts_leaves_no_child(pool, o
     await transaction.rollback()
 
     assert await states(psql, "w") == {"m": "executing"}
-    await demand_sound(psql)
+    await assert_consistent(psql)
     await lose(pool, other)
     await come_apart(other, "m", 4)
     assert len(await local_states(psql, "m")) == 4
@@ -185,7 +185,7 @@ async def test_a_begun_group_is_not_counted_down_by_a_dependency_that_was_retrie
     assert (await pool.retry("w", "a")).count == 1
 
     await settle_all(pool, completed="a")
-    await demand_sound(psql)
+    await assert_consistent(psql)
 
     assert (await steps(psql, "w"))["m"]["pending"] == 2
     await settle_all(pool, completed="m[0] m[1]", joined="m")
@@ -320,7 +320,7 @@ async def test_a_step_of_a_returned_graph_waits_for_a_dependency_that_is_retried
     await pool.retry("w", "a")
 
     await grow(pool, "t", flow().add("x", part.new(value=result_of("a"))))
-    await demand_sound(psql)
+    await assert_consistent(psql)
 
     assert (await states(psql, "w"))["t/x"] == "suspended"
     await settle_all(pool, completed="a")

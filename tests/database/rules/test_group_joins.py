@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.database.consistency import demand_sound
+from tests.database.consistency import assert_consistent
 from tests.database.raw_groups import chain, expand, flow, grow, held, insert, made_map, part, settle_all
 from tests.database.raw_pool import outcome, overlap, state, states, steps
 
@@ -250,4 +250,4 @@ async def test_two_pools_expand_and_cancel_and_retry_many_groups_without_a_deadl
             await other.retry(str(number))
 
     await asyncio.gather(grow_all(), stir())
-    await demand_sound(psql)
+    await assert_consistent(psql)

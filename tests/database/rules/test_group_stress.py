@@ -8,7 +8,7 @@ import random
 import pytest
 
 from baton.database.messages import Part
-from tests.database.consistency import FINAL, demand_sound
+from tests.database.consistency import FINAL, assert_consistent
 from tests.database.raw_groups import MOST, expand, insert
 from tests.database.raw_pool import RawPool, outcome, state, steps
 from tests.model.random_groups import growth
@@ -80,11 +80,11 @@ async def test_whatever_happens_to_groups_all_counts_are_right_and_the_run_ends(
     await storm.insert()
     for _ in range(ROUNDS):
         await storm.one_round()
-        await demand_sound(psql)
+        await assert_consistent(psql)
 
     while await pool.claim() or pool.held:
         await storm.end(list(pool.held.values()), lambda: "completed")
-        await demand_sound(psql)
+        await assert_consistent(psql)
 
     assert {row["state"] for row in (await steps(psql, "w")).values()} <= FINAL
     assert await state(psql, "w") in ("completed", "failed", "cancelled")

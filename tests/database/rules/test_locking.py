@@ -173,13 +173,13 @@ async def test_a_settle_that_waited_for_a_cancel_is_refused(pool, other):
     assert await states(pool.connection, "w") == {"a": "cancelled", "b": "cancelled"}
 
 
-async def test_a_cancel_waits_for_a_claim_under_way_and_voids_it(pool, other, ear):
+async def test_a_cancel_waits_for_a_claim_under_way_and_voids_it(pool, other, notifications):
     await pool.insert("w", step("a"))
-    await ear.heard()
+    await notifications.received()
 
     await overlap(pool.connection, pool.claim(), other.connection, other.cancel("w"))
 
-    assert await ear.heard() == [f"cancel {pool.id}"]
+    assert await notifications.received() == [f"cancel {pool.id}"]
     assert await pool.settle(*pool.outcomes("w", completed="a")) == [False]
 
 

@@ -64,13 +64,13 @@ async def test_pausing_or_resuming_twice_changes_nothing_and_says_so(pool, psql)
     assert [await pool.store.resume("default"), await pool.store.resume("default")] == [True, False]
 
 
-async def test_resuming_wakes_the_queue(pool, ear):
+async def test_resuming_wakes_the_queue(pool, notifications):
     await pool.store.pause("default")
-    assert await ear.heard() == []
+    assert await notifications.received() == []
 
     await pool.store.resume("default")
 
-    assert await ear.heard() == ["queue 1 default"]
+    assert await notifications.received() == ["queue 1 default"]
 
 
 async def test_a_pause_is_part_of_its_transaction(pool):

@@ -119,7 +119,7 @@ async def test_a_step_in_its_place_among_the_due_spends_no_attempt_by_waiting(po
     assert claimed.attempt == 1
 
 
-async def test_two_pools_stage_each_entry_once(pool, other, psql, ear):
+async def test_two_pools_stage_each_entry_once(pool, other, psql, notifications):
     await pool.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(4)])
     await make_due(psql)
     async with pool.connection.transaction():

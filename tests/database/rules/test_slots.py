@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.database.consistency import demand_sound
+from tests.database.consistency import assert_consistent
 from tests.database.raw_groups import chain, finish, grow, local_states, made_map, settle_all
 from tests.database.raw_pool import outcome, state, states, steps
 
@@ -144,7 +144,7 @@ async def test_a_child_opened_again_while_the_slots_are_taken_waits_for_one(pool
     await pool.retry("w", "m[0]")
 
     assert await going(psql) == [1]
-    await demand_sound(psql)
+    await assert_consistent(psql)
     await settle_all(pool, completed="m[1]")
     assert await going(psql) == [0]
 
@@ -205,7 +205,7 @@ async def test_whatever_happens_no_more_children_go_on_than_there_are_slots(pool
                         for claimed in claims
                     ]
                 )
-        await demand_sound(psql)
+        await assert_consistent(psql)
         children = [row for name, row in (await steps(psql, "w")).items() if name.startswith("m[")]
         assert sum(row["state"] in GOING for row in children) <= concurrency
     pool.held.clear()

@@ -9,7 +9,7 @@ import time
 import asyncpg
 import pytest
 
-from tests.database.raw_pool import RawPool, demand_sound, outcome, state, step
+from tests.database.raw_pool import RawPool, assert_consistent, outcome, state, step
 
 SECONDS = 4
 FLOWS = [f"w{n}" for n in range(3)]
@@ -108,7 +108,7 @@ async def test_random_calls_on_a_few_workflows_neither_deadlock_nor_miscount(con
     riots = [asyncio.ensure_future(rioter.riot(until)) for rioter in rioters]
     while time.monotonic() < until:
         # Each answer is one snapshot, so the counts must be right in the midst of it as well.
-        await demand_sound(psql)
+        await assert_consistent(psql)
         await asyncio.sleep(0.05)
     await asyncio.gather(*riots)
 
