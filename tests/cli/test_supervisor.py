@@ -188,7 +188,7 @@ def test_a_port_that_is_taken_is_one_sentence(database, tmp_path):
     assert done.stderr.splitlines()[-1].startswith(f"baton: health cannot be told at {where}: ")
 
 
-async def test_a_step_that_blocks_the_loop_too_long_ends_its_process_with_70_and_another_comes(
+async def test_a_process_whose_loop_is_blocked_exits_with_70_and_is_replaced(
     database, engine, connection, effects, tmp_path
 ):
     options = ("--max-block", "1.5", "--lease", "2")
@@ -211,7 +211,8 @@ time.sleep(60)
 """
 
 
-async def test_a_process_that_does_not_end_in_time_is_killed_and_the_exit_code_tells(tmp_path):
+async def test_a_process_that_does_not_end_in_time_is_killed(tmp_path):
+    """The exit code of the supervisor says so."""
     deaf = tmp_path / "deaf"
     supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0)
     supervisor._limit_seconds = 1.0

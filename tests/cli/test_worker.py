@@ -121,7 +121,8 @@ async def test_a_worker_whose_database_is_away_when_it_drains_says_so_with_75(ef
     assert "the last outcomes are dropped, and their steps run again" in logged
 
 
-async def test_a_module_in_the_current_directory_is_found_and_its_processes_find_it_too(database, engine, tmp_path):
+async def test_a_module_in_the_current_directory_is_found(database, engine, tmp_path):
+    """Its child processes find it too."""
     source = """
         import os
         from baton import worker

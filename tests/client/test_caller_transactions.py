@@ -204,7 +204,7 @@ async def test_the_transaction_may_have_a_higher_isolation(calling, engine, pati
 
 
 @pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
-async def test_in_an_older_snapshot_an_id_inserted_meanwhile_is_a_serialization_error(calling, engine, isolation):
+async def test_an_id_inserted_since_the_snapshot_is_a_serialization_error(calling, engine, isolation):
     async with calling(isolation) as caller:
         await caller.execute("select count(*) from baton.workflows")
         await flow().insert()
@@ -314,7 +314,7 @@ async def test_a_job_is_inserted_with_a_session_too(database, stored):
     assert await stored() == [1, 1, 1]
 
 
-async def test_a_psycopg_connection_in_autocommit_is_used_as_an_asyncpg_one_without_transaction(database, stored):
+async def test_psycopg_in_autocommit_is_as_asyncpg_without_a_transaction(database, stored):
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as using:
         await flow().insert(using)
 

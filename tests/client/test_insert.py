@@ -134,9 +134,8 @@ def no_transaction_is_open(connection):
     return lambda: connection.fetchval(open_ones)
 
 
-async def test_in_a_snapshot_that_is_older_an_id_inserted_meanwhile_is_the_callers_serialization_error(
-    engine, quick, stored
-):
+async def test_an_id_inserted_since_the_snapshot_fails_the_callers_transaction(engine, quick, stored):
+    """The caller's own transaction is repeatable read: a serialization error, to be retried as any other."""
     other = await asyncpg.connect(engine.dialing.dsn)
     try:
         async with other.transaction(isolation="repeatable_read"):
@@ -152,7 +151,7 @@ async def test_in_a_snapshot_that_is_older_an_id_inserted_meanwhile_is_the_calle
     assert await stored() == [1, 2, 1]
 
 
-async def test_an_insert_waits_for_another_one_of_the_same_id_that_is_not_decided_yet(engine, connection, quick):
+async def test_an_insert_waits_for_an_open_insert_of_the_same_id(engine, connection, quick):
     other = await asyncpg.connect(engine.dialing.dsn)
     transaction = other.transaction()
     await transaction.start()

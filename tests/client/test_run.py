@@ -164,7 +164,7 @@ async def test_a_run_that_was_pruned_is_not_found(engine, quick):
         await run.result("quick")
 
 
-async def test_a_run_whose_transaction_rolled_back_on_a_borrowed_connection_is_not_found(engine, database, quick):
+async def test_a_run_is_not_found_when_its_borrowed_transaction_rolled_back(engine, database, quick):
     """The connection is given back by then, and answers nobody any more."""
     async with asyncpg.create_pool(database, min_size=1, max_size=1) as borrowed:
         async with borrowed.acquire() as connection:

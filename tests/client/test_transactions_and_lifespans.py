@@ -131,7 +131,7 @@ async def test_waiting_for_what_was_rolled_back_raises_that_it_is_not_there(engi
         await run.wait(timeout=5)
 
 
-async def test_an_insert_that_fails_in_the_transaction_says_why_and_leaves_it_to_the_caller(engine, own):
+async def test_a_failed_insert_says_why_and_leaves_the_transaction_open(engine, own):
     await workflow("one").insert()
     other = Baton.new(workflow_id="one").add("another graph", seam.new())
 
@@ -227,7 +227,7 @@ async def served(app):
         await serving
 
 
-async def test_a_request_handler_inserts_and_waits_with_the_engine_of_the_lifespan(database):
+async def test_a_request_handler_inserts_with_the_engine_of_the_lifespan(database):
     async with served(application(database)) as client:
         begun = await client.post("/runs/41")
         answer = await client.get(f"/runs/{begun.json()}")
@@ -247,7 +247,7 @@ async def test_many_requests_at_once_share_the_engine(database):
     assert answers == [number + 1 for number in range(30)]
 
 
-async def test_the_end_of_the_lifespan_drains_the_pool_and_closes_every_connection(database, connection):
+async def test_the_end_of_the_lifespan_drains_and_closes_all_connections(database, connection):
     async with served(application(database)) as client:
         await client.post("/runs/1")
 

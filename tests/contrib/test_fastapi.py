@@ -80,7 +80,8 @@ async def test_a_pool_runs_steps_in_the_application(database, doubled):
         assert await (await doubled.new(21).insert()).result(timeout=20) == 42
 
 
-async def test_the_applications_own_lifespan_is_inside_the_engine_and_around_the_pool(database):
+async def test_the_applications_lifespan_is_within_the_engine(database):
+    """It is around the pool: workers may use what it opens."""
     seen = []
 
     @worker(name="slow")

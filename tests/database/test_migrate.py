@@ -154,7 +154,7 @@ async def test_a_schema_may_have_any_name(empty, schema):
 
 
 @pytest.mark.parametrize("schema", ["", "x" * 64, "ü" * 32, "nul\0"])
-async def test_a_name_that_no_schema_can_have_is_refused_before_the_database_is_asked(empty, schema):
+async def test_an_invalid_schema_name_is_refused_without_a_query(empty, schema):
     with pytest.raises(InvalidOption, match="63 bytes"):
         await migrate(empty, schema)
 

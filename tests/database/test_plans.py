@@ -216,7 +216,7 @@ async def test_no_call_scans_a_table_of_ten_rows(pool, plans):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("analyzed", ["never", "when small", "when large"])
-async def test_plans_cached_when_tables_were_small_still_serve_when_they_are_large(pool, plans, connection, analyzed):
+async def test_plans_cached_with_small_tables_still_serve_large_ones(pool, plans, connection, analyzed):
     if analyzed == "when small":
         await connection.execute("analyze steps; analyze queue; analyze workflows")
     for n in range(7):

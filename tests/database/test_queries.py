@@ -73,9 +73,10 @@ async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick)
         (["other"], ["quick"], ["no living worker pool serves queue 'default'"]),
     ],
 )
-async def test_a_step_is_unserved_if_no_living_pool_has_both_its_queue_and_its_worker(
+async def test_a_step_is_unserved_without_a_pool_for_its_queue_and_worker(
     engine, connection, reads, quick, queues, workers, whys
 ):
+    """One living pool has to have both."""
     await register(connection, queues, workers)
     await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
 
@@ -92,9 +93,8 @@ async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, con
     assert [one.step for one in await reads.unserved("w")] == ["b"]
 
 
-async def test_a_pool_whose_lease_ran_out_serves_nothing_even_if_nobody_was_left_to_mark_it_dead(
-    engine, connection, reads, quick
-):
+async def test_a_pool_whose_lease_ran_out_serves_nothing(engine, connection, reads, quick):
+    """Although no pool is left that would mark it dead."""
     await register(connection, ["default"], ["quick"])
     await Baton.new(workflow_id="w").add("a", quick.new()).insert()
     assert await reads.unserved("w") == []

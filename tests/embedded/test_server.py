@@ -168,7 +168,8 @@ def test_the_server_ends_when_its_only_user_exits_without_stopping_it(folder):
     until(lambda: processes_about(folder) == [])
 
 
-async def test_the_server_outlives_the_killed_process_that_started_it_while_another_uses_it(folder):
+async def test_the_server_outlives_the_process_that_started_it(folder):
+    """That process is killed while another one uses the server."""
     process, pid = another_user(folder)
     with EmbeddedServer.start(folder) as server:
         kill(process)

@@ -81,7 +81,8 @@ async def test_killed_at_a_point_of_the_expansion(
     assert group.attempt == attempt
 
 
-async def test_frozen_between_parts_of_an_expansion_it_does_not_keep_the_workflow(engine, connection, effects, sort):
+async def test_a_process_frozen_between_parts_does_not_keep_the_workflow(engine, connection, effects, sort):
+    """Between two parts of an expansion."""
     run = await insert(engine, sort)
     settings = {"stop_at": "between parts of an expansion", "part_size": IN_PARTS, "idle_seconds": 1}
     with worker_process(engine.dialing.dsn, effects, queues={"default": 1}, **settings) as frozen:

@@ -54,9 +54,8 @@ async def test_a_frozen_listener_is_found_by_the_ping_and_hears_again(database, 
         assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_what_is_inserted_while_the_listener_is_frozen_is_found_when_it_hears_again(
-    database, proxy, quick, monkeypatch
-):
+async def test_what_is_inserted_while_the_listener_is_frozen_is_found(database, proxy, quick, monkeypatch):
+    """When it has connected again."""
     monkeypatch.setattr(listener, "PING_EVERY", 0.2)
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
@@ -100,7 +99,8 @@ async def is_later(connection, pool, than):
     return await beats(connection, pool) > than
 
 
-async def test_a_pool_cut_off_past_its_lease_stops_what_runs_and_goes_on_as_another(proxy, connection, held, quick):
+async def test_a_pool_cut_off_past_its_lease_goes_on_as_another(proxy, connection, held, quick):
+    """It cancels what runs."""
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=1, poll=0.3) as pool:
         run = await begun(held)
         number = pool.id

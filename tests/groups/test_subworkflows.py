@@ -110,7 +110,8 @@ async def test_a_failure_inside_that_is_ignored_inside_does_not_fail_it(pool, gi
     assert await run.result(timeout=20) == 7
 
 
-async def test_a_failure_inside_fails_it_when_all_inside_is_final_and_can_be_ignored_outside(pool, give, fail):
+async def test_a_failure_inside_fails_the_sub_workflow_at_its_end(pool, give, fail):
+    """When all inside is final; a dependent outside may ignore it."""
     inner = Baton.new().add("f", fail.new()).add("g", give.new(1)).add("h", give.new(2), deps=["f"]).returns("g")
     run = await (
         Baton.new()

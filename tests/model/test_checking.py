@@ -205,7 +205,7 @@ def test_a_pool_that_runs_more_of_a_queue_than_its_limit_is_noticed():
     ]
 
 
-def test_a_cancellation_may_find_the_hanging_step_ended_if_pools_were_killed():
+def test_after_losses_a_cancellation_may_find_the_hanging_step_ended():
     lost = {"attempt": 1, "kind": "lost", "error": "the worker pool was lost"}
     steps = (StepPlan("a", acts=("hang",), max_attempts=1), StepPlan("b", acts=("return",), flags=IGNORING))
     observed = Observed(

@@ -52,7 +52,8 @@ def test_a_map_has_the_results_there_are_in_item_order():
     assert places["m"].result == [places["m[0]"].result, places["m[3]"].result]
 
 
-def test_what_is_no_list_discards_a_map_and_an_ignored_source_without_a_result_is_an_empty_one():
+def test_a_map_over_no_list_is_discarded_and_over_no_result_is_empty():
+    """No result: its source failed, and the map ignores that."""
     assert states(foretold(Node("a"), a_map("return", source="a"))) == {"a": "completed", "m": "discarded"}
     ignored = a_map("return", source="a", flags=Tolerance(discarded=True))
     assert foretold(Node("a", deeds=("raise",)), ignored).places()["m"].result == []
@@ -71,7 +72,8 @@ def test_the_first_steps_of_a_family_wait_in_its_place_under_its_flags():
     assert (plain.state(), ignoring.state()) == ("failed", "completed")
 
 
-def test_names_in_a_returned_graph_stand_for_its_steps_and_then_for_what_its_step_depends_on():
+def test_names_in_a_returned_graph_mean_its_steps_then_the_outer_ones():
+    """The outer ones are the dependencies of the step that returned it."""
     graph = Family((Node("x", left="a"), Node("a"), Node("y", left="b")))
     whole = foretold(Node("a"), Node("b"), Node("t", deps=("a", "b"), deeds=("grow",), inside=graph))
 
@@ -88,7 +90,8 @@ def test_what_nothing_depends_on_is_the_result_and_of_several_a_mapping():
     assert two["g"].result == {"x": two["g/x"].result, "y": two["g/y"].result}
 
 
-def test_the_answer_of_a_run_is_that_of_its_last_steps_without_the_skipped_ones():
+def test_the_result_of_a_run_is_that_of_its_last_steps():
+    """Those that were skipped are left out."""
     assert foretold(Node("a"), Node("b", deeds=("skip",))).answer()[1].keys() == {"a"}
     assert foretold(Node("a"), Node("b", deeds=("raise",))).answer() == ("discarded", None)
     assert foretold(Node("a", deeds=("skip",)), Node("b"), returns="a").answer() == ("skipped", None)

@@ -41,14 +41,14 @@ def test_a_dependent_that_ignores_an_end_counts_it_as_done(state):
 
 
 @pytest.mark.parametrize("state", ["cancelled", "discarded", "skipped"])
-def test_a_dependent_that_ignores_the_two_other_ends_does_not_ignore_this_one(state):
+def test_ignoring_the_two_other_ends_does_not_ignore_this_one(state):
     flags = replace(IGNORING, **{state: False})
     graph = Plan("table", (StepPlan("a"), StepPlan("b", deps=("a",), flags=flags)))
 
     assert doom(graph, graph.by_name["b"], made(ended("a", state, 1))) is not None
 
 
-def test_a_flag_of_the_workflow_holds_for_steps_that_have_none_of_their_own():
+def test_a_flag_of_the_workflow_is_the_default_of_its_steps():
     steps = (StepPlan("a"), StepPlan("b", deps=("a",)), StepPlan("c", deps=("a",), flags=Flags(skipped=False)))
     graph = Plan("table", steps, flags=Flags(skipped=True))
 
@@ -123,7 +123,7 @@ def test_a_lost_attempt_is_spent():
         ([IGNORING, Flags()], "failed"),
     ],
 )
-def test_a_failure_is_forgiven_if_each_of_at_least_one_dependents_ignores_it(state, flags, expected):
+def test_a_failure_is_ignored_if_it_has_dependents_and_all_ignore_it(state, flags, expected):
     dependents = tuple(StepPlan(f"b{n}", deps=("a",), flags=each) for n, each in enumerate(flags))
     states = {"a": state} | {step.name: "skipped" for step in dependents}
 
@@ -169,7 +169,7 @@ def test_both_states_are_foretold_where_the_order_decides():
     assert foretold(Plan("race", steps))["c"] == {"cancelled", "skipped"}
 
 
-def test_a_result_of_none_is_given_and_an_ignored_failure_gives_the_default():
+def test_none_is_a_result_and_an_ignored_failure_gives_the_default():
     step = StepPlan("c", left="a", right="b", several=("a", "b"), flags=IGNORING)
 
     assert given_to(step, {"a": None}) == {

@@ -127,9 +127,8 @@ async def test_shutdown_gives_back_what_does_not_end(engine, executor, kind, tmp
 
 
 @pytest.mark.parametrize("kind", ["processes"])
-async def test_a_process_that_is_killed_costs_an_attempt_and_its_executor_says_it_is_broken(
-    engine, executor, kind, tmp_path
-):
+async def test_a_killed_process_costs_an_attempt(engine, executor, kind, tmp_path):
+    """Its executor says that it is broken."""
     async with WorkerPool(engine, executors={"elsewhere": executor}):
         run = await elsewhere.deadly.new(folder=str(tmp_path)).insert()
         (record,) = await eventually(lambda: refused(run), deadline=60)

@@ -48,7 +48,7 @@ async def test_a_drain_tells_how_many_attempts_it_cut_short(engine, held):
 
 
 @pytest.mark.slow
-async def test_a_pool_whose_database_is_away_says_so_and_is_ready_again_when_it_is_back(tmp_path):
+async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
     with EmbeddedServer.start(temporary=True) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=3) as pool:
             assert pool.health().is_ready

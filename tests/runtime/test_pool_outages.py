@@ -146,7 +146,7 @@ async def test_an_outcome_the_database_refuses_fails_alone(engine, connection, c
     assert all("could not be stored" in reason for reason in failed.values())
 
 
-async def test_a_locked_workflow_holds_up_nobody_else_and_settles_when_it_is_free(engine, connection, count):
+async def test_a_locked_workflow_blocks_nobody_and_settles_when_it_is_free(engine, connection, count):
     async with WorkerPool(engine, queues={"default": 5}) as pool:
         may_end, began = asyncio.Event(), asyncio.Event()
 
@@ -180,7 +180,7 @@ def refusals(caplog):
 
 
 @pytest.mark.slow
-async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, caplog):
+async def test_outcomes_of_a_locked_workflow_do_not_hold_up_another(engine, connection, caplog):
     """They go apart, one connection for all of them: each costs a lock timeout while its workflow is locked."""
     began, may_end, rest_may_end = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
 

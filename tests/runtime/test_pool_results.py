@@ -198,7 +198,9 @@ async def test_results_cross_to_threads_and_processes_and_back(engine):
         assert await run.result("c", timeout=20) == {"step": "c", "attempt": 1, "results": {"b": 3}, "number": 3}
 
 
-async def test_the_result_of_a_whole_run_is_that_of_its_last_step_or_a_mapping_of_several(pool):
+async def test_the_result_of_a_run_is_that_of_its_last_steps(pool):
+    """Of one, its value; of several, a mapping by name."""
+
     @worker
     async def number(value: int) -> int | Skip:
         return value or Skip("nothing to do")

@@ -117,9 +117,9 @@ async def test_what_raises_leaves_no_rows_and_is_tried_again(engine, connection)
     [(Skip("enough"), "skipped", ["a"]), (Cancel("no"), "cancelled", ["a"]), (RetryAfter(0), "discarded", [])],
     ids=["skip", "cancel", "retry after"],
 )
-async def test_what_is_returned_on_purpose_commits_with_its_rows_unless_it_fails_the_attempt(
-    engine, connection, returned, state, rows
-):
+async def test_what_a_worker_returns_commits_with_its_rows_unless_it_failed(engine, connection, returned, state, rows):
+    """Snooze, Cancel and Skip are returned; RetryAfter fails the attempt."""
+
     @worker(transactional=True, max_attempts=1)
     async def steering(ctx: Context) -> None:
         await write(ctx, "a")

@@ -27,7 +27,8 @@ async def test_the_claim_counts_the_attempt(pool, psql):
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 5, 11])
-async def test_a_failure_waits_two_to_the_attempt_seconds_when_nobody_says_otherwise(pool, psql, attempt):
+async def test_the_default_backoff_is_two_to_the_power_of_the_attempt(pool, psql, attempt):
+    """In seconds."""
     await pool.insert("w", step("a"))
     await psql.execute("update queue set attempt = $1", attempt - 1)
     (claimed,) = await pool.claim()

@@ -82,7 +82,7 @@ async def test_a_finished_workflow_stays_what_it_is(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_workflow_that_is_not_there_is_told_apart_from_one_with_nothing_to_cancel(pool):
+async def test_an_unknown_workflow_differs_from_one_with_nothing_to_cancel(pool):
     assert (await pool.cancel("nowhere")).count is None
 
 
@@ -140,9 +140,7 @@ async def test_a_final_step_cannot_be_cancelled(pool, psql):
 
 
 @pytest.mark.parametrize(("ignoring", "expected"), [("", "failed"), ("cancelled", "completed")])
-async def test_a_workflow_whose_steps_were_cancelled_one_by_one_is_judged_like_any_other(
-    pool, psql, ignoring, expected
-):
+async def test_a_workflow_cancelled_step_by_step_ends_by_the_usual_rules(pool, psql, ignoring, expected):
     await pool.insert("w", step("a"), step("b", "a", ignoring=ignoring))
 
     await pool.cancel("w", "a")

@@ -151,7 +151,7 @@ async def test_what_is_given_back_stands_before_what_was_released_later(pool):
     assert await names(pool) == ["a", "b"]
 
 
-async def test_a_failed_step_stands_behind_what_was_released_before_its_next_attempt(pool):
+async def test_a_failed_step_queues_behind_what_was_released_meanwhile(pool):
     await pool.insert("w", step("a"))
     await pool.claim()
     await pool.insert("v", step("b"))
@@ -160,7 +160,7 @@ async def test_a_failed_step_stands_behind_what_was_released_before_its_next_att
     assert await names(pool) == ["b", "a"]
 
 
-async def test_a_queue_seen_empty_is_looked_into_only_if_the_outcomes_release_into_it(pool):
+async def test_an_empty_queue_is_claimed_from_only_if_outcomes_release_into_it(pool):
     await pool.insert("first", step("a"), step("b", "a", queue="beside"))
     await pool.insert("second", step("c", queue="other"))
     (claimed,) = await pool.claim()

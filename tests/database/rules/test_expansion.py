@@ -86,7 +86,7 @@ async def test_a_replay_is_accepted_when_children_have_ended_meanwhile(pool, psq
     assert await local_states(psql, "t") == {"/x": "completed", "/y": "available"}
 
 
-async def test_the_expansion_of_a_claim_that_was_lost_is_refused_and_writes_nothing(pool, other, psql, grower):
+async def test_the_expansion_of_a_lost_claim_is_refused_and_writes_nothing(pool, other, psql, grower):
     await lose(pool, other)
 
     assert not (await expand(pool, grower, chain("x"))).accepted
@@ -163,7 +163,8 @@ async def test_an_expansion_beyond_the_limit_changes_nothing(pool, psql, grower)
 
 
 @pytest.mark.parametrize("kind", ["failed", "lost"])
-async def test_a_map_has_twenty_attempts_to_come_apart_however_few_its_children_have(pool, psql, kind):
+async def test_a_map_has_twenty_attempts_to_expand(pool, psql, kind):
+    """However few its children have."""
     made = part.new(value=each([1])).with_options(max_attempts=1)
     await insert(pool, flow().add("m", made))
 
@@ -178,7 +179,7 @@ async def test_a_map_has_twenty_attempts_to_come_apart_however_few_its_children_
     assert await states(psql, "w") == {"m": "discarded", "m[0]": "discarded"}
 
 
-async def test_a_begun_group_is_not_counted_down_by_a_dependency_that_was_retried(pool, psql):
+async def test_a_begun_group_is_not_counted_down_by_a_retried_dependency(pool, psql):
     await insert(pool, flow().add("a", part.new()).add("m", part.new(value=each([1, 2])), deps=["a"], **IGNORING))
     await settle_all(pool, discarded="a")
     await come_apart(pool, "m", 2)
@@ -212,7 +213,7 @@ async def test_a_begun_group_is_not_doomed_by_a_dependency_that_was_retried(pool
 @pytest.mark.parametrize(
     ("ended", "becomes"), [("cancelled", "cancelled"), ("discarded", "cancelled"), ("skipped", "skipped")]
 )
-async def test_a_step_of_a_returned_graph_that_needs_what_failed_outside_ends_at_once(pool, psql, ended, becomes):
+async def test_a_step_of_a_returned_graph_ends_with_what_failed_outside(pool, psql, ended, becomes):
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"], **IGNORING))
     await settle_all(pool, **{ended: "a"})
 
@@ -257,7 +258,8 @@ async def test_a_returned_graph_reads_the_results_of_its_steps_dependencies(pool
     assert await read_by(pool, "t/x") == {"a": "a"}
 
 
-async def test_a_sub_workflow_in_a_returned_graph_waits_for_what_is_outside_in_its_first_steps(pool, psql):
+async def test_entry_steps_in_a_returned_graph_wait_for_the_outer_scope(pool, psql):
+    """A sub-workflow within a returned graph depends on a step outside of it."""
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"], **IGNORING))
     await settle_all(pool, discarded="a")
 
@@ -273,7 +275,8 @@ async def test_a_sub_workflow_in_a_returned_graph_waits_for_what_is_outside_in_i
     }
 
 
-async def test_a_name_inside_hides_the_same_name_that_a_group_in_a_returned_graph_waits_for(pool):
+async def test_a_name_inside_a_returned_graph_hides_the_same_name_outside(pool):
+    """The name is one that a group in the graph depends on."""
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"]))
     await settle_all(pool, completed="a")
     inside = flow().add("a", part.new()).add("h", flow().add("x", part.new(value=result_of("a"))))
@@ -294,7 +297,8 @@ async def test_children_of_a_map_in_a_returned_graph_read_what_is_outside(pool):
     assert await read_by(pool, "t/m[0]") == {"a": "a"}
 
 
-async def test_a_child_of_a_map_may_return_a_graph_that_refers_to_what_the_map_gives_it(pool):
+async def test_a_child_of_a_map_may_return_a_graph(pool):
+    """The graph may refer to the dependencies of the map."""
     job = part.new(value=each([1]), other=result_of("a"))
     await insert(pool, flow().add("a", part.new()).add("m", job))
     await settle_all(pool, completed="a")
@@ -306,14 +310,15 @@ async def test_a_child_of_a_map_may_return_a_graph_that_refers_to_what_the_map_g
     assert await read_by(pool, "m[0]/x") == {"a": "a"}
 
 
-async def test_a_name_that_is_no_dependency_of_the_step_is_told_and_nothing_is_written(pool, psql, grower):
+async def test_a_name_that_is_no_dependency_is_refused(pool, psql, grower):
+    """Nothing is written."""
     answer = await expand(pool, grower, flow().add("x", part.new(), deps=["z"]))
 
     assert list(answer.unknown) == ["z"]
     assert await states(psql, "w") == {"t": "executing", "z": "suspended"}
 
 
-async def test_a_step_of_a_returned_graph_waits_for_a_dependency_that_is_retried_meanwhile(pool, psql):
+async def test_a_step_of_a_returned_graph_waits_for_a_retried_dependency(pool, psql):
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"], **IGNORING))
     await settle_all(pool, discarded="a")
     await held(pool, "t")

@@ -9,7 +9,8 @@ from tests.database.raw_groups import chain, finish, flow, grow, held, insert, l
 from tests.database.raw_pool import outcome, state, states, steps
 
 
-async def test_a_group_cancelled_by_name_takes_all_below_it_and_its_dependents_along(pool, psql):
+async def test_a_group_cancelled_by_name_is_cancelled_with_all_below_it(pool, psql):
+    """Its dependents are cancelled too."""
     inside = flow().add("x", part.new()).add("deep", chain("y", "z"), deps=["x"])
     await insert(pool, flow().add("g", inside).add("after", part.new(), deps=["g"]).add("apart", part.new()))
 

@@ -122,7 +122,7 @@ async def test_the_join_of_a_group_and_the_last_sibling_of_it_end_in_one_batch(p
     await settle_all(pool, joined="g")
 
 
-async def test_a_step_and_the_group_whose_last_child_it_is_are_joined_by_one_advance(pool):
+async def test_one_advance_settles_a_last_child_and_claims_the_join(pool):
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"]))
     await pool.claim()
 
@@ -222,7 +222,8 @@ async def test_a_retry_that_waits_for_the_settle_of_a_child_counts_it(pool, othe
     assert (await steps(psql, "w"))["m"]["pending"] == 2
 
 
-async def test_the_settle_of_the_last_child_that_waits_for_a_retry_of_another_makes_no_join(pool, other, psql):
+async def test_a_last_child_settled_after_a_retry_of_another_makes_no_join(pool, other, psql):
+    """The settle waits for the lock of the retry, and counts after it."""
     await made_map(pool, 2)
     await settle_all(pool, discarded="m[0]")
     await pool.claim()
@@ -234,7 +235,7 @@ async def test_the_settle_of_the_last_child_that_waits_for_a_retry_of_another_ma
     assert await states(psql, "w") == {"m": "suspended", "after": "suspended", "m[0]": "available", "m[1]": "completed"}
 
 
-async def test_two_pools_expand_and_cancel_and_retry_many_groups_without_a_deadlock(pool, other, psql):
+async def test_two_pools_expand_cancel_and_retry_groups_without_deadlock(pool, other, psql):
     for number in range(12):
         await insert(pool, flow(str(number)).add("t", part.new()).add("g", chain("x", "y"), deps=["t"]))
     claims = await pool.claim()

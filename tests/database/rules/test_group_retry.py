@@ -110,7 +110,8 @@ async def test_the_skipped_children_of_another_group_stay_skipped(pool, psql):
     assert await local_states(psql, "m") == {"[0]": "skipped", "[1]": "available"}
 
 
-async def test_a_child_retried_by_name_opens_alone_with_its_groups_and_what_ended_downstream(pool, psql):
+async def test_a_retried_child_opens_its_groups_and_what_ended_downstream(pool, psql):
+    """Of its siblings none is opened."""
     inside = flow().add("x", part.new()).add("y", part.new(), deps=["x"]).add("apart", part.new())
     made = flow().add("g", inside).add("after", part.new(), deps=["g"]).add("last", part.new(), deps=["after"])
     await insert(pool, made)
@@ -154,7 +155,7 @@ async def test_a_retry_while_a_group_is_to_be_judged_takes_its_join_away(pool, p
     assert await completed(pool, psql)
 
 
-async def test_a_group_that_waits_is_retried_by_name_for_the_children_that_failed_so_far(pool, psql):
+async def test_retrying_a_waiting_group_retries_the_children_failed_so_far(pool, psql):
     await made_map(pool, 3)
     await settle_all(pool, discarded="m[0]")
 
@@ -184,7 +185,7 @@ async def test_a_group_cancelled_by_name_goes_on_where_it_was(pool, psql):
 
 
 @pytest.mark.parametrize("names", [(), ("m",)], ids=["the run", "the group"])
-async def test_a_group_cancelled_when_all_of_its_children_had_completed_is_judged_again(pool, psql, names):
+async def test_a_group_cancelled_after_all_children_completed_is_joined_again(pool, psql, names):
     await made_map(pool, 2)
     await settle_all(pool, completed="m[0] m[1]")
     await pool.cancel("w", "m")
@@ -232,7 +233,7 @@ async def test_a_group_that_failed_upstream_lets_the_groups_downstream_be_opened
     assert await completed(pool, psql)
 
 
-async def test_a_skipped_step_retried_by_name_opens_the_groups_that_were_skipped_downstream(pool, psql):
+async def test_retrying_a_skipped_step_opens_the_groups_skipped_downstream(pool, psql):
     await insert(
         pool, flow().add("a", part.new()).add("g", chain("x", "y"), deps=["a"]).add("z", part.new(), deps=["g"])
     )
@@ -247,7 +248,7 @@ async def test_a_skipped_step_retried_by_name_opens_the_groups_that_were_skipped
     assert await completed(pool, psql)
 
 
-async def test_a_step_that_needed_what_failed_outside_a_returned_graph_is_opened_with_it(pool, psql):
+async def test_a_step_of_a_returned_graph_is_opened_with_the_failed_outer_step(pool, psql):
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"], ignore_discarded=True))
     await settle_all(pool, discarded="a")
     await grow(pool, "t", flow().add("x", part.new(value=result_of("a"))))
@@ -260,7 +261,8 @@ async def test_a_step_that_needed_what_failed_outside_a_returned_graph_is_opened
     assert await completed(pool, psql)
 
 
-async def test_a_dependent_that_began_by_ignoring_the_failure_of_a_group_keeps_its_run(pool, psql):
+async def test_a_dependent_that_ignored_the_failed_group_keeps_its_run(pool, psql):
+    """It had begun."""
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"], ignore_discarded=True))
     await settle_all(pool, discarded="g/x", joined="g")
     await pool.claim()
@@ -271,7 +273,8 @@ async def test_a_dependent_that_began_by_ignoring_the_failure_of_a_group_keeps_i
     assert await completed(pool, psql)
 
 
-async def test_a_dependent_released_by_ignoring_the_failure_of_a_group_waits_again_if_it_has_not_begun(pool, psql):
+async def test_a_dependent_that_ignored_the_failed_group_waits_again(pool, psql):
+    """It had been released and had not begun."""
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"], ignore_discarded=True))
     await settle_all(pool, discarded="g/x", joined="g")
 
@@ -280,7 +283,8 @@ async def test_a_dependent_released_by_ignoring_the_failure_of_a_group_waits_aga
     assert await states(psql, "w") == {"g": "suspended", "z": "suspended", "g/x": "available"}
 
 
-async def test_a_failed_child_that_was_forgiven_is_opened_with_its_completed_group(pool, psql):
+async def test_a_failed_child_that_was_ignored_is_opened_with_its_group(pool, psql):
+    """The group had completed."""
     inside = flow().add("x", part.new()).add("y", part.new(), deps=["x"], ignore_discarded=True)
     await insert(pool, flow().add("g", inside).add("z", part.new(value=result_of("g"))))
     await settle_all(pool, discarded="g/x", completed="g/y", joined="g")

@@ -31,7 +31,7 @@ from tests.database.raw_pool import state, states, steps
 @pytest.mark.parametrize(
     ("ended", "becomes"), [("cancelled", "cancelled"), ("discarded", "cancelled"), ("skipped", "skipped")]
 )
-async def test_a_map_whose_dependency_ends_unfavourably_ends_and_never_has_children(pool, psql, ended, becomes):
+async def test_a_map_ends_without_children_if_a_dependency_failed(pool, psql, ended, becomes):
     await insert(pool, flow().add("a", part.new()).add("m", part.new(value=each(result_of("a")))))
 
     await pool.end("w", **{ended: "a"})
@@ -110,7 +110,7 @@ async def test_a_step_inside_that_names_one_outside_keeps_its_own_flags(pool, ps
 # A group waits for its children
 
 
-async def test_the_siblings_of_a_failed_child_run_on_before_anything_else_happens(pool, psql):
+async def test_the_siblings_of_a_failed_child_run_on(pool, psql):
     await made_map(pool, 3)
 
     await settle_all(pool, discarded="m[1]")
@@ -128,7 +128,8 @@ async def test_the_siblings_of_a_failed_child_run_on_before_anything_else_happen
     assert await state(psql, "w") == "failed"
 
 
-async def test_a_group_is_available_once_more_when_its_last_child_ended_and_not_before(pool, psql):
+async def test_a_group_becomes_available_when_its_last_child_ended(pool, psql):
+    """Not before."""
     await made_map(pool, 2)
     await settle_all(pool, completed="m[0]")
     assert [claimed.step for claimed in await pool.claim()] == []
@@ -253,7 +254,8 @@ async def test_who_ignores_the_failure_of_a_map_receives_what_there_is(pool):
     assert await read_by(pool, "z") == {"m": ["m[1]", "m[2]"]}
 
 
-async def test_a_map_whose_children_were_all_skipped_has_no_result_for_who_ignores_that(pool, psql):
+async def test_a_map_of_skipped_children_has_no_result_for_its_dependents(pool, psql):
+    """They ignore that it was skipped."""
     job = part.new(value=each([1]))
     await insert(pool, flow().add("m", job).add("z", part.new(value=result_of("m")), ignore_skipped=True))
     await come_apart(pool, "m", 1)
@@ -272,7 +274,7 @@ async def test_a_sub_workflow_results_in_what_its_only_last_step_results_in(pool
     assert await read_by(pool, "z") == {"g": "g/y"}
 
 
-async def test_a_sub_workflow_with_several_last_steps_results_in_a_mapping_by_name(pool):
+async def test_a_sub_workflow_with_several_last_steps_results_in_a_mapping(pool):
     inside = chain("x", "y").add("apart", part.new())
     await insert(pool, flow().add("g", inside).add("z", part.new(value=result_of("g"))))
 
@@ -289,7 +291,8 @@ async def test_what_a_sub_workflow_returns_is_its_result(pool):
     assert await read_by(pool, "z") == {"g": "g/x"}
 
 
-async def test_who_ignores_the_failure_of_a_sub_workflow_receives_what_it_returns_if_that_has_a_result(pool):
+async def test_a_dependent_that_ignores_a_failed_sub_workflow_gets_its_result(pool):
+    """If the step that it returns has one."""
     for name, returned in (("has", "x"), ("lacks", "y")):
         made = flow(name).add("g", chain("x", "y").returns(returned))
         await insert(pool, made.add("z", part.new(value=result_of("g")), ignore_discarded=True))

@@ -44,7 +44,8 @@ async def test_a_watch_of_a_locked_workflow_gives_up_after_a_second(locked):
         await locked.store.watch("locked", None)
 
 
-async def test_beside_a_locked_workflow_others_are_inserted_settled_claimed_and_cancelled(locked):
+async def test_a_locked_workflow_does_not_block_others(locked):
+    """They are inserted, settled, claimed and cancelled."""
     await locked.insert("new", step("a"))
     done = await locked.advance(*locked.outcomes("free", completed="a"))
     await locked.cancel("new")
@@ -130,9 +131,8 @@ async def test_a_settle_takes_the_workflow_before_it_touches_an_entry(pool, psql
 
 
 @pytest.mark.parametrize("names", ["abcde", "edcba", "dbaec"])
-async def test_a_settle_takes_workflows_in_the_order_of_their_keys_whatever_the_order_of_its_outcomes(
-    pool, psql, connect, names
-):
+async def test_a_settle_locks_workflows_in_the_order_of_their_keys(pool, psql, connect, names):
+    """In whatever order it names the outcomes."""
     for name in "abcde":
         await pool.insert(name, step("s"))
     await pool.claim()
@@ -244,7 +244,7 @@ async def test_an_insert_works_under_a_stricter_isolation(pool, isolation):
 
 
 @pytest.mark.parametrize("isolation", STRICTER)
-async def test_an_id_inserted_meanwhile_is_the_strict_callers_serialization_error(pool, other, isolation):
+async def test_an_id_inserted_since_a_strict_snapshot_is_a_serialization_error(pool, other, isolation):
     transaction = pool.connection.transaction(isolation=isolation)
     await transaction.start()
     await pool.connection.fetchval("select count(*) from baton.workflows")

@@ -25,7 +25,8 @@ async def test_an_insert_wakes_each_queue_once(quiet, notifications):
 
 
 @pytest.mark.parametrize(("count", "told"), [(9, 1), (10, 10), (99, 10), (100, 100)])
-async def test_a_notice_says_how_many_entries_there_are_at_least_as_a_power_of_ten(quiet, notifications, count, told):
+async def test_a_notification_has_the_number_of_entries_as_a_power_of_ten(quiet, notifications, count, told):
+    """Rounded down."""
     await quiet.insert("w", *[step(f"s{n}") for n in range(count)])
 
     assert await notifications.received() == [f"queue {told} default"]

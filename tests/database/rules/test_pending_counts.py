@@ -11,7 +11,7 @@ def fan_in(width, **options):
     return [*[step(f"s{n}") for n in range(width)], step("join", *[f"s{n}" for n in range(width)], **options)]
 
 
-async def test_two_last_dependencies_settled_in_overlapping_transactions_release_once(pool, other, notifications):
+async def test_overlapping_settles_of_the_last_two_dependencies_release_once(pool, other, notifications):
     await pool.insert("w", *fan_in(2))
     (first,) = await pool.claim(limit=1)
     (second,) = await other.claim(limit=1)

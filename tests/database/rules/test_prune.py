@@ -60,7 +60,8 @@ async def test_a_workflow_opened_again_is_kept(pool, psql):
     assert await state(psql, "w") == "executing"
 
 
-async def test_pruning_takes_so_many_steps_at_a_time_oldest_first_but_at_least_one_workflow(pool, psql):
+async def test_pruning_is_in_batches_of_steps_oldest_workflow_first(pool, psql):
+    """At least one workflow each time, however large."""
     await finished(pool, psql, "first", width=5)
     await finished(pool, psql, "second", "third", width=2)
 

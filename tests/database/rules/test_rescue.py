@@ -25,7 +25,7 @@ async def claimed(pool):
     return claimed
 
 
-async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attempt(pool, other, psql, claimed):
+async def test_the_steps_of_a_dead_pool_wait_for_their_next_attempt(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
     ticked = await other.run_upkeep()
@@ -47,9 +47,8 @@ async def test_a_lost_attempt_is_told_on_the_step(pool, other, psql, claimed):
     assert told["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
 
 
-async def test_a_step_lost_in_its_last_attempt_is_discarded_and_its_dependents_are_cancelled(
-    pool, other, psql, claimed
-):
+async def test_a_step_lost_in_its_last_attempt_is_discarded(pool, other, psql, claimed):
+    """Its dependents are cancelled."""
     await pool.settle(outcome(claimed, "failed", delay=0))
     await pool.claim()
     await psql.execute(LET_EXPIRE, pool.id)
@@ -130,7 +129,7 @@ async def test_the_entries_of_an_unknown_pool_are_rescued(pool, other, psql, cla
     assert (await other.run_upkeep()).lost == 1
 
 
-async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_next_sweep(pool, other, psql):
+async def test_a_claim_committed_after_its_pool_was_swept_is_rescued_later(pool, other, psql):
     await pool.insert("w", step("a"))
     async with pool.connection.transaction():
         await pool.claim()
@@ -208,7 +207,8 @@ async def test_a_token_listed_before_its_claim_was_sent_protects_it(pool, other,
     assert (await other.run_upkeep()).given_back == 0
 
 
-async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_unlisted(pool, other, claimed):
+async def test_a_claim_sent_after_the_last_heartbeat_is_not_given_back(pool, other, claimed):
+    """Although that heartbeat does not list it."""
     await pool.heartbeat()
     await pool.heartbeat()
     await pool.insert("v", step("fresh"))
@@ -239,7 +239,8 @@ async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     assert beaten.held == {(claimed.step_id, claimed.token)}
 
 
-async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_of_its_own(pool, other, psql):
+async def test_a_heartbeat_returns_the_number_of_living_pools_by_queue(pool, other, psql):
+    """In the order of the pool's own queues."""
     await psql.execute("update pools set queues = '{web,default,mail}' where id = $1", pool.id)
     await psql.execute("update pools set queues = '{other,web}' where id = $1", other.id)
 
@@ -260,7 +261,7 @@ async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, othe
     assert [(ticked.lost, ticked.next_in == 0) for ticked in rounds] == [(2, True), (2, True), (1, False)]
 
 
-async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_rescued(pool, other, psql, claimed):
+async def test_pools_dead_for_a_day_are_deleted_and_their_entries_rescued(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
 
     ticked = await other.run_upkeep()

@@ -96,7 +96,8 @@ async def test_a_waiting_child_that_is_cancelled_by_name_returns_none(pool, psql
     assert await going(psql) == [1, 3]
 
 
-async def test_holders_and_waiting_children_cancelled_in_one_call_hand_on_what_was_held(pool, psql):
+async def test_children_cancelled_in_one_call_pass_on_the_slots_they_held(pool, psql):
+    """Some of them hold a slot, others wait for one."""
     await made_map(pool, 7, 2)
 
     await pool.cancel("w", "m[1]", "m[2]", "m[3]")
@@ -170,7 +171,7 @@ async def test_groups_among_the_children_that_are_opened_again_take_slots_too(po
     assert [claimed.step for claimed in await pool.claim()] == ["m[0]/x"]
 
 
-async def test_a_step_below_a_child_that_is_opened_again_waits_while_the_slots_are_taken(pool, psql):
+async def test_a_step_below_a_reopened_child_waits_while_slots_are_taken(pool, psql):
     await made_map(pool, 2, 1)
     await grow(pool, "m[0]", chain("x"))
     await settle_all(pool, discarded="m[0]/x", joined="m[0]")
