@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from baton.cli.supervisor import Supervisor
-from tests.cli.command import asked, baton, free_port, terminated, worker_process
+from tests.cli.command import asked, baton, free_port, status_is, terminated, worker_process
 from tests.programs.pool_workers import is_alive
 from tests.programs.shared_workers import blocking, killing, noted
 from tests.waiting import eventually
@@ -155,11 +155,6 @@ async def test_one_endpoint_speaks_for_all(database, engine, connection, effects
 
         code, _ = await asyncio.to_thread(terminated, process)
     assert code == 0
-
-
-async def status_is(port, status):
-    answered = await asked(port, "/readyz")
-    return answered is not None and answered[0] == status
 
 
 @pytest.mark.parametrize(

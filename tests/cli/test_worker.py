@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Engine
 from baton.embedded.server import EmbeddedServer
-from tests.cli.command import baton, refused, terminated, worker_process
+from tests.cli.command import assert_refused, baton, terminated, worker_process
 from tests.programs.shared_workers import hanging, noted
 from tests.waiting import eventually
 
@@ -176,7 +176,7 @@ async def test_queues_lease_and_grace_reach_the_pool(database, connection, tmp_p
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_sentence(arguments, expected, database, tmp_path):
-    assert refused(baton("worker", *arguments, cwd=tmp_path, database=database)).startswith(expected)
+    assert assert_refused(baton("worker", *arguments, cwd=tmp_path, database=database)).startswith(expected)
 
 
 def test_a_module_that_raises_shows_where(tmp_path):

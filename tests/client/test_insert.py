@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -134,25 +135,21 @@ def no_transaction_is_open(connection):
     return lambda: connection.fetchval(open_ones)
 
 
-async def test_an_id_inserted_since_the_snapshot_fails_the_callers_transaction(engine, quick, stored):
+async def test_an_id_inserted_since_the_snapshot_fails_the_callers_transaction(engine, connect, quick, stored):
     """The caller's own transaction is repeatable read: a serialization error, to be retried as any other."""
-    other = await asyncpg.connect(engine.dialing.dsn)
-    try:
+    other = await connect()
+    with suppress(asyncpg.InFailedSQLTransactionError):
         async with other.transaction(isolation="repeatable_read"):
             await other.fetchval("select count(*) from baton.workflows")
             await flow(quick).insert()
             with pytest.raises(asyncpg.SerializationError):
                 await flow(quick).insert(other)
-    except asyncpg.InFailedSQLTransactionError:
-        pass
-    finally:
-        await other.close()
 
     assert await stored() == [1, 2, 1]
 
 
-async def test_an_insert_waits_for_an_open_insert_of_the_same_id(engine, connection, quick):
-    other = await asyncpg.connect(engine.dialing.dsn)
+async def test_an_insert_waits_for_an_open_insert_of_the_same_id(engine, connect, connection, quick):
+    other = await connect()
     transaction = other.transaction()
     await transaction.start()
     await flow(quick, value=1).insert(other)
@@ -160,7 +157,6 @@ async def test_an_insert_waits_for_an_open_insert_of_the_same_id(engine, connect
     blocked = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
     await eventually(lambda: connection.fetchval(blocked, other.get_server_pid()))
     await transaction.rollback()
-    await other.close()
 
     assert (await waiting).id == "w"
     assert await connection.fetchval("select args->>'value' from steps where name = 'a'") == "2"

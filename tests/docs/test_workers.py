@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from baton import Baton, WorkerPool
-from tests.cli.command import ROOT, python, succeeded
+from tests.cli.command import ROOT, assert_succeeded, python
 
 TEXT = (ROOT / "docs" / "workers.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ if __name__ == "__main__":
 """
     (tmp_path / "reports.py").write_text(block("def render") + use)
 
-    assert succeeded(python("reports.py", cwd=tmp_path, database=database)) == "4\n"
+    assert assert_succeeded(python("reports.py", cwd=tmp_path, database=database)) == "4\n"
 
 
 def test_every_link_leads_somewhere():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from baton import Baton, WorkerPool, result_of
@@ -67,12 +66,12 @@ async def test_killed_inside_the_worker(engine, connection, effects):
             assert (lost["kind"], lost["attempt"]) == ("lost", 1)
 
 
-async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, effects):
+async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, connect, effects):
     """The server does not notice, and settles when it can: the outcome was accepted."""
     with worker_process(engine.dialing.dsn, effects, lease=5) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
-        other = await asyncpg.connect(engine.dialing.dsn)
+        other = await connect()
         async with connection.transaction():
             await connection.execute("select from workflows for update")
             may_go_on().touch()
@@ -80,7 +79,6 @@ async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, effe
             killed.send(signal.SIGKILL)
             await killed.ended()
         await eventually(lambda: other.fetchval("select state = 'completed' from baton.steps where name = 'a'"))
-        await other.close()
 
         async with finished_by_another(run, engine, connection, killed.pid) as steps:
             assert steps["a"].attempt == 1

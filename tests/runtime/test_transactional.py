@@ -38,7 +38,7 @@ async def write(ctx, what):
     await ctx.connection.execute("insert into public.written values ($1)", what)
 
 
-async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine, connection):
+async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine, connection, connect):
     @worker(transactional=True)
     async def first(ctx: Context) -> int:
         await write(ctx, "a")
@@ -46,11 +46,7 @@ async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine,
 
     @worker
     async def second(number: int) -> list[str]:
-        other = await asyncpg.connect(engine.dialing.dsn)
-        try:
-            return [str(number), *await written(other)]
-        finally:
-            await other.close()
+        return [str(number), *await written(await connect())]
 
     async with WorkerPool(engine):
         run = await Baton.new().add("a", first.new()).add("b", second.new(number=result_of("a"))).insert()
@@ -195,17 +191,16 @@ async def test_a_workflow_inserted_in_it_commits_with_the_step(engine, connectio
     assert [row["id"] for row in ids] == ["attempt 2"]
 
 
-async def test_a_refused_settle_rolls_everything_back(engine, connection):
+async def test_a_refused_settle_rolls_everything_back(engine, connection, connect):
     """Somebody gave the claim to another without telling: only the settle finds out."""
 
     @worker(transactional=True, backoff=0)
     async def overtaken(ctx: Context, number: int) -> int:
         await write(ctx, f"attempt {ctx.attempt} {number}")
         if ctx.attempt == 1:
-            other = await asyncpg.connect(engine.dialing.dsn)
+            other = await connect()
             query = "select baton.settle(array[step_id], array[token], array['lost'], array[null], array[null], '{0}')"
             await other.execute(f"{query} from baton.queue where token is not null")
-            await other.close()
         return ctx.attempt
 
     async with WorkerPool(engine):
