@@ -164,10 +164,10 @@ def _wrap_upkeep(log: Effects) -> None:
     once = Maintenance.run_once
 
     async def logged_once(self: Maintenance) -> UpkeepResult:
-        ticked = await once(self)
-        if ticked.died or ticked.lost or ticked.given_back:
-            log.write(event="upkeep", died=ticked.died, lost=ticked.lost, given_back=ticked.given_back)
-        return ticked
+        upkeep = await once(self)
+        if upkeep.died or upkeep.lost or upkeep.given_back:
+            log.write(event="upkeep", died=upkeep.died, lost=upkeep.lost, given_back=upkeep.given_back)
+        return upkeep
 
     Maintenance.run_once = logged_once  # type: ignore[method-assign]
 

@@ -32,7 +32,7 @@ async def test_progress_counts_the_states_of_one_workflow_only(engine, reads, qu
     assert (progress.state, progress.counts) == ("executing", {"available": 1, "suspended": 1})
 
 
-async def test_of_what_is_not_there_nothing_is_told(engine, reads):
+async def test_an_unknown_workflow_has_no_rows(engine, reads):
     assert await reads.progress("nobody") is None
     assert (
         list(await reads.steps("nobody")),
@@ -83,7 +83,7 @@ async def test_a_step_is_unserved_without_a_pool_for_its_queue_and_worker(
     assert [one.why for one in await reads.unserved("w")] == whys
 
 
-async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, connection, reads, quick):
+async def test_a_dead_pool_serves_nothing_and_what_executes_is_served(engine, connection, reads, quick):
     pool = await register(connection, ["default"], ["quick"])
     await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new()).insert()
     store = Store(connection, "baton")

@@ -62,10 +62,10 @@ async def test_beat(store, pool, proxy, connection, moment):
     registered_at = await connection.fetchval("select beat_at from pools")
     trap = proxy.trap(".heartbeat(", moment)
 
-    beaten = await store.heartbeat(pool, 1, [one.token], WORKER, 30)
+    reply = await store.heartbeat(pool, 1, [one.token], WORKER, 30)
 
     await trap.sprung()
-    assert (beaten.is_alive, beaten.held) == (True, {(one.step_id, one.token)})
+    assert (reply.is_alive, reply.held) == (True, {(one.step_id, one.token)})
     row = await connection.fetchrow("select beats, previous_beat_at = $1 as is_first, tokens from pools", registered_at)
     assert tuple(row) == (1, True, [one.token])
 

@@ -74,7 +74,7 @@ async def test_the_last_attempt_is_discarded_and_its_error_is_the_reason(pool, p
     await pool.end("w", failed="a")
 
     found = await steps(psql, "w")
-    assert (found["a"]["state"], found["a"]["attempt"], found["a"]["reason"]) == ("discarded", 2, "failed by hand")
+    assert (found["a"]["state"], found["a"]["attempt"], found["a"]["reason"]) == ("discarded", 2, "failed by the test")
     assert found["b"]["state"] == "cancelled"
     assert await state(psql, "w") == "failed"
 

@@ -173,9 +173,9 @@ async def test_the_cause_is_written_on_every_step_below(pool):
     await pool.settle(discarded)
 
     found = await steps(pool.connection, "w")
-    assert found["a"]["reason"] == "discarded by hand"
-    assert found["b"]["reason"] == "step 'a' upstream was discarded: discarded by hand"
-    assert "'a' upstream was discarded: discarded by hand" in found["c"]["reason"]
+    assert found["a"]["reason"] == "discarded by the test"
+    assert found["b"]["reason"] == "step 'a' upstream was discarded: discarded by the test"
+    assert "'a' upstream was discarded: discarded by the test" in found["c"]["reason"]
 
 
 async def test_a_step_without_a_reason_still_names_itself_below(pool):

@@ -131,7 +131,7 @@ async def test_a_replayed_settle_is_refused_once_another_outcome_was_accepted(po
     assert await pool.settle(failed) == [False]
 
 
-async def test_a_replayed_settle_is_judged_after_it_waited_for_the_lock(pool, other):
+async def test_a_replayed_settle_is_checked_after_it_waited_for_the_lock(pool, other):
     await pool.insert("w", step("a"))
     await pool.claim()
     (settling,) = pool.outcomes("w", completed="a")
@@ -181,7 +181,7 @@ async def test_the_same_outcome_twice_in_one_batch_counts_once(pool):
 
 
 @pytest.mark.parametrize("kinds", [("completed", "failed"), ("discarded", "failed"), ("snoozed", "cancelled")])
-async def test_two_kinds_under_one_token_in_one_batch_leave_a_sound_step(pool, kinds):
+async def test_two_kinds_under_one_token_in_a_batch_leave_a_consistent_step(pool, kinds):
     await pool.insert("w", step("a"), step("b", "a"))
     (claimed,) = await pool.claim()
 

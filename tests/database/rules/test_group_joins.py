@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from tests.database.consistency import assert_consistent
-from tests.database.raw_groups import chain, expand, flow, grow, held, insert, made_map, part, settle_all
+from tests.database.raw_groups import chain, expand, flow, held, insert, insert_map, part, return_graph, settle_all
 from tests.database.raw_pool import outcome, overlap, state, states, steps
 
 
-async def test_a_join_lost_with_its_pool_is_given_back_and_another_pool_judges(pool, other, psql):
-    await made_map(pool, 1)
+async def test_a_join_lost_with_its_pool_is_taken_by_another_pool(pool, other, psql):
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     (lost,) = await pool.claim()
     before = (await steps(psql, "w"))["m"]["attempt"]
@@ -27,9 +27,9 @@ async def test_a_join_lost_with_its_pool_is_given_back_and_another_pool_judges(p
     assert (await states(psql, "w"))["m"] == "completed"
 
 
-async def test_a_join_is_lost_more_often_than_any_step_has_attempts(pool, other, psql):
+async def test_a_join_may_be_lost_more_often_than_a_step_has_attempts(pool, other, psql):
     await insert(pool, flow().add("t", part.new().with_options(max_attempts=1)))
-    await grow(pool, "t", chain("x"))
+    await return_graph(pool, "t", chain("x"))
     await settle_all(pool, completed="t/x")
 
     for _ in range(30):
@@ -90,7 +90,7 @@ async def test_the_expansion_of_a_join_is_refused(pool, psql):
 
 
 async def test_children_that_end_in_one_batch_are_all_counted(pool, psql):
-    await made_map(pool, 5)
+    await insert_map(pool, 5)
     await pool.claim()
 
     assert (
@@ -134,7 +134,7 @@ async def test_one_advance_settles_a_last_child_and_claims_the_join(pool):
 
 
 async def test_the_two_last_children_settled_by_two_pools_at_once_leave_one_join(pool, other, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await pool.claim(1)
     await other.claim(1)
 
@@ -151,7 +151,7 @@ async def test_the_two_last_children_settled_by_two_pools_at_once_leave_one_join
 
 
 async def test_a_cancel_that_waits_for_the_last_child_cancels_the_join(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await pool.claim()
 
     await overlap(
@@ -162,7 +162,7 @@ async def test_a_cancel_that_waits_for_the_last_child_cancels_the_join(pool, oth
 
 
 async def test_a_join_that_waits_for_a_cancel_of_its_group_is_refused(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     join = await held(pool, "m")
 
@@ -175,7 +175,7 @@ async def test_a_join_that_waits_for_a_cancel_of_its_group_is_refused(pool, othe
 
 
 async def test_a_cancel_that_waits_for_a_join_finds_a_final_group(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     join = await held(pool, "m")
 
@@ -211,7 +211,7 @@ async def test_a_cancel_that_waits_for_an_expansion_cancels_the_children(pool, o
 
 
 async def test_a_retry_that_waits_for_the_settle_of_a_child_counts_it(pool, other, psql):
-    await made_map(pool, 3)
+    await insert_map(pool, 3)
     await settle_all(pool, discarded="m[0]")
     await pool.claim()
 
@@ -224,7 +224,7 @@ async def test_a_retry_that_waits_for_the_settle_of_a_child_counts_it(pool, othe
 
 async def test_a_last_child_settled_after_a_retry_of_another_makes_no_join(pool, other, psql):
     """The settle waits for the lock of the retry, and counts after it."""
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await settle_all(pool, discarded="m[0]")
     await pool.claim()
 

@@ -18,7 +18,7 @@ STRICTER = ["repeatable_read", "serializable"]
 
 @pytest.fixture
 async def locked(pool, psql):
-    """Two workflows with a claimed step each, one of them locked by somebody's psql."""
+    """Two workflows with a claimed step each, one of them locked by another connection."""
     await pool.insert("locked", step("a"), step("b", "a"))
     await pool.insert("free", step("a"), step("b", "a"))
     await pool.claim()
@@ -54,7 +54,7 @@ async def test_a_locked_workflow_does_not_block_others(locked):
     assert await state(locked.connection, "new") == "cancelled"
 
 
-async def test_the_entries_of_a_locked_workflow_are_claimed_all_the_same(locked):
+async def test_the_entries_of_a_locked_workflow_can_still_be_claimed(locked):
     await locked.settle(*locked.outcomes("free", given_back="a"))
     await locked.connection.execute("update baton.queue set state = 'available', token = null, pool = null")
 
@@ -66,9 +66,9 @@ async def test_a_sweep_rescues_and_stages_beside_a_locked_workflow(locked, other
     await other.connection.execute("update baton.queue set scheduled_at = now() where state = 'scheduled'")
     await other.connection.execute("update baton.pools set dead_at = now() where id = $1", locked.id)
 
-    ticked = await other.run_upkeep()
+    upkeep = await other.run_upkeep()
 
-    assert (ticked.lost, ticked.staged) == (1, 1)
+    assert (upkeep.lost, upkeep.staged) == (1, 1)
     assert (await states(other.connection, "free"))["a"] == "retryable"
     assert (await states(other.connection, "locked"))["a"] == "executing"
 
@@ -107,7 +107,7 @@ async def test_a_batch_over_workflows_in_any_order_locks_them_in_one(pool, other
 
 
 async def is_free(connection, table, condition):
-    """Say whether nobody holds that row."""
+    """Return True if no other transaction has locked that row."""
     try:
         async with connection.transaction():
             await connection.execute(f"select from baton.{table} where {condition} for no key update nowait")

@@ -1,4 +1,4 @@
-"""Rule 6: notify rarely. Exactly what is said, and to whom it would matter."""
+"""Rule 6: notify rarely. What exactly is notified, and when nothing is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.database.raw_pool import assert_consistent, outcome, overlap, step
 
 @pytest.fixture
 async def quiet(pool, notifications):
-    """A pool, after whose registration nothing was said."""
+    """A pool whose registration notified nothing."""
     assert await notifications.received() == []
     return pool
 
 
-def dues(heard):
+def delays(heard):
     return [int(notice.removeprefix("due ")) for notice in heard if notice.startswith("due ")]
 
 
@@ -24,12 +24,12 @@ async def test_an_insert_wakes_each_queue_once(quiet, notifications):
     assert await notifications.received() == ["queue 1 default", "queue 1 web"]
 
 
-@pytest.mark.parametrize(("count", "told"), [(9, 1), (10, 10), (99, 10), (100, 100)])
-async def test_a_notification_has_the_number_of_entries_as_a_power_of_ten(quiet, notifications, count, told):
+@pytest.mark.parametrize(("count", "announced"), [(9, 1), (10, 10), (99, 10), (100, 100)])
+async def test_a_notification_has_the_number_of_entries_as_a_power_of_ten(quiet, notifications, count, announced):
     """Rounded down."""
     await quiet.insert("w", *[step(f"s{n}") for n in range(count)])
 
-    assert await notifications.received() == [f"queue {told} default"]
+    assert await notifications.received() == [f"queue {announced} default"]
 
 
 async def test_an_advance_counts_what_it_left_and_not_what_it_claimed(quiet, notifications):
@@ -42,14 +42,14 @@ async def test_an_advance_counts_what_it_left_and_not_what_it_claimed(quiet, not
     assert await notifications.received() == ["queue 1 default"]
 
 
-async def test_nothing_is_said_of_suspended_steps_nor_of_a_workflow_that_exists(quiet, notifications):
+async def test_suspended_steps_and_existing_workflows_are_not_announced(quiet, notifications):
     await quiet.insert("w", step("a", schedule_in=3600), step("b", "a", queue="web"))
     await quiet.insert("w", step("a"))
 
     assert await notifications.received() == []
 
 
-async def test_nothing_is_said_of_what_rolled_back(quiet, notifications, psql):
+async def test_what_rolled_back_is_not_announced(quiet, notifications, psql):
     await quiet.insert("w", step("a"))
     await quiet.claim()
     await quiet.store.watch("w", None)
@@ -81,7 +81,7 @@ async def test_a_settle_wakes_the_queues_of_what_it_released(quiet, notification
     assert await notifications.received() == ["queue 1 web"]
 
 
-async def test_an_advance_says_nothing_of_what_it_claimed_itself(quiet, notifications):
+async def test_an_advance_does_not_announce_what_it_claimed_itself(quiet, notifications):
     await quiet.insert("w", step("a"), step("b", "a"), step("c", "a"))
     await quiet.claim()
     await notifications.received()
@@ -101,7 +101,7 @@ async def test_an_advance_wakes_others_for_what_it_left(quiet, notifications):
     assert await notifications.received() == ["queue 1 default", "queue 1 web"]
 
 
-async def test_a_claim_and_a_beat_say_nothing(quiet, notifications):
+async def test_a_claim_and_a_heartbeat_notify_nothing(quiet, notifications):
     await quiet.insert("w", step("a"))
     await notifications.received()
 
@@ -111,7 +111,7 @@ async def test_a_claim_and_a_beat_say_nothing(quiet, notifications):
     assert await notifications.received() == []
 
 
-async def test_a_plain_completion_that_releases_nothing_says_nothing(quiet, notifications):
+async def test_a_completion_that_releases_nothing_notifies_nothing(quiet, notifications):
     await quiet.insert("w", step("a"), step("b"), step("c", "a", "b"))
     await quiet.claim()
     await notifications.received()
@@ -146,7 +146,7 @@ async def test_a_scheduled_step_is_announced_when_it_is_released(quiet, notifica
 
     await quiet.settle(*quiet.outcomes("w", completed="a"))
 
-    assert dues(await notifications.received()) == [1500]
+    assert delays(await notifications.received()) == [1500]
 
 
 @pytest.mark.parametrize("kind", ["failed", "snoozed", "given_back"])
@@ -160,7 +160,7 @@ async def test_a_step_that_is_available_again_at_once_wakes_its_queue(quiet, not
     assert await notifications.received() == ["queue 1 default"]
 
 
-async def test_a_cancel_tells_each_pool_that_holds_a_claim_once(quiet, other, notifications):
+async def test_a_cancel_notifies_each_pool_that_holds_a_claim_once(quiet, other, notifications):
     await quiet.insert("w", *[step(f"s{n}") for n in range(6)])
     await quiet.claim(limit=2)
     await other.claim(limit=2)
@@ -171,7 +171,7 @@ async def test_a_cancel_tells_each_pool_that_holds_a_claim_once(quiet, other, no
     assert await notifications.received() == sorted([f"cancel {quiet.id}", f"cancel {other.id}"])
 
 
-async def test_a_cancel_of_what_does_not_run_tells_no_pool(quiet, notifications):
+async def test_a_cancel_of_what_does_not_run_notifies_no_pool(quiet, notifications):
     await quiet.insert("w", step("a"), step("b", "a"), step("c", "a", queue="web", ignoring="cancelled"))
     await notifications.received()
 
@@ -311,11 +311,11 @@ async def test_a_rescue_announces_what_is_due_soon(quiet, other, notifications):
 
     await other.run_upkeep()
 
-    (due,) = dues(await notifications.received())
+    (due,) = delays(await notifications.received())
     assert 1800 <= due <= 2200
 
 
-async def test_a_tick_with_nothing_to_do_says_nothing(quiet, notifications):
+async def test_upkeep_with_nothing_to_do_notifies_nothing(quiet, notifications):
     await quiet.run_upkeep()
 
     assert await notifications.received() == []

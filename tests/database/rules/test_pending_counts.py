@@ -39,7 +39,7 @@ async def test_many_dependencies_settled_in_one_batch_are_all_taken_off(pool):
     assert (await states(pool.connection, "w"))["join"] == "available"
 
 
-async def test_favourable_and_ignored_ends_in_one_batch_are_all_taken_off(pool):
+async def test_completed_and_ignored_ends_in_one_batch_are_all_taken_off(pool):
     await pool.insert("w", *fan_in(4, ignoring="cancelled discarded skipped"))
 
     await pool.end("w", completed="s0", cancelled="s1", discarded="s2", skipped="s3")

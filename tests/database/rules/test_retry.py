@@ -1,4 +1,4 @@
-"""Retrying by hand: what is opened, what waits again, what keeps its run."""
+"""Retrying: what is opened, what waits again, what keeps its run."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_a_completed_step_may_be_run_again_by_name(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_named_step_takes_along_what_was_cancelled_below_it(pool, psql):
+async def test_a_named_step_opens_what_was_cancelled_below_it_too(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b"), step("x"), step("y", "x"))
     await pool.end("w", discarded="a x")
 
@@ -136,7 +136,7 @@ async def test_a_named_step_takes_along_what_was_cancelled_below_it(pool, psql):
     }
 
 
-async def test_a_named_skipped_step_takes_along_what_was_skipped_below_it(pool, psql):
+async def test_a_named_skipped_step_opens_what_was_skipped_below_it_too(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b", ignoring="skipped"))
     await pool.end("w", skipped="a")
 
@@ -189,7 +189,7 @@ async def test_a_retry_that_ends_everything_again_leaves_a_terminal_workflow(poo
     assert await state(psql, "w") == "failed"
 
 
-async def test_a_forgiven_failure_below_an_opened_step_stays_forgiven(pool, psql):
+async def test_an_ignored_failure_below_an_opened_step_stays_ignored(pool, psql):
     await pool.insert("w", step("a"), step("f"), step("g", "f", ignoring="discarded"))
     await pool.end("w", discarded="a f")
     await pool.finish()
@@ -233,7 +233,7 @@ async def test_a_workflow_with_nothing_to_open_stays_as_it_is(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_workflow_that_is_not_there_is_told(pool):
+async def test_an_unknown_workflow_is_reported(pool):
     assert (await pool.retry("nowhere")).count is None
 
 
