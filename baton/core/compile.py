@@ -35,7 +35,7 @@ from baton.errors.faults import (
     UnknownReturn,
 )
 
-BUILT_IN = "baton.core.workflow"
+BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
 MADE_AT_ONCE = 20_000
 """A larger workflow is made in parts, as they are asked for."""

@@ -15,7 +15,7 @@ from baton.errors import InvalidName, InvalidOption
 from baton.runtime import child_process
 from baton.runtime.attempts import Attempt
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BUILT_IN = ("async", "thread", "process")
 

@@ -27,7 +27,7 @@ from baton.database.store import STEPS_PER_CALL, Store
 from baton.errors.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
 from baton.runtime import failpoints
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 
 @dataclass(frozen=True, slots=True)
