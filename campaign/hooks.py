@@ -68,7 +68,7 @@ def _wrap_attempts(log: Effects) -> None:
         if act == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         await _dawdle(claimed)
-        if act != "rot":
+        if act != "unstorable":
             return await execute(self, attempt, worker)
         with suppress(Boom):
             await execute(self, attempt, worker)
@@ -90,7 +90,7 @@ def _wrap_attempts(log: Effects) -> None:
 
 
 def _special_act(claimed: Claimed) -> str | None:
-    if '"poison"' not in claimed.args and '"rot"' not in claimed.args:
+    if '"poison"' not in claimed.args and '"unstorable"' not in claimed.args:
         return None
     acts: Sequence[str] = json.loads(claimed.args)["plan"]["acts"]
     return acts[min(claimed.attempt, len(acts)) - 1]

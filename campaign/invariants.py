@@ -15,8 +15,8 @@ from campaign.hooks import mark
 from campaign.ledger import FINAL_KINDS, StepFacts
 from campaign.records import StepRecord
 from tests.model.checking import Observed, violations
-from tests.model.group_plan import Growth
-from tests.model.group_rules import ABSENT, Foretold
+from tests.model.group_plan import GroupPlan
+from tests.model.group_rules import ABSENT, Prediction
 from tests.model.plan import Plan
 
 CLOCK_SECONDS = 0.002
@@ -27,7 +27,7 @@ CLOCK_SECONDS = 0.002
 class Ended:
     """A workflow that has ended, with all that is known of it."""
 
-    plan: Plan | Growth
+    plan: Plan | GroupPlan
     state: str
     records: Mapping[str, StepRecord]
     facts: Mapping[int, StepFacts]
@@ -116,34 +116,34 @@ def _of_attempts(record: StepRecord, facts: StepFacts) -> Iterator[str]:
 
 def _of_the_model(ended: Ended) -> list[str]:
     """4: every step ended as the rules allow, given how its dependencies ended, and when."""
-    if isinstance(ended.plan, Growth):
+    if isinstance(ended.plan, GroupPlan):
         return [f"by the model of groups: {line}" for line in _of_groups(ended, ended.plan)]
     observed = Observed(ended.plan, ended.state, ended.records, ended.events, losses_are_allowed=True)
     return [f"by the model of the rules: {line}" for line in violations(observed)]
 
 
-def _of_groups(ended: Ended, plan: Growth) -> Iterator[str]:
+def _of_groups(ended: Ended, plan: GroupPlan) -> Iterator[str]:
     """Every step that is to be there is there, and ended as the rules say; what groups result in, others have read."""
     records = ended.records
     try:
-        foretold = Foretold(
+        prediction = Prediction(
             plan, {one.name: one.finished_at for one in records.values() if one.finished_at is not None}
         )
     except KeyError as error:
         yield f"there is no step {error}, or it has not ended"
         return
-    places = foretold.places()
-    if places.keys() != records.keys():
-        yield f"missing are {sorted(places.keys() - records.keys())}, strange {sorted(records.keys() - places.keys())}"
+    steps = prediction.steps()
+    if steps.keys() != records.keys():
+        yield f"missing are {sorted(steps.keys() - records.keys())}, strange {sorted(records.keys() - steps.keys())}"
         return
-    for name, place in places.items():
+    for name, step in steps.items():
         record = records[name]
-        if record.state != place.state:
-            yield f"step {name!r} is {record.state}, and should be {place.state}"
-        elif record.grouping is None and place.result is not ABSENT and record.result != place.result:
-            yield f"step {name!r} results in {record.result_text}, and should in {place.result}"
-    if ended.state != foretold.state():
-        yield f"the workflow is {ended.state}, and should be {foretold.state()}"
+        if record.state != step.state:
+            yield f"step {name!r} is {record.state}, and should be {step.state}"
+        elif record.grouping is None and step.result is not ABSENT and record.result != step.result:
+            yield f"step {name!r} results in {record.result_text}, and should in {step.result}"
+    if ended.state != prediction.state():
+        yield f"the workflow is {ended.state}, and should be {prediction.state()}"
 
 
 def _of_acceptance(record: StepRecord, facts: StepFacts) -> Iterator[str]:

@@ -14,9 +14,9 @@ from campaign.plans import campaign_plan
 from campaign.records import StepRecord, read_records
 from campaign.server import Admin
 from campaign.tally import Tally
-from tests.model.group_plan import Growth
-from tests.model.plan import BY_HAND, Plan
-from tests.programs.group_workers import flow_of
+from tests.model.group_plan import GroupPlan
+from tests.model.plan import CANCELLED_BY_TEST, Plan
+from tests.programs.group_workers import workflow_of_plan
 from tests.programs.random_workers import built
 
 INSERTS_AT_ONCE = 3
@@ -40,9 +40,9 @@ class Load:
     tally: Tally
     report: Report
     most_unfinished: int
-    plans: dict[str, Plan | Growth] = field(default_factory=dict)
+    plans: dict[str, Plan | GroupPlan] = field(default_factory=dict)
     """Of the workflows whose insert was answered and that were not seen to end."""
-    ended: dict[str, tuple[float, str, Plan | Growth]] = field(default_factory=dict)
+    ended: dict[str, tuple[float, str, Plan | GroupPlan]] = field(default_factory=dict)
     """When each was seen to have ended, and how; not verified yet."""
     inserted: int = 0
     _number: int = 0
@@ -83,7 +83,7 @@ class Load:
             return
         names = plan.cancellation.names
         try:
-            await self.engine.store.cancel(workflow, None if names is None else sorted(names), BY_HAND)
+            await self.engine.store.cancel(workflow, None if names is None else sorted(names), CANCELLED_BY_TEST)
         except Exception as error:  # noqa: BLE001 - as above
             self.report(f"the cancelling of workflow {workflow} failed: {error!r}")
             self.ledger.hanging.insert(0, workflow)
@@ -117,7 +117,7 @@ class Load:
             self._verify(workflow, plan, state, records.get(workflow, {}))
             await asyncio.sleep(0)
 
-    def _verify(self, workflow: str, plan: Plan | Growth, state: str, records: Mapping[str, StepRecord]) -> None:
+    def _verify(self, workflow: str, plan: Plan | GroupPlan, state: str, records: Mapping[str, StepRecord]) -> None:
         ended = Ended(plan, state, records, self.ledger.steps, self.ledger.events[workflow])
         if wrong := broken(ended):
             self.report("\n".join([f"workflow {workflow} is not as promised:", *wrong, *described(ended, wrong)]))
@@ -141,7 +141,7 @@ class Load:
         for record in ended.records.values():
             facts = ended.facts_of(record)
             add(f"steps {record.state}")
-            add("steps cancelled by hand", record.reason == BY_HAND)
+            add("steps cancelled by hand", record.reason == CANCELLED_BY_TEST)
             add("attempts started", len(facts.starts))
             add("attempts lost", sum(error["kind"] == "lost" for error in record.errors))
             add("attempts timed out", sum("longer than its timeout" in (e["error"] or "") for e in record.errors))
@@ -150,8 +150,8 @@ class Load:
             add("unknown outcomes that had committed", committed_all_the_same(record, facts))
 
 
-def workflow_of(plan: Plan | Growth) -> Baton:
-    return flow_of(plan) if isinstance(plan, Growth) else built(plan, plan.label)
+def workflow_of(plan: Plan | GroupPlan) -> Baton:
+    return workflow_of_plan(plan) if isinstance(plan, GroupPlan) else built(plan, plan.label)
 
 
 def described(ended: Ended, wrong: Sequence[str], most: int = 12) -> list[str]:

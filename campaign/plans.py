@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.model.group_plan import TROUBLED as TROUBLED_DEEDS
-from tests.model.group_plan import Family, Growth, Node
+from tests.model.group_plan import TROUBLED as TROUBLED_ACTS
+from tests.model.group_plan import Graph, GroupPlan, Node
 from tests.model.plan import Act, Plan, StepPlan
 from tests.model.random_graphs import CONTESTED, SHAPES, TROUBLED, plan
-from tests.model.random_groups import growth
+from tests.model.random_groups import group_plan
 
 POISONED = 0.03
 ROTTEN = 0.15
@@ -18,10 +18,10 @@ MOST_LOST = 4
 """So many attempts of a step in a workflow with groups may be lost, which the model of these does not count."""
 
 
-def campaign_plan(seed: str, number: int) -> Plan | Growth:
+def campaign_plan(seed: str, number: int) -> Plan | GroupPlan:
     """Return the workflow of this number; a seed and a number always give the same."""
     if number % 5 == 2:
-        return weathered(growth(f"{seed}/{number}"))
+        return weathered(group_plan(f"{seed}/{number}"))
     shapes = [shape + trouble for shape in SHAPES for trouble in ("", TROUBLED)]
     match number % 20:
         case 7:
@@ -41,7 +41,7 @@ def hardened(drawn: Plan, chance: random.Random) -> Plan:
     if candidates and chance.random() < POISONED:
         special[chance.choice(candidates)] = "poison"
     if candidates and chance.random() < ROTTEN:
-        special[chance.choice(candidates)] = "rot"
+        special[chance.choice(candidates)] = "unstorable"
     return replace(drawn, steps=tuple(_hardened(step, special.get(step.name), chance) for step in drawn.steps))
 
 
@@ -56,16 +56,16 @@ def _hardened(step: StepPlan, special: Act | None, chance: random.Random) -> Ste
     return step
 
 
-def weathered(drawn: Growth) -> Growth:
+def weathered(drawn: GroupPlan) -> GroupPlan:
     """Return a workflow with groups as a campaign can judge it: each attempt of a step does the same."""
 
-    def of_family(family: Family) -> Family:
-        return replace(family, steps=tuple(map(of_node, family.steps)))
+    def of_graph(graph: Graph) -> Graph:
+        return replace(graph, steps=tuple(map(of_node, graph.steps)))
 
     def of_node(node: Node) -> Node:
-        deeds = tuple(deed for deed in node.deeds if deed not in TROUBLED_DEEDS and deed != "hang") or ("raise",)
-        inside = None if node.inside is None else of_family(node.inside)
+        acts = tuple(act for act in node.acts if act not in TROUBLED_ACTS and act != "hang") or ("raise",)
+        inside = None if node.inside is None else of_graph(node.inside)
         items = tuple(map(of_node, node.items))
-        return replace(node, deeds=deeds, snoozes=0, max_attempts=MOST_LOST + 1, inside=inside, items=items)
+        return replace(node, acts=acts, snoozes=0, max_attempts=MOST_LOST + 1, inside=inside, items=items)
 
-    return replace(drawn, whole=of_family(drawn.whole), cancels=None)
+    return replace(drawn, whole=of_graph(drawn.whole), cancels=None)

@@ -1,4 +1,4 @@
-"""The campaign's invariants notice what they are there for, on records and logs written by hand."""
+"""The campaign's invariants notice what they check, on sample records and logs."""
 
 from __future__ import annotations
 

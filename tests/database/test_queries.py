@@ -19,7 +19,12 @@ def reads(connection):
 
 async def register(connection, queues, workers):
     return await Store(connection, "baton").register(
-        name="registered by the test", host="here", pid=1, limits=dict.fromkeys(queues, 1), workers=workers, lease_seconds=30
+        name="registered by the test",
+        host="here",
+        pid=1,
+        limits=dict.fromkeys(queues, 1),
+        workers=workers,
+        lease_seconds=30,
     )
 
 

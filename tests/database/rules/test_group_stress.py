@@ -11,8 +11,8 @@ from baton.database.messages import Part
 from tests.database.consistency import FINAL, assert_consistent
 from tests.database.raw_groups import MOST, expand, insert
 from tests.database.raw_pool import RawPool, outcome, state, steps
-from tests.model.random_groups import growth
-from tests.programs.group_workers import built
+from tests.model.random_groups import group_plan
+from tests.programs.group_workers import workflow_of
 
 KINDS = ["completed"] * 6 + ["failed", "failed", "discarded", "skipped", "cancelled", "given_back", "snoozed", "lost"]
 ROUNDS = 25
@@ -28,7 +28,7 @@ class Stress:
         self.graphs = 0
 
     async def insert(self) -> None:
-        await insert(self.pool, built(growth(f"stress/{self.seed}").whole, "w"))
+        await insert(self.pool, workflow_of(group_plan(f"stress/{self.seed}").whole, "w"))
 
     async def names(self) -> list[str]:
         return list(await steps(self.pool.connection, "w"))
@@ -59,7 +59,7 @@ class Stress:
                 await self.expand_map(claimed)
             elif drawn == "completed" and self.chance.random() < 0.15 and self.graphs < 5:
                 self.graphs += 1
-                await expand(self.pool, claimed, built(growth(f"stress/{self.seed}/{self.graphs}").whole))
+                await expand(self.pool, claimed, workflow_of(group_plan(f"stress/{self.seed}/{self.graphs}").whole))
             else:
                 delayed = drawn in ("failed", "lost", "snoozed")
                 outcomes.append(outcome(claimed, drawn, delay=0 if delayed else None))
