@@ -1,6 +1,6 @@
-"""The invariants of one workflow that has ended, in the groups of the campaign's specification.
+"""The invariants of one workflow that has ended, in five groups.
 
-The fifth group, that nothing is left behind in the server, is watched by `campaign.audit`.
+`campaign.audit` checks what must hold in the database as a whole.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.model.group_rules import ABSENT, Prediction
 from tests.model.plan import Plan
 
 CLOCK_SECONDS = 0.002
-"""The server and the processes read one clock of one machine, but not at the same instruction."""
+"""The server and the processes read the same clock, but not at the same instant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A workflow that has ended, with all that is known of it."""
+    """A workflow that has ended, with its plan and all that was recorded of it."""
 
     plan: Plan | GroupPlan
     state: str
@@ -38,11 +38,11 @@ class Ended:
 
 
 def broken(ended: Ended) -> list[str]:
-    """What is not as promised, each as one sentence; empty if all is well."""
+    """Return what is not as promised, each in a sentence; empty if all is well."""
     found = [*_of_the_model(ended)]
     for record in ended.records.values():
         if record.grouping is not None:
-            continue  # it is judged, and does not run
+            continue  # a group does not run
         facts = ended.facts_of(record)
         wrong = [
             *_of_completion(record, facts),
@@ -54,9 +54,9 @@ def broken(ended: Ended) -> list[str]:
     return found
 
 
-def committed_all_the_same(record: StepRecord, facts: StepFacts) -> int:
-    """How many outcomes that stayed without an answer had committed: the outcome's time is before the failure of the
-    call, and whatever was sent again came after that."""
+def committed_without_an_answer(record: StepRecord, facts: StepFacts) -> int:
+    """Return how many outcomes without an answer had committed: the step ended before the call failed, so it was
+    not ended by a call that was sent again."""
     if record.finished_at is None:
         return 0
     ended_at = record.finished_at.timestamp()
@@ -75,7 +75,7 @@ def _of_completion(record: StepRecord, facts: StepFacts) -> Iterator[str]:
         yield f"completed, and its last accepted outcome is {record.outcome}"
         return
     if not tokens <= {record.token}:
-        yield f"completed under {record.token}, and accepted was {sorted(tokens)}"
+        yield f"completed under {record.token}, and accepted were outcomes under {sorted(tokens)}"
     end = facts.ends.get(record.token)
     if end is None or end.kind != "completed":
         yield f"completed under {record.token}, and the log says of that: {end}"
@@ -123,7 +123,7 @@ def _of_the_model(ended: Ended) -> list[str]:
 
 
 def _of_groups(ended: Ended, plan: GroupPlan) -> Iterator[str]:
-    """Every step that is to be there is there, and ended as the rules say; what groups result in, others have read."""
+    """Every step that must exist exists, and ended as the rules say; the results of groups are in what others read."""
     records = ended.records
     try:
         prediction = Prediction(
@@ -134,14 +134,15 @@ def _of_groups(ended: Ended, plan: GroupPlan) -> Iterator[str]:
         return
     steps = prediction.steps()
     if steps.keys() != records.keys():
-        yield f"missing are {sorted(steps.keys() - records.keys())}, strange {sorted(records.keys() - steps.keys())}"
+        yield f"steps are missing: {sorted(steps.keys() - records.keys())}"
+        yield f"steps should not exist: {sorted(records.keys() - steps.keys())}"
         return
     for name, step in steps.items():
         record = records[name]
         if record.state != step.state:
             yield f"step {name!r} is {record.state}, and should be {step.state}"
         elif record.grouping is None and step.result is not ABSENT and record.result != step.result:
-            yield f"step {name!r} results in {record.result_text}, and should in {step.result}"
+            yield f"step {name!r} has the result {record.result_text}, and should have {step.result}"
     if ended.state != prediction.state():
         yield f"the workflow is {ended.state}, and should be {prediction.state()}"
 

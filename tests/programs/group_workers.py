@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, result_of, worker
-from baton.core.worker import Job
+from baton.core.job import Job
 from tests.model.group_plan import NOTHING, Graph, GroupPlan, Node, value_of, without_failures
 
 SECONDS_WITHOUT_END = 120.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, result_of, worker
-from baton.core.worker import Job
+from baton.core.job import Job
 from tests.effects import Effects
 from tests.model.plan import DEFAULTS, Plan, StepPlan, nested, value_of
 
