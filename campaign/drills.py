@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from baton.core.spec import MapSpec
+from baton.core.spec import Extras, Map
 from baton.database.messages import ClaimRequest, Part
 from campaign.drill import Drill, make_due, overlapping, require, require_counts, require_ended, require_stored, until
 from campaign.tally import Tally
@@ -175,9 +175,10 @@ async def opposite_lock_orders(drill: Drill) -> None:
 async def expansion(drill: Drill) -> None:
     """Only the new claim of a map can expand it, once; after that no dependency ends it."""
     dead, living = await drill.pool(), await drill.pool()
-    items = MapSpec(each=("n",), references=None, inputs=(), concurrency=2)
+    items = Extras(Map(("n",)))
     before = drill.step("before")
-    workflow = await drill.insert(living, before, drill.step("map", "before", ignoring="discarded", map=items))
+    expanding = drill.step("map", "before", ignoring="discarded", extras=items, concurrency=2)
+    workflow = await drill.insert(living, before, expanding)
     (first,) = await drill.claim(living)
     await living.settle(outcome(first, "discarded"))
     (old,) = await drill.claim(dead)

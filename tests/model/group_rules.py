@@ -207,10 +207,13 @@ class Prediction:
         size = len(node.items)
         if node.source is not None:
             items = step.scope[node.source].result
-            if items is not ABSENT and not isinstance(items, list):
+            if items is ABSENT:
+                size = 0
+            elif isinstance(items, list):
+                size = len(items)
+            else:
                 step.state = "discarded"
                 return
-            size = 0 if items is ABSENT else len(items)
         if size == 0:
             step.state, step.result = "completed", []
             return
