@@ -9,26 +9,19 @@ import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
-from baton.core import registry
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 INSERT = "select * from baton.insert_workflow_json($1)"
 
-with registry.isolated():
 
-    @worker(name="portable noted", queue="elsewhere", priority=3, timeout=1.5)
-    async def noted(ctx: Context, value: object = 1) -> object:
-        return value
-
-    @worker(name="portable joined")
-    async def joined(left: object = None, right: object = None) -> list[object]:
-        return [left, right]
+@worker(name="portable noted", queue="elsewhere", priority=3, timeout=1.5)
+async def noted(ctx: Context, value: object = 1) -> object:
+    return value
 
 
-@pytest.fixture(autouse=True)
-def known(own_workers):
-    registry.add(noted)
-    registry.add(joined)
+@worker(name="portable joined")
+async def joined(left: object = None, right: object = None) -> list[object]:
+    return [left, right]
 
 
 def with_everything(workflow_id: str) -> Baton:

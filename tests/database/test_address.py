@@ -92,7 +92,7 @@ def test_what_is_not_an_address_is_refused_with_an_example(text):
 
 
 @pytest.mark.parametrize("password", ["s3/cret", "s3?cret", "s3#cret"])
-def test_a_password_that_ends_the_address_too_early_is_refused_and_not_shown(password, caplog):
+def test_a_password_that_breaks_the_address_is_refused_and_not_shown(password, caplog):
     with pytest.raises(InvalidAddress, match="written as %2F, %3F and %23") as refused:
         normalised(f"postgresql://ann:{password}@db/app")
 

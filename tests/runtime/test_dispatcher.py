@@ -12,8 +12,6 @@ from baton.runtime import failpoints
 from baton.runtime.dispatcher import LINES
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 class Turns:
     """Counts the turns of the event loop, and notes in which one each point was passed."""

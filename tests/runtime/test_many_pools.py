@@ -12,19 +12,9 @@ from baton.database.store import Store
 from baton.runtime import wakeups
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 POOLS = 8
 """More than the few that look at once."""
 JOBS = 20
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> None: ...
-
-    return quick
 
 
 @pytest.fixture

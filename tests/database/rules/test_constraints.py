@@ -1,4 +1,4 @@
-"""Rule 10: constraints carry the state machine. A row that breaks it cannot be written, by nobody."""
+"""Rule 10: constraints carry the state machine. A row that breaks it cannot be written."""
 
 from __future__ import annotations
 
