@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from baton.client.engine_in_use import add_entered, remove_entered
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
 from baton.database import migrate as migrating
@@ -16,16 +17,13 @@ from baton.database.connections import Connections, Connector, Replayed, replaye
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.store import Store
-from baton.errors import BatonError, EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
 
 log = logging.getLogger("baton")
-
-# Process-wide and not a context variable: what a lifespan sets in its context reaches no request handler.
-_entered: list[Engine] = []
 
 SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
@@ -34,8 +32,10 @@ SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 class Engine:
     """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
 
-    Used with `async with`; the engine entered last is the default of whatever takes `using=`, until it is left. It
-    belongs to the event loop it is entered in, and may be entered anew after it was left.
+    Used with `async with`. Where `using=` is left out, an attempt uses the engine of its worker pool.
+    Other code uses the engine entered last in its event loop, or, if there is none, the one entered
+    last in the process. An engine belongs to the event loop it is entered in, and may be entered
+    again after it was left.
 
     Args:
         address: `postgresql://…`. Left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server if that extra is
@@ -93,13 +93,13 @@ class Engine:
             await opened.aclose()
             raise
         self._open = opened
-        _entered.append(self)
+        add_entered(self)
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        _entered.remove(self)
+        remove_entered(self)
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
@@ -124,6 +124,11 @@ class Engine:
     async def queues(self) -> Sequence[Queue]:
         """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
         return await self.reads.queues()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop it was entered in; None while it is not open."""
+        return None if self._open is None else self._open.loop
 
     @property
     def store(self) -> Store:
@@ -207,18 +212,3 @@ class _Open:
         await self.tasks.aclose()
         await self.connections.aclose()
         await asyncio.to_thread(self.address.release)
-
-
-def default_engine() -> Engine:
-    """Return the engine entered last.
-
-    Raises: NoEngine if none is entered.
-    """
-    if not _entered:
-        raise NoEngine
-    return _entered[-1]
-
-
-def entered_engine() -> Engine | None:
-    """Return the engine entered last, if one is."""
-    return _entered[-1] if _entered else None

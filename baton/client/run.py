@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from baton.client.caller_transactions import CallerTransaction
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
 from baton.client.run_state import InsertedStep, Results, Status, StepRecord, records
 from baton.core.spec import StepSpec
 from baton.database.connections import Replayed

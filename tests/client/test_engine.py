@@ -23,7 +23,7 @@ from baton import (
     WrongEventLoop,
     worker,
 )
-from baton.client.engine import default_engine
+from baton.client.engine_in_use import default_engine
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
