@@ -79,7 +79,7 @@ async def test_a_server_whose_authority_this_machine_knows_is_trusted(database, 
 
 
 async def test_a_server_whose_authority_it_does_not_know_is_refused(database, port):
-    with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer certificate|self-signed"):
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"unable to get local issuer certificate|self-signed"):
         await Engine(address(database, "localhost", port)).__aenter__()
 
 

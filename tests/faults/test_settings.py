@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from baton import Baton, BatonError, Context, Engine, WorkerPool, result_of, worker
+from baton import Baton, Context, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
 from tests.database.raw_pool import demand_sound
 from tests.waiting import eventually
@@ -91,21 +91,6 @@ async def test_a_session_that_may_not_be_idle_for_long(database, connection, set
         assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ({"default_transaction_read_only": "on"}, "set default_transaction_read_only = 'off'"),
-        ({"default_transaction_isolation": "serializable"}, "set default_transaction_isolation = 'read committed'"),
-    ],
-    ids=["read only", "serializable"],
-)
-async def test_a_default_behind_a_pooler_is_refused_in_a_sentence(database, settings, values, sentence):
-    """Nothing can be set for a session there."""
-    await settings(**values)
-    with pytest.raises(BatonError, match=f"change the default of the role, as in alter role app {sentence}"):
-        await Engine(database, transaction_pooler=True).__aenter__()
 
 
 @pytest.mark.parametrize(
