@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -11,13 +10,13 @@ from contextvars import copy_context
 from functools import partial
 
 from baton.core.names import checked_name
-from baton.core.outcome import Outcome, lost, unable
+from baton.core.outcome import Outcome, from_text, lost, unable
 from baton.core.registry import Registered
 from baton.errors import InvalidName, InvalidOption
 from baton.runtime import child_process
 from baton.runtime.attempts import Attempt
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BUILT_IN = ("async", "thread", "process")
 
@@ -65,7 +64,7 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} cancelled the attempt: it was shut down, or lost it")
         except Exception as error:  # noqa: BLE001 - what the worker raises comes back as an outcome; this is the executor's
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
-        return Outcome(*json.loads(answer))
+        return from_text(answer)
 
     def _missing(self, worker: Registered) -> str:
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))

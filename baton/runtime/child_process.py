@@ -19,6 +19,7 @@ from msgspec import structs
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
 from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, storable
+from baton.core.outcome import to_text as outcome_to_text
 from baton.core.registry import Registered
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -57,7 +58,7 @@ def run(module: str, claimed: str) -> str:
     facts = json.loads(claimed)
     with _pipes_out_of_reach():
         outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+    return outcome_to_text(outcome)
 
 
 def run_elsewhere(module: str, claimed: str) -> str:
@@ -69,7 +70,7 @@ def run_elsewhere(module: str, claimed: str) -> str:
     except Exception as error:  # noqa: BLE001 - the import runs code of the user's, whose error may not travel
         text = f"{module!r} cannot be imported where the executor runs: {type(error).__name__}: {error}"
         outcome = Outcome("failed", storable(f"{text}; install it there, with all it imports", MAX_SUMMARY))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+    return outcome_to_text(outcome)
 
 
 @contextmanager

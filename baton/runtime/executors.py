@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ import anyio.to_process
 import anyio.to_thread
 
 from baton.core.context import Context
-from baton.core.outcome import Outcome, classify, unable
+from baton.core.outcome import Outcome, classify, from_text, unable
 from baton.core.registry import Registered
 from baton.database.messages import Claimed
 from baton.runtime import child_process
@@ -132,4 +131,4 @@ async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:
         # The slot is held by the caller, who starts the attempt's time between the two.
         limiter=anyio.CapacityLimiter(1),
     )
-    return Outcome(*json.loads(answer))
+    return from_text(answer)

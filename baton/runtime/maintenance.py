@@ -13,7 +13,7 @@ from baton.database.messages import UpkeepResult
 from baton.database.store import Store
 from baton.tasks import wait_for_event
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 LIMIT = 1000
 """How many entries or steps one part of a round touches."""
