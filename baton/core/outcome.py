@@ -101,8 +101,8 @@ def to_text(outcome: Outcome) -> str:
 
 def from_text(text: str) -> Outcome:
     """Return the outcome that `to_text` wrote."""
-    *fields, graph = json.loads(text)
-    return Outcome(*fields, None if graph is None else expansion.from_text(graph))
+    kind, detail, trace, delay, graph = json.loads(text)
+    return Outcome(kind, detail, trace, delay, None if graph is None else expansion.from_text(graph))
 
 
 class Classifying(Protocol):

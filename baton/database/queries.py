@@ -7,12 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
-
-FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Ended:
 
     id: int
     name: str
-    state: str
+    state: StepState
     worker: str
     result: str | None
     """As JSON; None for none, and for a group with children."""
@@ -95,10 +94,10 @@ class Progress:
     """A workflow's state, and how many of its steps are in which state."""
 
     name: str | None
-    state: str
+    state: WorkflowState
     inserted_at: datetime
     finished_at: datetime | None
-    counts: Mapping[str, int]
+    counts: Mapping[StepState, int]
 
 
 ENDED = tuple(field.name for field in fields(Ended))

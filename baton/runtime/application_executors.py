@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 
 from baton.core.names import checked_name
 from baton.core.outcome import Outcome, from_text, lost, unable
@@ -40,10 +42,12 @@ class ApplicationExecutors:
             return unable(self._missing(worker))
         attempt.begin()
         try:
+            run: Callable[..., str] = child_process.run_elsewhere
+            if isinstance(executor, ThreadPoolExecutor):
+                # A thread of this process sees which attempt it runs; to other places only strings can cross.
+                run = partial(copy_context().run, run)
             future = executor.submit(
-                child_process.run_elsewhere,
-                child_process.importable(worker.module),
-                child_process.to_text(attempt.claimed),
+                run, child_process.importable(worker.module), child_process.to_text(attempt.claimed)
             )
         except Exception as error:  # noqa: BLE001 - another's code: shut down, broken, or whatever it may be
             log.warning("executor %r takes no work: %s: %s", worker.executor, type(error).__name__, error)

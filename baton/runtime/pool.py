@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import anyio
 
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import RunningAttempt, default_engine, running_attempt
 from baton.core import registry
 from baton.core.options import Seconds, at_least_one, checked_queues, more_than_none, seconds
 from baton.core.outcome import Outcome, expanded, given_back, joined
@@ -315,6 +316,7 @@ class WorkerPool:
 
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
+        running_attempt.set(RunningAttempt(self._engine, claimed, self._lease_seconds))
         try:
             if failpoints.reached is not None:
                 await failpoints.reached("before the worker")

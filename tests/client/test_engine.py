@@ -22,7 +22,7 @@ from baton import (
     WorkflowNotFound,
     WrongEventLoop,
 )
-from baton.client.engine import default_engine
+from baton.client.engine_in_use import default_engine
 from tests.waiting import eventually
 
 

@@ -283,6 +283,26 @@ async def test_cancelling_one_step_serves_its_dependents_by_the_rules(engine, he
     }
 
 
+async def test_a_retry_that_is_abandoned_ends_in_the_server(engine, connection, quick):
+    """It would go on with the workflow locked, however long it takes."""
+    run = await quick.new().insert()
+    await run.cancel()
+    await connection.execute(
+        """
+        create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$;
+        create trigger slow before update on workflows for each row execute function slow();
+        """
+    )
+    retries = "select count(*) from pg_stat_activity where query like '%.retry(%' and state = 'active'"
+    retrying = asyncio.create_task(run.retry())
+    await eventually(lambda: connection.fetchval(f"select ({retries}) = 2"))  # and the asking statement itself
+    retrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await retrying
+
+    await eventually(lambda: connection.fetchval(f"select ({retries}) = 1"), deadline=5)
+
+
 # --- retrying ----------------------------------------------------------------------------------------------------
 
 
