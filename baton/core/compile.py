@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, written
 from baton.core.control_checks import faults_of_control
-from baton.core.control_specs import undo_spec, written_control
+from baton.core.control_specs import written_control
+from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
@@ -41,7 +42,6 @@ from baton.errors.faults import (
 
 BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
-NOTHING_SPECIAL = Extras()
 MADE_AT_ONCE = 20_000
 """The steps of a larger workflow are made when they are asked for, to bound memory."""
 
@@ -61,18 +61,17 @@ class CompiledGraph:
         self.names: list[str] = [step.name for step in self.steps]
         self.children = len(self.steps)
         """How many steps the draft itself has, not counting those in groups."""
-        self._parents: dict[int, int] = {}
-        self._groups: dict[int, range] = {}
+        self.parents: dict[int, int] = {}
+        self.groups: dict[int, range] = {}
         plain = {name: position for position, name in enumerate(self.names)}
-        self._scopes: list[MutableMapping[str, int]] = [plain] * len(self.steps)
+        self.scopes: list[MutableMapping[str, int]] = [plain] * len(self.steps)
         found = list(self._flatten())
         self.awaited = [self._names_awaited(position) for position in range(len(self.steps))]
-        self.graph = resolve(self.names, self.awaited, self._scopes, self._groups, is_open=is_open)
+        self.graph = resolve(self.names, self.awaited, self.scopes, self.groups, is_open=is_open)
         self._flags = self._flags_of_entry_steps()
-        self._dependents = dependents_of(self._dependencies_stored())
-        self._dependents_by_name = dependents_of(self.graph.own) if self._groups else self._dependents
-        self._has_edges = any(step.has_own_edges for step in self.steps) or bool(self._groups)
-        self._edges: dict[int, dict[int, int]] = {}
+        self.dependents = dependents_of(self._dependencies_stored())
+        self.dependents_by_name = dependents_of(self.graph.own) if self.groups else self.dependents
+        self.controls = Controls(self)
         found += [
             *self.graph.faults,
             *faults_of_control(self),
@@ -86,7 +85,7 @@ class CompiledGraph:
     @property
     def returns(self) -> int | None:
         """Position of the step whose result is the whole's."""
-        return None if self._draft.returns is None else self._scopes[0][self._draft.returns]
+        return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
@@ -96,7 +95,7 @@ class CompiledGraph:
     def fingerprint(self) -> str:
         written = (
             [place for place, step in enumerate(self.steps) if not isinstance(step.what, Own)]
-            if self._has_edges
+            if self.controls.are_needed
             else range(len(self.names))
         )
         return fingerprint(map(self._written, written), self._draft.returns)
@@ -120,14 +119,14 @@ class CompiledGraph:
     def _fault_of_group(self, position: int, draft: Draft) -> Fault | None:
         if not draft.steps:
             return EmptyGroup(self.names[position])
-        around = list(self._around(position))
+        around = list(self.around(position))
         if draft is self._draft or any(self.steps[group].what is draft for group in around):
             return EndlessGroup(self.names[position])
         return NestedTooDeep(self.names[position], MOST_NESTED) if len(around) >= MOST_NESTED else None
 
-    def _around(self, position: int) -> Iterator[int]:
+    def around(self, position: int) -> Iterator[int]:
         """The groups around a step, from the inside."""
-        while (parent := self._parents.get(position)) is not None:
+        while (parent := self.parents.get(position)) is not None:
             yield parent
             position = parent
 
@@ -136,51 +135,23 @@ class CompiledGraph:
         prefix = self.names[group]
         steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
         inside = {step.name: first + place for place, step in enumerate(steps)}
-        outer = self._scopes[group]
+        outer = self.scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
-        self._groups[group] = range(first, first + len(steps))
-        self._parents.update(dict.fromkeys(inside.values(), group))
+        self.groups[group] = range(first, first + len(steps))
+        self.parents.update(dict.fromkeys(inside.values(), group))
         self.names += [f"{prefix}/{step.name}" for step in steps]
         self.steps += steps
         # A gate stands for its group, and knows the names that the group knows.
-        self._scopes += [outer if step.name == GATE else scope for step in steps]
+        self.scopes += [outer if step.name == GATE else scope for step in steps]
 
     def _names_awaited(self, position: int) -> tuple[str, ...]:
-        step, group = self.steps[position], self._parents.get(position)
+        step, group = self.steps[position], self.parents.get(position)
         names = step.awaited()
-        if group is None or step.name in (GATE, END) or GATE not in self._scopes[self._groups[group].start]:
+        if group is None or step.name in (GATE, END) or GATE not in self.scopes[self.groups[group].start]:
             return names
         siblings = self.steps[group].what
         assert isinstance(siblings, Draft)
         return names if any(name in siblings.steps or name == END for name in names) else (*names, GATE)
-
-    def edges_of(self, position: int) -> dict[int, int]:
-        """Return what each dependency in this graph means to a step, as bits; of an entry step its group's as well."""
-        if position in self._edges:
-            return self._edges[position]
-        step, scope = self.steps[position], self._scopes[position]
-        edges: dict[int, int] = {}
-        if position in self.graph.entry_steps:
-            edges |= self.edges_of(self._parents[position])
-        own = step.edges()
-        for name in self.awaited[position]:
-            if name in scope:
-                bits = own.get(name, 15 if name == END else 0)
-                edges[scope[name]] = bits & edges.get(scope[name], bits)
-        if position in self._groups:
-            self._edges[position] = edges
-        return edges
-
-    def _stored_edges(self, position: int) -> tuple[int, ...] | None:
-        """What is stored of a step's edges: nothing if all are as its flags say."""
-        if not self._has_edges:
-            return None
-        edges = self.edges_of(position)
-        bits = tuple([edges[dependency] for dependency in self.graph.dependencies[position]])
-        plain = self._flags_of(position).bits
-        control = self.steps[position].control
-        is_counted = control is not None and control.needs is not None
-        return None if all(bit == plain for bit in bits) and not is_counted else bits
 
     @property
     def has_closing(self) -> bool:
@@ -189,12 +160,12 @@ class CompiledGraph:
 
     def closing_siblings(self, end: int) -> list[str]:
         """The names of the closing steps that wait for this `end` step."""
-        siblings = self._groups[self._parents[end]] if end in self._parents else range(self.children)
+        siblings = self.groups[self.parents[end]] if end in self.parents else range(self.children)
         return [self.names[one] for one in siblings if self.steps[one].closes_all]
 
     def position_of(self, position: int, name: str) -> int | None:
         """What a name stands for where a step is; None if it is outside this graph."""
-        return self._scopes[position].get(name)
+        return self.scopes[position].get(name)
 
     def upstream_of(self, position: int) -> set[int]:
         """All steps that a step waits for, directly or by way of others."""
@@ -207,34 +178,30 @@ class CompiledGraph:
                 waiting += self.graph.dependencies[one]
         return found
 
-    def _is_closing(self, position: int) -> bool:
-        """Whether a step is a closing one, or below one."""
-        return any(self.steps[one].is_closing for one in (position, *self._around(position)))
-
     def _flags_of_entry_steps(self) -> dict[int, Flags]:
         """The flags of entry steps, which wait for the dependencies of their group in its place.
 
         They take the group's flags. An entry step that has dependencies of its own as well unites its flags with them.
         """
         flags: dict[int, Flags] = {}
-        for group, children in self._groups.items():
+        for group, children in self.groups.items():
             given = flags.get(group, self.steps[group].flags)
             for child in self.graph.entry_steps.intersection(children):
                 has_own = self.graph.own[child] or child in self.graph.outer
                 flags[child] = self.steps[child].flags.united(given) if has_own else given
         return flags
 
-    def _flags_of(self, position: int) -> Flags:
+    def flags_of(self, position: int) -> Flags:
         return self._flags.get(position, self.steps[position].flags) if self._flags else self.steps[position].flags
 
     def _dependencies_stored(self) -> Sequence[tuple[int, ...]]:
         """The dependencies that count down `pending` in the database. A group has none: it waits for its children."""
-        if not self._groups:
+        if not self.groups:
             return self.graph.dependencies
-        return [() if position in self._groups else own for position, own in enumerate(self.graph.dependencies)]
+        return [() if position in self.groups else own for position, own in enumerate(self.graph.dependencies)]
 
     def _faults_of_returns(self) -> Iterator[Fault]:
-        drafts = [(None, self._draft), *[(group, self.steps[group].what) for group in self._groups]]
+        drafts = [(None, self._draft), *[(group, self.steps[group].what) for group in self.groups]]
         for group, draft in drafts:
             assert isinstance(draft, Draft)
             if draft.returns is not None and draft.returns not in draft.steps:
@@ -245,7 +212,7 @@ class CompiledGraph:
             if isinstance(step.what, Job) and (step.what.arguments.faults or step.what.arguments.placed):
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
-                if any(self._flags_of(position).as_tuple()):
+                if any(self.flags_of(position).as_tuple()):
                     lacking = {(str(placed.path[0]), placed.step): None for placed in arguments.placed}
                     for parameter, dependency in lacking:
                         if not step.what.worker.has_default(parameter):
@@ -254,7 +221,7 @@ class CompiledGraph:
                     yield from self._misfits(position, step.what, placed)
 
     def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
-        dependency = self._scopes[position].get(placed.step)
+        dependency = self.scopes[position].get(placed.step)
         parameter = str(placed.path[0])
         if dependency is None or len(placed.path) > 1:
             return
@@ -270,7 +237,7 @@ class CompiledGraph:
         what = self.steps[position].what
         while isinstance(what, Draft):
             # A group's result is that of the step it returns, or of its only last one.
-            children = self._groups.get(position)
+            children = self.groups.get(position)
             returned = None if children is None else self._returned(children, what)
             if returned is None:
                 return Any
@@ -282,7 +249,7 @@ class CompiledGraph:
     def _returned(self, children: range, draft: Draft) -> int | None:
         if draft.returns is not None:
             return next((child for child in children if self.steps[child].name == draft.returns), None)
-        lasts = [child for child in children if self.is_last(child)]
+        lasts = [child for child in children if self.controls.is_last(child)]
         return lasts[0] if len(lasts) == 1 else None
 
     def _below(self, children: range) -> Iterator[int]:
@@ -290,18 +257,18 @@ class CompiledGraph:
         groups = [children]
         for group in groups:
             yield from group
-            groups += [self._groups[child] for child in group if child in self._groups]
+            groups += [self.groups[child] for child in group if child in self.groups]
 
     def _written(self, position: int) -> WrittenStep:
         step, name = self.steps[position], self.names[position]
         awaited = tuple(sorted(self.awaited[position]))
         control = () if step.control is None else written_control(step.control)
         if isinstance(step.what, Job):
-            written = written_step(name, step.what, self._flags_of(position), awaited)
+            written = written_step(name, step.what, self.flags_of(position), awaited)
             return replace(written, options=(*written.options, *control)) if control else written
         assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
-        flags = self._flags_of(position).as_tuple()
+        flags = self.flags_of(position).as_tuple()
         return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
     def _spec(self, position: int) -> StepSpec:
@@ -312,75 +279,7 @@ class CompiledGraph:
                 spec = self._spec_of_group(position, draft)
             case Own(role):
                 spec = self._spec_of_own(position, role)
-        return self._with_control(position, spec) if self._has_edges else spec
-
-    def _with_control(self, position: int, spec: StepSpec) -> StepSpec:
-        """Return a step with what decides about it, where that is more than its dependencies and flags."""
-        step, control = self.steps[position], self.steps[position].control
-        is_group = position in self._groups
-        edges = None if is_group else self._stored_edges(position)
-        is_last = self.is_last(position)
-        role = step.what.role if isinstance(step.what, Own) else None if control is None or is_group else control.runs
-        said = Extras(
-            edges=edges,
-            when=None if control is None or is_group else control.when,
-            role=role,
-            is_closing=role == "end" or self._is_closing(position),
-            is_last=None if is_last == (not self._dependents[position]) else is_last,
-            needs=None if control is None or is_group else control.needs,
-            cancels_rest=control is not None and control.cancels_rest and not is_group,
-        )
-        if control is not None and control.undo is not None:
-            said = replace(
-                said, undo=undo_spec(step, control.undo), undo_inputs=self._undo_inputs(position, control.undo)
-            )
-        if spec.extras is not None and spec.extras.outer is not None:
-            said = replace(said, outer=self._outer_with_edges(position, spec.extras.outer))
-        if spec.extras is not None:
-            said = replace(said, kind=spec.extras.kind, outer=said.outer or spec.extras.outer)
-        terms = spec.terms
-        if any(reference.is_state for reference in step.placed()):
-            terms = replace(terms, takes_context=True)
-        return replace(spec, terms=terms, extras=None if said == NOTHING_SPECIAL else said)
-
-    def _undo_inputs(self, position: int, undo: Job) -> tuple[int, ...] | None:
-        names = {reference.step for reference in undo.arguments.placed} - {self.steps[position].name}
-        return self._positions(position, names) or None
-
-    def _outer_with_edges(self, position: int, outer: OuterDependencies) -> OuterDependencies:
-        edges: dict[str, int] = {}
-        for one in (*reversed(list(self._entries_around(position))), position):
-            edges |= self.steps[one].edges()
-        bits = tuple([edges.get(name, 0) for name in outer.deps])
-        plain = self._flags_of(position).bits
-        return outer if all(bit == plain for bit in bits) else replace(outer, edges=bits)
-
-    def _entries_around(self, position: int) -> Iterator[int]:
-        """The groups in whose place a step waits, from the inside."""
-        while position in self.graph.entry_steps:
-            position = self._parents[position]
-            yield position
-
-    def is_last(self, position: int) -> bool:
-        """Whether a step's result is that of its scope, if that names no step: nothing ordinary depends on it."""
-        step = self.steps[position]
-        if isinstance(step.what, Own) or self._is_observer(position):
-            return False
-        return all(self._is_observer(dependent) for dependent in self._ordinary_dependents(position))
-
-    def _ordinary_dependents(self, position: int) -> Iterator[int]:
-        for dependent in self._dependents_by_name[position]:
-            if not isinstance(self.steps[dependent].what, Own):
-                yield dependent
-
-    def _is_observer(self, position: int) -> bool:
-        """Whether it is a closing step, or only observes what it waits for."""
-        step = self.steps[position]
-        if step.is_closing or step.control is not None or isinstance(step.what, Own):
-            edges = self.edges_of(position)
-            return step.is_closing or (bool(edges) and all(bits & 8 for bits in edges.values()))
-        placed = step.placed()
-        return bool(placed) and not step.deps and all(reference.is_state for reference in placed)
+        return self.controls.with_control(position, spec) if self.controls.are_needed else spec
 
     def _spec_of_own(self, position: int, role: Role) -> StepSpec:
         return StepSpec(
@@ -388,15 +287,15 @@ class CompiledGraph:
             terms=Terms(worker=BUILT_IN, queue="default", priority=0, max_attempts=1),
             args="{}",
             dependencies=self.graph.dependencies[position],
-            dependents=tuple(self._dependents[position]),
-            parent=self._parents.get(position),
+            dependents=tuple(self.dependents[position]),
+            parent=self.parents.get(position),
             extras=Extras(role=role),
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
-        children = self._groups[position]
+        children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, entry = self._flags_of(position), self._first_job(position)
+        flags, entry = self.flags_of(position), self._first_job(position)
         return StepSpec(
             name=self.names[position],
             terms=Terms(
@@ -410,8 +309,8 @@ class CompiledGraph:
             ),
             args="{}",
             dependencies=self.graph.dependencies[position],
-            dependents=tuple(self._dependents[position]),
-            parent=self._parents.get(position),
+            dependents=tuple(self.dependents[position]),
+            parent=self.parents.get(position),
             extras=Extras(SubWorkflow(children.start, len(children), returns)),
         )
 
@@ -419,7 +318,7 @@ class CompiledGraph:
         """The first job in a group; a group waits in its queue."""
         what = self.steps[position].what
         while isinstance(what, Draft):
-            position = self._groups[position].start
+            position = self.groups[position].start
             what = self.steps[position].what
         assert isinstance(what, Job)
         return what
@@ -440,19 +339,19 @@ class CompiledGraph:
         return step_spec(
             self.names[position],
             job,
-            self._flags_of(position),
+            self.flags_of(position),
             dependencies=self.graph.dependencies[position],
-            dependents=tuple(self._dependents[position]),
-            inputs=self._positions(position, wanted),
-            child_inputs=self._positions(position, to_children),
-            parent=self._parents.get(position),
+            dependents=tuple(self.dependents[position]),
+            inputs=self.positions(position, wanted),
+            child_inputs=self.positions(position, to_children),
+            parent=self.parents.get(position),
             outer=self._outer(position, wanted, to_children) if self.graph.outer else None,
         )
 
-    def _positions(self, position: int, names: set[str]) -> tuple[int, ...]:
+    def positions(self, position: int, names: set[str]) -> tuple[int, ...]:
         if not names:
             return ()
-        scope: Mapping[str, int] = self._scopes[position]
+        scope: Mapping[str, int] = self.scopes[position]
         return tuple(sorted({scope[name] for name in names if name in scope}))
 
     def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterDependencies | None:
@@ -468,6 +367,6 @@ class CompiledGraph:
         """The names of the dependencies outside an open draft, an entry step's with those of its groups."""
         names = dict.fromkeys(self.graph.outer.get(position, ()))
         while position in self.graph.entry_steps:
-            position = self._parents[position]
+            position = self.parents[position]
             names |= dict.fromkeys(self.graph.outer.get(position, ()))
         return tuple(names)

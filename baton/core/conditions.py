@@ -18,7 +18,7 @@ from baton.core.names import normalised
 
 Key: TypeAlias = str | int
 Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
-Scalar: TypeAlias = None | bool | int | float | str
+Scalar: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = Scalar | list[Scalar]
 
 _REMEDY = "write & for 'and', | for 'or', ~ for 'not', and .in_([...]) for 'in', each side in parentheses"
@@ -43,7 +43,10 @@ class Operand(_NotYet):
     """What can be compared in a condition: the result of a step, a part of it, or a step's state."""
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # `==` makes a condition, so equal objects cannot be found by hash
+
+    # By identity: `==` makes a condition and says nothing about being equal.
+    def __hash__(self) -> int:
+        return id(self)
 
     def operand(self) -> OperandSpec:
         """Return what the database looks up."""
@@ -194,7 +197,7 @@ def state_of(step: str) -> Any:
 
 
 def failed(*steps: str) -> Condition:
-    """Hold if one of these steps is discarded, or cancelled and not because it was no longer needed. It observes them."""
+    """Hold if one of these steps is discarded, or cancelled and not as no longer needed. It observes them."""
     return Condition(Failed(_step_names("failed", steps)))
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from baton.core.compatibility import can_fit, written
 from baton.core.conditions import Compare, In, ResultOf, comparisons_in
 from baton.core.conditions import written as written_condition
-from baton.core.draft import END, Added, Draft, Own
+from baton.core.draft import END, Added, Own
+from baton.core.job import Job, faults_of
 from baton.errors.control_faults import (
     ConditionNeverHolds,
     ControlFault,
@@ -19,12 +20,13 @@ from baton.errors.control_faults import (
     ReferenceWithoutDefault,
     UnknownUndoReference,
 )
+from baton.errors.faults import Fault
 
 if TYPE_CHECKING:
     from baton.core.compile import CompiledGraph
 
 
-def faults_of_control(graph: CompiledGraph) -> Iterator[ControlFault]:
+def faults_of_control(graph: CompiledGraph) -> Iterator[Fault]:
     """Yield what is wrong; nothing is asked of a graph whose steps have nothing but dependencies and flags."""
     for position, step in enumerate(graph.steps):
         if step.has_own_edges and not isinstance(step.what, Own):
@@ -35,7 +37,7 @@ def faults_of_control(graph: CompiledGraph) -> Iterator[ControlFault]:
         yield from _of_edges_to_closing(graph)
 
 
-def _of_step(graph: CompiledGraph, position: int, step: Added) -> Iterator[ControlFault]:
+def _of_step(graph: CompiledGraph, position: int, step: Added) -> Iterator[Fault]:
     name, control = graph.names[position], step.control
     defaults = {reference.step for reference in step.placed() if reference.default is not None}
     plain = {reference.step for reference in step.placed() if reference.default is None and not reference.is_state}
@@ -49,17 +51,22 @@ def _of_step(graph: CompiledGraph, position: int, step: Added) -> Iterator[Contr
         if counted < control.needs:
             yield NeedsTooMany(name, control.needs, counted)
     if control.undo is not None:
-        upstream = graph.upstream_of(position)
-        for reference in control.undo.arguments.placed:
-            if reference.step == step.name:
-                if reference.default is None and not reference.is_state:
-                    yield ReferenceWithoutDefault(name, reference.step, is_undo=True)
-            elif graph.position_of(position, reference.step) not in upstream:
-                yield UnknownUndoReference(name, reference.step)
+        yield from _of_undo(graph, position, step, control.undo)
     if control.when is not None:
         for comparison in comparisons_in(control.when):
             if isinstance(comparison.left, ResultOf) and not comparison.left.path:
                 yield from _of_comparison(graph, position, comparison, comparison.left)
+
+
+def _of_undo(graph: CompiledGraph, position: int, step: Added, undo: Job) -> Iterator[Fault]:
+    name, upstream = graph.names[position], graph.upstream_of(position)
+    yield from faults_of(f"{name}[undo]", undo)
+    for reference in undo.arguments.placed:
+        if reference.step == step.name:
+            if reference.default is None and not reference.is_state:
+                yield ReferenceWithoutDefault(name, reference.step, is_undo=True)
+        elif graph.position_of(position, reference.step) not in upstream:
+            yield UnknownUndoReference(name, reference.step)
 
 
 def _of_comparison(
@@ -82,4 +89,3 @@ def _of_edges_to_closing(graph: CompiledGraph) -> Iterator[ControlFault]:
             dependency = graph.position_of(position, name)
             if dependency is not None and graph.steps[dependency].is_closing:
                 yield DependsOnClosing(graph.names[position], graph.names[dependency])
-        assert isinstance(step.what, Draft) or step.what is not None

@@ -85,7 +85,7 @@ class Added(Struct, frozen=True):
         return any(reference.default is not None or reference.is_state for reference in self.placed())
 
     def edges(self) -> dict[str, int]:
-        """Return what each of its dependencies means to it, as bits; the strongest counts where several name one step."""
+        """Return what each of its dependencies means to it, as bits; of several edges to one step the strongest."""
         plain = self.flags.bits
         if self.is_closing or (isinstance(self.what, Own) and self.what.role == "end"):
             return dict.fromkeys(
@@ -108,8 +108,11 @@ class Added(Struct, frozen=True):
         ]
         for kind in reversed(kinds):
             edges |= kind
-        order = [*self.deps, *[reference.step for reference in self.placed()], *self._conditional()]
-        return {name: edges[name] for name in dict.fromkeys(order)}
+        return {name: edges[name] for name in self._all_names()}
+
+    def _all_names(self) -> dict[str, None]:
+        referenced = [reference.step for reference in self.placed()]
+        return dict.fromkeys([*self.deps, *referenced, *self._conditional()])
 
     def _conditional(self) -> list[str]:
         if self.control is None or self.control.when is None:

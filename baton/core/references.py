@@ -91,7 +91,8 @@ class ReferenceInside(Exception):  # noqa: N818  # a signal between two function
         if isinstance(self.found, Each):
             return "each(...) cannot stand here; it must be an argument itself, not a value in one"
         if isinstance(self.found, ResultPart):
-            return f"{self.found!r} can only be compared in when=; pass result_of({self.found.step!r}), and take it apart there"
+            whole = f"result_of({self.found.step!r})"
+            return f"{self.found!r} can only be compared in when=; pass {whole}, and take it apart in the worker"
         where = "it may be an argument, or stand in a list, a tuple, or under a key of text in a mapping"
         return f"{self.found!r} cannot stand here; {where}"
 

@@ -15,8 +15,8 @@ class NeedsTooMany:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} needs {self.needs} of its dependencies and has {self.dependencies} that count; name more "
-            f"of them in deps, or need fewer"
+            f"step {self.step!r} needs {self.needs} of its dependencies and has {self.dependencies} that count; name "
+            f"more of them in deps, or need fewer"
         )
 
 
@@ -29,8 +29,8 @@ class DependsOnClosing:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} depends on {self.closing!r}, which is a closing step; only closing steps may, so give it "
-            f"runs= as well, or leave that dependency out"
+            f"step {self.step!r} depends on {self.closing!r}, which is a closing step; only closing steps may, so give "
+            f"it runs= as well, or leave that dependency out"
         )
 
 
@@ -59,8 +59,8 @@ class PlainAndDefault:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} takes the result of {self.dependency!r} both with a default and without one; give each "
-            f"reference the default, or none of them"
+            f"step {self.step!r} takes the result of {self.dependency!r} both with a default and without one; give "
+            f"each reference the default, or none of them"
         )
 
 
@@ -85,8 +85,8 @@ class ConditionNeverHolds:
 
     def __str__(self) -> str:
         return (
-            f"the condition of step {self.step!r} compares {self.comparison}, and that result is {self.given}; compare it "
-            f"with a value of its type"
+            f"the condition of step {self.step!r} compares {self.comparison}, and that result is {self.given}; compare "
+            f"it with a value of its type"
         )
 
 
@@ -99,8 +99,8 @@ class UnknownUndoReference:
 
     def __str__(self) -> str:
         return (
-            f"the undo of step {self.step!r} takes the result of {self.dependency!r}; it may take that of {self.step!r} "
-            f"itself, or of a step upstream of it"
+            f"the undo of step {self.step!r} takes the result of {self.dependency!r}; it may take that of "
+            f"{self.step!r} itself, or of a step upstream of it"
         )
 
 

@@ -68,7 +68,7 @@ begin
            and c.state = 'queued'
     );
     decided := decide_steps(queued, moment);
-    doomed := doomed || decided.ended;
+    ended := ended || decided.ended;
     select r.queues, r.counts
       into released
       from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment) as r;

@@ -244,7 +244,7 @@ def test_results_come_back_typed_in_the_places_of_their_references() -> None:
 
 
 def test_a_parameter_without_its_result_gets_its_default() -> None:
-    job = report.new(left={}, right=[result_of("a"), result_of("b")])
+    job = report.new(left={}, right=result_of("b"))
     assert call(job, {"a": {"url": "x", "at": "2024-01-01T00:00:00"}}) == "s {} None"
 
 
