@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Literal
 
@@ -20,11 +20,9 @@ Direction = Literal["down", "right"]
 
 MARGIN = 20.0
 _RATIO = 1.6
-_LEVEL = 0.05
-"""Coordinates that differ by less are the same, in pixels."""
 
 
-class Box(Struct, frozen=True):
+class Box(Struct, frozen=True, gc=False):
     """Where a node or an open group lies, in pixels from the picture's left upper corner, and what is written in it."""
 
     key: str
@@ -37,7 +35,7 @@ class Box(Struct, frozen=True):
     sublabel: str
 
 
-class Route(Struct, frozen=True):
+class Route(Struct, frozen=True, gc=False):
     """The path of an edge from the border of its source to the border of its target."""
 
     source: str
@@ -96,25 +94,22 @@ class _Builder:
             level = self._levels[group] = level_layout(scope, known, self._frame(group))
             self._extents[group] = level.extent
             for port in scope.ports:
-                self._offsets[port] = level.places[port].across - level.extent.across / 2
+                self._offsets[port] = level.places[port][0] - level.extent.across / 2
 
     def picture(self) -> Picture:
         corners = self._corners()
         boxes = [self._box(box, key, corners[box]) for box, key in enumerate(self._keys())]
         count = len(self._diagram.nodes)
-        origins = {ROOT: Point(0.0, 0.0), **{group: corners[group] for group in self._levels if group != ROOT}}
         width, height = self._turned(*self._levels[ROOT].extent)
+        edges = zip(self._diagram.edges, self._nesting.courses, strict=True)
         return Picture(
-            width=round(width, 1),
-            height=round(height, 1),
+            width=width,
+            height=height,
             direction="down" if self._is_down else "right",
             nodes=tuple(boxes[:count]),
             groups=tuple(boxes[count:]),
             routes=tuple(
-                [
-                    Route(edge.source, edge.target, edge.kind, self._route(course, origins))
-                    for edge, course in zip(self._diagram.edges, self._nesting.courses, strict=True)
-                ]
+                [Route(edge.source, edge.target, edge.kind, self._route(course, corners)) for edge, course in edges]
             ),
         )
 
@@ -126,62 +121,50 @@ class _Builder:
         return Extent(one, other) if self._is_down else Extent(other, one)
 
     def _frame(self, group: int) -> Frame:
+        ratio = _RATIO if self._is_down else 1 / _RATIO
         if group == ROOT:
-            ratio = _RATIO if self._is_down else 1 / _RATIO
             margin = Extent(MARGIN, MARGIN)
             return Frame(margin, margin, Extent(0.0, 0.0), ratio)
-        header = self._sized[group].width
         return Frame(
-            before=self._turned(GROUP_PADDING, GROUP_HEADER + 4),
+            before=self._turned(GROUP_PADDING, GROUP_HEADER),
             after=self._turned(GROUP_PADDING, GROUP_PADDING),
-            least=self._turned(header, 0.0),
-            ratio=_RATIO if self._is_down else 1 / _RATIO,
+            least=self._turned(self._sized[group].width, 0.0),
+            ratio=ratio,
         )
 
     def _corners(self) -> dict[int, Point]:
-        """Where each box begins, measured from the corner of the picture."""
-        corners: dict[int, Point] = {}
-        for group, level in self._levels_outermost_first():
-            origin = corners[group] if group != ROOT else Point(0.0, 0.0)
-            for box in self._nesting.scopes[group].members:
-                place = level.places[box]
-                corners[box] = Point(origin.across + place.across, origin.along + place.along)
+        """Where each box begins, measured from the corner of the picture; that of the picture itself too."""
+        corners: dict[int, Point] = {ROOT: (0.0, 0.0)}
+        for group, scope in self._nesting.scopes.items():
+            (across, along), places = corners[group], self._levels[group].places
+            for box in scope.members:
+                corners[box] = (across + places[box][0], along + places[box][1])
         return corners
-
-    def _levels_outermost_first(self) -> Iterable[tuple[int, LevelLayout]]:
-        return ((group, self._levels[group]) for group in self._nesting.scopes)
 
     def _box(self, box: int, key: str, corner: Point) -> Box:
         sized = self._sized[box]
-        x, y = self._turned(*corner)
-        width, height = self._turned(*self._extents[box])
-        return Box(key, round(x, 1), round(y, 1), round(width, 1), round(height, 1), sized.label, sized.sublabel)
+        return Box(key, *self._turned(*corner), *self._turned(*self._extents[box]), sized.label, sized.sublabel)
 
-    def _route(self, course: Course, origins: dict[int, Point]) -> tuple[tuple[float, float], ...]:
+    def _route(self, course: Course, corners: dict[int, Point]) -> tuple[Point, ...]:
         points: list[Point] = []
         for scope, link in course.stretches:
-            across, along = origins[scope]
-            points += [Point(x + across, y + along) for x, y in self._levels[scope].paths[link]]
-        if course.is_turned:
-            points.reverse()
-        kept = _without_needless(points)
-        return tuple([self._rounded(point) for point in kept])
+            (across, along), path = corners[scope], self._levels[scope].paths[link]
+            across, along = across + path.moved.across, along + path.moved.along
+            if self._is_down:
+                points += [(x + across, y + along) for x, y in path.points]
+            else:
+                points += [(y + along, x + across) for x, y in path.points]
+        if len(course.stretches) > 1:
+            points = _without_needless(points)
+        return tuple(reversed(points)) if course.is_turned else tuple(points)
 
-    def _rounded(self, point: Point) -> tuple[float, float]:
-        x, y = self._turned(*point)
-        return round(x, 1), round(y, 1)
 
-
-def _without_needless(points: list[Point]) -> list[Point]:
+def _without_needless(points: Sequence[Point]) -> list[Point]:
     """Leave out the points that lie on a straight line between two others."""
-    if len(points) == 2:
-        return points
     kept = [points[0]]
     for here, after in zip(points[1:], points[2:], strict=False):
         before = kept[-1]
-        is_along = abs(before.across - here.across) < _LEVEL and abs(here.across - after.across) < _LEVEL
-        is_across = abs(before.along - here.along) < _LEVEL and abs(here.along - after.along) < _LEVEL
-        if not is_along and not is_across:
+        if not (before[0] == here[0] == after[0] or before[1] == here[1] == after[1]):
             kept.append(here)
     kept.append(points[-1])
     return kept

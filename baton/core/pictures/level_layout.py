@@ -27,6 +27,13 @@ class Frame(NamedTuple):
     """The wanted ratio of the size across to the size along, where there is a choice."""
 
 
+class Path(NamedTuple):
+    """The path of a link, and how far it is to be moved."""
+
+    points: Sequence[Point]
+    moved: Extent
+
+
 @dataclass(frozen=True, slots=True)
 class LevelLayout:
     """Where everything on a level goes, measured from the corner of its frame."""
@@ -34,7 +41,7 @@ class LevelLayout:
     extent: Extent
     places: Mapping[int, Point]
     """Where each member begins, and where each port on the border is."""
-    paths: Sequence[Sequence[Point]]
+    paths: Sequence[Path]
     """Of the links, in their order."""
 
 
@@ -43,22 +50,26 @@ def level_layout(scope: Scope, known: Known, frame: Frame) -> LevelLayout:
     parts = parts_of(scope, known, frame.before.along + _PORT_GAP, frame.after.along + _PORT_GAP)
     begins, content = _packed(parts, frame)
     natural = Extent(frame.before.across + content.across + frame.after.across, content.along)
-    extent = Extent(max(natural.across, frame.least.across), max(natural.along, frame.least.along))
-    moved = Extent(
-        frame.before.across + (extent.across - natural.across) / 2, (extent.along - natural.along) / 2
-    )
+    extent = Extent(_even(max(natural.across, frame.least.across)), _even(max(natural.along, frame.least.along)))
+    moved = Extent(frame.before.across + (extent.across - natural.across) // 2, (extent.along - natural.along) // 2)
     places: dict[int, Point] = {}
-    paths: list[Sequence[Point]] = [()] * len(scope.links)
+    paths = [Path((), moved)] * len(scope.links)
     for part, begin in zip(parts, begins, strict=True):
         across, along = begin.across + moved.across, begin.along + moved.along
         for vertex, (middle, top) in zip(part.vertices, part.arrangement.places, strict=True):
             if (port := known.ports.get(vertex)) is not None:
-                places[vertex] = Point(across + middle, extent.along if port.is_exit else 0.0)
+                places[vertex] = (across + middle, extent.along if port.is_exit else 0.0)
             else:
-                places[vertex] = Point(across + middle - known.extents[vertex].across / 2, along + top)
+                places[vertex] = (across + middle - known.extents[vertex].across / 2, along + top)
+        own = Extent(across - part.arrangement.begin, along)
         for link, path in zip(part.links, part.arrangement.paths, strict=True):
-            paths[link] = [Point(x + across, y + along) for x, y in path]
+            paths[link] = Path(path, own)
     return LevelLayout(extent, places, paths)
+
+
+def _even(size: float) -> float:
+    """The next even number, whose half is whole."""
+    return -(-size // 2) * 2
 
 
 def _packed(parts: Sequence[Part], frame: Frame) -> tuple[list[Extent], Extent]:

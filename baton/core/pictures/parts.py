@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from baton.core.pictures.layered.arranging import arranged
-from baton.core.pictures.layered.network import Arrangement, Link, Network, Point, Port
+from baton.core.pictures.layered.network import Arrangement, Link, Network, Port
 from baton.core.pictures.scopes import BorderPort, Scope, ScopeLink
 
 
@@ -93,7 +93,7 @@ def _part(
     exits = [index for index, vertex in enumerate(vertices) if vertex in ports and ports[vertex].is_exit]
     if not links:
         extent = known.extents[vertices[0]]
-        lonely = Arrangement(extent.across, extent.along, [Point(extent.across / 2, 0.0)], [])
+        lonely = Arrangement(extent.across, extent.along, [(extent.across / 2, 0.0)], [])
         return Part(vertices, positions, False, False, lonely)
     extents = [Extent(0.0, 0.0) if vertex in ports else known.extents[vertex] for vertex in vertices]
     number = {vertex: index for index, vertex in enumerate(vertices)}

@@ -21,7 +21,7 @@ BADGE = 16.0
 ICON = 14.0
 """The width of the mark that says the kind."""
 MARK_GAP = 8.0
-BAR_LINE = 11.0
+BAR_LINE = 12.0
 """What the bar of a node's counts adds to its height."""
 STACK = 4.0
 """How far the sheets behind a map stick out."""
@@ -67,4 +67,4 @@ def group_header(group: Node) -> Sized:
         width += ICON + MARK_GAP
     if sublabel:
         width += text_width(sublabel, SUBLABEL_SIZE) + MARK_GAP
-    return Sized(width, GROUP_HEADER, label, sublabel)
+    return Sized(-(-width // 2) * 2, GROUP_HEADER, label, sublabel)

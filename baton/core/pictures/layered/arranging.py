@@ -8,7 +8,7 @@ from statistics import median
 from baton.core.pictures.layered.detours import detours_of
 from baton.core.pictures.layered.layering import Layered, layered
 from baton.core.pictures.layered.levels import GAP, levels_of
-from baton.core.pictures.layered.network import Arrangement, Network, Point
+from baton.core.pictures.layered.network import Arrangement, Network
 from baton.core.pictures.layered.ordering import arrange, crossed_columns
 from baton.core.pictures.layered.placement import places_of
 from baton.core.pictures.layered.ranking import ranks_of
@@ -25,12 +25,12 @@ def arranged(network: Network) -> Arrangement:
     detours = detours_of(layers, places, begin, end)
     levels = levels_of(network, layers, places, detours)
     paths = Router(network, layers, places, levels, detours).paths()
-    moved = -detours.begin
     return Arrangement(
         across=detours.end - detours.begin,
         along=levels.end,
-        places=[Point(places[vertex] + moved, levels.begins[vertex]) for vertex in range(len(network.across))],
-        paths=[[Point(across + moved, along) for across, along in path] for path in paths],
+        places=[(places[vertex] - detours.begin, levels.begins[vertex]) for vertex in range(len(network.across))],
+        paths=paths,
+        begin=detours.begin,
     )
 
 

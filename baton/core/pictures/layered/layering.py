@@ -73,19 +73,21 @@ class Layered:
     detours: list[Trunk] = field(default_factory=list)
     """Those whose long links go around at the side."""
 
-    def add(self, rank: int, half: float, margin: float, *, is_bend: bool) -> int:
-        """Return the id of a new piece or bend."""
-        vertex = len(self.vertex_of)
-        self.vertex_of.append(vertex)
-        self.offset.append(0.0)
-        self.half.append(half)
-        self.margin.append(margin)
-        self.rank.append(rank)
-        self.is_bend.append(is_bend)
-        self.above.append([])
-        self.below.append([])
-        self.layers[rank].append(vertex)
-        return vertex
+    def add(self, ranks: range, half: float, margin: float, *, is_bend: bool) -> list[int]:
+        """Return the ids of new pieces or bends, one in each of the layers."""
+        count, first = len(ranks), len(self.vertex_of)
+        vertices = range(first, first + count)
+        self.vertex_of.extend(vertices)
+        self.offset.extend([0.0] * count)
+        self.half.extend([half] * count)
+        self.margin.extend([margin] * count)
+        self.rank.extend(ranks)
+        self.is_bend.extend([is_bend] * count)
+        self.above.extend([[] for _ in vertices])
+        self.below.extend([[] for _ in vertices])
+        for vertex, rank in zip(vertices, ranks, strict=True):
+            self.layers[rank].append(vertex)
+        return [*vertices]
 
     def join(self, upper: int, lower: int) -> None:
         """Join two ends in neighbouring layers."""
@@ -142,9 +144,9 @@ def _vertices(network: Network, ranks: Sequence[int], depth: int) -> Layered:
 
 
 def _add_pieces(result: Layered, vertex: int, span: int) -> None:
-    for rank in range(result.rank[vertex] + 1, result.rank[vertex] + span):
+    ranks = range(result.rank[vertex] + 1, result.rank[vertex] + span)
+    for piece in result.add(ranks, result.half[vertex], result.margin[vertex], is_bend=False):
         above = result.foot[vertex]
-        piece = result.add(rank, result.half[vertex], result.margin[vertex], is_bend=False)
         result.join(above, piece)
         result.piece_above[piece] = above
         result.foot[vertex] = piece
@@ -175,14 +177,15 @@ def _add_trunks(result: Layered, network: Network) -> None:
             result.detours.append(trunk)
             continue
         ranks = range(trunk.first_rank, trunk.first_rank + length)
-        trunk.bends.extend([result.add(rank, 0.0, LINE_MARGIN, is_bend=True) for rank in ranks])
+        trunk.bends.extend(result.add(ranks, 0.0, LINE_MARGIN, is_bend=True))
         result.trunks.append(trunk)
 
 
 def _join_links(result: Layered, trunk: Trunk) -> None:
     bends = trunk.bends
     for upper, lower in zip(bends, bends[1:], strict=False):
-        result.join(upper, lower)
+        result.below[upper].append(lower)
+        result.above[lower].append(upper)
     if bends and trunk.is_fan_out:
         result.join(result.links[trunk.links[0]].tail, bends[0])
     elif bends:

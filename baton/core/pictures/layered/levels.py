@@ -45,7 +45,7 @@ def levels_of(network: Network, layered: Layered, middle: Sequence[float], detou
     begins = []
     for vertex, size in enumerate(network.along):
         first, last = layered.rank[vertex], layered.rank[layered.foot[vertex]]
-        begins.append((layer_begins[first] + layer_begins[last] + thickness[last] - size) / 2)
+        begins.append((layer_begins[first] + layer_begins[last] + thickness[last] - size) // 2)
     count = range(len(gaps))
     return Levels(
         begins,
@@ -64,7 +64,7 @@ def _gaps(network: Network, layered: Layered, middle: Sequence[float], detours: 
             for position, end in enumerate(layered.above[vertex]):
                 widest = max(widest, abs(middle[end] - middle[own[position] if own else vertex]))
         bands = detours.leaving_band(gap) + detours.arriving_band(gap)
-        gaps.append(GAP + min(_MOST_SLOPE_GAP, _SLOPE * widest) + bands)
+        gaps.append(GAP + min(_MOST_SLOPE_GAP, _SLOPE * widest) // 1 + bands)
     if network.entries:
         gaps[0] = max(gaps[0], network.first_gap)
     if network.exits:
@@ -79,4 +79,4 @@ def _stretch(network: Network, layered: Layered, thickness: list[float], gaps: l
         first, last = layered.rank[vertex], layered.rank[layered.foot[vertex]]
         lacking = network.along[vertex] - sum(thickness[first : last + 1]) - sum(gaps[first:last])
         if lacking > 0:
-            gaps[first:last] = [gap + lacking / (last - first) for gap in gaps[first:last]]
+            gaps[first:last] = [gap + -(-lacking // (last - first)) for gap in gaps[first:last]]

@@ -15,11 +15,9 @@ BOX_MARGIN = 14.0
 """Half the distance between two boxes in a layer; a box and a line keep half of each."""
 
 
-class Point(NamedTuple):
-    """A place, in pixels."""
-
-    across: float
-    along: float
+# A plain tuple: a large picture has half a million of them, and the garbage collector stops looking at plain ones.
+Point = tuple[float, float]
+"""A place in pixels, across and along."""
 
 
 class Port(NamedTuple):
@@ -42,7 +40,10 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A graph without cycles. Vertices have the ids 0, 1, …, and its ports those that follow."""
+    """A graph without cycles. Vertices have the ids 0, 1, …, and its ports those that follow.
+
+    Sizes are whole and even numbers, and so all places become whole numbers, which are sharp on a screen.
+    """
 
     across: Sequence[float]
     """The size of each vertex across."""
@@ -69,5 +70,7 @@ class Arrangement:
     places: Sequence[Point]
     """The middle across and the beginning along of each vertex."""
     paths: Sequence[Sequence[Point]]
-    """The path of each link. Between two points that differ in both coordinates it is an S-shaped curve that leaves and
+    """The path of each link, `begin` too far across. Between two points that differ in both coordinates it is an S-shaped curve that leaves and
     arrives in the direction of flow, else a straight line."""
+    begin: float = 0.0
+    """What is to be taken off the paths' places across; they are many, and moved further anyway."""

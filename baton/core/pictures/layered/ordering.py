@@ -89,6 +89,7 @@ class _Places:
     def __init__(self, layered: Layered) -> None:
         self._layered = layered
         self._place = [0.0] * len(layered.vertex_of)
+        self._wanted = [0.0] * len(layered.vertex_of)
         self._ports: dict[int, list[tuple[int, float]]] = {}
         for end, vertex in enumerate(layered.vertex_of):
             if end != vertex:
@@ -111,13 +112,13 @@ class _Places:
 
     def _sort(self, layer: list[int], neighbours: Sequence[list[int]]) -> None:
         place = self._place
-        wanted: dict[int, float] = {}
+        wanted = self._wanted
         for vertex in layer:
             near = neighbours[vertex]
             if len(near) == 1:
                 wanted[vertex] = place[near[0]]
             elif near:
-                wanted[vertex] = sum([place[end] for end in near]) / len(near)
+                wanted[vertex] = sum(map(place.__getitem__, near)) / len(near)
             else:
                 wanted[vertex] = place[vertex]
         layer.sort(key=wanted.__getitem__)
@@ -128,9 +129,10 @@ class _Places:
         step = 1 / max(1, len(layer))
         for index, vertex in enumerate(layer):
             place[vertex] = (index + 0.5) * step
-            if vertex in ports:
-                for end, part in ports[vertex]:
-                    place[end] = (index + 0.5 + part) * step
+        if ports:
+            for vertex in layer:
+                for end, part in ports.get(vertex, ()):
+                    place[end] = place[vertex] + part * step
 
     def _crossings_above(self, layer: Sequence[int]) -> int:
         place, above, own = self._place, self._layered.above, self._layered.own_above

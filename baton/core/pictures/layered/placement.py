@@ -10,6 +10,7 @@ pictures of random graphs up to five times as wide.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from baton.core.pictures.layered.layering import Layered
 from baton.core.pictures.layered.straightening import straighten
@@ -25,7 +26,10 @@ _INERTIA = 0.01
 
 
 def places_of(layered: Layered) -> list[float]:
-    """Return the place across of each end, by its id: of a vertex its middle. Neighbours in a layer keep their distance."""
+    """Return the place across of each end, by its id, as a whole number: of a vertex its middle.
+
+    Neighbours in a layer keep their distance.
+    """
     placing = _Placing(layered)
     size = sum(map(len, layered.layers))
     for _ in range(min(_MOST_ROUNDS, max(_FEWEST_ROUNDS, _WORK // (2 * size)))):
@@ -34,8 +38,13 @@ def places_of(layered: Layered) -> list[float]:
         placing.fix_columns()
         placing.sweep()
         placing.sweep()
-    straighten(layered, placing.place, placing.room, placing.columns)
-    return placing.place
+    # All distances are whole numbers, so rounding all places alike keeps them.
+    place = [(place + 0.5) // 1 for place in placing.place]
+    for ports in placing.ports.values():
+        for end in ports:
+            place[end] = place[layered.vertex_of[end]] + layered.offset[end]
+    straighten(layered, place, placing.room, placing.ports)
+    return place
 
 
 class _Placing:
@@ -43,15 +52,16 @@ class _Placing:
         self._layered = layered
         self.room = [half + margin for half, margin in zip(layered.half, layered.margin, strict=True)]
         self.place = [0.0] * len(layered.vertex_of)
-        self.columns: dict[int, float] = {}
+        self.ports: dict[int, list[int]] = {}
+        """By vertex, for those that have any."""
+        self._columns: dict[int, float] = {}
         """By piece: the place of its column, once that is fixed."""
         self._stiff = layered.is_bend.copy()
         for piece, above in layered.piece_above.items():
             self._stiff[piece] = self._stiff[above] = 1
-        self._ports: dict[int, list[int]] = {}
         for end, vertex in enumerate(layered.vertex_of):
             if end != vertex:
-                self._ports.setdefault(vertex, []).append(end)
+                self.ports.setdefault(vertex, []).append(end)
         for layer in layered.layers:
             self._settle(layer, [0.0] * len(layer), [1.0] * len(layer))
 
@@ -68,18 +78,11 @@ class _Placing:
         columns = _columns(self._layered)
         wanted = {foot: sum([self.place[piece] for piece in pieces]) / len(pieces) for foot, pieces in columns.items()}
         foot_of = {piece: foot for foot, pieces in columns.items() for piece in pieces}
-        distances: dict[int, dict[int, float]] = {foot: {} for foot in columns}
+        distances = self._distances(foot_of)
         pending = dict.fromkeys(columns, 0)
-        for layer in self._layered.layers:
-            previous, way = -1, 0.0
-            for vertex in layer:
-                way += self.room[vertex]
-                if (foot := foot_of.get(vertex, -1)) >= 0:
-                    if previous >= 0:
-                        pending[foot] += foot not in distances[previous]
-                        distances[previous][foot] = max(way, distances[previous].get(foot, 0.0))
-                    previous, way = foot, 0.0
-                way += self.room[vertex]
+        for others in distances.values():
+            for other in others:
+                pending[other] += 1
         order = [foot for foot in columns if not pending[foot]]
         for foot in order:  # it grows
             for other, distance in distances[foot].items():
@@ -87,78 +90,93 @@ class _Placing:
                 pending[other] -= 1
                 if not pending[other]:
                     order.append(other)
-        self.columns = {piece: wanted[foot] for piece, foot in foot_of.items()}
+        self._columns = {piece: wanted[foot] for piece, foot in foot_of.items()}
+
+    def _distances(self, foot_of: Mapping[int, int]) -> dict[int, dict[int, float]]:
+        """How far apart columns must be that are neighbours in a layer, for what lies between them."""
+        distances: dict[int, dict[int, float]] = {foot: {} for foot in foot_of.values()}
+        for layer in self._layered.layers:
+            previous, way = -1, 0.0
+            for vertex in layer:
+                way += self.room[vertex]
+                if (foot := foot_of.get(vertex, -1)) >= 0:
+                    if previous >= 0:
+                        distances[previous][foot] = max(way, distances[previous].get(foot, 0.0))
+                    previous, way = foot, 0.0
+                way += self.room[vertex]
+        return distances
 
     def _pull(self, layer: Sequence[int], neighbours: Sequence[list[int]], own: Mapping[int, list[int]]) -> None:
-        place, stiff, vertex_of, offset = self.place, self._stiff, self._layered.vertex_of, self._layered.offset
-        wishes, weights = [], []
+        place, stiff, offset = self.place, self._stiff, self._layered.offset
+        wishes: list[float] = []
+        weights: list[float] = []
         for vertex in layer:
             near = neighbours[vertex]
             is_stiff = stiff[vertex]
-            if not near:
-                wish, weight = place[vertex], _INERTIA
-            elif vertex in own:
-                pulls = [_WEIGHTS[is_stiff + stiff[vertex_of[end]]] for end in near]
-                weight = sum(pulls)
-                aims = [place[end] - offset[mine] for end, mine in zip(near, own[vertex], strict=True)]
-                wish = sum(map(float.__mul__, pulls, aims)) / weight
-            elif len(near) == 1:
-                wish, weight = place[near[0]], _WEIGHTS[is_stiff + stiff[vertex_of[near[0]]]]
+            if len(near) == 1:
+                wish, weight = place[near[0]], _WEIGHTS[is_stiff + stiff[near[0]]]
+            elif near:
+                wish = weight = 0.0
+                for end in near:
+                    pull = _WEIGHTS[is_stiff + stiff[end]]
+                    weight += pull
+                    wish += pull * place[end]
+                wish /= weight
             else:
-                pulls = [_WEIGHTS[is_stiff + stiff[vertex_of[end]]] for end in near]
-                weight = sum(pulls)
-                wish = sum([pull * place[end] for pull, end in zip(pulls, near, strict=True)]) / weight
+                wish, weight = place[vertex], _INERTIA
+            if vertex in own and near:
+                wish -= sum([offset[end] for end in own[vertex]]) / len(near)
             wishes.append(wish)
             weights.append(weight)
         self._settle(layer, wishes, weights)
 
     def _settle(self, layer: Sequence[int], wishes: Sequence[float], weights: Sequence[float]) -> None:
         """Put the vertices of a layer as near to where they wish to be as order, distances and columns allow."""
-        begin, left = 0, float("-inf")
-        if self.columns:
+        begin, left = 0, -inf
+        if self._columns:
             for position, vertex in enumerate(layer):
-                if vertex in self.columns:
-                    right = self.columns[vertex] - self.room[vertex]
-                    self._settle_between(layer[begin:position], wishes[begin:position], weights[begin:position], left, right)
-                    self._put(vertex, self.columns[vertex])
-                    begin, left = position + 1, self.columns[vertex] + self.room[vertex]
-        self._settle_between(layer[begin:], wishes[begin:], weights[begin:], left, float("inf"))
+                if vertex in self._columns:
+                    here, room = self._columns[vertex], self.room[vertex]
+                    part = slice(begin, position)
+                    self._settle_between(layer[part], wishes[part], weights[part], left, here - room)
+                    self.place[vertex] = here
+                    begin, left = position + 1, here + room
+        self._settle_between(layer[begin:], wishes[begin:], weights[begin:], left, inf)
+        if self.ports:
+            place, offset = self.place, self._layered.offset
+            for vertex in layer:
+                for end in self.ports.get(vertex, ()):
+                    place[end] = place[vertex] + offset[end]
 
     def _settle_between(
         self, vertices: Sequence[int], wishes: Sequence[float], weights: Sequence[float], left: float, right: float
     ) -> None:
-        room = self.room
+        room, place = self.room, self.place
         means: list[float] = []
         sums: list[float] = []
-        counts: list[int] = []
+        starts: list[float] = []
+        ends: list[int] = []
         reach = 0.0
-        starts = []
         for vertex, wish, weight in zip(vertices, wishes, weights, strict=True):
             reach += room[vertex]
             starts.append(reach)
-            mean, count = wish - reach, 1
+            mean = wish - reach
             reach += room[vertex]
             while means and means[-1] >= mean:
                 other = sums.pop()
                 mean = (means.pop() * other + mean * weight) / (other + weight)
                 weight += other
-                count += counts.pop()
+                ends.pop()
             means.append(mean)
             sums.append(weight)
-            counts.append(count)
-        least, most = left, right - reach
+            ends.append(len(starts))
+        most = right - reach
         position = 0
-        for mean, count in zip(means, counts, strict=True):
-            mean = min(max(mean, least), most)
-            for _ in range(count):
-                self._put(vertices[position], mean + starts[position])
-                position += 1
-
-    def _put(self, vertex: int, place: float) -> None:
-        self.place[vertex] = place
-        if vertex in self._ports:
-            for end in self._ports[vertex]:
-                self.place[end] = place + self._layered.offset[end]
+        for mean, end in zip(means, ends, strict=True):
+            mean = min(max(mean, left), most)
+            for position in range(position, end):
+                place[vertices[position]] = mean + starts[position]
+            position = end
 
 
 def _columns(layered: Layered) -> dict[int, list[int]]:

@@ -13,10 +13,6 @@ from baton.core.pictures.layered.layering import Layered, Trunk
 from baton.core.pictures.layered.levels import Levels
 from baton.core.pictures.layered.network import Network, Point
 
-_STRAIGHT = 0.05
-"""Less than this across is no bend, in pixels."""
-
-
 class Router:
     """Lays the paths, when the place of everything else is known. `middle` has the place of each end across."""
 
@@ -46,28 +42,25 @@ class Router:
         head = given.head if given.head < count else network.ports[given.head - count].vertex
         begins = self._levels.begins
         return (
-            Point(self._middle[given.tail], begins[tail] + network.along[tail]),
-            Point(self._middle[given.head], begins[head]),
+            (self._middle[given.tail], begins[tail] + network.along[tail]),
+            (self._middle[given.head], begins[head]),
         )
 
     def _crossing(self, gap: int, before: float, after: float) -> list[Point]:
         """The two ends of a curve through a gap; none if the path goes straight on."""
-        if abs(before - after) < _STRAIGHT:
+        if before == after:
             return []
-        return [Point(before, self._levels.curve_begins[gap]), Point(after, self._levels.curve_ends[gap])]
+        return [(before, self._levels.curve_begins[gap]), (after, self._levels.curve_ends[gap])]
 
     def _direct(self, link: int) -> list[Point]:
         start, end = self._ends(link)
-        return [start, *self._crossing(self._layered.links[link].leaves, start.across, end.across), end]
+        return [start, *self._crossing(self._layered.links[link].leaves, start[0], end[0]), end]
 
     def _follow(self, trunk: Trunk, paths: list[list[Point]]) -> None:
         """Lay the paths of links that share a line; what they share is computed once."""
-        middle, bends, first = self._middle, trunk.bends, trunk.first_rank
-        shared: list[Point] = []
-        passed = [0]
-        for position, (upper, lower) in enumerate(zip(bends, bends[1:], strict=False)):
-            shared += self._crossing(first + position, middle[upper], middle[lower])
-            passed.append(len(shared))
+        middle, first = self._middle, trunk.first_rank
+        line = [middle[bend] for bend in trunk.bends]
+        shared, passed = self._line(line, first)
         for link in trunk.links:
             _, _, leaves, arrives = self._layered.links[link]
             if arrives - leaves == 1:
@@ -77,11 +70,21 @@ class Router:
             begin, stop = leaves + 1 - first, arrives - 1 - first
             paths[link] = [
                 start,
-                *self._crossing(leaves, start.across, middle[bends[begin]]),
+                *self._crossing(leaves, start[0], line[begin]),
                 *shared[passed[begin] : passed[stop]],
-                *self._crossing(arrives - 1, middle[bends[stop]], end.across),
+                *self._crossing(arrives - 1, line[stop], end[0]),
                 end,
             ]
+
+    def _line(self, line: Sequence[float], first: int) -> tuple[list[Point], list[int]]:
+        """The points of a line through the layers from `first` on, and how many of them lie before each bend."""
+        points: list[Point] = []
+        passed = []
+        for gap, here in enumerate(line, first - 1):
+            if gap >= first and here != line[gap - first]:
+                points += self._crossing(gap, line[gap - first], here)
+            passed.append(len(points))
+        return points, passed
 
     def _around(self, link: int) -> list[Point]:
         start, end = self._ends(link)
@@ -89,5 +92,4 @@ class Router:
         out = self._levels.curve_begins[ends.leaves] - self._detours.leaving_band(ends.leaves)
         out += self._detours.track_out(ends)
         back = self._levels.curve_ends[ends.arrives - 1] + self._detours.track_in(ends)
-        turns = [Point(start.across, out), Point(lane, out), Point(lane, back), Point(end.across, back)]
-        return [start, *turns, end]
+        return [start, (start[0], out), (lane, out), (lane, back), (end[0], back), end]

@@ -1,9 +1,9 @@
-"""Lines made straight where there is room, without changing the order of any layer."""
+"""Lines made straight where there is room, without changing the order of any layer. All places are whole numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSequence, Sequence
-from statistics import fmean
+from math import inf
 
 from baton.core.pictures.layered.layering import Layered, Trunk
 
@@ -12,10 +12,14 @@ _LARGEST = 4_000
 
 
 def straighten(
-    layered: Layered, place: MutableSequence[float], room: Sequence[float], columns: Mapping[int, float]
+    layered: Layered, place: MutableSequence[float], room: Sequence[float], ports: Mapping[int, Sequence[int]]
 ) -> None:
-    """Change the places of bends, so that lines have few of them, and of boxes, so that they lie over one another."""
-    straightener = _Straightener(layered, place, room, columns)
+    """Change the places of bends, so that lines have few of them, and of boxes, so that they lie over one another.
+
+    `place` has the places of all ends, `room` half of what a vertex takes across, `ports` the ports of those that have
+    any.
+    """
+    straightener = _Straightener(layered, place, room, ports)
     straightener.straighten_lines()
     if len(layered.vertex_of) <= _LARGEST:
         for _ in range(2):
@@ -25,21 +29,18 @@ def straighten(
 
 class _Straightener:
     def __init__(
-        self, layered: Layered, place: MutableSequence[float], room: Sequence[float], columns: Mapping[int, float]
+        self, layered: Layered, place: MutableSequence[float], room: Sequence[float], ports: Mapping[int, Sequence[int]]
     ) -> None:
         self._layered = layered
         self._place = place
         self._room = room
-        self._columns = columns
+        self._ports = ports
         self._left = [-1] * len(place)
         self._right = [-1] * len(place)
-        self._ports: dict[int, list[int]] = {}
+        self._fixed = {*layered.piece_above, *layered.piece_above.values()}
         for layer in layered.layers:
             for left, right in zip(layer, layer[1:], strict=False):
                 self._left[right], self._right[left] = left, right
-        for end, vertex in enumerate(layered.vertex_of):
-            if end != vertex:
-                self._ports.setdefault(vertex, []).append(end)
 
     def straighten_lines(self) -> None:
         for trunk in self._layered.trunks:
@@ -50,37 +51,39 @@ class _Straightener:
         layers = self._layered.layers
         for layer in [*layers, *reversed(layers)]:
             for vertex in layer:
-                if not self._layered.is_bend[vertex] and vertex not in self._columns:
+                if not self._layered.is_bend[vertex] and vertex not in self._fixed:
                     self._align(vertex)
 
     def _straighten_line(self, trunk: Trunk) -> None:
-        """Give as many bends in a row as possible one place."""
-        ends = [self._layered.links[link] for link in trunk.links]
-        hub = self._place[ends[0].tail if trunk.is_fan_out else ends[0].head]
-        others = [self._place[end.head if trunk.is_fan_out else end.tail] for end in ends if end.arrives - end.leaves > 1]
-        wanted = [hub, fmean(others)]
+        """Give as many bends in a row as possible one place: that of the end which they share, if it can be."""
+        links, place = self._layered.links, self._place
+        hub = links[trunk.links[0]].tail if trunk.is_fan_out else links[trunk.links[0]].head
+        far = [link for link in trunk.links if links[link].arrives - links[link].leaves > 1]
+        others = [place[links[link].head if trunk.is_fan_out else links[link].tail] for link in far]
+        wanted = (place[hub], others[0] if len(others) == 1 else sum(others) // len(others))
         run: list[int] = []
-        least, most = float("-inf"), float("inf")
+        least, most = -inf, inf
         for bend in trunk.bends:
             low, high = self._bounds(bend)
-            if run and (max(low, least) > min(high, most)):
+            if run and (low > most or high < least):
                 self._put_run(run, least, most, wanted)
-                run, least, most = [], float("-inf"), float("inf")
+                run, least, most = [], -inf, inf
             run.append(bend)
             least, most = max(low, least), min(high, most)
         self._put_run(run, least, most, wanted)
 
     def _put_run(self, run: Sequence[int], least: float, most: float, wanted: Sequence[float]) -> None:
-        fitting = [place for place in wanted if least <= place <= most]
-        mean = fmean([self._place[bend] for bend in run])
-        chosen = fitting[0] if fitting else min(max(mean, least), most)
+        place = self._place
+        chosen = next((one for one in wanted if least <= one <= most), None)
+        if chosen is None:
+            chosen = min(max(sum([place[bend] for bend in run]) // len(run), least), most)
         for bend in run:
-            self._place[bend] = chosen
+            place[bend] = chosen
 
     def _align(self, vertex: int) -> None:
         """Move a box to the median of its neighbours: over one of them, or to the middle of two."""
         layered, place = self._layered, self._place
-        wishes = []
+        wishes: list[float] = []
         for neighbours, own in ((layered.above, layered.own_above), (layered.below, layered.own_below)):
             near = neighbours[vertex]
             if vertex in own:
@@ -91,7 +94,7 @@ class _Straightener:
             return
         wishes.sort()
         middle = len(wishes) // 2
-        wish = wishes[middle] if len(wishes) % 2 else (wishes[middle - 1] + wishes[middle]) / 2
+        wish = wishes[middle] if len(wishes) % 2 else (wishes[middle - 1] + wishes[middle]) // 2
         low, high = self._bounds(vertex)
         place[vertex] = min(max(wish, low), high)
         for end in self._ports.get(vertex, ()):
@@ -99,9 +102,7 @@ class _Straightener:
 
     def _bounds(self, vertex: int) -> tuple[float, float]:
         """Between which places a vertex can move without touching its neighbours."""
-        left, right, room = self._left[vertex], self._right[vertex], self._room
-        low = self._place[left] + room[left] + room[vertex] if left >= 0 else float("-inf")
-        high = self._place[right] - room[right] - room[vertex] if right >= 0 else float("inf")
-        here = self._place[vertex]
-        # Rounding must not turn the two around.
-        return min(low, here), max(high, here)
+        left, right, room, place = self._left[vertex], self._right[vertex], self._room, self._place
+        low = place[left] + room[left] + room[vertex] if left >= 0 else -inf
+        high = place[right] - room[right] - room[vertex] if right >= 0 else inf
+        return low, high
