@@ -3,7 +3,6 @@
 -- the lock of the workflow.
 create or replace function assign_slots(p_maps bigint[]) returns bigint[]
 language plpgsql
-set search_path from current
 as $$
 declare
     m       record;

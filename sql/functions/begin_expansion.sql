@@ -10,7 +10,6 @@ create or replace function begin_expansion(
     out accepted boolean, out base integer, out too_many integer
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     present integer;

@@ -21,13 +21,6 @@ create or replace function expand(
     out accepted boolean, out base integer, out too_many integer, out unknown text[]
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 #variable_conflict use_column
 begin

@@ -7,7 +7,6 @@ create or replace function finish_expansion(
     p_step bigint, p_base integer, p_total integer, p_children integer, p_returns integer
 ) returns void
 language plpgsql
-set search_path from current
 as $$
 declare
     moment   timestamptz := clock_timestamp();

@@ -17,10 +17,6 @@ create or replace function insert_workflow(
     out key bigint, out is_inserted boolean, out fingerprint text
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 #variable_conflict use_column
 declare

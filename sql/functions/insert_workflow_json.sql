@@ -9,7 +9,6 @@ create or replace function insert_workflow_json(
     out key bigint, out id text, out is_new boolean, out is_same boolean
 )
 language plpgsql security definer
-set search_path from current
 as $$
 #variable_conflict use_column
 declare

@@ -16,10 +16,6 @@ create or replace function insert_workflows(
     out taken text[], out fingerprints text[]
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
 as $$
 declare
     sequence regclass := pg_get_serial_sequence('workflows', 'key');

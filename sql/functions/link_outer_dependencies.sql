@@ -3,7 +3,6 @@
 -- finish_expansion ends it at once.
 create or replace function link_outer_dependencies(p_step bigint, p_first integer, p_outward text[]) returns void
 language plpgsql
-set search_path from current
 as $$
 declare
     linked record;

@@ -2,7 +2,6 @@
 -- that it may read. Of two the inner one.
 create or replace function outer_dependency(p_step bigint, p_name text) returns integer
 language sql stable
-set search_path from current
 as $$
     select (d.id & 4194303)::integer
       from steps s

@@ -16,7 +16,6 @@ create or replace function write_steps(
     p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[]
 ) returns void
 language plpgsql
-set search_path from current
 as $$
 begin
     -- Without a base nothing is to be shifted, and a call of a function for each array would double the time this takes.
