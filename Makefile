@@ -28,8 +28,8 @@ test: $(STAMP)
 ifdef ARGS
 	@$(VENV)/bin/python -m pytest $(ARGS)
 else
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --ignore tests/test_campaign.py
-	@$(VENV)/bin/python -m pytest tests/test_campaign.py
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --ignore tests/campaign/test_campaign.py
+	@$(VENV)/bin/python -m pytest tests/campaign/test_campaign.py
 endif
 
 lint: $(STAMP)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import baton
 from campaign.campaign import Campaign, Findings
-from campaign.doses import doses
+from campaign.profile import doses
 
 
 def main() -> int:

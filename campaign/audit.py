@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from campaign.doses import SWEEP_SECONDS
-from campaign.house import Admin
 from campaign.load import Report
+from campaign.profile import SWEEP_SECONDS
+from campaign.server import Admin
 from campaign.tally import Tally
 
 LOOK_SECONDS = 1.0

@@ -14,15 +14,15 @@ from typing import Any
 from baton import Engine
 from baton.embedded.server import EmbeddedServer
 from campaign.audit import SLACK_SECONDS, Audit
-from campaign.crew import Crew
-from campaign.deaf import Deaf
-from campaign.doses import LEASE_SECONDS, SWEEP_SECONDS, Doses
 from campaign.drills import Drills
-from campaign.house import Admin, complaints, start_server
 from campaign.ledger import Ledger
 from campaign.load import Load
+from campaign.missed_notifications import Deaf
+from campaign.nemesis import Weather
+from campaign.profile import LEASE_SECONDS, SWEEP_SECONDS, Doses
+from campaign.server import Admin, complaints, start_server
 from campaign.tally import Tally
-from campaign.weather import Weather
+from campaign.workers import Crew
 from tests.effects import Effects
 from tests.faults.proxy import Proxy
 

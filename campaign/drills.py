@@ -16,10 +16,10 @@ import asyncpg
 
 from baton.core.spec import MapSpec
 from baton.database.messages import ClaimRequest, Part
+from campaign.drill import Stage, demand, demand_counts, demand_ended, demand_stored, hurry, overlapping, until
 from campaign.load import Report
-from campaign.stage import Stage, demand, demand_counts, demand_ended, demand_stored, hurry, overlapping, until
 from campaign.tally import Tally
-from tests.database.raw import outcome
+from tests.database.raw_pool import outcome
 
 DRILL_SECONDS = 40.0
 PAUSE_SECONDS = 0.15

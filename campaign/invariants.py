@@ -14,10 +14,10 @@ from uuid import UUID
 from campaign.hooks import mark
 from campaign.ledger import FINAL_KINDS, StepFacts
 from campaign.records import StepRecord
-from tests.model.behaviour import Plan
 from tests.model.checking import Observed, violations
-from tests.model.growing import ABSENT, Foretold
-from tests.model.growth import Growth
+from tests.model.group_plan import Growth
+from tests.model.group_rules import ABSENT, Foretold
+from tests.model.plan import Plan
 
 CLOCK_SECONDS = 0.002
 """The server and the processes read one clock of one machine, but not at the same instruction."""

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from baton import Baton, Engine
-from campaign.house import Admin
 from campaign.invariants import Ended, broken, committed_all_the_same
 from campaign.ledger import Ledger
 from campaign.plans import campaign_plan
 from campaign.records import StepRecord, read_records
+from campaign.server import Admin
 from campaign.tally import Tally
-from tests.model.behaviour import BY_HAND, Plan
-from tests.model.growth import Growth
-from tests.programs.growing_workers import flow_of
+from tests.model.group_plan import Growth
+from tests.model.plan import BY_HAND, Plan
+from tests.programs.group_workers import flow_of
 from tests.programs.random_workers import built
 
 INSERTS_AT_ONCE = 3

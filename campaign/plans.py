@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.model.behaviour import Act, Plan, StepPlan
-from tests.model.graphs import CONTESTED, SHAPES, TROUBLED, plan
-from tests.model.growth import TROUBLED as TROUBLED_DEEDS
-from tests.model.growth import Family, Growth, Node
-from tests.model.growths import growth
+from tests.model.group_plan import TROUBLED as TROUBLED_DEEDS
+from tests.model.group_plan import Family, Growth, Node
+from tests.model.plan import Act, Plan, StepPlan
+from tests.model.random_graphs import CONTESTED, SHAPES, TROUBLED, plan
+from tests.model.random_groups import growth
 
 POISONED = 0.03
 ROTTEN = 0.15

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from campaign.house import Admin
+from campaign.server import Admin
 
 _QUERY = """
     select v.workflow_id, v.id, v.name, v.state, v.queue, v.attempt, v.max_attempts, v.pending, v.dependencies,

@@ -36,7 +36,7 @@ _APPLY = "sql/functions/apply_outcomes.sql"
 _UNFAVOURABLE = "sql/functions/apply_other_outcomes.sql"
 _TAKE = "sql/functions/claim_entries.sql"
 _TRANSACTIONS = "baton/runtime/transactions.py"
-_TRANSACTIONAL = ("tests/test_transactional.py", "tests/faults/test_transfers.py")
+_TRANSACTIONAL = ("tests/runtime/test_transactional.py", "tests/faults/test_transfers.py")
 
 MUTANTS = (
     Mutant(
@@ -132,7 +132,7 @@ MUTANTS = (
         (
             Change(
                 "sql/functions/end_dependents.sql",
-                "and not ignores(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)",
+                "and not counts_as_done(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)",
                 "",
             ),
         ),

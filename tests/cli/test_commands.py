@@ -9,7 +9,7 @@ import pytest
 
 from baton import Baton, WorkerPool
 from tests.cli.command import baton, environment, refused, succeeded
-from tests.programs.sharing import failing, noted
+from tests.programs.shared_workers import failing, noted
 
 
 def test_migrate_creates_the_schema_and_says_when_there_is_nothing_to_do(empty_database, tmp_path):
@@ -105,7 +105,7 @@ def test_a_workflow_that_is_not_there_is_one_sentence(command, database, tmp_pat
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
 
 
-@pytest.mark.parametrize("command", [["migrate"], ["show", "x"], ["worker", "tests.programs.sharing"]])
+@pytest.mark.parametrize("command", [["migrate"], ["show", "x"], ["worker", "tests.programs.shared_workers"]])
 def test_a_server_that_is_not_there_is_one_sentence_without_the_password(command, tmp_path):
     done = baton(*command, "--address", "postgresql://me:secret@127.0.0.1:1/app", cwd=tmp_path)
 

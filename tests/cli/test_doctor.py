@@ -15,9 +15,9 @@ from baton.cli.doctor import doctor
 from baton.cli.main import parser
 from baton.embedded.server import EmbeddedServer
 from tests.cli.command import baton, refused, succeeded
-from tests.database.raw import RawPool, step
+from tests.database.raw_pool import RawPool, step
 from tests.faults.standby import standby_of
-from tests.programs.sharing import noted
+from tests.programs.shared_workers import noted
 from tests.waiting import eventually
 
 KEEPS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}

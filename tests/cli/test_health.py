@@ -9,10 +9,10 @@ import pytest
 
 from baton.cli.health import Listening, answer, endpoint, parse_listening
 from tests.cli.command import asked, free_port, terminated, worker_process
-from tests.programs.sharing import noted
+from tests.programs.shared_workers import noted
 from tests.waiting import eventually
 
-PROGRAM = "tests.programs.sharing"
+PROGRAM = "tests.programs.shared_workers"
 
 
 @pytest.mark.parametrize(

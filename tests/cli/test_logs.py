@@ -10,10 +10,10 @@ import pytest
 
 from baton.cli.logs import JSONLines
 from tests.cli.command import asked, free_port, terminated, worker_process
-from tests.programs.sharing import logging_and_catching
+from tests.programs.shared_workers import logging_and_catching
 from tests.waiting import eventually
 
-PROGRAM = "tests.programs.sharing"
+PROGRAM = "tests.programs.shared_workers"
 
 
 def line_of(**record):

@@ -11,7 +11,7 @@ from baton.cli.tree import tree
 from baton.client.run_state import Status
 from tests.cli.command import baton, refused, succeeded
 from tests.cli.test_tree import step
-from tests.programs.sharing import failing, noted
+from tests.programs.shared_workers import failing, noted
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 

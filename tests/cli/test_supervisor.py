@@ -13,10 +13,10 @@ import pytest
 from baton.cli.supervisor import Supervisor
 from tests.cli.command import asked, baton, free_port, terminated, worker_process
 from tests.programs.pool_workers import is_alive
-from tests.programs.sharing import blocking, killing, noted
+from tests.programs.shared_workers import blocking, killing, noted
 from tests.waiting import eventually
 
-PROGRAM = "tests.programs.sharing"
+PROGRAM = "tests.programs.shared_workers"
 
 pytestmark = pytest.mark.slow
 

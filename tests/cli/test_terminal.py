@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from baton import Baton
 from tests.cli.command import DEADLINE_SECONDS, baton, environment, succeeded
-from tests.programs.sharing import noted
+from tests.programs.shared_workers import noted
 
 ESCAPE = "\x1b["
 WITHOUT_RICH = "import sys; sys.modules['rich'] = None; from baton.cli.main import main; sys.exit(main(sys.argv[1:]))"

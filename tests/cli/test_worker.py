@@ -13,11 +13,11 @@ import pytest
 from baton import Baton, Engine
 from baton.embedded.server import EmbeddedServer
 from tests.cli.command import baton, refused, terminated, worker_process
-from tests.programs.sharing import hanging, noted
+from tests.programs.shared_workers import hanging, noted
 from tests.waiting import eventually
 
 STEPS = 1_000
-PROGRAM = "tests.programs.sharing"
+PROGRAM = "tests.programs.shared_workers"
 
 
 async def living_pools(connection):

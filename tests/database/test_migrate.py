@@ -11,7 +11,7 @@ from baton.database.migrate import Migrated, migrate, require_current_schema, sc
 from baton.database.notifications import channel
 from baton.database.store import Store
 from baton.errors import BatonError, InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
-from tests.database.raw import RawPool, outcome, states, step, workflow
+from tests.database.raw_pool import RawPool, outcome, states, step, workflow
 
 NAMES = [
     "Upper",

@@ -14,7 +14,7 @@ import pytest
 from baton.core.expansion import Expansion
 from baton.core.spec import FamilySpec, MapSpec, OuterSpec
 from baton.database.messages import ClaimRequest, Part
-from tests.database.raw import RawPool, outcome, step, workflow
+from tests.database.raw_pool import RawPool, outcome, step, workflow
 
 MANY = 200_000
 QUEUED = 20_000

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from baton import Baton, Run, result_of
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.effects import Effects
 from tests.faults.processes import hurry
 from tests.programs.fault_workers import noted

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, WorkerPool, result_of
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.faults.processes import bury, hurry, worker_process
 from tests.programs.fault_workers import EFFECTS, held, may_go_on, noted
 from tests.waiting import eventually

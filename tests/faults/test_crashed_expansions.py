@@ -9,7 +9,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, each
 from baton.runtime import expander
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.faults.processes import bury, hurry, worker_process
 from tests.programs.fault_workers import EFFECTS, growing, noted
 from tests.waiting import eventually

@@ -14,7 +14,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, worker
 from baton.embedded.binaries import server_user
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.waiting import eventually
 
 MEGABYTES = 24

@@ -11,7 +11,7 @@ import pytest
 
 from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
 from baton.errors import BatonError
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
 from tests.waiting import eventually
 

@@ -11,7 +11,7 @@ import pytest
 
 from baton import Baton, WorkerPool, result_of
 from baton.database.messages import ClaimRequest
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.faults.processes import bury, hurry, worker_process
 from tests.programs.fault_workers import EFFECTS, blocking, held, may_go_on, noted, poison
 from tests.waiting import eventually

@@ -10,7 +10,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")

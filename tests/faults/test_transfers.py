@@ -17,7 +17,7 @@ import pytest
 
 from baton import Baton, Engine, Run, WorkerPool
 from baton.runtime.transactions import HAS_TRANSACTION_TIMEOUT
-from tests.database.raw import demand_sound
+from tests.database.raw_pool import demand_sound
 from tests.faults.processes import WorkerProcess, bury, hurry, worker_process
 from tests.programs.transfer_workers import (
     TABLES,

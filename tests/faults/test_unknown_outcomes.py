@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
-from tests.database.raw import demand_sound, outcome, state, states, step, steps, workflow
+from tests.database.raw_pool import demand_sound, outcome, state, states, step, steps, workflow
 
 WORKER = ["work"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.model.behaviour import BY_HAND, Plan, StepPlan, given_to, value_of
+from tests.model.plan import BY_HAND, Plan, StepPlan, given_to, value_of
 from tests.model.rules import (
     FINAL,
     Doom,

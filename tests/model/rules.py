@@ -11,7 +11,7 @@ from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
-from tests.model.behaviour import Act, Plan, StepPlan
+from tests.model.plan import Act, Plan, StepPlan
 
 FINAL = frozenset({"completed", "cancelled", "discarded", "skipped"})
 

@@ -14,7 +14,7 @@ from typing import Any
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, result_of, worker
 from baton.core.worker import Job
 from tests.effects import Effects
-from tests.model.behaviour import DEFAULTS, Plan, StepPlan, nested, value_of
+from tests.model.plan import DEFAULTS, Plan, StepPlan, nested, value_of
 
 EFFECTS = "BATON_TEST_EFFECTS"
 """The environment variable that names the effects log; beside it lie the marks of snoozes."""

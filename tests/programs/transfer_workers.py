@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from baton import Context, worker
-from baton.runtime.failpoints import pause
+from baton.runtime.failpoints import reach
 
 TABLES = """
 create table public.accounts (id integer primary key, balance integer not null);
@@ -26,7 +26,7 @@ async def with_a_prepared_statement(ctx: Context, source: int, target: int, amou
     """To the server the session is active, and not idle, from the preparation to the next statement."""
     await ctx.connection.execute("select from public.accounts order by id for update")
     await ctx.connection.prepare("select 1")
-    await pause("a statement is prepared")
+    await reach("a statement is prepared")
     return await move(ctx.connection, ctx.step, source, target, amount)
 
 
@@ -55,9 +55,9 @@ async def move(connection: Any, transfer: str, source: int, target: int, amount:
     # In the order of the accounts: two transfers in opposite directions would deadlock.
     first, second = sorted(((source, -amount), (target, amount)))
     await connection.execute("update public.accounts set balance = balance + $2 where id = $1", *first)
-    await pause("after the first statement")
+    await reach("after the first statement")
     await connection.execute("update public.accounts set balance = balance + $2 where id = $1", *second)
-    await pause("after the second statement")
+    await reach("after the second statement")
     await connection.execute("insert into public.transfers values ($1, $2, $3, $4)", transfer, source, target, amount)
-    await pause("after the last statement")
+    await reach("after the last statement")
     return amount

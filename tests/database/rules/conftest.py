@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from tests.database.raw import Ear, RawPool, demand_sound
+from tests.database.raw_pool import Ear, RawPool, demand_sound
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.database.raw import outcome, state, states, step, steps
+from tests.database.raw_pool import outcome, state, states, step, steps
 
 
 async def entry(psql):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database.raw import outcome, state, states, step, steps
+from tests.database.raw_pool import outcome, state, states, step, steps
 
 
 async def in_every_state(pool, psql, **options):

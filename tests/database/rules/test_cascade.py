@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database.raw import overlap, state, states, step, steps
+from tests.database.raw_pool import overlap, state, states, step, steps
 
 ENDS = ["completed", "cancelled", "discarded", "skipped"]
 FLAGS = ["", "cancelled", "discarded", "skipped"]

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from baton.database.messages import ClaimRequest
-from tests.database.raw import outcome, step
+from tests.database.raw_pool import outcome, step
 
 
 async def names(pool, **claiming):

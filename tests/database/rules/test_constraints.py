@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from tests.database.raw import step
+from tests.database.raw_pool import step
 
 WRONG = {
     "workflows_state": ["update workflows set state = 'running', finished_at = now(), remaining = 0"],

@@ -8,7 +8,8 @@ import pytest
 
 from baton import each, result_of
 from baton.database.messages import Part
-from tests.database.families import (
+from tests.database.consistency import demand_sound
+from tests.database.raw_groups import (
     IGNORING,
     MOST,
     chain,
@@ -25,8 +26,7 @@ from tests.database.families import (
     read_by,
     settle_all,
 )
-from tests.database.raw import outcome, state, states, steps
-from tests.database.soundness import demand_sound
+from tests.database.raw_pool import outcome, state, states, steps
 
 ITEMS = [json.dumps({"value": number}) for number in range(5)]
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from baton.database.messages import ClaimRequest
-from tests.database.raw import outcome, overlap, state, states, step, steps
+from tests.database.raw_pool import outcome, overlap, state, states, step, steps
 
 KINDS = ["completed", "failed", "discarded", "cancelled", "skipped", "snoozed", "given_back", "unknown_worker"]
 

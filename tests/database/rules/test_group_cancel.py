@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from baton import each, result_of
-from tests.database.families import chain, finish, flow, grow, held, insert, local_states, made_map, part, settle_all
-from tests.database.raw import outcome, state, states, steps
+from tests.database.raw_groups import chain, finish, flow, grow, held, insert, local_states, made_map, part, settle_all
+from tests.database.raw_pool import outcome, state, states, steps
 
 
 async def test_a_group_cancelled_by_name_takes_all_below_it_and_its_dependents_along(pool, psql):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baton import each, result_of
-from tests.database.families import (
+from tests.database.raw_groups import (
     chain,
     come_apart,
     finish,
@@ -18,7 +18,7 @@ from tests.database.families import (
     read_by,
     settle_all,
 )
-from tests.database.raw import state, states, steps
+from tests.database.raw_pool import state, states, steps
 
 
 async def completed(pool, psql):

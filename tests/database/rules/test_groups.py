@@ -7,7 +7,7 @@ import json
 import pytest
 
 from baton import each, result_of
-from tests.database.families import (
+from tests.database.raw_groups import (
     IGNORING,
     chain,
     come_apart,
@@ -23,7 +23,7 @@ from tests.database.families import (
     reader,
     settle_all,
 )
-from tests.database.raw import state, states, steps
+from tests.database.raw_pool import state, states, steps
 
 # A dependency of a group ends unfavourably
 

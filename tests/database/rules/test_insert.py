@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from baton.database import store as store_module
-from tests.database.raw import outcome, state, states, step, steps, workflow
+from tests.database.raw_pool import outcome, state, states, step, steps, workflow
 
 
 async def test_what_waits_for_nothing_is_available_and_the_rest_is_suspended(pool, psql):

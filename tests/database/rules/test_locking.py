@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton.database.messages import ClaimRequest
-from tests.database.raw import RawPool, is_blocked, outcome, overlap, state, states, step, workflow
+from tests.database.raw_pool import RawPool, is_blocked, outcome, overlap, state, states, step, workflow
 from tests.waiting import eventually
 
 LOCK = "select from baton.workflows where id = 'locked' for update"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database.raw import outcome, step
+from tests.database.raw_pool import outcome, step
 
 
 async def test_a_paused_queue_gives_out_nothing_and_others_do(pool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from tests.database.raw import overlap, state, step
+from tests.database.raw_pool import overlap, state, step
 
 AGE = "update workflows set finished_at = finished_at - interval '10 days'"
 

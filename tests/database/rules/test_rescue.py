@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from baton.database.messages import ClaimRequest
-from tests.database.raw import RawPool, outcome, overlap, state, states, step, steps
+from tests.database.raw_pool import RawPool, outcome, overlap, state, states, step, steps
 
 LET_EXPIRE = "update pools set expires_at = clock_timestamp() - interval '1 second' where id = $1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.database.raw import outcome, overlap, state, states, step, steps
+from tests.database.raw_pool import outcome, overlap, state, states, step, steps
 
 
 async def test_every_discarded_and_cancelled_step_is_opened(pool, psql):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.database.raw import outcome, states, step
+from tests.database.raw_pool import outcome, states, step
 
 
 async def now(psql):

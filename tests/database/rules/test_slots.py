@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from tests.database.families import chain, finish, grow, local_states, made_map, settle_all
-from tests.database.raw import outcome, state, states, steps
-from tests.database.soundness import demand_sound
+from tests.database.consistency import demand_sound
+from tests.database.raw_groups import chain, finish, grow, local_states, made_map, settle_all
+from tests.database.raw_pool import outcome, state, states, steps
 
 GOING = {"available", "executing", "scheduled", "retryable"}
 

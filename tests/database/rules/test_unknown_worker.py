@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.database.raw import outcome, step, steps
+from tests.database.raw_pool import outcome, step, steps
 
 DOUBLING = [15, 30, 60, 120, 240, 300, 300, 300]
 

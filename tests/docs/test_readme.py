@@ -1,0 +1,110 @@
+"""What the README shows is true: its Python runs, its SQL is answered, its commands are understood."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+import baton
+from baton import Baton, WorkerPool
+from baton.cli.main import parser
+from tests.cli.command import ROOT, environment, python, succeeded
+from tests.programs.shared_workers import failing
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"one page and another page" if self.path == "/a" else b"another one")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_first_workflow_runs(site, database, tmp_path):
+    (tmp_path / "first.py").write_text(blocks("python")[0].replace("https://example.org", site))
+
+    assert succeeded(python("first.py", cwd=tmp_path, database=database)) == "2 words are on both pages (attempt 1)\n"
+
+
+def test_the_lifespan_begins_and_ends(database, tmp_path):
+    use = """
+        import asyncio
+
+        async def main():
+            async with app.router.lifespan_context(app):
+                print("begun")
+
+        asyncio.run(main())
+    """
+    (source,) = [block for block in blocks("python") if "FastAPI" in block]
+    (tmp_path / "app.py").write_text(source + textwrap.dedent(use))
+
+    assert succeeded(python("app.py", cwd=tmp_path, database=database)) == "begun\n"
+
+
+@pytest.mark.parametrize("source", blocks("python"), ids=lambda source: source.split("\n")[0])
+def test_python_is_python_and_uses_names_that_are_exported(source):
+    imported = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module == "baton"
+    ]
+
+    assert {alias.name for node in imported for alias in node.names} <= set(baton.__all__)
+
+
+async def test_the_queries_are_answered(engine, connection):
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="order-4711").add("ship", failing.new()).insert()
+        await run.wait(timeout=30)
+        answers = [await connection.fetch(query) for query in blocks("sql")]
+
+    steps, failures, _waiting, _executing, pools = answers
+    assert [(row["name"], row["state"], row["attempt"]) for row in steps] == [("ship", "discarded", 2)]
+    assert failures[0]["trace"].endswith("ValueError: the disk is\nfull\n")
+    assert len(pools) == 1
+
+
+def test_the_commands_are_understood():
+    commands = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
+    ours = [shlex.split(command)[1:] for command in commands if command.startswith("baton ")]
+
+    assert [parser().parse_args(command).module for command in ours] == ["app"]
+
+
+def test_every_command_is_in_the_table():
+    helped = subprocess.run(
+        [sys.executable, "-m", "baton", "--help"], env=environment(), capture_output=True, text=True, check=True
+    )
+    commands = re.findall(r"^    (\w+) ", helped.stdout, re.MULTILINE)
+
+    assert commands == re.findall(r"^\| `baton (\w+)", TEXT, re.MULTILINE)
+
+
+def test_every_link_into_the_repository_leads_somewhere():
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT)
+
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,0 +1,132 @@
+"""The worker of random workflows with groups: each call does what its plan says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import replace
+from typing import Any
+
+from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, result_of, worker
+from baton.core.worker import Job
+from tests.model.group_plan import NOTHING, Family, Growth, Node, healed, value_of
+
+SECONDS_WITHOUT_END = 120.0
+IDLE = Node("idle")
+
+
+class Boom(Exception):  # noqa: N818  # short in hundreds of error texts
+    """What a step raises that is to fail."""
+
+
+class Log:
+    """What the pools of this process did."""
+
+    def __init__(self) -> None:
+        self.starts: Counter[tuple[str, str]] = Counter()
+        self.running: Counter[tuple[str, str]] = Counter()
+        """By workflow and map."""
+        self.crowded: dict[str, str] = {}
+        """Of which workflow a map had more children under way than it has slots."""
+        self.healed = False
+        """Nothing troubles a step any more."""
+        self.hanging: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        """By workflow, set once the step hangs that is to be cancelled by hand."""
+
+    def enter(self, ctx: Context, plan: Node) -> tuple[str, str]:
+        self.starts[ctx.workflow_id, ctx.step] += 1
+        lane = ctx.workflow_id, ctx.step.rpartition("[")[0] if plan.kind == "map" else ctx.step
+        self.running[lane] += 1
+        if plan.kind == "map" and self.running[lane] > (plan.concurrency or self.running[lane]):
+            self.crowded[ctx.workflow_id] = f"{lane[1]} runs {self.running[lane]} of {plan.concurrency}"
+        return lane
+
+
+log = Log()
+
+
+@worker(name="growing", backoff=0.01)
+async def growing(ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: int | None = None) -> Any:
+    lane = log.enter(ctx, plan)
+    try:
+        await asyncio.sleep(0)
+        return await do(ctx, plan if number is None else plan.items[number], left)
+    finally:
+        log.running[lane] -= 1
+
+
+async def do(ctx: Context, plan: Node, left: Any) -> Any:
+    if log.starts[ctx.workflow_id, ctx.step] <= plan.snoozes:
+        return Snooze(0.01)
+    match (replace(plan, deeds=healed(plan.deeds)) if log.healed else plan).deed(ctx.attempt):
+        case "return":
+            return value_of(ctx.step, left, dict(ctx.results), told(ctx))
+        case "list":
+            return list(range(plan.size))
+        case "grow":
+            assert plan.inside is not None
+            return built(plan.inside)
+        case "retry":
+            return RetryAfter(0)
+        case "cancel":
+            return Cancel("it says so")
+        case "skip":
+            return Skip("it says so")
+        case "hang":
+            log.hanging[ctx.workflow_id].set()
+            await asyncio.sleep(SECONDS_WITHOUT_END)
+        case "raise":
+            pass
+        case fault:
+            return faulty(fault)
+    raise Boom(f"{ctx.step} fails in attempt {ctx.attempt}")
+
+
+def told(ctx: Context) -> dict[str, Any]:
+    return {
+        name: [outcome.state, {child: each.state for child, each in outcome.children.items()}]
+        for name, outcome in ctx.outcomes.items()
+    }
+
+
+def faulty(fault: str) -> Baton:
+    """A graph that cannot be."""
+    match fault:
+        case "cycle":
+            return Baton.new().add("a", growing.new(), deps=["b"]).add("b", growing.new(), deps=["a"])
+        case "unknown":
+            return Baton.new().add("a", growing.new(), deps=["nowhere"])
+        case "twice":
+            return Baton.new().add("a", growing.new()).add("a", growing.new())
+        case _:
+            return Baton.new()
+
+
+def built(family: Family, workflow_id: str | None = None) -> Baton:
+    """The workflow that a plan describes."""
+    made = Baton.new(workflow_id=workflow_id)
+    for node in family.steps:
+        what = built(node.inside) if node.kind == "family" and node.inside is not None else job_of(node)
+        made.add(
+            node.name,
+            what,
+            deps=node.deps,
+            ignore_cancelled=node.flags.cancelled,
+            ignore_discarded=node.flags.discarded,
+            ignore_skipped=node.flags.skipped,
+        )
+    return made if family.returns is None else made.returns(family.returns)
+
+
+def job_of(node: Node) -> Job:
+    arguments: dict[str, Any] = {"plan": node}
+    if node.left is not None:
+        arguments["left"] = result_of(node.left)
+    if node.kind == "map":
+        arguments["number"] = each(list(range(len(node.items))) if node.source is None else result_of(node.source))
+    job = growing.new(**arguments).with_options(max_attempts=node.max_attempts)
+    return job if node.concurrency is None else job.with_options(concurrency=node.concurrency)
+
+
+def flow_of(growth: Growth) -> Baton:
+    return built(growth.whole, growth.label)
