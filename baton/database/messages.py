@@ -183,6 +183,8 @@ class Rescued:
 @dataclass(frozen=True, slots=True)
 class Pruned:
     workflows: int
+    is_more: bool
+    """It has not come round: the next call goes on from where this one stopped."""
     passed_over: Sequence[PassedOver] = ()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from baton.core.limits import INPUT_BYTES
 from baton.database.messages import Claimed, ClaimRequest
 from baton.runtime.wakeups import StaggeredWakeups
 
@@ -34,12 +35,19 @@ class ClaimPlanner:
     Args:
         listens: whether notifications arrive. Without them each settle claims from every queue with a free slot.
         wakeups: decides when a notification causes a claim.
+        input_bytes: how large the results may be that are delivered to one step.
     """
 
     def __init__(
-        self, limits: Mapping[str, int], *, listens: bool = True, wakeups: StaggeredWakeups | None = None
+        self,
+        limits: Mapping[str, int],
+        *,
+        listens: bool = True,
+        wakeups: StaggeredWakeups | None = None,
+        input_bytes: int = INPUT_BYTES,
     ) -> None:
         self._listens = listens
+        self._input_bytes = input_bytes
         self._staggered = wakeups or StaggeredWakeups()
         self.limits = dict(limits)
         self._free = dict(limits)
@@ -113,7 +121,7 @@ class ClaimPlanner:
             self._free[queue] -= slots
         self._may_have_work -= reserved.keys() - self._has_backlog
         self._sent[token] = SentClaim(self._wakeups, self._staggered.claim_sent(reserved.keys() - seen_empty))
-        return ClaimRequest(token, reserved, seen_empty)
+        return ClaimRequest(token, reserved, seen_empty, self._input_bytes)
 
     def answered(self, request: ClaimRequest, claimed: Sequence[Claimed]) -> None:
         """Free the slots that a claim did not use. A queue that returned all it was asked for has more."""

@@ -26,7 +26,8 @@ LIMIT = 1000
 """How many entries or steps one call touches."""
 SHORTEST_PAUSE = 0.005
 PAUSE_WHILE_HELD = 0.05
-PRUNE_SECONDS = 60.0
+SWEEPS_PER_PRUNE = 6
+"""How many sweeps pass before the next look for old workflows, when the last one found none."""
 NOTHING = UpkeepResult()
 
 
@@ -185,12 +186,12 @@ class Maintenance:
         pruned = await self._store.prune(self._keep, limit=LIMIT)
         # A workflow that was passed over is met again only when pruning has come round.
         self._failures.succeeded(self._prune.name, pruned.passed_over, is_complete=False)
-        if pruned.workflows:
+        if pruned.workflows or pruned.is_more:
             # A pause as long as the call: pruning takes half of a connection's time at most, on any server.
             self._bring_forward(self._prune, max(SHORTEST_PAUSE, self._clock() - began))
         else:
-            seconds = max(self._sweep_seconds, min(PRUNE_SECONDS, self._keep.total_seconds()))
-            self._bring_forward(self._prune, seconds * random.uniform(0.8, 1.0))
+            longest = max(self._sweep_seconds, min(SWEEPS_PER_PRUNE * self._sweep_seconds, self._keep.total_seconds()))
+            self._bring_forward(self._prune, longest * random.uniform(0.8, 1.0))
         return UpkeepResult(pruned=pruned.workflows)
 
     def _plan_stage(self, next_in: float | None, shortest: float) -> None:

@@ -6,8 +6,8 @@ is mended: in the log, in `pool.health()`, and in the table `pools`, where `bato
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ class OngoingFailure:
     """The one row that is passed over, in words; None if the part fails as a whole."""
     error: str
     since: float
-    """When it was noticed first, in the event loop's time."""
+    """When it was noticed first, by the monotonic clock."""
     seen: float
     """When it was noticed last."""
     count: int = 1
@@ -48,7 +48,7 @@ class OngoingFailures:
     """Keeps what fails, from the first failure until the same thing succeeds. Logs each once, and its end."""
 
     def __init__(self) -> None:
-        self._clock = asyncio.get_running_loop().time
+        self._clock = time.monotonic
         self._kept: dict[tuple[str, str | None], OngoingFailure] = {}
         self.sentences: Sequence[str] = ()
         """The oldest, for people. Replaced as a whole, so that another thread may read it."""

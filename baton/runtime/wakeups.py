@@ -41,7 +41,7 @@ class StaggeredWakeups:
         self._others = {queue: max(0, count - 1) for queue, count in pools.items()}
 
     def notified(self, queue: str, entries: int, now: float) -> None:
-        """Plan a wakeup: a notification announced at least this many entries. More entries wake more pools at a time."""
+        """Plan a wakeup: a notification announced at least this many entries. The more, the more pools wake at once."""
         due = now + self._delay_seconds(queue, entries)
         self._due[queue] = min(due, self._due.get(queue, due))
         self._notified.add(queue)

@@ -314,7 +314,7 @@ async def test_a_rescue_announces_what_is_due_soon(quiet, other, ear):
     assert 1800 <= due <= 2200
 
 
-async def test_a_tick_with_nothing_to_do_says_nothing(quiet, ear):
+async def test_upkeep_with_nothing_to_do_says_nothing(quiet, ear):
     await quiet.run_upkeep()
 
     assert await ear.heard() == []

@@ -28,9 +28,9 @@ async def claimed(pool):
 async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attempt(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    ticked = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert (ticked.died, ticked.lost, ticked.given_back) == (1, 1, 0)
+    assert (done.died, done.lost, done.given_back) == (1, 1, 0)
     found = await entry(psql)
     assert (found["state"], found["attempt"], found["token"], found["pool"]) == ("retryable", 1, None, None)
     assert 0.8 < found["wait"] <= 2.2
@@ -65,9 +65,9 @@ async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, 
     await pool.heartbeat(claimed.token)
     await pool.heartbeat(claimed.token)
 
-    ticked = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert (ticked.died, ticked.lost, ticked.given_back) == (0, 0, 0)
+    assert (done.died, done.lost, done.given_back) == (0, 0, 0)
 
 
 async def test_a_pool_that_beats_before_the_sweep_lives_however_late_it_is(pool, other, psql, claimed):
@@ -90,9 +90,9 @@ async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, oth
 async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    ticked, beaten = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
+    done, answer = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
 
-    assert (ticked.lost, beaten.is_alive) == (1, False)
+    assert (done.lost, answer.is_alive) == (1, False)
 
 
 async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claimed):
@@ -163,11 +163,11 @@ async def test_a_settle_that_waited_for_the_rescue_is_refused(pool, other, psql,
 async def test_a_settle_before_the_rescue_counts_although_the_lease_is_lost(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    _, ticked = await overlap(
+    _, done = await overlap(
         pool.connection, pool.settle(outcome(claimed, "completed")), other.connection, other.run_upkeep()
     )
 
-    assert (ticked.died, ticked.lost) == (1, 0)
+    assert (done.died, done.lost) == (1, 0)
     assert (await states(psql, "w"))["a"] == "completed"
 
 
@@ -214,9 +214,9 @@ async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_un
     await pool.insert("v", step("fresh"))
     await pool.claim()
 
-    ticked = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert ticked.given_back == 1
+    assert done.given_back == 1
     assert (await states(pool.connection, "v"))["fresh"] == "executing"
 
 
@@ -234,9 +234,9 @@ async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     (voided,) = await pool.claim()
     await other.cancel("v")
 
-    beaten = await pool.heartbeat(claimed.token, voided.token)
+    answer = await pool.heartbeat(claimed.token, voided.token)
 
-    assert beaten.held == {(claimed.step_id, claimed.token)}
+    assert answer.held == {(claimed.step_id, claimed.token)}
 
 
 async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_of_its_own(pool, other, psql):
@@ -255,18 +255,18 @@ async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, othe
     await pool.claim()
     await pool.store.deregister(pool.id)
 
-    rounds = [await other.store.run_upkeep(sweep=True, keep=None, limit=2) for _ in range(3)]
+    rounds = [await other.store.rescue(limit=2) for _ in range(3)]
 
-    assert [(ticked.lost, ticked.next_in == 0) for ticked in rounds] == [(2, True), (2, True), (1, False)]
+    assert [(rescued.lost, rescued.is_more) for rescued in rounds] == [(2, True), (2, True), (1, False)]
 
 
 async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_rescued(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
 
-    ticked = await other.run_upkeep()
+    done = await other.run_upkeep()
 
     assert await psql.fetchval("select count(*) from pools where id = $1", pool.id) == 0
-    assert ticked.lost == 1
+    assert done.lost == 1
 
 
 async def test_a_dead_pool_that_somebody_looks_at_holds_up_no_sweep(pool, other, psql, claimed):
