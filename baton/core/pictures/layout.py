@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from baton.core.pictures.diagram import Diagram, EdgeKind, Node
+from baton.core.pictures.diagram import Diagram, EdgeKind
 from baton.core.pictures.layered.network import Point
 from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
 from baton.core.pictures.parts import Extent, Known

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from baton.core.pictures.diagram import STATES, Diagram
+from baton.core.pictures.display_text import displayable
 from baton.core.pictures.layout import MARGIN, Direction, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
 from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN
 from baton.core.pictures.svg_boxes import group_element, line_of_text, moved, node_element
 from baton.core.pictures.svg_legend import legend_of
 from baton.core.pictures.svg_routes import route_elements
-from baton.core.pictures.display_text import displayable
 from baton.core.pictures.text_width import shortened, text_width
 
 _TITLE_SIZE = 15.0

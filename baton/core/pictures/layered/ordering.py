@@ -140,7 +140,9 @@ class _Places:
         crossings = 0
         for vertex in layer:
             if vertex in own:
-                for _, upper in sorted((place[mine], place[end]) for mine, end in zip(own[vertex], above[vertex], strict=True)):
+                for _, upper in sorted(
+                    (place[mine], place[end]) for mine, end in zip(own[vertex], above[vertex], strict=True)
+                ):
                     crossings += len(passed) - bisect_right(passed, upper)
                     insort(passed, upper)
             else:
