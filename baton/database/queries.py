@@ -154,10 +154,11 @@ class Queries:
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
+        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker, or whose
+        arguments did not fit the last pool that claimed them."""
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.queue, s.worker,
+            select s.name, s.queue, s.worker, case when s.outcome = 'misfit' then s.reason end as misfit,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
@@ -170,7 +171,7 @@ class Queries:
               cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
                and q.state <> 'executing'
-               and (s.queue = any(z.queues) or not exists (
+               and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
                        select
                          from {self._living_pools} p
                         where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
@@ -279,6 +280,8 @@ def _step(row: Record) -> StepRow:
 def _unserved(row: Record) -> Unserved:
     if row["is_paused"]:
         why = f"queue {row['queue']!r} is paused"
+    elif row["misfit"] is not None:
+        why = f"no worker pool that claimed it could run it: {row['misfit']}"
     elif row["is_served"]:
         why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
     else:

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
-from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, storable
+from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.outcome import to_text as outcome_to_text
 from baton.core.references import reads_states
 from baton.core.registry import Registered
@@ -119,7 +119,7 @@ def _attempt(module: str, claimed: Claimed) -> Outcome:
         arguments, context = prepared(worker, claimed)
         return classify(worker, worker.call(arguments, context), claimed.attempt)
     except ArgumentsDoNotFit as error:
-        return discarded(error)
+        return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
         return failed(error, claimed.attempt, worker.backoff)
 

@@ -20,7 +20,7 @@ from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, default_engine, running_attempt
 from baton.core import registry
 from baton.core.options import Seconds, at_least_one, checked_queues, more_than_none, seconds
-from baton.core.outcome import Outcome, expanded, given_back, joined
+from baton.core.outcome import Outcome, expanded, given_back, hopeless, joined
 from baton.database.connections import describe
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
@@ -43,6 +43,7 @@ from baton.runtime.executors import Executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.heartbeat import Heartbeat, Keys, Lease
 from baton.runtime.maintenance import Maintenance
+from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.resources import Provider, Resources
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
@@ -76,7 +77,9 @@ class WorkerPool:
             often, from a thread of its own; so no step is too long for it.
         poll: seconds between looks at the queues when no notice arrives.
         grace: seconds that running attempts have to end when the pool is left.
-        keep: how long finished workflows are kept; None for ever.
+        keep: how long finished workflows are kept; None keeps them.
+        misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has
+            another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored, and returns what is stored.
         threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
@@ -102,6 +105,7 @@ class WorkerPool:
         poll: Seconds = 5,
         grace: Seconds = 30,
         keep: Seconds | None = timedelta(days=7),
+        misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
         threads: int | None = None,
@@ -118,12 +122,14 @@ class WorkerPool:
         self._grace_seconds = seconds("grace", grace)
         self._max_block_seconds = more_than_none("max_block", max_block)
         self._keep = None if keep is None else timedelta(seconds=seconds("keep", keep))
+        self._misfit_seconds = None if misfit is None else seconds("misfit", misfit)
         self._redact = redact
         self._processes = at_least_one("processes", processes) or os.cpu_count() or 1
         self._threads = at_least_one("threads", threads) or sum(self.queues.values())
         self._resources = Resources(provide)
         self._foreign = ApplicationExecutors(checked_executors(executors))
         self._connections = at_least_one("connections", connections) or sum(self.queues.values())
+        self._failures = OngoingFailures()
         self._id = NO_POOL
         self._is_entered = False
 
@@ -143,6 +149,8 @@ class WorkerPool:
             lease_seconds=self._heartbeat.lease_seconds if is_registered else 0.0,
             is_database_answering=self._is_entered and self._heartbeat.is_answered,
             is_draining=self._is_entered and self._draining is not None,
+            failures=self._failures.sentences,
+            lasting_failures=self._failures.lasting(self._lease_seconds),
         )
 
     async def __aenter__(self) -> Self:
@@ -214,35 +222,31 @@ class WorkerPool:
     def _build(self) -> None:
         dialing, schema = self._engine.dialing, self._engine.schema
         self._tokens = Tokens()
-        self._claim_planner = ClaimPlanner(self.queues, hears=self._engine.listener is not None)
+        listens, limits = self._engine.listener is not None, self._engine.limits
+        self._claim_planner = ClaimPlanner(self.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self._attempts = Attempts(self._work, self._steps)
         executors = Executors(self._threads, self._processes, self._foreign, self._resources)
-        self._runner = Runner(executors, self._engine.limits, self._redact)
+        self._runner = Runner(executors, limits, self._redact, self._misfit_seconds)
         self._worker_connections = WorkerConnections(dialing, self._connections)
         self._transactions = Transactions(
             self._worker_connections,
             schema,
             self._lease_seconds,
             self._runner,
-            self._engine.limits,
+            limits,
             on_committed=self._look_everywhere,
         )
         self._dispatcher = Dispatcher(
-            dialing,
-            schema,
-            self._claim_planner,
-            self._tokens,
-            self._engine.limits,
-            pool=lambda: self._id,
-            start=self._begin,
+            dialing, schema, self._claim_planner, self._tokens, limits, self._failures, lambda: self._id, self._begin
         )
         self._maintenance = Maintenance(
             dialing,
             schema,
             sweep_seconds=self._lease_seconds / SWEEPS_PER_LEASE,
             # What is due later than this is announced to nobody (see notify_due.sql): a round in time finds it.
-            tick_seconds=min(ANNOUNCED_SECONDS, 2 * self._poll_seconds, self._lease_seconds / SWEEPS_PER_LEASE),
+            stage_seconds=min(ANNOUNCED_SECONDS, 2 * self._poll_seconds, self._lease_seconds / SWEEPS_PER_LEASE),
             keep=self._keep,
+            failures=self._failures,
             on_staged=self._look_everywhere,
         )
 
@@ -261,7 +265,8 @@ class WorkerPool:
             self._max_block_seconds,
             on_void=self._on_void,
             on_lost=self._on_lost,
-            on_counted=self._claim_planner.counted,
+            on_counted=self._claim_planner.pools_counted,
+            failures=lambda: self._failures.sentences,
         )
         self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self._attempts)
         self._heartbeat.start()
@@ -281,13 +286,13 @@ class WorkerPool:
             await asyncio.sleep(self._poll_seconds)
 
     def _look_everywhere(self) -> None:
-        self._claim_planner.look_everywhere()
+        self._claim_planner.wake_all()
         self._dispatcher.wake()
 
     def _hear(self, notice: Notice) -> None:
         match notice:
             case QueueHasWork(queue, entries):
-                self._dispatcher.told(queue, entries)
+                self._dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ClaimsVoid(pool) if pool == self._id:
@@ -304,6 +309,8 @@ class WorkerPool:
             self._answer(claimed, given_back(Cause.SHUTDOWN.value))
         elif claimed.is_join:
             self._answer(claimed, joined())
+        elif claimed.undeliverable is not None:
+            self._answer(claimed, self._runner.redacted(hopeless(claimed.undeliverable)))
         elif claimed.map is not None:
             self._answer(claimed, expanded())
         else:
@@ -312,7 +319,7 @@ class WorkerPool:
     def _answer(self, claimed: Claimed, outcome: Outcome) -> None:
         """Settle a claim for which nothing has to run."""
         self._dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
-        self._claim_planner.ended(claimed.queue)
+        self._claim_planner.slot_freed(claimed.queue)
 
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
@@ -329,7 +336,7 @@ class WorkerPool:
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
-            self._claim_planner.ended(claimed.queue)
+            self._claim_planner.slot_freed(claimed.queue)
             self._dispatcher.wake()
 
     def _run(self, attempt: Attempt) -> Coroutine[Any, Any, Outcome | None]:

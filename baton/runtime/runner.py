@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from baton.core import registry
 from baton.core.limits import Limits
-from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
+from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
 from baton.core.registry import Registered
+from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
 from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
 
 Redact = Callable[[str], str]
 
+log = logging.getLogger("baton.runtime.pool")
+
 
 class Runner:
-    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`."""
+    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`.
 
-    def __init__(self, executors: Executors, limits: Limits, redact: Redact | None) -> None:
+    Args:
+        misfit_seconds: how long a step is put back because its arguments do not fit, before it is discarded.
+    """
+
+    def __init__(
+        self, executors: Executors, limits: Limits, redact: Redact | None, misfit_seconds: float | None
+    ) -> None:
         self._executors = executors
         self._limits = limits
         self._redact = redact
+        self._misfit_seconds = misfit_seconds
 
     async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and say how it ended; None if it was stopped and nobody wants to know.
@@ -37,7 +48,7 @@ class Runner:
         try:
             outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
-            outcome = discarded(error)
+            outcome = misfit(error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
@@ -46,6 +57,8 @@ class Runner:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
+        if outcome is not None and outcome.kind == "misfit":
+            outcome = self._misfit(outcome, attempt.claimed)
         return None if outcome is None else self.finished(outcome, attempt, worker)
 
     def finished(self, outcome: Outcome, attempt: Attempt, worker: Registered) -> Outcome:
@@ -53,9 +66,22 @@ class Runner:
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
-        return self._redacted(outcome)
+        return self.redacted(outcome)
 
-    def _redacted(self, outcome: Outcome) -> Outcome:
+    def _misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
+        """Return the outcome of a step whose arguments do not fit: put back for a while, then discarded.
+
+        Another process may have a version of the worker that they fit.
+        """
+        limit = self._misfit_seconds
+        if limit is not None and (claimed.refused_seconds or 0.0) >= limit:
+            return replace(outcome, kind="discarded")
+        outcome = self.redacted(outcome)
+        log.warning("step %r of workflow %r is put back: %s", claimed.step, claimed.workflow_id, outcome.detail)
+        return outcome
+
+    def redacted(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its texts redacted."""
         # A graph is no text for people either: its arguments would be others, and a long one would be cut.
         if self._redact is None or outcome.kind in ("completed", "expanded"):
             return outcome

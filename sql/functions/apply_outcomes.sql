@@ -59,6 +59,7 @@ begin
                pool = e.pool,
                refusals = 0,
                began = true,
+               misfit_at = null,
                reason = null,
                finished_at = moment
           from ended e

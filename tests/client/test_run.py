@@ -158,7 +158,7 @@ async def test_a_run_that_was_pruned_is_not_found(engine, quick):
     async with WorkerPool(engine):
         run = await quick.new().insert()
         await run.wait(timeout=10)
-    await engine.store.run_upkeep(sweep=True, keep=timedelta(0), limit=10)
+    await engine.store.prune(timedelta(0), limit=10)
 
     with pytest.raises(WorkflowNotFound, match="or it was pruned"):
         await run.result("quick")

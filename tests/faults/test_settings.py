@@ -120,4 +120,5 @@ async def lost_while_locked(connect, engine, locked, add):
             late = await add.new().with_options(schedule_in=1).insert()
             assert await late.result(timeout=30) == 1
             assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
-    await eventually(lambda: engine.store.run_upkeep(sweep=True, keep=None, limit=10))
+    await eventually(lambda: engine.store.rescue(limit=10))
+    await other.close()

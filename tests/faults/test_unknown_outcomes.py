@@ -118,12 +118,12 @@ async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, p
     assert [tuple(row) for row in rows] == [(claiming.token, 1)] * 3
 
 
-async def test_tick_rescues_once(store, pool, proxy, connection, moment):
+async def test_upkeep_rescues_once(store, pool, proxy, connection, moment):
     await claimed(store, pool, "a")
     await store.deregister(pool)
-    trap = proxy.trap(".run_upkeep(", moment)
+    trap = proxy.trap(".rescue(", moment)
 
-    await store.run_upkeep(sweep=True, keep=None, limit=1000)
+    await store.rescue(limit=1000)
 
     await trap.sprung()
     record = (await steps(connection, "w"))["a"]
