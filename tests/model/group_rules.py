@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.model.group_plan import FAULTS, NOTHING, Graph, GroupPlan, IgnoreFlags, Node, value_of
+from tests.model.group_plan import FAULTS, NOTHING, Graph, GroupPlan, Node, value_of
 
 BEFORE = datetime(1, 1, 1, tzinfo=UTC)
 ABSENT = object()
@@ -48,11 +48,12 @@ class PredictedStep:
         inherited = self.group.dependencies() if self.is_entry and self.group is not None else []
         return list(dict.fromkeys([*self.own_dependencies(), *inherited]))
 
-    def flags(self) -> IgnoreFlags:
-        if not self.is_entry or self.group is None:
-            return self.node.flags
-        inherited = self.group.flags()
-        return self.node.flags.united_with(inherited) if self.own_dependencies() else inherited
+    def ignores(self, dependency: PredictedStep) -> bool:
+        """Whether it counts this dependency as done, by its own flags where it names it, else by its group's."""
+        verdicts = [self.node.flags.ignores(dependency.state)] if dependency in self.own_dependencies() else []
+        if self.is_entry and self.group is not None and dependency in self.group.dependencies():
+            verdicts.append(self.group.ignores(dependency))
+        return all(verdicts)
 
     def does(self) -> Node:
         """The plan of what its worker does."""
@@ -196,7 +197,7 @@ class Prediction:
 
     def _ended_by_dependencies(self, step: PredictedStep) -> str | None:
         """The state in which its dependencies end it; None if they let it run."""
-        unfavourable = [dependency for dependency in step.dependencies() if not step.flags().ignores(dependency.state)]
+        unfavourable = [dependency for dependency in step.dependencies() if not step.ignores(dependency)]
         if not unfavourable:
             return None
         first = min(self._known_at(step, dependency) for dependency in unfavourable)
@@ -281,7 +282,7 @@ class Prediction:
         """Whether it fails nothing: it did not fail, or each dependent ignores that it did, and one of them began."""
         if step.state in ("completed", "skipped"):
             return True
-        is_ignored = all(each.flags().ignores(step.state) for each in step.dependents)
+        is_ignored = all(each.ignores(step) for each in step.dependents)
         return is_ignored and any(map(self._has_begun, step.dependents))
 
     def _has_begun(self, step: PredictedStep) -> bool:

@@ -183,7 +183,7 @@ def test_none_is_a_result_and_an_ignored_failure_gives_the_default():
     assert given_to(step, {"a": None}) == {
         "left": None,
         "right": "no right",
-        "several": "no several",
+        "several": {"all": [7, None], "last": {"is": None}},
         "seen": {"a": None},
     }
 
