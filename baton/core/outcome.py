@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from baton.core.expansion import Expandable, to_text
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
+
+if TYPE_CHECKING:
+    from baton.core.worker import AnyWorker
 
 MAX_SUMMARY = 2_000
 """Characters kept of an error's text or a reason."""
@@ -87,19 +90,11 @@ class Outcome(Struct, frozen=True, gc=False):
     """The traceback of a failed attempt."""
     delay: float | None = None
     """Seconds until the next attempt, where there is to be one."""
+    is_requested: bool = False
+    """Of a failed attempt: the worker asked for the next one by returning `RetryAfter`; nothing went wrong."""
 
 
-class Classifying(Protocol):
-    """What has to be known of a worker to judge what it returned."""
-
-    @property
-    def backoff(self) -> Backoff: ...
-
-    def encode_result(self, value: object) -> str:
-        """Return the result as JSON text. Raises `ResultNotJSON`."""
-
-
-def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
+def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     """Return the outcome of an attempt that returned `value`. Never raises.
 
     A value that is not JSON fails the attempt.
@@ -108,7 +103,9 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
         case Snooze():
             return snoozed(value.seconds)
         case RetryAfter():
-            return Outcome("failed", f"the worker asked for a retry after {value.seconds:g} s", delay=value.seconds)
+            return Outcome(
+                "failed", f"the worker asked for a retry after {value.seconds:g} s", None, value.seconds, True
+            )
         case Cancel():
             return cancelled(value.reason)
         case Skip():
@@ -119,7 +116,7 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
             return _returned(worker, value, attempt)
 
 
-def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
+def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     try:
         return completed(worker.encode_result(value))
     except ResultNotJSON as error:

@@ -79,7 +79,7 @@ async def test_what_a_worker_raises_or_returns_to_steer_is_as_anywhere(engine, e
         raises, skips = await run.steps()
     assert (raises.state, skips.state, skips.reason) == ("discarded", "skipped", "not today")
     assert "ValueError: as it happens" in str(raises.errors)
-    assert "foreign_workers.py" in str(raises.errors)
+    assert "executor_workers.py" in str(raises.errors)
 
 
 @pytest.mark.parametrize("kind", KINDS)
