@@ -167,7 +167,7 @@ async def _copy(place: Place, template: Run, columns: dict[str, list[str]], coun
         {"id": "gen_random_uuid()::text", "inserted_at": f"{ended} - interval '10 days'", "finished_at": ended},
     )
     into_steps, of_steps = copied(
-        "steps", {"id": "baton.step_of(w.key, (t.id & ((1 << 22) - 1))::integer)", "finished_at": "w.finished_at"}
+        "steps", {"id": "baton.step_of(w.key, baton.ordinal_of(t.id))", "finished_at": "w.finished_at"}
     )
     await place.connection.execute(
         f"""

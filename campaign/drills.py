@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from baton.core.spec import MapSpec
+from baton.core.spec import Extras, Map
 from baton.database.messages import ClaimRequest, Part
 from campaign.drill import Stage, demand, demand_counts, demand_ended, demand_stored, hurry, overlapping, until
 from campaign.load import Report
@@ -175,9 +175,9 @@ async def lock_storm(stage: Stage) -> None:
 async def expansion(stage: Stage) -> None:
     """A map whose claim was lost is expanded by its heir alone, once; it has begun then, whatever it waited for."""
     dead, living = await stage.pool(), await stage.pool()
-    items = MapSpec(each=("n",), references=None, inputs=(), concurrency=2)
+    items = Extras(Map(("n",)))
     before = stage.step("before")
-    workflow = await stage.insert(living, before, stage.step("map", "before", ignoring="discarded", map=items))
+    workflow = await stage.insert(living, before, stage.step("map", "before", ignoring="discarded", extras=items, concurrency=2))
     (first,) = await stage.claim(living)
     await living.settle(outcome(first, "discarded"))
     (old,) = await stage.claim(dead)

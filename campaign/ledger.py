@@ -11,7 +11,6 @@ from typing import Any
 
 from campaign.tally import Tally
 
-STEP_BITS = 22  # see sql/migrations/0001_engine.sql
 MOST_CLAIMS = 50_000
 """So many claims are remembered: a claim is sent again at once or never."""
 FINAL_KINDS = frozenset({"completed", "cancelled", "skipped", "discarded"})

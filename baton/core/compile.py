@@ -1,7 +1,8 @@
-"""A workflow laid out as one row of steps: first its own, behind them the children of its first group, and so on.
+"""Compile a workflow: its steps in one list, with names resolved to positions, and checked.
 
-So the children of each group lie side by side, a group comes before all that is below it, and neither nesting nor size
-is met with recursion.
+The list begins with the workflow's own steps. Behind them come the children of its first group, then those of the next
+one, and so on. So the children of a group lie side by side, a group comes before all that is below it, and nothing here
+recurses, however deep groups are nested.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from msgspec import Struct
 
 from baton.core.compatibility import can_fit, written
 from baton.core.fingerprint import WrittenStep, fingerprint
-from baton.core.graph import Family, dependents_of, resolve
+from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
-from baton.core.limits import MOST_NESTED, MOST_STEPS
+from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Edges, FamilySpec, Flags, OuterSpec, Steps, StepSpec, Terms
+from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.step_ids import MOST_STEPS
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
     EachOfNoList,
@@ -35,10 +37,10 @@ from baton.errors.faults import (
     UnknownReturn,
 )
 
-BUILT_IN = "baton.core.workflow"
+BUILT_IN = "baton.workflow"
 """The worker of a step that is a workflow itself; every pool knows it."""
 MADE_AT_ONCE = 20_000
-"""A larger workflow is made in parts, as they are asked for."""
+"""The steps of a larger workflow are made when they are asked for, to bound memory."""
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Draft:
     returns: str | None = None
 
 
-# A struct and no dataclass: made in a fifth of the time.
+# A struct and not a dataclass: it is made in a fifth of the time.
 class Added(Struct, frozen=True):
     """A step as it was added."""
 
@@ -63,17 +65,17 @@ class Added(Struct, frozen=True):
         return self.what.arguments.placed if isinstance(self.what, Job) else ()
 
     def awaited(self) -> tuple[str, ...]:
-        """The names of all it waits for, declared or referred to."""
+        """The names of all its dependencies, declared in `deps` or referred to in arguments."""
         if not (placed := self.placed()):
             return self.deps
         return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
 
 
 class CompiledGraph:
-    """A draft, laid out and checked.
+    """A compiled draft.
 
     Args:
-        is_open: names that are unknown stand for dependencies of the step that takes the draft's place.
+        is_open: an unknown name stands for a dependency of the step whose worker returned the draft.
 
     Raises: InvalidWorkflow, with every fault.
     """
@@ -83,27 +85,21 @@ class CompiledGraph:
         self._draft = draft
         self._steps = list(draft.steps.values())
         self._parents: dict[int, int] = {}
-        self._families: dict[int, Family] = {}
+        self._groups: dict[int, range] = {}
         plain = {name: position for position, name in enumerate(self.names)}
         self._scopes: list[MutableMapping[str, int]] = [plain] * len(self._steps)
-        found = list(self._lay_out())
+        found = list(self._flatten())
         self._awaited = [step.awaited() for step in self._steps]
-        self.graph = resolve(
-            self.names,
-            self._awaited,
-            self._scopes,
-            list(self._families.values()),
-            is_open=is_open,
-        )
+        self.graph = resolve(self.names, self._awaited, self._scopes, self._groups, is_open=is_open)
         self._flags = self._flags_of_entry_steps()
         found += [*self.graph.faults, *self._faults_of_returns(), *self._faults_of_steps(), *faults]
         if found:
             raise InvalidWorkflow(found)
-        self._dependents = dependents_of(self._waiting())
+        self._dependents = dependents_of(self._dependencies_stored())
 
     @property
     def children(self) -> int:
-        """How many steps are the draft's own."""
+        """How many steps the draft itself has, not counting those in groups."""
         return len(self._draft.steps)
 
     @property
@@ -119,10 +115,11 @@ class CompiledGraph:
     def fingerprint(self) -> str:
         return fingerprint(map(self._written, range(len(self.names))), self._draft.returns)
 
-    def _lay_out(self) -> Iterator[Fault]:
+    def _flatten(self) -> Iterator[Fault]:
+        """Append the steps of all groups; yield the faults that prevent it."""
         if not self._steps:
             yield EmptyWorkflow()
-        # The row grows while it is walked along.
+        # The list grows during this loop.
         for position, step in enumerate(self._steps):
             if isinstance(step.what, Job):
                 continue
@@ -154,39 +151,36 @@ class CompiledGraph:
         inside = {name: first + place for place, name in enumerate(draft.steps)}
         outer = self._scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
-        self._families[group] = Family(group, first, len(draft.steps))
+        self._groups[group] = range(first, first + len(draft.steps))
         self._parents.update(dict.fromkeys(inside.values(), group))
         self.names += [f"{prefix}/{name}" for name in draft.steps]
         self._steps += draft.steps.values()
         self._scopes += [scope] * len(draft.steps)
 
     def _flags_of_entry_steps(self) -> dict[int, Flags]:
-        """The flags of the first steps of groups, which wait in their group's place.
+        """The flags of entry steps, which wait for the dependencies of their group in its place.
 
-        They take the group's flags; one that waits for steps outside by itself keeps its own beside them.
+        They take the group's flags. An entry step that has dependencies of its own as well unites its flags with them.
         """
         flags: dict[int, Flags] = {}
-        for group, family in self._families.items():
+        for group, children in self._groups.items():
             given = flags.get(group, self._steps[group].flags)
-            for child in range(family.first, family.first + family.count):
-                if child in self.graph.entry_steps:
-                    is_bound = self.graph.own[child] or child in self.graph.outer
-                    flags[child] = self._steps[child].flags.joined(given) if is_bound else given
+            for child in self.graph.entry_steps.intersection(children):
+                has_own = self.graph.own[child] or child in self.graph.outer
+                flags[child] = self._steps[child].flags.united(given) if has_own else given
         return flags
 
     def _flags_of(self, position: int) -> Flags:
         return self._flags.get(position, self._steps[position].flags) if self._flags else self._steps[position].flags
 
-    def _waiting(self) -> Sequence[tuple[int, ...]]:
-        """What each step waits for in the database, where a group that is inserted waits for its children alone."""
-        if not self._families:
+    def _dependencies_stored(self) -> Sequence[tuple[int, ...]]:
+        """The dependencies that count down `pending` in the database. A group has none: it waits for its children."""
+        if not self._groups:
             return self.graph.dependencies
-        return [
-            () if position in self._families else awaited for position, awaited in enumerate(self.graph.dependencies)
-        ]
+        return [() if position in self._groups else own for position, own in enumerate(self.graph.dependencies)]
 
     def _faults_of_returns(self) -> Iterator[Fault]:
-        drafts = [(None, self._draft), *[(group, self._steps[group].what) for group in self._families]]
+        drafts = [(None, self._draft), *[(group, self._steps[group].what) for group in self._groups]]
         for group, draft in drafts:
             assert isinstance(draft, Draft)
             if draft.returns is not None and draft.returns not in draft.steps:
@@ -222,30 +216,27 @@ class CompiledGraph:
         what = self._steps[position].what
         while isinstance(what, Draft):
             # A group's result is that of the step it returns, or of its only last one.
-            family = self._families.get(position)
-            returned = None if family is None else self._returned(family, what)
+            children = self._groups.get(position)
+            returned = None if children is None else self._returned(children, what)
             if returned is None:
                 return Any
             position, what = returned, self._steps[returned].what
         kind = what.worker.result_type
         return GenericAlias(list, (kind,)) if what.arguments.each else kind
 
-    def _returned(self, family: Family, draft: Draft) -> int | None:
-        children = range(family.first, family.first + family.count)
+    def _returned(self, children: range, draft: Draft) -> int | None:
         if draft.returns is not None:
             return next((child for child in children if self._steps[child].name == draft.returns), None)
-        awaited = {before for child in self._below(family) for before in self.graph.dependencies[child]}
+        awaited = {dependency for step in self._below(children) for dependency in self.graph.dependencies[step]}
         lasts = [child for child in children if child not in awaited]
         return lasts[0] if len(lasts) == 1 else None
 
-    def _below(self, family: Family) -> Iterator[int]:
-        """The steps below a group, however deep."""
-        families = [family]
-        for one in families:
-            for child in range(one.first, one.first + one.count):
-                yield child
-                if (inner := self._families.get(child)) is not None:
-                    families.append(inner)
+    def _below(self, children: range) -> Iterator[int]:
+        """These children and all steps below them."""
+        groups = [children]
+        for group in groups:
+            yield from group
+            groups += [self._groups[child] for child in group if child in self._groups]
 
     def _written(self, position: int) -> WrittenStep:
         step, name = self._steps[position], self.names[position]
@@ -256,60 +247,62 @@ class CompiledGraph:
         return WrittenStep(name, BUILT_IN, "{}", (), awaited, self._flags_of(position).as_tuple(), options)
 
     def _spec(self, position: int) -> StepSpec:
-        what, name = self._steps[position].what, self.names[position]
-        if isinstance(what, Job):
-            return step_spec(name, what, self._flags_of(position), self._edges(position, what))
-        family = self._families[position]
-        first = self._first_job(position)
-        flags = self._flags_of(position)
-        inside = {self._steps[child].name: child for child in range(family.first, family.first + family.count)}
+        what = self._steps[position].what
+        return self._spec_of_job(position, what) if isinstance(what, Job) else self._spec_of_group(position, what)
+
+    def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
+        children = self._groups[position]
+        returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
+        flags, entry = self._flags_of(position), self._first_job(position)
         return StepSpec(
-            name=name,
+            name=self.names[position],
             terms=Terms(
                 worker=BUILT_IN,
-                queue=first.given.get("queue", first.worker.options.queue),
-                priority=first.given.get("priority", first.worker.options.priority),
+                queue=entry.given.get("queue", entry.worker.options.queue),
+                priority=entry.given.get("priority", entry.worker.options.priority),
                 max_attempts=1,
                 ignore_cancelled=flags.ignore_cancelled,
                 ignore_discarded=flags.ignore_discarded,
                 ignore_skipped=flags.ignore_skipped,
             ),
             args="{}",
-            references=None,
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self._dependents[position]),
             parent=self._parents.get(position),
-            family=FamilySpec(family.first, family.count, None if what.returns is None else inside[what.returns]),
+            extras=Extras(SubWorkflow(children.start, len(children), returns)),
         )
 
     def _first_job(self, position: int) -> Job:
-        """A sub-workflow waits in its first step's queue."""
+        """The first job in a group; a group waits in its queue."""
         what = self._steps[position].what
         while isinstance(what, Draft):
-            position = self._families[position].first
+            position = self._groups[position].start
             what = self._steps[position].what
         return what
 
-    def _edges(self, position: int, job: Job) -> Edges:
+    def _spec_of_job(self, position: int, job: Job) -> StepSpec:
         step, each = self._steps[position], job.arguments.each
         placed = step.placed()
         to_children: set[str] = set()
         if each:
             wanted = {reference.step for reference in placed if reference.path[0] in each}
             others = {reference.step for reference in placed if reference.path[0] not in each}
-            # What a map takes apart goes to no child as a whole, unless it is asked for.
+            # A child gets the whole of a list that its map takes apart only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
             wanted = set(self._awaited[position])
         else:
             wanted = {reference.step for reference in placed}
-        return Edges(
-            self.graph.dependencies[position],
-            tuple(self._dependents[position]),
-            self._positions(position, wanted),
-            self._positions(position, to_children),
-            self._parents.get(position),
-            self._outer(position, wanted, to_children),
+        return step_spec(
+            self.names[position],
+            job,
+            self._flags_of(position),
+            dependencies=self.graph.dependencies[position],
+            dependents=tuple(self._dependents[position]),
+            inputs=self._positions(position, wanted),
+            child_inputs=self._positions(position, to_children),
+            parent=self._parents.get(position),
+            outer=self._outer(position, wanted, to_children) if self.graph.outer else None,
         )
 
     def _positions(self, position: int, names: set[str]) -> tuple[int, ...]:
@@ -318,22 +311,19 @@ class CompiledGraph:
         scope: Mapping[str, int] = self._scopes[position]
         return tuple(sorted({scope[name] for name in names if name in scope}))
 
-    def _outside(self, position: int) -> tuple[str, ...]:
-        """The names of all that a step waits for outside an open draft, by itself and in the place of its groups."""
+    def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterDependencies | None:
+        if not (names := self._names_outside(position)):
+            return None
+        # An entry step reads nothing of what it waits for in its group's place: its own scope may have another step
+        # under that name.
+        own = self.graph.outer.get(position, ())
+        inputs = tuple([name for name in own if name in wanted])
+        return OuterDependencies(names, inputs, tuple([name for name in own if name in to_children]))
+
+    def _names_outside(self, position: int) -> tuple[str, ...]:
+        """The names of the dependencies outside an open draft, an entry step's with those of its groups."""
         names = dict.fromkeys(self.graph.outer.get(position, ()))
         while position in self.graph.entry_steps:
             position = self._parents[position]
             names |= dict.fromkeys(self.graph.outer.get(position, ()))
         return tuple(names)
-
-    def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterSpec | None:
-        outside = self._outside(position) if self.graph.outer else ()
-        if not outside:
-            return None
-        # What it waits for in the place of its groups it does not read: there the same name may stand for another step.
-        own = self.graph.outer.get(position, ())
-        return OuterSpec(
-            outside,
-            tuple([name for name in own if name in wanted]),
-            tuple([name for name in own if name in to_children]),
-        )

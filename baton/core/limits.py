@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
+from baton.core.step_ids import MOST_STEPS
 from baton.errors.faults import ArgumentsTooLarge, Fault, TooManySteps
-
-MOST_STEPS = 4_194_304
-"""What the ids of steps have room for."""
-
 
 MOST_NESTED = 100
 """Groups around one step; the database reads a group's result by way of its children's, and theirs."""

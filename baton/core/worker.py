@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from msgspec.structs import asdict
+
 from baton.core import registry
 from baton.core.arguments import Parameters
 from baton.core.context import Context
@@ -98,19 +100,13 @@ class Worker(Generic[CallP, P, R]):
         return usual
 
     def _made_terms(self, given: GivenOptions, flags: Flags) -> Terms:
-        options = self.options
         return Terms(
             worker=self.name,
-            queue=given.get("queue", options.queue),
-            priority=given.get("priority", options.priority),
-            max_attempts=given.get("max_attempts", options.max_attempts),
-            timeout=given.get("timeout", options.timeout),
-            scheduled_at=given.get("scheduled_at"),
-            schedule_in=given.get("schedule_in"),
             ignore_cancelled=flags.ignore_cancelled,
             ignore_discarded=flags.ignore_discarded,
             ignore_skipped=flags.ignore_skipped,
             takes_context=self.takes_context,
+            **(asdict(self.options) | given),
         )
 
     def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import msgspec
-
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
 from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
@@ -45,7 +43,7 @@ class Store:
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS + 1, texts=(10, 11))
+        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
@@ -95,7 +93,6 @@ class Store:
             *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
-            sparse([_json(step.outer) for step in steps]),
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
 
@@ -218,7 +215,3 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
         sparse([outcome.trace for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),
     )
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()

@@ -13,21 +13,13 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 
 from baton.core.names import checked_name
-from baton.core.outcome import Outcome, lost, unable
+from baton.core.outcome import Outcome, from_text, lost, to_text, unable
 from baton.core.worker import AnyWorker
 from baton.errors import InvalidName, InvalidOption
 from baton.runtime.attempts import Attempt
-from baton.runtime.invocation import (
-    from_text,
-    import_failed,
-    module_of,
-    outcome_from_text,
-    outcome_to_text,
-    run_imported,
-    to_text,
-)
+from baton.runtime.invocation import claim_from_text, claim_to_text, import_failed, module_of, run_imported
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BUILT_IN = ("async", "thread", "process")
 
@@ -53,7 +45,7 @@ class ApplicationExecutors:
             return unable(self._missing(worker))
         attempt.begin()
         try:
-            future = executor.submit(run_elsewhere, module_of(worker), to_text(attempt.claimed))
+            future = executor.submit(run_elsewhere, module_of(worker), claim_to_text(attempt.claimed))
         except Exception as error:  # noqa: BLE001 - another library's code: shut down, broken, or anything else
             log.warning("executor %r takes no work: %s: %s", worker.executor, type(error).__name__, error)
             return unable(
@@ -69,7 +61,7 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} cancelled the attempt: it was shut down, or lost it")
         except Exception as error:  # noqa: BLE001 - the executor's: what the worker raises comes back as an outcome
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
-        return outcome_from_text(answer)
+        return from_text(answer)
 
     def _missing(self, worker: AnyWorker) -> str:
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))
@@ -103,11 +95,11 @@ def run_elsewhere(module: str, claimed: str) -> str:
     try:
         with _ignoring_interrupts():
             importlib.import_module(module)
-            outcome = run_imported(from_text(claimed), module)
+            outcome = run_imported(claim_from_text(claimed), module)
     except Exception as error:  # noqa: BLE001 - importing runs the application's code
         remedy = "install it there, with all it imports"
         outcome = import_failed(module, "where the executor runs", error, remedy)
-    return outcome_to_text(outcome)
+    return to_text(outcome)
 
 
 @contextmanager

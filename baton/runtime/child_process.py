@@ -21,9 +21,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
-from baton.core.outcome import Outcome
+from baton.core.outcome import Outcome, to_text
 from baton.core.program_import import importing_program
-from baton.runtime.invocation import MAIN, Origin, from_text, import_failed, outcome_to_text, run_imported
+from baton.runtime.invocation import MAIN, Origin, claim_from_text, import_failed, run_imported
 
 LENGTH_BYTES = 8
 PARENT_SECONDS = 1.0
@@ -39,7 +39,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = _own_streams()
     while (request := _received(requests)) is not None:
-        answer = outcome_to_text(_run(**request)).encode()
+        answer = to_text(_run(**request)).encode()
         answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
         answers.flush()
 
@@ -86,7 +86,7 @@ def _run(module: str, is_program: bool, file: str | None, claimed: str) -> Outco
     except BaseException as error:  # noqa: BLE001 - it runs the application's code, and this process serves others too
         remedy = "its import must work in a process that only runs its workers"
         return import_failed(file or module, "in another process", error, remedy)
-    return run_imported(from_text(claimed), module)
+    return run_imported(claim_from_text(claimed), module)
 
 
 def _import(origin: Origin) -> None:

@@ -28,7 +28,7 @@ from baton.runtime.settler import Settler
 from baton.runtime.tokens import Tokens
 from baton.tasks import Tasks, wait_for_event
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 LINES = 2
 WORTH_A_SECOND_CALL = 100

@@ -21,7 +21,7 @@ from baton.events import (
     UpkeepFailed,
 )
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 attempts_log = logging.getLogger("baton.attempts")
 
 

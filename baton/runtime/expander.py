@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton.core import codec
-from baton.core.expansion import Expansion, from_text
+from baton.core.expansion import Expansion
 from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, hopeless
@@ -172,8 +172,8 @@ def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expan
     depth = claimed.step.count("/") + claimed.step.count("[")
     if claimed.map is not None:
         return _planned_map(claimed, depth)
-    assert outcome.detail is not None
-    graph = from_text(outcome.detail)
+    graph = outcome.graph
+    assert graph is not None
     for step in graph.steps:
         if depth + 1 + step.name.count("/") > MOST_NESTED:
             return hopeless(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
@@ -202,8 +202,8 @@ def _unknown_names(graph: Items | Expansion, answer: Expanded) -> str:
     found = [
         str(UnknownDependency(step.name, name, [other.name for other in graph.steps]))
         for step in graph.steps
-        if step.outer is not None
-        for name in step.outer.deps
+        if step.extras is not None and step.extras.outer is not None
+        for name in step.extras.outer.deps
         if name in names
     ]
     where = "nor is it a declared dependency of the step that returned this graph"

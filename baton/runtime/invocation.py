@@ -98,23 +98,14 @@ def import_failed(what: str, where: str, error: BaseException, remedy: str) -> O
     return Outcome("failed", storable(text, MAX_SUMMARY), storable(trace, MAX_TRACE))
 
 
-def to_text(claimed: Claimed) -> str:
+def claim_to_text(claimed: Claimed) -> str:
     """Return a claim as the JSON that crosses to another process."""
     return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
 
 
-def from_text(text: str) -> Claimed:
+def claim_from_text(text: str) -> Claimed:
     facts = json.loads(text)
     return Claimed(**facts | {"token": UUID(facts["token"])})
-
-
-def outcome_to_text(outcome: Outcome) -> str:
-    """Return an outcome as the JSON that crosses back."""
-    return json.dumps(structs.astuple(outcome), ensure_ascii=True)
-
-
-def outcome_from_text(text: str) -> Outcome:
-    return Outcome(*json.loads(text))
 
 
 def run_imported(claimed: Claimed, module: str) -> Outcome:

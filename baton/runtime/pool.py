@@ -22,7 +22,7 @@ from baton.runtime.running_pool import RunningPool
 from baton.runtime.signals import shutdown_signals
 from baton.tasks import Tasks
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 
 class WorkerPool:

@@ -44,7 +44,7 @@ from baton.runtime.tokens import Tokens
 from baton.runtime.transactions import Transactions
 from baton.tasks import Tasks, finish
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 STOP_SECONDS = 5.0
 """How long a cancelled attempt may take to end."""

@@ -9,11 +9,11 @@ from itertools import groupby
 from msgspec import structs
 
 from baton.core.outcome import Outcome
+from baton.core.step_ids import workflow_of
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
 
 MOST_PER_CALL = 500
-STEP_BITS = 22  # see sql/migrations/0001_engine.sql
 
 
 class Settler:
@@ -85,7 +85,7 @@ class Settler:
 
 
 def _workflow(settling: Settlement) -> int:
-    return settling.step_id >> STEP_BITS
+    return workflow_of(settling.step_id)
 
 
 def _by_workflow(settling: Sequence[Settlement]) -> list[Sequence[Settlement]]:

@@ -32,7 +32,7 @@ from baton.runtime.runner import Runner, stopped
 if TYPE_CHECKING:
     from baton.database.connections import Record
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 HAS_TRANSACTION_TIMEOUT = 17
 """The first version of PostgreSQL that has it."""

@@ -16,14 +16,14 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from baton.core.outcome import Outcome
+from baton.core.outcome import Outcome, from_text
 from baton.core.worker import AnyWorker
 from baton.runtime.attempts import Attempt
 from baton.runtime.child_process import LENGTH_BYTES
-from baton.runtime.invocation import Origin, origin_of, outcome_from_text, to_text, undefined_elsewhere
+from baton.runtime.invocation import Origin, claim_to_text, origin_of, undefined_elsewhere
 from baton.tasks import Tasks
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 IDLE_SECONDS = 300.0
 """A process that ran nothing for so long is ended."""
@@ -88,7 +88,7 @@ class WorkerProcesses:
                 raise
             child.idle_since = asyncio.get_running_loop().time()
             self._idle.append(child)
-        return outcome_from_text(answer)
+        return from_text(answer)
 
     async def aclose(self) -> None:
         """End the processes that are idle; those that run end with their attempts."""
@@ -134,4 +134,4 @@ def _interpreter_flags() -> list[str]:
 
 
 def _request(origin: Origin, attempt: Attempt) -> bytes:
-    return json.dumps(asdict(origin) | {"claimed": to_text(attempt.claimed)}, ensure_ascii=True).encode()
+    return json.dumps(asdict(origin) | {"claimed": claim_to_text(attempt.claimed)}, ensure_ascii=True).encode()

@@ -16,7 +16,6 @@ create or replace function apply_other_outcomes(
     out final bigint[], out queues text[]
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     soonest timestamptz;

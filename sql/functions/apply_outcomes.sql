@@ -19,7 +19,6 @@ create or replace function apply_outcomes(
     out accepted boolean[], out queues text[], out counts integer[]
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     moment   timestamptz;

@@ -1,16 +1,15 @@
--- Lock the workflow of a step that expands into children, judge the claim, and make room for them.
+-- Lock the workflow of a step that expands into children, check its claim, and make room for them.
 --
--- p_total: how many steps come. p_most: how many steps the workflow may have then.
+-- p_total: how many steps are to be added. p_most: how many steps the workflow may have then.
 -- accepted: whether the claim holds; or, when the call is a replay, whether this expansion took effect before.
--- base: ordinal of the first step that comes; null if nothing is to be written.
--- too_many: how many steps the workflow would have, if that is more than p_most; then nothing is changed.
+-- base: ordinal of the first step that is added; null if nothing is to be written.
+-- too_many: how many steps the workflow would have, if that is more than p_most. Then nothing is changed.
 -- Locks: the workflow, then the entry.
 create or replace function begin_expansion(
     p_step bigint, p_token uuid, p_total integer, p_most integer,
     out accepted boolean, out base integer, out too_many integer
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     present integer;

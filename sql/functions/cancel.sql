@@ -11,13 +11,6 @@ create or replace function cancel(
     out cancelled integer, out unknown text[]
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 declare
     flow    record;

@@ -5,13 +5,6 @@ returns table (
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 declare
     claimed record;

@@ -1,7 +1,6 @@
 -- How many steps of a workflow fail it: outside groups, discarded or cancelled, and not ignored by each of at least one dependents.
 create or replace function count_failures(p_key bigint) returns integer
 language sql stable
-set search_path from current
 as $$
     select count(*)::integer
       from steps s

@@ -2,7 +2,6 @@
 -- dependencies that it cannot count as done, and for slots (see count_missing_slots).
 create or replace function count_pending(p_step steps) returns integer
 language sql stable
-set search_path from current
 as $$
     select case
                when p_step.first_child is not null then (

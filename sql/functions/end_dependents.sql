@@ -5,7 +5,6 @@
 -- its children.
 create or replace function end_dependents(p_root bigint, p_moment timestamptz) returns bigint[]
 language plpgsql
-set search_path from current
 as $$
 declare
     root    record;

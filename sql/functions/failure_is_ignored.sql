@@ -1,7 +1,6 @@
 -- Whether a discarded or cancelled step does not fail its workflow: it has dependents, and each of them ignores that state.
 create or replace function failure_is_ignored(p_step steps) returns boolean
 language sql stable
-set search_path from current
 as $$
     select cardinality(p_step.dependents) > 0
        and not exists (

@@ -2,7 +2,6 @@
 -- executing -> cancelled
 create or replace function finish_cancelled(p_key bigint, p_ids bigint[], p_moment timestamptz) returns void
 language plpgsql
-set search_path from current
 as $$
 begin
     update workflows w

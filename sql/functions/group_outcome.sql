@@ -3,7 +3,6 @@
 -- else completed. The reason names the first child that decided it, or the step below it that decided that one.
 create or replace function group_outcome(p_id bigint, out state text, out reason text)
 language plpgsql stable
-set search_path from current
 as $$
 #variable_conflict use_column
 declare

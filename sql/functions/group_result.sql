@@ -5,7 +5,6 @@
 -- However the group ended: a dependent that ignores its failure gets what there is.
 create or replace function group_result(p_id bigint) returns json
 language plpgsql stable
-set search_path from current
 as $$
 declare
     g     record;

@@ -14,11 +14,6 @@ create or replace function heartbeat(
     out is_alive boolean, out step_ids bigint[], out tokens uuid[], out serving integer[]
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 #variable_conflict use_column
 begin

@@ -1,7 +1,6 @@
 -- Mark the pools whose lease ran out, and forget those that died long ago. A row that is locked is beating, and is left alone.
 create or replace function mark_dead() returns integer
 language plpgsql
-set search_path from current
 as $$
 declare
     expired   bigint[] := array(

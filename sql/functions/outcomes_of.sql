@@ -2,7 +2,6 @@
 -- as a list of [local name, state, reason] in their order, null for others.
 create or replace function outcomes_of(p_step bigint, p_ordinals integer[]) returns text
 language sql stable
-set search_path from current
 as $$
     select json_object_agg(
                local_name(d.name),

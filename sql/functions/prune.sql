@@ -7,7 +7,6 @@
 -- Locks: the row of upkeep, then the workflows; waits for neither.
 create or replace function prune(p_keep double precision, p_limit integer) returns integer
 language plpgsql
-set search_path from current
 as $$
 declare
     horizon timestamptz := clock_timestamp() - interval '1 second' * p_keep;

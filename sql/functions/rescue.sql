@@ -7,7 +7,6 @@
 -- next sweep.
 create or replace function rescue(p_limit integer, out lost integer, out given_back integer)
 language plpgsql
-set search_path from current
 as $$
 declare
     ids     bigint[];

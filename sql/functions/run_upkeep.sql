@@ -12,13 +12,6 @@ create or replace function run_upkeep(
     out next_in double precision
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set enable_hashjoin = off
-set enable_mergejoin = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 begin
     perform require_read_committed();

@@ -2,7 +2,6 @@
 -- scheduled, retryable -> available, at the position of the time they were due.
 create or replace function stage(p_limit integer) returns integer
 language plpgsql
-set search_path from current
 as $$
 declare
     due    bigint[] := array(

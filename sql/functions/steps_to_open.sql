@@ -7,7 +7,6 @@ create or replace function steps_to_open(
     out opening bigint[], out unknown text[], out refused text[]
 )
 language plpgsql stable
-set search_path from current
 as $$
 declare
     named  bigint[];

@@ -9,6 +9,8 @@ from typing import Any
 
 import asyncpg
 
+from baton.core.step_ids import ordinal_of, workflow_of
+
 FINAL = {"completed", "cancelled", "discarded", "skipped"}
 STEPS = """
 select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
@@ -26,7 +28,7 @@ async def demand_sound(connection: asyncpg.Connection) -> None:
     """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
     workflows: dict[int, dict[int, Any]] = defaultdict(dict)
     for row in await connection.fetch(STEPS):
-        workflows[row["id"] >> 22][row["id"] & (1 << 22) - 1] = row
+        workflows[workflow_of(row["id"])][ordinal_of(row["id"])] = row
     stray = await connection.fetch(
         "select q.step_id from baton.queue q left join baton.steps s on s.id = q.step_id where s.id is null"
     )
@@ -81,7 +83,7 @@ class Workflow:
         if row["parent"] is None:
             return
         group = self.rows.get(row["parent"])
-        ordinal = row["id"] & (1 << 22) - 1
+        ordinal = ordinal_of(row["id"])
         if group is None or group["first_child"] is None or ordinal not in children_of(group):
             yield "is no child of the group it names"
         elif row["state"] not in FINAL and group["state"] in FINAL:
@@ -96,7 +98,7 @@ class Workflow:
             return
         if row["entry"] is not None and not row["is_join"]:
             yield "has children, and would run again"
-        strangers = [child["name"] for child in self.children(row) if child["parent"] != row["id"] & (1 << 22) - 1]
+        strangers = [child["name"] for child in self.children(row) if child["parent"] != ordinal_of(row["id"])]
         if strangers:
             yield f"takes for its children {strangers}"
         if row["returns"] is not None and row["returns"] not in children_of(row):

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
-from baton.core.spec import FamilySpec, MapSpec, OuterSpec
+from baton.core.spec import Extras, Map, OuterDependencies, SubWorkflow
 from baton.database.messages import ClaimRequest, Part
 from tests.database.raw_pool import RawPool, outcome, step, workflow
 
@@ -153,13 +153,13 @@ async def drill(pool, round_number):
 async def drill_groups(pool, flow):
     """A sub-workflow of a map and of a step that returns a graph; then cancel, retry, join."""
     lane = {"queue": "drill"}
-    items = MapSpec(("n",), None, (0,), 1)
+    items = Extras(Map(("n",), None, (0,)))
     await pool.insert(
         flow,
         step("x", **lane),
-        step("g", "x", family=FamilySpec(3, 2, None), **lane),
+        step("g", "x", extras=Extras(SubWorkflow(3, 2)), **lane),
         step("last", "g", reads=["g"], takes_context=True, **lane),
-        step("g/map", "x", parent=1, map=items, reads=["x"], **lane),
+        step("g/map", "x", parent=1, extras=items, concurrency=1, reads=["x"], **lane),
         step("g/tree", "g/map", parent=1, **lane),
     )
     await pool.advance(*[outcome(one, "completed") for one in await pool.claim(queue="drill")], queue="drill")
@@ -180,7 +180,8 @@ async def drill_groups(pool, flow):
     (join,) = await pool.claim(queue="drill")
     await pool.settle(outcome(join, "joined"))
     (tree,) = await pool.claim(queue="drill")
-    graph = workflow("graph", step("a", **lane), step("b", "a", outer=OuterSpec(("map",), ("map",)), **lane))
+    outside = Extras(outer=OuterDependencies(("map",), ("map",)))
+    graph = workflow("graph", step("a", **lane), step("b", "a", extras=outside, **lane))
     await pool.store.expand(tree, Expansion(tuple(graph.steps), 2, None), Part(None, 0, 2), 100)
     for _ in range(2):
         (child,) = await pool.claim(queue="drill")

@@ -9,7 +9,8 @@ import pytest
 from baton.core.outcome import Outcome
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
-from baton.runtime.settler import MOST_PER_CALL, STEP_BITS, Settler
+from baton.core.step_ids import STEP_BITS
+from baton.runtime.settler import MOST_PER_CALL, Settler
 
 
 def outcome(workflow, step=0):
