@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from campaign.hooks import mark
-from campaign.invariants import Ended, broken, committed_all_the_same
+from campaign.invariants import Ended, broken, committed_without_an_answer
 from campaign.ledger import Ledger, StepFacts, Unknown
 from campaign.records import StepRecord
 from campaign.tally import Tally
@@ -138,7 +138,7 @@ def test_an_outcome_older_than_the_failure_of_its_call_had_committed(after, comm
     failed_at = (at(1) + timedelta(seconds=after)).timestamp()
     facts = StepFacts(unknown=[Unknown(FIRST.hex, "completed", failed_at)])
 
-    assert committed_all_the_same(record(0, FIRST), facts) == committed
+    assert committed_without_an_answer(record(0, FIRST), facts) == committed
 
 
 def test_a_token_that_takes_more_than_its_limit_is_noticed(effects):
@@ -148,7 +148,7 @@ def test_a_token_that_takes_more_than_its_limit_is_noticed(effects):
 
     ledger.follow()
 
-    assert ledger.faults == ["the token t took 3 steps, and was to take 2 at most"]
+    assert ledger.faults == ["the token t took 3 steps, and its limit is 2"]
 
 
 def test_whatever_still_happens_to_a_verified_step_is_noticed(effects):
@@ -166,5 +166,5 @@ def test_a_fault_that_did_not_happen_is_named():
     tally = Tally()
     tally.add("SIGKILLs", 2)
 
-    assert tally.lacking({"SIGKILLs": 2}) == []
-    assert tally.lacking({"SIGKILLs": 3}) == ["only 2 SIGKILLs; this campaign is to have at least 3"]
+    assert tally.missing({"SIGKILLs": 2}) == []
+    assert tally.missing({"SIGKILLs": 3}) == ["only 2 SIGKILLs; this campaign needs at least 3"]
