@@ -19,7 +19,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
-from baton.core.registry import Registered
+from baton.core.worker import AnyWorker
 from baton.database.connections import describe
 from baton.database.failures import Failure, classify
 from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement, UpkeepResult
@@ -53,7 +53,7 @@ def install(log: Effects) -> None:
 def _wrap_attempts(log: Effects) -> None:
     execute, run = Executors.run, Runner.run
 
-    async def logged_execute(self: Executors, attempt: Attempt, worker: Registered) -> Outcome:
+    async def logged_execute(self: Executors, attempt: Attempt, worker: AnyWorker) -> Outcome:
         claimed = attempt.claimed
         log.write(
             event="run",

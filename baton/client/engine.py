@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
+from baton.core.program_import import stop_if_imported
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Connector, Replayed, replayed
@@ -82,6 +83,7 @@ class Engine:
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
+        stop_if_imported()
         if self._open is not None:
             raise BatonError("the engine is entered already; use it as it is, or make another one")
         address = await asyncio.to_thread(resolve_address, self._argument)

@@ -10,6 +10,7 @@ from baton.client.engine import Engine, default_engine, entered_engine
 from baton.client.run import Run
 from baton.core.job import Job
 from baton.core.limits import Limits
+from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
 from baton.core.workflow import Baton
 from baton.database.connections import replayed
@@ -53,6 +54,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         WorkflowExists: the id belongs to a workflow with another graph.
         TypeError, NoTransaction: see `joined`.
     """
+    stop_if_imported()
     match using:
         case None | Engine():
             engine = using or default_engine()
@@ -81,6 +83,7 @@ async def insert_workflows(
 
     Raises: as `insert_workflow`, and what making one raises.
     """
+    stop_if_imported()
     engine = (using or default_engine()) if isinstance(using, Engine | None) else None
     caller = await joined(using) if engine is None else None
     entered = engine or entered_engine()

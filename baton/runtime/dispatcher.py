@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from baton.core.limits import Limits
 from baton.core.outcome import given_back
-from baton.database.connections import Connector, ReconnectingConnection, describe, pause_before
+from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement
 from baton.database.store import Store
+from baton.events import Observers, StepsClaimed
 from baton.runtime import failpoints
 from baton.runtime.attempts import Cause
+from baton.runtime.call_events import call_failed, outcome_replaced, outcomes_answered
 from baton.runtime.claim_planner import ClaimPlanner
 from baton.runtime.expander import Expander
 from baton.runtime.settler import Settler
@@ -59,14 +61,16 @@ class Dispatcher:
         limits: Limits,
         pool: Callable[[], int],
         start: Callable[[Claimed], None],
+        observers: Observers,
     ) -> None:
         self._lines = [ReconnectingConnection(dialing, "pool") for _ in range(LINES)]
         self._line_apart = ReconnectingConnection(dialing, "pool apart")
         self._schema = schema
         self._claim_planner = producer
         self._settler = Settler()
+        self._observers = observers
         self._expander = Expander(
-            ReconnectingConnection(dialing, "pool expanding"), schema, limits, self._expanded, self._put
+            ReconnectingConnection(dialing, "pool expanding"), schema, limits, self._expanded, self._put, observers
         )
         self._tokens = tokens
         self._pool = pool
@@ -188,10 +192,11 @@ class Dispatcher:
                 await failpoints.reach("after settle" if request.settling else "after claim")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
-                log.warning("a call to the engine failed and is sent again: %s", describe(error))
+                self._observers.emit(call_failed("advance", request.settling, error, failure))
                 if request.settling and failure in (Failure.LOCKED, Failure.DATA):
                     # The outcomes go apart in smaller parts; the claim is sent again by itself.
-                    self._settler.split(request.settling, failure, error)
+                    if (replaced := self._settler.split(request.settling, failure, error)) is not None:
+                        self._observers.emit(outcome_replaced(replaced))
                     self._wake_apart.set()
                     request = Request(request.pool, (), request.claiming)
                 else:
@@ -202,6 +207,9 @@ class Dispatcher:
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)
         token, claimed = request.claiming.token, advanced.claimed
+        if self._observers and claimed:
+            ids = [one.step_id for one in claimed]
+            self._observers.emit(StepsClaimed(request.pool, token, ids, sum(request.claiming.limits.values())))
         self._tokens.claimed(token, len(claimed))
         if request.pool != self._pool():
             # The lease they were claimed under is lost: given back at once they cost no attempt, as a sweep would.
@@ -214,10 +222,9 @@ class Dispatcher:
         self._done(1)
 
     def _settled(self, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
+        if settling and (self._observers or not all(accepted)):
+            self._observers.emit(outcomes_answered(settling, accepted))
         self._tokens.answered(*[one.token for one in settling])
-        for one, is_accepted in zip(settling, accepted, strict=True):
-            if not is_accepted:
-                log.info("an outcome of step id %s was refused: its claim had been given to another", one.step_id)
         self._done(len(settling))
 
     def _done(self, answers: int) -> None:
@@ -242,8 +249,9 @@ class Dispatcher:
             accepted = await store.settle(settling)
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             failure = classify(error)
-            log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
-            self._settler.split(settling, failure, error)
+            self._observers.emit(call_failed("settle", settling, error, failure))
+            if (replaced := self._settler.split(settling, failure, error)) is not None:
+                self._observers.emit(outcome_replaced(replaced))
             # The lock timeout was pause enough, and who waits for the lock has it as soon as it is free.
             return failure is Failure.LOCKED or (failure is Failure.DATA and len(settling) > 1)
         self._settler.settled(settling)

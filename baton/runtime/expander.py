@@ -8,7 +8,6 @@ the commit. Sent again after a failure, from its first part on, it is known by i
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -20,14 +19,14 @@ from baton.core.expansion import Expansion
 from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, hopeless
-from baton.database.connections import ReconnectingConnection, describe, pause_before
+from baton.database.connections import ReconnectingConnection, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.messages import Claimed, Expanded, Part, Settlement
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.errors.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
+from baton.events import Observers
 from baton.runtime import failpoints
-
-log = logging.getLogger("baton.pool")
+from baton.runtime.call_events import call_failed, outcome_replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,14 @@ class Expander:
         limits: Limits,
         on_answered: Callable[[Settlement, bool], None],
         on_outcome: Callable[[Settlement], None],
+        observers: Observers,
     ) -> None:
         self._line = line
         self._limits = limits
         self._sending = Sending(Store(line, schema), limits, line.transaction)
         self._on_answered = on_answered
         self._on_outcome = on_outcome
+        self._observers = observers
         self._waiting: deque[Expanding] = deque()
         self._wake = asyncio.Event()
 
@@ -90,13 +91,17 @@ class Expander:
             ended = refused.outcome
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcome must not be lost
             failure = classify(error)
-            log.warning("step id %s could not be expanded: %s", claimed.step_id, describe(error))
+            self._observers.emit(call_failed("expand", [settling], error, failure))
             if failure is not Failure.DATA:
                 self._waiting.append(expanding)
                 return False
             ended = Outcome("failed", f"the children of this step could not be stored: {type(error).__name__}")
         if isinstance(ended, Outcome):
-            self._on_outcome(Settlement(settling.step_id, settling.token, ended))
+            replaced = Settlement(settling.step_id, settling.token, ended)
+            # A map over no items is completed at once: nothing went wrong.
+            if ended.kind != "completed":
+                self._observers.emit(outcome_replaced(replaced))
+            self._on_outcome(replaced)
         else:
             self._on_answered(settling, ended)
         return True

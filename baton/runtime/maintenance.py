@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from datetime import timedelta
 
-from baton.database.connections import Connector, ReconnectingConnection, describe, pause_before
+from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
 from baton.database.store import Store
+from baton.events import Observers, UpkeepDone, UpkeepFailed
 from baton.tasks import wait_for_event
-
-log = logging.getLogger("baton.pool")
 
 LIMIT = 1000
 """How many entries or steps one part of a round touches."""
@@ -38,6 +36,7 @@ class Maintenance:
         tick_seconds: float,
         keep: timedelta | None,
         on_staged: Callable[[], None],
+        observers: Observers,
     ) -> None:
         self._line = ReconnectingConnection(dialing, "maintenance")
         self._store = Store(self._line, schema)
@@ -45,6 +44,7 @@ class Maintenance:
         self._tick_seconds = tick_seconds
         self._keep = keep
         self._on_staged = on_staged
+        self._observers = observers
         self._clock = asyncio.get_running_loop().time
         self._next_sweep = self._clock()
         self._next_tick = self._clock()
@@ -66,7 +66,7 @@ class Maintenance:
                     await self.run_once()
                     failures = 0
                 except Exception as error:  # noqa: BLE001 - a loop; the next round tries again
-                    log.warning("a round of upkeep failed: %s", describe(error))
+                    self._observers.emit(UpkeepFailed(error))
                     self._next_tick = self._clock() + pause_before(failures)
                     failures += 1
                 await self._wait()
@@ -81,10 +81,9 @@ class Maintenance:
         ticked = await self._store.run_upkeep(sweep=sweeps, keep=self._keep, limit=LIMIT)
         if sweeps:
             self._next_sweep = self._clock() + self._sweep_seconds * random.uniform(0.8, 1.0)
-        if ticked.died or ticked.lost:
-            log.warning("%d worker pool(s) died; %d step(s) were rescued", ticked.died, ticked.lost)
-        if ticked.given_back:
-            log.warning("%d step(s) whose claim was never answered were given back", ticked.given_back)
+        if self._observers or ticked.died or ticked.lost or ticked.given_back:
+            facts = (ticked.died, ticked.lost, ticked.given_back, ticked.pruned, ticked.staged)
+            self._observers.emit(UpkeepDone(*facts))
         if ticked.staged:
             self._on_staged()
         if ticked.pruned:

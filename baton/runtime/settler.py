@@ -64,8 +64,8 @@ class Settler:
         if self._locked:
             self._locked.difference_update(map(_workflow, settling))
 
-    def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> None:
-        """Keep a batch that failed, in smaller parts."""
+    def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> Settlement | None:
+        """Keep a batch that failed, in smaller parts. Returns what replaces an outcome that cannot be stored."""
         match failure:
             case Failure.LOCKED:
                 parts = _by_workflow(settling)
@@ -76,9 +76,12 @@ class Settler:
                 half = len(settling) // 2
                 self._apart.extend((settling[:half], settling[half:]))
             case Failure.DATA:
-                self._apart.append((_unstorable(settling[0], error),))
+                replaced = _unstorable(settling[0], error)
+                self._apart.append((replaced,))
+                return replaced
             case Failure.PASSING | Failure.LASTING:
                 self._apart.append(settling)
+        return None
 
 
 def _workflow(settling: Settlement) -> int:

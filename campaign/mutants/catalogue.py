@@ -84,7 +84,7 @@ MUTANTS = (
         "the pool does not claim after it has reconnected",
         (
             Change(
-                "baton/runtime/pool.py",
+                "baton/runtime/running_pool.py",
                 "            case Reconnected():\n                self._look_everywhere()\n",
                 "            case Reconnected():\n",
             ),
@@ -164,7 +164,7 @@ MUTANTS = (
         (
             Change(
                 _TRANSACTIONS,
-                'return lost(f"nobody knows whether its transaction was committed: {describe(error)}")',
+                'return lost(f"it is unknown whether its transaction was committed: {describe(error)}")',
                 "return outcome",
             ),
         ),

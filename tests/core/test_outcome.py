@@ -47,7 +47,7 @@ def raised(error: BaseException) -> BaseException:
         ("x", Outcome("completed", '"x"')),
         (Snooze(5), Outcome("snoozed", delay=5.0)),
         (Snooze(timedelta(minutes=1)), Outcome("snoozed", delay=60.0)),
-        (RetryAfter(2.5), Outcome("failed", "the worker asked for a retry after 2.5 s", delay=2.5)),
+        (RetryAfter(2.5), Outcome("failed", "the worker asked for a retry after 2.5 s", delay=2.5, is_requested=True)),
         (Cancel("enough"), Outcome("cancelled", "enough")),
         (Cancel(), Outcome("cancelled")),
         (Skip("not today"), Outcome("skipped", "not today")),

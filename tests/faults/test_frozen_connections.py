@@ -139,7 +139,7 @@ async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(pr
             number = pool.id
             await trap.sprung()
             assert await connection.fetchval("select pool from queue where state = 'executing'") == number
-            pool._on_lost()
+            pool._running.on_lease_lost()
             await eventually(lambda: pool.id > number)
             trap.release()
 

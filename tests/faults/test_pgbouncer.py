@@ -90,7 +90,7 @@ async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_beh
         assert await run.cancel(reason="enough") == 1
         with pytest.raises(StepCancelled, match="enough"):
             await run.result(timeout=20)
-        await eventually(lambda: len(pool._attempts) == 0, deadline=20)
+        await eventually(lambda: pool.health().running == 0, deadline=20)
 
 
 async def test_a_failed_workflow_is_retried_by_hand(engine_behind, workers):

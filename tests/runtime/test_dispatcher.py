@@ -56,7 +56,7 @@ async def idle_pool(engine):
     """A pool that has looked everywhere and hears of what is new."""
     async with WorkerPool(engine) as pool:
         await engine.listener.listening()
-        await eventually(lambda: len(pool._dispatcher._resting) == LINES)
+        await eventually(lambda: len(pool._running.dispatcher._resting) == LINES)
         yield pool
 
 

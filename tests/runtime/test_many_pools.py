@@ -31,7 +31,7 @@ def calls(monkeypatch):
 
 
 def lazy(pools):
-    return [pool for pool in pools if pool._claim_planner._turns._places]
+    return [pool for pool in pools if pool._running.claim_planner._turns._places]
 
 
 async def crowd(stack, engine, job):
@@ -41,12 +41,14 @@ async def crowd(stack, engine, job):
         for _ in range(POOLS)
     ]
     for pool in pools:
-        pool._claim_planner._turns._draw = lambda: 1.0
-    await eventually(lambda: all(pool._claim_planner._turns._others == {"default": POOLS - 1} for pool in pools))
-    await eventually(lambda: all(pool._dispatcher._unanswered == 0 for pool in pools))
+        pool._running.claim_planner._turns._draw = lambda: 1.0
+    await eventually(
+        lambda: all(pool._running.claim_planner._turns._others == {"default": POOLS - 1} for pool in pools)
+    )
+    await eventually(lambda: all(pool._running.dispatcher._unanswered == 0 for pool in pools))
     await (await job.insert()).wait(timeout=10)
     await eventually(lambda: len(lazy(pools)) == POOLS - 1)
-    await eventually(lambda: all(pool._dispatcher._unanswered == 0 for pool in pools))
+    await eventually(lambda: all(pool._running.dispatcher._unanswered == 0 for pool in pools))
     return pools
 
 
@@ -55,8 +57,8 @@ async def test_a_pool_hears_with_its_beat_how_many_serve_each_of_its_queues(engi
         WorkerPool(engine, queues={"a": 1, "b": 1}, lease=3) as one,
         WorkerPool(engine, queues={"b": 1, "c": 1}, lease=3) as two,
     ):
-        await eventually(lambda: one._claim_planner._turns._others == {"a": 0, "b": 1})
-        await eventually(lambda: two._claim_planner._turns._others == {"b": 1, "c": 0})
+        await eventually(lambda: one._running.claim_planner._turns._others == {"a": 0, "b": 1})
+        await eventually(lambda: two._running.claim_planner._turns._others == {"b": 1, "c": 0})
 
 
 async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):

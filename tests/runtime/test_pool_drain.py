@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-import baton.runtime.pool
+import baton.runtime.running_pool
 from baton import Baton, Engine, WorkerPool, worker
 from baton.embedded.server import EmbeddedServer
 from tests.held_worker import HeldWorker
@@ -30,7 +30,7 @@ async def test_what_runs_ends_within_the_grace_and_nothing_new_starts(engine, he
         run = await several(held, 5).insert()
         await held.has_begun(2)
         draining = asyncio.create_task(pool.drain(grace=20))
-        await eventually(lambda: pool._draining is not None)
+        await eventually(lambda: pool.health().is_draining)
         held.may_end.set()
         await draining
 
@@ -71,7 +71,7 @@ async def test_a_second_drain_without_grace_cuts_the_first_short(engine, held):
         run = await several(held, 1).insert()
         await held.has_begun()
         draining = asyncio.create_task(pool.drain(grace=60))
-        await eventually(lambda: pool._draining is not None)
+        await eventually(lambda: pool.health().is_draining)
         async with asyncio.timeout(10):
             await pool.drain(grace=0)
             await draining
@@ -120,7 +120,7 @@ async def test_a_pool_that_left_is_dead_at_once(engine, connection):
 
 
 async def test_a_thread_that_hangs_does_not_keep_the_pool(engine, monkeypatch):
-    monkeypatch.setattr(baton.runtime.pool, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(baton.runtime.running_pool, "STOP_SECONDS", 0.1)
     began, may_end = threading.Event(), threading.Event()
 
     @worker
@@ -148,7 +148,7 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
         many.add(str(number), quick.new())
     run = await many.insert()
     async with WorkerPool(engine, grace=0, queues={"default": 50}) as pool:
-        await eventually(lambda: len(pool._attempts) > 0, every=0)
+        await eventually(lambda: pool.health().running > 0, every=0)
 
     counts = (await run.status()).counts
     assert counts.get("executing", 0) == counts.get("retryable", 0) == 0
@@ -160,8 +160,8 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
 
 @pytest.mark.slow
 async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
-    for name in ("STOP_SECONDS", "FLUSH_SECONDS", "LEAVE_SECONDS"):
-        monkeypatch.setattr(baton.runtime.pool, name, 0.5)
+    for name in ("STOP_SECONDS", "FLUSH_SECONDS", "DEREGISTER_SECONDS"):
+        monkeypatch.setattr(baton.runtime.running_pool, name, 0.5)
     held = HeldWorker()
     with EmbeddedServer.start(temporary=True) as server:
         async with asyncio.timeout(30):
@@ -173,13 +173,13 @@ async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
         await asyncio.to_thread(server.resume)
 
     assert leftovers == set()
-    assert "could not sign off" in caplog.text
+    assert "could not deregister" in caplog.text
 
 
 async def test_leaving_while_the_schema_is_gone_ends(engine, connection, monkeypatch, caplog):
-    monkeypatch.setattr(baton.runtime.pool, "FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(baton.runtime.running_pool, "FLUSH_SECONDS", 0.5)
     async with asyncio.timeout(20):
         async with WorkerPool(engine):
             await connection.execute("drop schema baton cascade")
 
-    assert "could not sign off" in caplog.text
+    assert "could not deregister" in caplog.text

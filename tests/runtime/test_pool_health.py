@@ -65,7 +65,7 @@ async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
 
 @pytest.mark.slow
 async def test_a_drain_without_a_database_tells_that_not_all_is_settled(held, monkeypatch):
-    monkeypatch.setattr("baton.runtime.pool.FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr("baton.runtime.running_pool.FLUSH_SECONDS", 0.5)
     with EmbeddedServer.start(temporary=True) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=60) as pool:
             await held.worker.new().insert()

@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 async def idle(pool):
     """Wait until the pool has looked once and found nothing more to do."""
-    await eventually(lambda: pool._dispatcher._unanswered == 0 and not pool._claim_planner._promising)
+    await eventually(lambda: pool._running.dispatcher._unanswered == 0 and not pool._running.claim_planner._promising)
 
 
 async def test_steps_run_in_the_order_of_their_priority(engine):
