@@ -24,7 +24,7 @@ class PoolCalls:
             self.answered += 1
 
     async def idle(self, pools: int = 1) -> None:
-        """Wait until so many calls were answered, one for each pool, and none is open.
+        """Wait until `pools` calls were answered and none is open.
 
         A pool whose queues were empty makes no other call by itself.
         """

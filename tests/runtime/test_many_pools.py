@@ -36,7 +36,7 @@ async def crowd(stack, engine, job, calls):
     return pools
 
 
-async def test_a_pool_hears_with_its_beat_how_many_serve_each_of_its_queues(engine):
+async def test_a_heartbeat_tells_a_pool_how_many_pools_serve_its_queues(engine):
     async with (
         WorkerPool(engine, queues={"a": 1, "b": 1}, lease=3) as one,
         WorkerPool(engine, queues={"b": 1, "c": 1}, lease=3) as two,

@@ -176,7 +176,7 @@ async def test_a_retry_is_on_time_on_an_idle_pool(engine):
         assert await (await flaky.new().insert()).result(timeout=3) == 2
 
 
-async def test_a_notice_wakes_an_idle_pool(engine, quick, calls):
+async def test_a_notification_wakes_an_idle_pool(engine, quick, calls):
     async with WorkerPool(engine, poll=60):
         for _ in range(3):
             await calls.idle()
