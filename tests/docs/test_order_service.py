@@ -25,7 +25,7 @@ SERVERS = {
     "aiohttp": ["examples.orders.aiohttp_app", "0"],
 }
 WORKERS = "examples.orders.workers"
-FOR_EVER = "3600"
+AN_HOUR = "3600"
 
 
 class Service:
@@ -109,7 +109,7 @@ async def events(response) -> list[tuple[str, object]]:
 
 async def test_an_order_is_finished_by_another_worker_when_the_first_is_killed(service, client, database, connection):
     number = await placed(client)
-    with working(database, seconds_to_pack=FOR_EVER) as first:
+    with working(database, seconds_to_pack=AN_HOUR) as first:
         await until(client, number, charge="completed", pack="executing")
         first.send_signal(signal.SIGKILL)
         await asyncio.to_thread(first.wait)
@@ -149,7 +149,7 @@ async def test_the_events_of_a_finished_order_are_its_end(service, client, datab
 
 async def test_an_order_is_cancelled_while_it_is_packed(service, client, database):
     number = await placed(client)
-    with working(database, seconds_to_pack=FOR_EVER):
+    with working(database, seconds_to_pack=AN_HOUR):
         await until(client, number, charge="completed", pack="executing")
 
         assert (await client.post(f"/orders/{number}/cancel")).json() == {"cancelled": 2}
