@@ -34,7 +34,6 @@ PLAIN = (
         "tests/campaign",
         "tests/client",
         "tests/contrib",
-        "tests/core",
         "tests/database",
         "tests/docs",
         "tests/embedded",
