@@ -150,5 +150,5 @@ def test_an_open_group_says_what_it_is():
     ]
 
 
-def test_a_map_that_has_not_come_apart_is_a_map():
+def test_a_map_before_its_expansion_is_shown_as_a_map():
     assert shown(step("a", state="available"), attempt=0, grouping="map") == ["a available map"]

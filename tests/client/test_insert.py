@@ -66,10 +66,10 @@ async def test_eight_processes_at_once_insert_one(database, stored):
     for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [json.loads((await asyncio.to_thread(process.communicate))[0]) for process in started]
+    printed = [json.loads((await asyncio.to_thread(process.communicate))[0]) for process in started]
 
     assert [process.returncode for process in started] == [0] * 8
-    assert told == ["the one"] * 8
+    assert printed == ["the one"] * 8
     assert await stored() == [1, 3, 1]
 
 

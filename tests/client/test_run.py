@@ -28,16 +28,16 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def fails_until():
-    """A worker that fails while it is told to."""
-    told = {"fail": True}
+    """A worker that fails until the test sets `switch["fail"]` to False."""
+    switch = {"fail": True}
 
     @worker(max_attempts=1)
     async def fails_until(ctx: Context) -> str:
-        if told["fail"]:
+        if switch["fail"]:
             raise ValueError(f"{ctx.step} fails")
         return f"{ctx.step} at last"
 
-    fails_until.told = told
+    fails_until.switch = switch
     return fails_until
 
 
@@ -188,7 +188,7 @@ async def test_an_unknown_step_is_named_with_the_nearest_known(engine, quick):
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-async def test_records_tell_the_life_of_each_step(engine, quick, held):
+async def test_records_have_the_history_of_each_step(engine, quick, held):
     async with WorkerPool(engine, grace=0) as pool:
         run = await (
             Baton.new(workflow_name="named")
@@ -209,7 +209,7 @@ async def test_records_tell_the_life_of_each_step(engine, quick, held):
     assert status.counts == {"completed": 1, "executing": 1, "suspended": 1}
 
 
-async def test_the_inserted_steps_are_told_in_the_order_added(engine, quick):
+async def test_the_inserted_steps_are_returned_in_the_order_added(engine, quick):
     run = await Baton.new().add("z", quick.new(), deps=["a"]).add("a", quick.new()).insert()
 
     assert [(job.name, job.worker, job.queue) for job in run.jobs] == [(name, "quick", "default") for name in "za"]
@@ -317,7 +317,7 @@ async def test_a_retry_opens_what_failed_and_what_fell_with_it(engine, fails_unt
         )
         assert await run.wait(timeout=10) == "failed"
         finished = (await run.steps())[0].finished_at
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
 
         assert await run.retry() == 2
         assert await run.wait(timeout=10) == "completed"
@@ -338,7 +338,7 @@ async def test_a_retry_by_name_opens_that_step_and_its_downstream_only(engine, f
             .insert()
         )
         await run.wait(timeout=10)
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
 
         assert await run.retry("one") == 2
         assert await run.wait(timeout=10) == "failed"
@@ -351,7 +351,7 @@ async def test_a_waiter_that_comes_after_a_retry_waits_for_the_new_end(engine, f
         run = await fails_until.new().insert()
         with pytest.raises(StepFailed):
             await run.result(timeout=10)
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
         await run.retry()
 
         assert await run.result(timeout=10) == "fails_until at last"

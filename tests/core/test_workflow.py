@@ -38,7 +38,7 @@ def test_a_valid_workflow_has_a_topological_order() -> None:
     assert baton.validate() == ["a", "b", "c"]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     baton = (
         Baton.new(meta={"since": math.inf})
         .add("charge", go.new(), deps=["charge"])
@@ -81,7 +81,7 @@ def test_a_reference_to_itself_or_to_nothing_is_a_fault() -> None:
     assert caught.value.faults == (SelfDependency("a"), UnknownDependency("a", "b", ["a"]))
 
 
-def test_a_very_long_cycle_is_told_in_short() -> None:
+def test_a_very_long_cycle_is_abbreviated() -> None:
     text = str(Cycle(tuple(f"s{number}" for number in range(1_000))))
     assert text.endswith(
         "-> 's19' -> (960 more) -> 's980' -> " + " -> ".join(f"'s{n}'" for n in range(981, 1000)) + " -> 's0'"
