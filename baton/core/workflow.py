@@ -13,6 +13,7 @@ from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
 from baton.core.draft import Added, Draft
 from baton.core.expansion import Expandable, Expansion
+from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
@@ -166,7 +167,7 @@ def _what(step: str, what: object) -> Job | Draft:
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
-            hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
+            hint = hint_at_job(what)
     raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
 
 

@@ -107,13 +107,14 @@ class InvalidOption(BatonError, ValueError):
 class DuplicateWorker(BatonError):
     """Raised when a second, different function is registered under one worker name."""
 
-    def __init__(self, worker: str, first: str, second: str) -> None:
+    def __init__(self, worker: str, first: str, second: str, why: str = "") -> None:
         self.worker = worker
         self.first = first
         self.second = second
+        functions = f"{first} and {second}" if not why else f"{first} ({why})"
         super().__init__(
-            f"two different functions are registered as worker {worker!r}: {first} and {second}; "
-            f"give one of them another name with @worker(name=...)"
+            f"two different functions are registered as worker {worker!r}: {functions}; give each a name of its own "
+            f"with worker(name=...)"
         )
 
 

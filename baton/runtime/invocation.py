@@ -66,7 +66,7 @@ def origin_of(worker: AnyWorker) -> Origin | None:
     """Return where another process finds a worker; None if it was defined in no file, as in a notebook."""
     if worker.module != MAIN:
         return Origin(worker.module)
-    if worker.source is None or not os.path.isfile(worker.source):  # noqa: PTH113 - asked for each attempt
+    if worker.origin.source is None or not os.path.isfile(worker.origin.source):  # noqa: PTH113 - asked for each attempt
         return None
     main = sys.modules[MAIN]
     if (name := _imported_name(main)) is not None:
