@@ -1,4 +1,4 @@
-"""A workflow as JSON text, inserted by a SQL function: the same workflow, whoever calls it."""
+"""A workflow as JSON text, inserted by a SQL function: the same workflow as from Python."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
-from baton.core import registry
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 INSERT = "select * from baton.insert_workflow_json($1)"
 
-with registry.isolated():
 
-    @worker(name="portable noted", queue="elsewhere", priority=3, timeout=1.5)
-    async def noted(ctx: Context, value: object = 1) -> object:
-        return value
-
-    @worker(name="portable joined")
-    async def joined(left: object = None, right: object = None) -> list[object]:
-        return [left, right]
+@worker(name="portable noted", queue="elsewhere", priority=3, timeout=1.5)
+async def noted(ctx: Context, value: object = 1) -> object:
+    return value
 
 
-@pytest.fixture(autouse=True)
-def known(own_workers):
-    registry.add(noted)
-    registry.add(joined)
+@worker(name="portable joined")
+async def joined(left: object = None, right: object = None) -> list[object]:
+    return [left, right]
 
 
 def with_everything(workflow_id: str) -> Baton:
@@ -111,7 +104,7 @@ async def test_another_graph_under_the_same_id_is_an_error_that_says_so(engine, 
     assert error.value.hint == "Insert this one under another workflow_id."
 
 
-async def test_with_a_second_argument_it_is_told_and_not_raised(engine, connection):
+async def test_with_a_second_argument_a_conflict_is_returned_not_raised(engine, connection):
     await with_everything("w").insert()
     other = Baton.new(workflow_id="w").add("a", noted.new())
 
