@@ -1,7 +1,7 @@
-"""Whether two workflows are the same graph: a hash of what their callers wrote.
+"""The fingerprint of a workflow: a hash of what its caller wrote.
 
-An insert whose answer was lost may be sent again under the same id. It is the same workflow if the fingerprints are
-equal, and another one under a taken id if they are not.
+An insert whose answer was lost may be sent again under the same id. If the fingerprints are equal it is the same
+workflow; otherwise it is another one, and the id is taken.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from baton.core.options import GivenOptions
 from baton.core.references import Placed
 
 VERSION = "1"
-"""Stands before each fingerprint. It changes when what is hashed changes, so that old ones are not taken for others."""
+"""The beginning of each fingerprint. It changes whenever the hashed form does, so that old fingerprints never match."""
 
 
 class WrittenStep(msgspec.Struct, frozen=True, gc=False, array_like=True):

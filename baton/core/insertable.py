@@ -1,4 +1,4 @@
-"""What jobs and workflows have in common: they can be inserted, and written as JSON."""
+"""What jobs and workflows have in common: they can be inserted and written as JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Insertable:
         return await insert_workflow(self.spec(), using)
 
     def to_json(self) -> str:
-        """Return the workflow as JSON text, for connections that `insert` does not take: synchronous ones above all.
+        """Return the workflow as JSON text, for connections that `insert` does not take, such as synchronous ones.
 
         Any driver inserts it with `select * from baton.insert_workflow_json($1)`, in its own transaction. The function
         returns `key`, `id` and `is_new`, which is false if the id exists with the same graph; if it exists with another

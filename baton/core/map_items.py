@@ -1,4 +1,4 @@
-"""How a map comes apart: the arguments of one child per item of its lists."""
+"""The items of a map, and the arguments of the child for each item."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class NoItems:
-    """The map cannot be expanded, now or ever."""
+    """The map cannot be expanded, and another attempt would not help."""
 
     why: str
 
@@ -42,15 +42,15 @@ def items_of(args: str, references: str | None, each: Sequence[str], results: Ma
     lists = {name: arguments.pop(name) for name in each if name in arguments}
     for name, items in lists.items():
         if not isinstance(items, list):
-            return NoItems(f"each(...) for {name!r} takes a list, and this is {_told(items)}")
+            return NoItems(f"each(...) for {name!r} takes a list, and this is {_described(items)}")
     lengths = {name: len(items) for name, items in lists.items()}
     if len(set(lengths.values())) > 1:
-        told = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
-        return NoItems(f"the lists of several each(...) must agree in length: {told}")
+        found = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
+        return NoItems(f"the lists of several each(...) must agree in length: {found}")
     return Items(next(iter(lengths.values()), 0), lists, arguments)
 
 
-def _told(value: object) -> str:
+def _described(value: object) -> str:
     match value:
         case None:
             return "null"

@@ -26,7 +26,7 @@ from baton.errors.faults import MetaNotJSON
 class Baton(Insertable, Expandable):
     """A workflow that is being built. Nothing of it is stored before `insert`.
 
-    A worker may return one: then it takes the place of its step, which becomes a group.
+    A worker may return one. It then takes the place of the worker's step, which becomes a group.
     """
 
     def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
@@ -83,9 +83,10 @@ class Baton(Insertable, Expandable):
     ) -> Baton:
         """Add a step and return the builder.
 
-        `what` is a job, or another `Baton`: then the step is a group, and the steps of that one are its children, named
-        `name/...`. Names in it stand for steps in it first, then for those around it; its first steps wait for what the
-        group waits for. What is added to it later, before this workflow is inserted, counts as well.
+        `what` is a job or another `Baton`. With a `Baton` the step is a group, whose children are that one's steps,
+        named `name/...`. A name in it stands for one of its own steps, or else for a step of the scope around it. Its
+        entry steps, which depend on none of its other steps, wait for the dependencies of the group. Steps may be added
+        to it until this workflow is inserted.
 
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
@@ -132,26 +133,26 @@ class Baton(Insertable, Expandable):
         The steps of a sub-workflow come before it, as `extract/...`. Raises `InvalidWorkflow` with every fault of the
         workflow. No database is touched.
         """
-        layout = self._layout()
-        return [layout.names[position] for position in layout.graph.order]
+        graph = self._compiled()
+        return [graph.names[position] for position in graph.graph.order]
 
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
-        layout = self._layout()
+        graph = self._compiled()
         return WorkflowSpec(
-            self._id, self._name, layout.fingerprint(), self._debug, self._meta, layout.specs(), layout.returns
+            self._id, self._name, graph.fingerprint(), self._debug, self._meta, graph.specs(), graph.returns
         )
 
     def expansion(self) -> Expansion:
-        """Return the workflow as what takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
-        layout = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(layout.specs()), layout.children, layout.returns)
+        """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
+        graph = CompiledGraph(self._draft, is_open=True)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns)
 
-    def _layout(self) -> CompiledGraph:
+    def _compiled(self) -> CompiledGraph:
         return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
 
     def _flags_with(self, *given: bool | None) -> Flags:
-        """Return the workflow's flags, with those that were given in their places."""
+        """Return the flags of a step: those given, and the workflow's for the others."""
         if given == (None, None, None):
             return self._flags
         own = {name: value for name, value in zip(Flags.__struct_fields__, given, strict=True) if value is not None}

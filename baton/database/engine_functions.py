@@ -34,7 +34,7 @@ class FunctionFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class StoredFunction:
     """A function in the catalogue."""
 
     name: str
@@ -58,21 +58,28 @@ async def apply_functions(connection: Connection, schema: str) -> None:
     files = function_files()
     # The functions call each other. Each body is checked when it runs, not against those applied before it.
     await connection.execute("set local check_function_bodies to off")
-    before = await _stored(connection, schema)
+    before = await stored_functions(connection, schema)
     for file in files:
         await connection.execute(file.sql)
-    applied = await _applied(connection, schema, before)
+    applied = await written_since(connection, schema, before)
     await connection.execute(_settings_and_comments(files, applied))
     await _drop_others(connection, schema, applied)
 
 
-async def _applied(connection: Connection, schema: str, before: Iterable[_Stored]) -> Sequence[_Stored]:
-    """Return the functions that were created or replaced since."""
+async def stored_functions(connection: Connection, schema: str) -> Sequence[StoredFunction]:
+    """Return all functions in the schema, the application's among them."""
+    return [StoredFunction(*row) for row in await connection.fetch(_STORED, schema)]
+
+
+async def written_since(
+    connection: Connection, schema: str, before: Iterable[StoredFunction]
+) -> Sequence[StoredFunction]:
+    """Return the functions that this transaction has created or replaced since `before`."""
     known = set(before)
-    return [function for function in await _stored(connection, schema) if function not in known]
+    return [function for function in await stored_functions(connection, schema) if function not in known]
 
 
-def _settings_and_comments(files: Sequence[FunctionFile], applied: Sequence[_Stored]) -> str:
+def _settings_and_comments(files: Sequence[FunctionFile], applied: Sequence[StoredFunction]) -> str:
     signatures: Mapping[str, str] = {function.name: function.signature for function in applied}
     statements = []
     for file in files:
@@ -84,10 +91,10 @@ def _settings_and_comments(files: Sequence[FunctionFile], applied: Sequence[_Sto
     return "\n".join(statements)
 
 
-async def _drop_others(connection: Connection, schema: str, applied: Sequence[_Stored]) -> None:
+async def _drop_others(connection: Connection, schema: str, applied: Sequence[StoredFunction]) -> None:
     wanted = {function.signature for function in applied}
     recorded = {row["signature"] for row in await connection.fetch("select signature from functions")}
-    stored = {function.signature for function in await _stored(connection, schema)}
+    stored = {function.signature for function in await stored_functions(connection, schema)}
     for signature in sorted((recorded - wanted) & stored):
         await connection.execute(f"drop function {signature}")
     await connection.execute("delete from functions")
@@ -103,7 +110,3 @@ select p.proname,
  where n.nspname = $1
    and p.prokind = 'f'
 """
-
-
-async def _stored(connection: Connection, schema: str) -> Sequence[_Stored]:
-    return [_Stored(*row) for row in await connection.fetch(_STORED, schema)]

@@ -1,9 +1,9 @@
 """Least privilege: what a database role may do with the engine.
 
-The engine's functions run with the rights of the schema's owner, so no role but that one can write a table. A role is
-granted one part or several:
+The engine's functions run with the rights of the schema's owner, and no other role can write a table. A role is granted
+one part or several:
 
-    worker   run steps: register, beat, claim, settle, upkeep
+    worker   run steps: register, heartbeat, claim, settle, upkeep
     client   insert workflows, cancel, retry and watch them, and read
     operator pause and resume queues, cancel and retry workflows, and read
     viewer   read
@@ -47,7 +47,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
 
 
 async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequence[str]]) -> None:
-    """Let these roles do their part, in one transaction. To be repeated after a migration that adds functions.
+    """Grant these roles their parts, in one transaction. It has to be repeated after a migration that adds functions.
 
     Raises: asyncpg.UndefinedObjectError if there is no such role.
     """

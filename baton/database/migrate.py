@@ -1,8 +1,8 @@
 """Bring the schema to the version this library works with.
 
-Migrations are the files of `sql/migrations`, forward only, numbered from 1; a name that ends in `.breaking.sql` marks
-one that older libraries cannot work with. The engine's functions, `sql/functions`, are applied anew whenever the
-version advances, and only then: an older library never puts its functions over newer ones.
+Migrations are the files of `sql/migrations`, forward only, numbered from 1. A name that ends in `.breaking.sql` marks
+one that older libraries cannot work with. The engine's functions, `sql/functions`, are applied again whenever the
+version advances, and only then, so an older library never replaces newer functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from baton.database.engine_functions import apply_functions
+from baton.database.engine_functions import apply_functions, stored_functions, written_since
 from baton.database.sql_files import sql_folder
 from baton.errors import InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
 
@@ -39,7 +39,7 @@ class Migrated:
 
 @dataclass(frozen=True, slots=True)
 class SchemaVersion:
-    """How far a schema is, as its own table tells."""
+    """The version of a schema, as its table of migrations has it."""
 
     reached: int
     breaking: int
@@ -117,7 +117,7 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
     """
     name = quoted(schema)
     async with connection.transaction(isolation="read_committed"):
-        # First of all: concurrent `create ... if not exists` fails with unique violations.
+        # Before anything else: concurrent `create ... if not exists` fails with unique violations.
         await connection.execute("select pg_advisory_xact_lock($1)", _lock_key(schema))
         version = await schema_version(connection, schema)
         found = version.reached if version else 0
@@ -128,14 +128,16 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
             return Migrated(found, found)
         if not await connection.fetchval("select exists (select from pg_namespace where nspname = $1)", schema):
             await connection.execute(f"create schema {name}")
-        # The functions keep this path. pg_temp comes last, or anybody's temporary table would go before ours.
+        # The functions keep this path. Unless pg_temp is named, and last, a caller's temporary table hides a table.
         await connection.execute(f"set local search_path to {name}, pg_temp")
         await connection.execute((sql_folder() / "bootstrap.sql").read_text("utf-8"))
+        before = await stored_functions(connection, schema)
         for migration in missing:
             await _apply(connection, migration)
         await apply_functions(connection, schema)
-        # Functions are everybody's unless somebody says otherwise, and these run with the owner's rights.
-        await connection.execute(f"revoke execute on all functions in schema {name} from public")
+        # By default every role may call a function, and these run with the rights of their owner.
+        ours = ", ".join([function.signature for function in await written_since(connection, schema, before)])
+        await connection.execute(f"revoke execute on function {ours} from public")
     return Migrated(found, wanted_version())
 
 

@@ -1,4 +1,4 @@
-"""The engine's functions as Python methods: one each, of the same name. What a call decides, it decides in SQL."""
+"""The engine's functions as Python methods of the same names. All decisions are made in SQL."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
 
 STEPS_PER_CALL = 20_000
-"""So many steps go into one call of insert_workflow: a million are streamed in bounded memory."""
+"""How many steps go into one call: a workflow of a million is sent in parts, in bounded memory."""
 
 
 class Store:
-    """The engine in one schema, over whatever makes the calls. Each method is one round trip and one commit."""
+    """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
     def __init__(self, calls: Calls, schema: str) -> None:
         self.calls = calls
@@ -71,9 +71,9 @@ class Store:
         self._resume = call(f"{prefix}.resume", 1)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
-        """Insert a workflow; if it has more than `STEPS_PER_CALL` steps, within a transaction of the caller's.
+        """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
 
-        An id that exists is left as it is, and its fingerprint returned.
+        A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
@@ -88,15 +88,15 @@ class Store:
         return inserted
 
     async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
-        """Insert what `workflow_columns` returned. Returns the fingerprints of those that exist already, by id."""
+        """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
         (row,) = await self.calls.fetch(self._insert_workflows, *columns)
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
-        """Put a part of a graph in the place of the step whose worker returned it, the last part with all consequences.
+        """Write a part of the graph that takes the place of a step. The last part settles the step's attempt.
 
-        Several parts go into one transaction of the caller's, who rolls back unless each is accepted. `most` is how
-        many steps the workflow may have then. Replayable from the first part on.
+        The caller opens a transaction for several parts, and rolls it back unless each is accepted. `most` is how many
+        steps the workflow may have then. Replayable from the first part on.
         """
         steps = graph.steps[part.first : part.end]
         (row,) = await self.calls.fetch(
@@ -108,7 +108,7 @@ class Store:
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
 
     async def expand_map(self, claim: Claim, size: int, args: Sequence[str], part: Part, most: int) -> Expanded:
-        """Make a part of the children of a map, `size` in all, with these arguments; as `expand`."""
+        """Write a part of the children of a map with these arguments. It has `size` children. Otherwise as `expand`."""
         (row,) = await self.calls.fetch(
             self._expand_map,
             *(claim.step_id, claim.token, size, most, part.base, part.first, part.end == size, texts(args)),
@@ -124,13 +124,13 @@ class Store:
         return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
 
     async def settle(self, settling: Sequence[Settlement]) -> Sequence[bool]:
-        """Write outcomes with all their consequences. Tells for each whether it is accepted. Replayable."""
+        """Write outcomes with all their consequences. Return for each whether it is accepted. Replayable."""
         (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
         accepted: Sequence[bool] = row["settle"]
         return accepted
 
     async def settle_one(self, settling: Settlement) -> bool:
-        """As `settle`, for one outcome, on a connection that is a worker's and may have codecs of its own."""
+        """Settle one outcome on the connection of a transactional worker, which may have codecs of its own."""
         outcome = settling.outcome
         delay = None if outcome.delay is None else repr(outcome.delay)
         (row,) = await self.calls.fetch(
@@ -140,7 +140,7 @@ class Store:
         return bool(row["accepted"])
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
-        """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
+        """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
         queues, limits = claiming.columns()
         rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token, claiming.input_bytes)
         return [Claimed(claiming.token, *row) for row in rows]
@@ -218,32 +218,32 @@ class Store:
     async def cancel(
         self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
     ) -> Cancelled:
-        """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
+        """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
         (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
-        """Open failed steps again, or the named ones. Sent again it says what it said, and opens nothing more."""
+        """Open failed steps again, or the named ones. Replayable: it returns the same and opens nothing more."""
         (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
-        """Ask for the announcement of an end, and read the state as of then."""
+        """Ask that the end of a workflow or step be announced, and return the state at that moment."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
 
     async def pause(self, queue: str) -> bool:
-        """Let no claim take an entry of this queue. Tells whether it was not paused before; a replay tells False."""
+        """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
         (row,) = await self.calls.fetch(self._pause, queue)
         return bool(row["paused"])
 
     async def resume(self, queue: str) -> bool:
-        """Let a paused queue go on, and wake its pools. Tells whether it was paused; a replay tells False."""
+        """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
         (row,) = await self.calls.fetch(self._resume, queue)
         return bool(row["resumed"])
 
 
-# Numbers and words go as text (see `literal`); what no outcome has, a trace or a delay, as an empty array.
+# Arrays of numbers and plain words are sent as text (see `literal`), those of nothing but nulls as empty ones.
 _ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11)"
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 

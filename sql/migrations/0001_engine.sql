@@ -1,11 +1,13 @@
--- The tables of the engine: workflows, their steps, the queue of those that may run, and the worker pools.
+-- The tables of the engine: workflows, their steps, the queue of those that may run, and the worker
+-- pools.
 --
--- A step's id says where it belongs: the key of its workflow in the upper bits, its ordinal (0 for the step added
--- first) in the lower 22. So the steps of a workflow lie side by side, the primary key finds them all, and neither
--- an index on the workflow nor a sequence for the steps is needed. Room: 4,194,304 steps a workflow, 2^41 workflows.
+-- A step's id has the key of its workflow in the upper bits and its ordinal, 0 for the step added
+-- first, in the lower 22. So the steps of a workflow lie side by side, and the primary key finds
+-- them all: no index on the workflow and no sequence for steps is needed. There is room for
+-- 4,194,304 steps in a workflow, and for 2^41 workflows.
 --
--- There are no foreign keys: only the functions of this schema write these tables, they lock the workflow first,
--- and a check per inserted row would be paid for by every step.
+-- There are no foreign keys. Only the functions of this schema write these tables, they lock the
+-- workflow first, and each inserted step would pay for a check.
 
 -- The key of the workflow a step belongs to.
 create function workflow_of(step_id bigint) returns bigint
@@ -23,8 +25,8 @@ language sql immutable parallel safe
 return (step_id >> 22 << 22) + ordinal;
 
 
--- What one column may say is the rule of its type. A statement that writes a table reads all of the table's checks anew, which is
--- a seventh of a hop; of a type it reads the rule once a connection, and applies it only to a column that is written.
+-- A rule for one column is a rule of its type. Each statement that writes a table reads the checks
+-- of the table again, which took a seventh of a hop; the rule of a type is read once a connection.
 create domain workflow_state as text collate "C"
     constraint workflows_state check (value in ('executing', 'completed', 'failed', 'cancelled'));
 create domain step_state as text collate "C"
@@ -42,7 +44,8 @@ create domain free_slots as integer
 -- A notification names the queue, and has less than 8000 bytes.
 create domain queue_name as text collate "C"
     constraint steps_queue check (octet_length(value) <= 4000);
--- Times that clients can read, and that the engine can count with: an infinite one cannot be subtracted up to PostgreSQL 16.
+-- Times that clients can read and the engine can calculate with: up to PostgreSQL 16 an infinite
+-- one cannot be subtracted.
 create domain start_time as timestamptz
     constraint steps_scheduled_at check (value > '0001-01-02 00:00+00' and value < '9999-12-31 00:00+00');
 create domain start_delay as double precision
@@ -75,31 +78,31 @@ create table workflows (
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 50);
--- Its one column is written by those alone that it is for, so no other update of a workflow has to touch it.
+-- Partial, and on a column that few updates write, so that the others stay HOT.
 create index workflows_unswept on workflows (key) where unswept;
--- Half of a page is free: each row is written once more at least, and as ids ascend all rows of a page are, within a short time.
--- With 60 a third of these updates had to go elsewhere, and a drain took an eighth more of the server's processor.
--- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
--- a step costs. Pruning goes by the key instead.
+-- Half of each page is free, because all rows of a page are updated within a short time of each
+-- other. There is no index on finished_at: the update that finishes a workflow would have to write
+-- every index of the table again. Pruning goes by the key instead.
+
 create table upkeep (
     pruned_to bigint not null,
-    -- Without a key the row cannot be updated once the table is in a publication.
+    -- A row without a key cannot be updated once its table is in a publication.
     id        boolean primary key default true constraint upkeep_one_row check (id)
 ) with (fillfactor = 10);
 insert into upkeep (pruned_to) values (0);
 
-comment on table upkeep is 'One row: how far upkeep has come. Its lock is held by the one pool that prunes.';
+comment on table upkeep is 'One row: how far upkeep has come. The pool that prunes holds its lock.';
 comment on column upkeep.id is 'Always true: there is one row.';
-comment on column upkeep.pruned_to is 'The key of the workflow that pruning looked at last; 0 when it begins again.';
+comment on column upkeep.pruned_to is 'The key of the last workflow that pruning has examined; 0 when it begins again.';
 
-comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
-comment on column workflows.key is 'Internal number; orders the locks, and is the upper part of the ids of its steps (step id >> 22).';
-comment on column workflows.id is 'The id the application knows the workflow by.';
-comment on column workflows.name is 'What the application calls it; null for nothing.';
+comment on table workflows is 'One row per inserted workflow. It is the lock of all its steps: it is locked before one of them is written.';
+comment on column workflows.key is 'Internal number. Locks are taken in its order, and it is the upper part of the ids of its steps (step id >> 22).';
+comment on column workflows.id is 'The id that the application gave it, or that was drawn for it.';
+comment on column workflows.name is 'The name that the application gave it; null for none.';
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
-comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
+comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether their dependents ignore that is decided at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
 comment on column workflows.fail_fast is 'The first failure that nothing could forgive ends it (see ending).';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
@@ -107,14 +110,14 @@ comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
 comment on column workflows.unswept is 'It is being ended, and its ordinary steps are still to be cancelled by upkeep.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
-comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
-comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
-comment on column workflows.watched is 'Somebody listens for the finish: announce it.';
+comment on column workflows.request is 'The random token of the last call of cancel or retry that changed something, by which a replay of that call is recognised.';
+comment on column workflows.touched is 'How many steps that call cancelled or opened. A replay returns it.';
+comment on column workflows.watched is 'A client waits for the finish, so it is announced.';
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
-comment on column workflows.fingerprint is 'Hash of what the caller wrote; tells a repeated insert from another graph under the same id.';
+comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
 comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
-comment on column workflows.finished_at is 'Set when the state becomes final; a retry by hand clears it.';
+comment on column workflows.finished_at is 'Set when the state becomes final; a retry clears it.';
 
 
 create table steps (
@@ -200,7 +203,7 @@ comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
-comment on column steps.scheduled_at is 'Not to start before this time, looked at when the step is released.';
+comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
 comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
@@ -210,9 +213,9 @@ comment on column steps.condition is 'Evaluated when nothing is pending: it is s
 comment on column steps.role is 'always, on failure: a closing step. undo: takes back what another step did. gate, end: the engine''s own, without a worker. Null: an ordinary step.';
 comment on column steps.is_closing is 'It outlives a cancel: it is a closing step, an undo, or below one.';
 comment on column steps.is_last is 'Its result is that of its workflow or group, if no step is named for it. Null: if nothing depends on it.';
-comment on column steps.needs is 'How many of its dependencies have to complete, of those it does not only observe; null for all. Of a map, of its children.';
-comment on column steps.cancels_rest is 'When it starts, what it needs no longer is cancelled.';
-comment on column steps.tolerate is 'Of a map: how many of its children may fail; null for none, and then the others run on all the same.';
+comment on column steps.needs is 'How many of the dependencies that it does not only observe have to complete; null for all. Of a map, how many of its children.';
+comment on column steps.cancels_rest is 'When it starts, the dependencies that it no longer needs are cancelled.';
+comment on column steps.tolerate is 'Of a map: how many of its children may fail before the others are ended. Null: one failure fails it, and the others still run.';
 comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
@@ -223,8 +226,8 @@ comment on column steps.began is 'User code may have run for it. Not cleared by 
 comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
-comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
-comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry by hand.';
+comment on column steps.watched is 'A client waits for the end of this step, so it is announced.';
+comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry.';
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
@@ -237,10 +240,10 @@ comment on column steps.returns is 'Ordinal of the child whose result is the gro
 comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
-comment on column steps.slots is 'How many of these are free.';
-comment on column steps.next_child is 'Number of the first child of a map that may still wait for a slot.';
+comment on column steps.slots is 'How many more of its children may run now.';
+comment on column steps.next_child is 'Of a map: number of the first child that may still wait for a slot.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
-comment on column steps.takes_context is 'Its worker is told of its dependencies what became of them, and not only their results.';
+comment on column steps.takes_context is 'Its worker gets the outcomes of its dependencies as well as their results.';
 comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
 comment on column steps.misfit_at is 'When its arguments were first found not to fit, since it last started; null if they were not.';
 comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null), and of a group with children: see group_result(id).';
@@ -276,13 +279,13 @@ create index queue_held on queue (pool, token) where state = 'executing';
 comment on table queue is 'The entry of each step that may run, waits for a time, or runs. It is gone when the step is final.';
 comment on column queue.step_id is 'The step it stands for (steps.id).';
 comment on column queue.state is 'scheduled, available, executing or retryable: the truth about the step while this row exists.';
-comment on column queue.queue is 'The named lane it waits in.';
+comment on column queue.queue is 'The name of the queue it waits in.';
 comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
 comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
-comment on column queue.is_join is 'The step is a group whose children are final: its end is to be judged, which is no attempt.';
+comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
 
@@ -320,21 +323,21 @@ create table pools (
 ) with (fillfactor = 50);
 
 comment on table pools is 'One row per worker pool: a process that registered to run steps, and its lease.';
-comment on column pools.id is 'Given once; a process that registers again is another pool.';
+comment on column pools.id is 'Drawn when it registers. A process that registers again gets another one.';
 comment on column pools.started_at is 'When it registered.';
 comment on column pools.beat_at is 'When it last renewed its lease.';
 comment on column pools.previous_beat_at is 'When it renewed its lease before that.';
 comment on column pools.expires_at is 'When its lease ends unless renewed; after that it is marked dead.';
 comment on column pools.dead_at is 'When it left or was marked dead. It stays dead, and its entries are rescued.';
-comment on column pools.beats is 'Number of its latest beat; one with a smaller number comes too late.';
+comment on column pools.beats is 'Number of its latest heartbeat; one with a smaller number comes too late.';
 comment on column pools.pid is 'Process id on its host.';
 comment on column pools.host is 'Name of its host.';
-comment on column pools.name is 'What the application calls it.';
+comment on column pools.name is 'The name that the application gave it.';
 comment on column pools.queues is 'The queues it serves.';
 comment on column pools.limits is 'How many steps of each of these queues it runs at once.';
 comment on column pools.workers is 'The workers it knows.';
 comment on column pools.failures is 'What fails in it as of its latest heartbeat, a sentence each: parts of upkeep, and rows that it passes over.';
-comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest beat.';
+comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest heartbeat.';
 
 
 create table pauses (
@@ -383,11 +386,11 @@ select w.id as workflow_id,
        s.dependents,
        s.id
   from workflows w
-  -- Each part by its primary key, and `offset 0` keeps the planner from anything else: of a range it guesses the size
-  -- from the whole table's, and would read all of that to show a workflow of four steps.
+  -- `offset 0` makes the planner go by primary key. It estimates the size of a range from that of
+  -- the table, and would read all of a table to show a workflow of four steps.
   join lateral (
-           select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue, r.priority,
-                  r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
+           select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
+                  r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
                   r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 
 from baton.database.engine_functions import apply_functions, function_files
+from baton.database.migrate import migrate
 
 SEARCH_PATH = {"search_path": "baton, pg_temp"}
 BY_INDEX = {"enable_seqscan": "off", "jit": "off"}
@@ -36,7 +38,9 @@ EXPECTED = {
 """Besides `search_path`; any other function has nothing else."""
 INLINED = {
     "claimed_steps",
-    "counts_as_done",
+    "edge_ignores",
+    "edge_observes",
+    "flag_bits",
     "local_name",
     "ordinal_of",
     "shift_ordinals",
@@ -120,6 +124,18 @@ async def test_a_function_of_the_application_stays_in_the_schema(connection, app
 
     assert await signatures(connection) == ["spare(integer)"]
     assert await connection.fetchval("select count(*) from pg_proc where proname = 'pause'") == 2
+
+
+async def test_a_migration_leaves_the_rights_to_a_function_of_the_application(empty_database):
+    """Those to the engine's functions are revoked from everybody."""
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("create schema baton; create function baton.mine() returns int language sql as 'select 0'")
+
+    await migrate(connection)
+
+    everybody = "has_function_privilege('pg_monitor', oid, 'execute')"
+    assert [name for name, found in (await functions(connection, everybody)).items() if found] == ["mine"]
+    await connection.close()
 
 
 async def test_a_migration_records_the_functions_that_it_applies(connection):
