@@ -10,7 +10,7 @@ from baton.core.pictures.layered.levels import GAP
 from baton.core.pictures.layered.network import BOX_MARGIN
 from baton.core.pictures.sizing import Sized
 
-_BEST = 1.6
+_BEST = 1.0
 _TOO_WIDE = 2.4
 """The ratio of width to height from which on another direction is considered."""
 

@@ -8,7 +8,7 @@ from baton.core.pictures.diagram import STATES, Diagram
 from baton.core.pictures.layout import MARGIN, Direction, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
 from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN
-from baton.core.pictures.svg_boxes import group_element, line_of_text, moved, node_element
+from baton.core.pictures.svg_boxes import group_element, head_element, line_of_text, moved, node_element
 from baton.core.pictures.svg_legend import legend_of
 from baton.core.pictures.svg_routes import route_elements
 from baton.core.pictures.display_text import displayable
@@ -62,6 +62,7 @@ def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True) -> str
     content = [
         *[group_element(group, box) for group, box in sorted(groups, key=lambda pair: -pair[1].width * pair[1].height)],
         route_elements(picture),
+        *[head_element(group, box) for group, box in zip(diagram.groups, picture.groups, strict=True)],
         *[node_element(node, box) for node, box in nodes],
     ]
     return element(

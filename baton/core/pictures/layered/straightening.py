@@ -83,16 +83,16 @@ class _Straightener:
     def _align(self, vertex: int) -> None:
         """Move a box to the median of its neighbours: over one of them, or to the middle of two."""
         layered, place = self._layered, self._place
-        wishes: list[float] = []
+        boxes: list[float] = []
+        lines: list[float] = []
         for neighbours, own in ((layered.above, layered.own_above), (layered.below, layered.own_below)):
-            near = neighbours[vertex]
-            if vertex in own:
-                wishes += [place[end] - layered.offset[mine] for end, mine in zip(near, own[vertex], strict=True)]
-            else:
-                wishes += [place[end] for end in near]
+            mine = own.get(vertex)
+            for position, end in enumerate(neighbours[vertex]):
+                wish = place[end] - (layered.offset[mine[position]] if mine else 0.0)
+                (lines if layered.is_bend[layered.vertex_of[end]] else boxes).append(wish)
+        wishes = sorted(boxes or lines)
         if not wishes:
             return
-        wishes.sort()
         middle = len(wishes) // 2
         wish = wishes[middle] if len(wishes) % 2 else (wishes[middle - 1] + wishes[middle]) // 2
         low, high = self._bounds(vertex)
