@@ -14,7 +14,7 @@ from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
 from baton.core.pictures.parts import Extent, Known
 from baton.core.pictures.proportion import is_wide
 from baton.core.pictures.scopes import ROOT, Course, nesting
-from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, Sized, group_header, node_size
+from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, WIDE_STEP, Sized, group_header, node_size
 
 Direction = Literal["down", "right"]
 
@@ -73,6 +73,8 @@ def laid_out(diagram: Diagram, direction: Direction | None = None) -> Picture:
     """
     sizes = [node_size(node) for node in diagram.nodes]
     chosen: Direction = direction or ("right" if is_wide(diagram, sizes) else "down")
+    if chosen == "right":
+        sizes = [node_size(node, WIDE_STEP) for node in diagram.nodes]
     return _Builder(diagram, sizes, chosen).picture()
 
 

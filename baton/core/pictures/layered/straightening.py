@@ -48,11 +48,13 @@ class _Straightener:
                 self._straighten_line(trunk)
 
     def align_boxes(self) -> None:
-        layers = self._layered.layers
-        for layer in [*layers, *reversed(layers)]:
-            for vertex in layer:
-                if not self._layered.is_bend[vertex] and vertex not in self._fixed:
-                    self._align(vertex)
+        """Move each box over what is above it, then each over what is below it."""
+        layered = self._layered
+        for layers, is_down in ((layered.layers, True), (layered.layers[::-1], False)):
+            for layer in layers:
+                for vertex in layer:
+                    if not layered.is_bend[vertex] and vertex not in self._fixed:
+                        self._align(vertex, is_down=is_down)
 
     def _straighten_line(self, trunk: Trunk) -> None:
         """Give as many bends in a row as possible one place: that of the end which they share, if it can be."""
@@ -80,17 +82,16 @@ class _Straightener:
         for bend in run:
             place[bend] = chosen
 
-    def _align(self, vertex: int) -> None:
-        """Move a box to the median of its neighbours: over one of them, or to the middle of two."""
+    def _align(self, vertex: int, *, is_down: bool) -> None:
+        """Move a box to the median of its neighbours. Boxes count before lines, which may turn at their ends."""
         layered, place = self._layered, self._place
-        boxes: list[float] = []
-        lines: list[float] = []
-        for neighbours, own in ((layered.above, layered.own_above), (layered.below, layered.own_below)):
-            mine = own.get(vertex)
-            for position, end in enumerate(neighbours[vertex]):
-                wish = place[end] - (layered.offset[mine[position]] if mine else 0.0)
-                (lines if layered.is_bend[layered.vertex_of[end]] else boxes).append(wish)
-        wishes = sorted(boxes or lines)
+        above = self._wishes(vertex, layered.above[vertex], layered.own_above.get(vertex))
+        below = self._wishes(vertex, layered.below[vertex], layered.own_below.get(vertex))
+        boxes = above[False] + below[False]
+        if len(above[False]) == len(below[False]) == 1:
+            # Between two the middle would be over neither.
+            boxes = above[False] if is_down else below[False]
+        wishes = sorted(boxes or above[True] + below[True])
         if not wishes:
             return
         middle = len(wishes) // 2
@@ -99,6 +100,15 @@ class _Straightener:
         place[vertex] = min(max(wish, low), high)
         for end in self._ports.get(vertex, ()):
             place[end] = place[vertex] + layered.offset[end]
+
+    def _wishes(self, vertex: int, near: Sequence[int], own: Sequence[int] | None) -> dict[bool, list[float]]:
+        """Where a vertex would have to be for each of its links to go straight, by whether the other end is a bend."""
+        layered, place = self._layered, self._place
+        wishes: dict[bool, list[float]] = {True: [], False: []}
+        for position, end in enumerate(near):
+            offset = layered.offset[own[position]] if own else 0.0
+            wishes[bool(layered.is_bend[layered.vertex_of[end]])].append(place[end] - offset)
+        return wishes
 
     def _bounds(self, vertex: int) -> tuple[float, float]:
         """Between which places a vertex can move without touching its neighbours."""
