@@ -30,7 +30,7 @@ def number(value: float) -> str:
 
 
 def _name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-") 
+    return key.rstrip("_").replace("_", "-")
 
 
 def _value(value: Value) -> str:

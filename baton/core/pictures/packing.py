@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-
 _ALIKE = 1.35
 """How much room may be given away so that columns stand under one another."""
 

@@ -66,7 +66,11 @@ PLAIN = Outline(Shades("#f9fafb", "#6b7280"), Shades("#1f2937", "#9aa3b2"))
 
 LOOKS: Mapping[State, Look] = {
     "suspended": Look(
-        "#e5e7eb", "#374151", "M-3.4 0h.01M0 0h.01M3.4 0h.01", Shades("#f9fafb", "#7b8494"), Shades("#1f2937", "#8b94a5")
+        "#e5e7eb",
+        "#374151",
+        "M-3.4 0h.01M0 0h.01M3.4 0h.01",
+        Shades("#f9fafb", "#7b8494"),
+        Shades("#1f2937", "#8b94a5"),
     ),
     "scheduled": Look(
         "#f0e442", "#111827", "M0-3.9V.4L2.9 2.2", Shades("#fdfbdc", "#857c00"), Shades("#3a3708", "#e0d43a")
@@ -75,7 +79,12 @@ LOOKS: Mapping[State, Look] = {
         "#56b4e9", "#111827", "M-1.5-3.2 1.9 0-1.5 3.2", Shades("#e8f5fd", "#2b86bd"), Shades("#12344a", "#56b4e9")
     ),
     "executing": Look(
-        "#0072b2", "#ffffff", "M-1.8-3.2 3.2 0-1.8 3.2z", Shades("#d8ebf7", "#0072b2"), Shades("#0b3d61", "#6cc0f0"), 2.5
+        "#0072b2",
+        "#ffffff",
+        "M-1.8-3.2 3.2 0-1.8 3.2z",
+        Shades("#d8ebf7", "#0072b2"),
+        Shades("#0b3d61", "#6cc0f0"),
+        2.5,
     ),
     "retryable": Look(
         "#e69f00",
@@ -87,7 +96,13 @@ LOOKS: Mapping[State, Look] = {
         "7 3",
     ),
     "waiting": Look(
-        "#cc79a7", "#111827", "M-1.9-3v6M1.9-3v6", Shades("#f9ebf3", "#a94f82"), Shades("#46243a", "#de9bc2"), 1.5, "7 3"
+        "#cc79a7",
+        "#111827",
+        "M-1.9-3v6M1.9-3v6",
+        Shades("#f9ebf3", "#a94f82"),
+        Shades("#46243a", "#de9bc2"),
+        1.5,
+        "7 3",
     ),
     "completed": Look(
         "#009e73", "#ffffff", "M-3.5.2-1.1 2.7 3.6-2.6", Shades("#def3ec", "#00805d"), Shades("#0b3b30", "#2fc79c")
@@ -113,6 +128,20 @@ LOOKS: Mapping[State, Look] = {
         "1.5 3.5",
     ),
 }
+
+SIGNS: Mapping[State, str] = {
+    "suspended": "\N{HORIZONTAL ELLIPSIS}",
+    "scheduled": "\N{WHITE CIRCLE WITH UPPER RIGHT QUADRANT}",
+    "available": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    "executing": "\N{BLACK RIGHT-POINTING TRIANGLE}",
+    "retryable": "\N{CLOCKWISE OPEN CIRCLE ARROW}",
+    "waiting": "\N{DOUBLE VERTICAL LINE}",
+    "completed": "\N{CHECK MARK}",
+    "cancelled": "\N{CIRCLED MINUS}",
+    "discarded": "\N{BALLOT X}",
+    "skipped": "\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}",
+}
+"""The marks of states as text, for languages that cannot draw."""
 
 ICONS: Mapping[Kind, str] = {
     "step": "",

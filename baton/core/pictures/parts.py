@@ -49,9 +49,7 @@ def parts_of(scope: Scope, known: Known, first_gap: float, last_gap: float) -> l
     """
     links = list(scope.links)
     local = {*scope.members, *scope.ports}
-    ends = [
-        (_vertex(link.tail, local, known), _vertex(link.head, local, known)) for link in links
-    ]
+    ends = [(_vertex(link.tail, local, known), _vertex(link.head, local, known)) for link in links]
     border = zip(scope.ports, scope.ports[1:], strict=False)
     part_of = _connected([*scope.ports, *scope.members], [*ends, *border])
     vertices: dict[int, list[int]] = {}

@@ -79,13 +79,12 @@ def group_element(group: Node, box: Box) -> str:
     )
 
 
-def head_element(group: Node, box: Box) -> str:
-    """Return what is written at the top of an open group, which lies above the edges that come in there."""
+def head_element(group: Node, box: Box, *, is_crossed: bool) -> str:
+    """Return what is written at the top of an open group: on a ground of its own if edges may come in there."""
     written, end = _head(group, box)
-    back = element(
-        "rect", class_="baton-paper", x=5.0, y=4.0, width=end - 3, height=GROUP_HEADER - 7, rx=6.0, fill=LIGHT.paper
-    )
-    return element("g", back, *written, transform=moved(box.x, box.y))
+    ground = {"x": 5.0, "y": 4.0, "width": end - 3, "height": GROUP_HEADER - 7, "rx": 6.0}
+    back = [element("rect", class_="baton-paper", fill=LIGHT.paper, **ground)] if is_crossed else []
+    return element("g", *back, *written, transform=moved(box.x, box.y))
 
 
 def badge(state: State, x: float, y: float) -> str:

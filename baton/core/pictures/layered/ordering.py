@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from baton.core.pictures.layered.layering import Layered
 
@@ -63,7 +64,7 @@ def crossed_columns(layered: Layered) -> bool:
     return False
 
 
-def _left_of(layer: Sequence[int], columns: Set[int]) -> dict[int, int]:
+def _left_of(layer: Sequence[int], columns: AbstractSet[int]) -> dict[int, int]:
     """By vertex: how many of the columns lie left of it."""
     counts: dict[int, int] = {}
     passed = 0
@@ -168,7 +169,9 @@ class _Places:
         crossings = 0
         for vertex in layer:
             if vertex in own:
-                for _, upper in sorted((place[mine], place[end]) for mine, end in zip(own[vertex], above[vertex], strict=True)):
+                for _, upper in sorted(
+                    (place[mine], place[end]) for mine, end in zip(own[vertex], above[vertex], strict=True)
+                ):
                     crossings += len(passed) - bisect_right(passed, upper)
                     insort(passed, upper)
             else:

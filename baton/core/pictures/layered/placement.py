@@ -171,23 +171,23 @@ class _Placing:
         for vertex, wish, weight in zip(vertices, wishes, weights, strict=True):
             reach += room[vertex]
             starts.append(reach)
-            mean = wish - reach
+            mean, total = wish - reach, weight
             reach += room[vertex]
             while means and means[-1] >= mean:
                 other = sums.pop()
-                mean = (means.pop() * other + mean * weight) / (other + weight)
-                weight += other
+                mean = (means.pop() * other + mean * total) / (other + total)
+                total += other
                 ends.pop()
             means.append(mean)
-            sums.append(weight)
+            sums.append(total)
             ends.append(len(starts))
         most = right - reach
-        position = 0
+        begin = 0
         for mean, end in zip(means, ends, strict=True):
-            mean = min(max(mean, left), most)
-            for position in range(position, end):
-                place[vertices[position]] = mean + starts[position]
-            position = end
+            origin = min(max(mean, left), most)
+            for position in range(begin, end):
+                place[vertices[position]] = origin + starts[position]
+            begin = end
 
 
 def _columns(layered: Layered) -> dict[int, list[int]]:

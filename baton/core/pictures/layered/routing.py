@@ -13,6 +13,7 @@ from baton.core.pictures.layered.layering import Layered, Trunk
 from baton.core.pictures.layered.levels import Levels
 from baton.core.pictures.layered.network import Network, Point
 
+
 class Router:
     """Lays the paths, when the place of everything else is known. `middle` has the place of each end across."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSequence, Sequence
+from itertools import pairwise
 from math import inf
 
 from baton.core.pictures.layered.layering import Layered, Trunk
@@ -39,7 +40,7 @@ class _Straightener:
         self._right = [-1] * len(place)
         self._fixed = {*layered.piece_above, *layered.piece_above.values()}
         for layer in layered.layers:
-            for left, right in zip(layer, layer[1:], strict=False):
+            for left, right in pairwise(layer):
                 self._left[right], self._right[left] = left, right
 
     def straighten_lines(self) -> None:
@@ -85,8 +86,8 @@ class _Straightener:
     def _align(self, vertex: int, *, is_down: bool) -> None:
         """Move a box to the median of its neighbours. Boxes count before lines, which may turn at their ends."""
         layered, place = self._layered, self._place
-        above = self._wishes(vertex, layered.above[vertex], layered.own_above.get(vertex))
-        below = self._wishes(vertex, layered.below[vertex], layered.own_below.get(vertex))
+        above = self._wishes(layered.above[vertex], layered.own_above.get(vertex))
+        below = self._wishes(layered.below[vertex], layered.own_below.get(vertex))
         boxes = above[False] + below[False]
         if len(above[False]) == len(below[False]) == 1:
             # Between two the middle would be over neither.
@@ -101,7 +102,7 @@ class _Straightener:
         for end in self._ports.get(vertex, ()):
             place[end] = place[vertex] + layered.offset[end]
 
-    def _wishes(self, vertex: int, near: Sequence[int], own: Sequence[int] | None) -> dict[bool, list[float]]:
+    def _wishes(self, near: Sequence[int], own: Sequence[int] | None) -> dict[bool, list[float]]:
         """Where a vertex would have to be for each of its links to go straight, by whether the other end is a bend."""
         layered, place = self._layered, self._place
         wishes: dict[bool, list[float]] = {True: [], False: []}
