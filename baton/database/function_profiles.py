@@ -46,9 +46,7 @@ _PROFILES: Mapping[str, Settings] = {
     "watch": _POOL_STATE,
 }
 
-_INLINED = frozenset(
-    {"claimed_steps", "counts_as_done", "local_name", "ordinal_of", "shift_ordinals", "text_of_json"}
-)
+_INLINED = frozenset({"claimed_steps", "counts_as_done", "local_name", "ordinal_of", "shift_ordinals", "text_of_json"})
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""
 
 

@@ -91,6 +91,15 @@ async def psycopg_connection(database, isolation):
 
 
 @asynccontextmanager
+async def psycopg_raw_cursors(database, isolation):
+    """Connections whose own cursors take $1 and not %s."""
+    connecting = psycopg.AsyncConnection.connect(database, cursor_factory=psycopg.AsyncRawCursor)
+    async with await connecting as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel[isolation.upper()])
+        yield Caller(connection, connection.execute, connection.commit, connection.rollback)
+
+
+@asynccontextmanager
 async def psycopg_synchronous(database, isolation):
     with psycopg.connect(database) as connection:
         connection.isolation_level = psycopg.IsolationLevel[isolation.upper()]
@@ -135,6 +144,7 @@ CALLERS = {
     "asyncpg connection": asyncpg_connection,
     "asyncpg pool connection": asyncpg_pool,
     "psycopg": psycopg_connection,
+    "psycopg with raw cursors": psycopg_raw_cursors,
     "psycopg synchronous": psycopg_synchronous,
     "session on asyncpg": sqlalchemy_session("asyncpg"),
     "session on psycopg": sqlalchemy_session("psycopg"),
@@ -244,8 +254,11 @@ async def test_in_an_older_snapshot_an_id_inserted_meanwhile_is_a_serialization_
 async def test_the_same_workflow_again_is_the_one_that_exists(calling, engine, connection):
     await flow().insert()
     async with calling() as caller:
-        assert (await caller.insert(flow())).id == "w"
+        run = await caller.insert(flow())
         await caller.commit()
+
+    assert run.id == "w"
+    assert isinstance(caller, SynchronousCaller) or run.is_new is False
 
     assert await stored(connection) == [1, 2, 1]
 
