@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from baton.client.engine_in_use import add_entered, remove_entered
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
+from baton.core.program_import import stop_if_imported
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Connector, Password, Replayed, replayed
@@ -90,6 +91,7 @@ class Engine:
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
+        stop_if_imported()
         if self._open is not None:
             raise BatonError("the engine is entered already; use it as it is, or make another one")
         address = await _in_thread(resolve_address, self._argument)

@@ -11,6 +11,7 @@ from baton.client.engine_in_use import default_engine, engine_in_use
 from baton.client.run import Run
 from baton.core.job import Job
 from baton.core.limits import Limits
+from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
 from baton.core.workflow import Baton
 from baton.database.connections import replayed
@@ -56,6 +57,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         WorkflowExists: the id belongs to a workflow with another graph.
         TypeError, NoTransaction: see `caller_transaction`.
     """
+    stop_if_imported()
     caller: CallerTransaction | None = None
     if isinstance(using, Engine | None):
         entered: Engine | None = using or default_engine()
@@ -81,6 +83,7 @@ async def insert_workflows(
 
     Raises: as `insert_workflow`, and what making one raises.
     """
+    stop_if_imported()
     caller: CallerTransaction | None = None
     if isinstance(using, Engine | None):
         entered: Engine | None = using or default_engine()

@@ -142,11 +142,12 @@ class Run:
             raise WorkflowNotFound(self.id)
         return steps
 
-    async def cancel(self, *steps: str, reason: str | None = None) -> int:
+    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
-        Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
-        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
+        Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
+        final when this returns, unless it has closing steps or undos: these still run, but for `force`, which cancels
+        them as well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
         step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
         characters is cut in the middle.
 
@@ -155,24 +156,26 @@ class Run:
         """
         engine, names = self.engine_to_ask(), await self._names(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
-        cancelled = await engine.store.cancel(self.id, names or None, why)
+        cancelled = await engine.store.cancel(self.id, names or None, why, force=force)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
         return cancelled.count
 
-    async def retry(self, *steps: str) -> int:
+    async def retry(self, *steps: str, forward: bool = False) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
         With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
         begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
+        it; with `forward` it stays undone, and only what failed is opened.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
         engine, names = self.engine_to_ask(), await self._names(steps)
-        retried = await engine.store.retry(self.id, names or None)
+        retried = await engine.store.retry(self.id, names or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)

@@ -6,7 +6,7 @@ import json
 import re
 import traceback
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
+
+if TYPE_CHECKING:
+    from baton.core.worker import AnyWorker
 
 MAX_SUMMARY = 2_000
 """Characters kept of an error's text or a reason."""
@@ -30,6 +33,7 @@ Kind = Literal[
     "snoozed",
     "given_back",
     "unknown_worker",
+    "misfit",
     "expanded",
     "joined",
     "lost",
@@ -91,31 +95,25 @@ class Outcome(Struct, frozen=True, gc=False):
     """Seconds until the next attempt, where there is to be one."""
     graph: Expansion | None = None
     """The graph that the worker returned, of one that expanded."""
+    is_requested: bool = False
+    """Of a failed attempt: the worker asked for the next one by returning `RetryAfter`; nothing went wrong."""
 
 
 def to_text(outcome: Outcome) -> str:
     """Return an outcome as JSON text, the form in which it crosses from one process to another."""
     graph = None if outcome.graph is None else expansion.to_text(outcome.graph)
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay, graph], ensure_ascii=True)
+    facts = (outcome.kind, outcome.detail, outcome.trace, outcome.delay, graph, outcome.is_requested)
+    return json.dumps(facts, ensure_ascii=True)
 
 
 def from_text(text: str) -> Outcome:
     """Return the outcome that `to_text` wrote."""
-    *fields, graph = json.loads(text)
-    return Outcome(*fields, None if graph is None else expansion.from_text(graph))
+    kind, detail, trace, delay, graph, is_requested = json.loads(text)
+    expanded_to = None if graph is None else expansion.from_text(graph)
+    return Outcome(kind, detail, trace, delay, expanded_to, is_requested)
 
 
-class Classifying(Protocol):
-    """What has to be known of a worker to judge what it returned."""
-
-    @property
-    def backoff(self) -> Backoff: ...
-
-    def encode_result(self, value: object) -> str:
-        """Return the result as JSON text. Raises `ResultNotJSON`."""
-
-
-def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
+def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     """Return the outcome of an attempt that returned `value`. Never raises.
 
     A value that is not JSON fails the attempt.
@@ -124,7 +122,12 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
         case Snooze():
             return snoozed(value.seconds)
         case RetryAfter():
-            return Outcome("failed", f"the worker asked for a retry after {value.seconds:g} s", delay=value.seconds)
+            return Outcome(
+                "failed",
+                f"the worker asked for a retry after {value.seconds:g} s",
+                delay=value.seconds,
+                is_requested=True,
+            )
         case Cancel():
             return cancelled(value.reason)
         case Skip():
@@ -135,7 +138,7 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
             return _returned(worker, value, attempt)
 
 
-def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
+def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     try:
         return completed(worker.encode_result(value))
     except ResultNotJSON as error:
@@ -217,6 +220,14 @@ def unknown_worker(name: str) -> Outcome:
 def unable(why: str) -> Outcome:
     """This process lacks what the step needs; another one may have it. No attempt is spent."""
     return Outcome("unknown_worker", storable(why, MAX_SUMMARY))
+
+
+def misfit(error: BaseException) -> Outcome:
+    """The arguments do not fit the worker that this process has; another one may have another version of it.
+
+    No attempt is spent.
+    """
+    return Outcome("misfit", _summary(error))
 
 
 def storable(text: str, limit: int) -> str:

@@ -117,6 +117,7 @@ class Explanations:
             extract(epoch from clock_timestamp() - q.attempted_at)::double precision as seconds,
             extract(epoch from q.scheduled_at - clock_timestamp())::double precision as due_in,
             s.errors[cardinality(s.errors)] ->> 'error' as error,
+            case when s.outcome = 'misfit' then s.reason end as misfit,
             p.name as pool,
             p.id is null or p.dead_at is not null or p.expires_at < clock_timestamp() as is_gone,
             exists (select from {self._schema}.pauses u where u.queue = s.queue) as is_paused,
@@ -139,9 +140,11 @@ class Explanations:
 
 
 def why_unserved(row: Record) -> str | None:
-    """Return why no pool can run a step, from `queue`, `worker`, `is_paused`, `is_served`, and None if one can."""
+    """Return why no pool can run a step, or None if one can; see `Explanations` for the columns."""
     if row["is_paused"]:
         return f"queue {row['queue']!r} is paused"
+    if row["misfit"] is not None:
+        return f"no worker pool that claimed it could run it: {row['misfit']}"
     if not row["is_served"]:
         return f"no living worker pool serves queue {row['queue']!r}"
     if not row["is_known"]:

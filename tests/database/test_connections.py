@@ -1,4 +1,4 @@
-"""Connections of our own, and what a failed call means."""
+"""The engine's own connections, and how a failed call is classified."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def test_a_failure_without_a_server_is_classified_too(error, failure):
     assert classify(error) is failure
 
 
-async def test_a_line_opens_itself_again_after_its_backend_was_killed(database, connection):
+async def test_a_connection_is_opened_again_after_its_backend_was_killed(database, connection):
     line = ReconnectingConnection(Connector(database), "test")
     (row,) = await line.fetch("select pg_backend_pid() as pid")
     await connection.execute("select pg_terminate_backend($1)", row["pid"])
-    # The first call after that fails, unless the goodbye was read before.
+    # The first call after that fails, unless the client has already read that the server closed.
     with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         await line.fetch("select 1")
 
@@ -177,7 +177,7 @@ async def test_our_connections_are_as_the_engine_needs_them(database, connection
     await pool.aclose()
 
 
-async def test_a_call_is_made_again_after_passing_failures_until_it_succeeds():
+async def test_a_call_is_repeated_after_transient_failures_until_it_succeeds():
     failures = [ConnectionResetError(), asyncpg.DeadlockDetectedError("lost"), asyncpg.LockNotAvailableError("held")]
 
     async def call():
@@ -196,7 +196,7 @@ async def test_a_call_that_goes_on_failing_raises_when_its_time_is_up():
         await replayed(call, seconds=0.2)
 
 
-async def test_a_lasting_failure_is_raised_at_once():
+async def test_a_permanent_failure_is_raised_at_once():
     calls = []
 
     async def call():

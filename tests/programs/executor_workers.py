@@ -1,4 +1,4 @@
-"""Workers that run in an executor of the application's, named "elsewhere"."""
+"""Workers that run in an executor of the application, named "elsewhere"."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def skipping() -> Skip:
 
 @worker(name="elsewhere held", executor="elsewhere")
 def held(folder: str, timeout: float = 60) -> str:
-    """Say in a folder that it began, and wait until told to go on."""
+    """Make the file `began` in a folder, and wait for the file `go`."""
     (Path(folder) / "began").touch()
     ends = time.monotonic() + timeout
     while not (Path(folder) / "go").exists() and time.monotonic() < ends:
