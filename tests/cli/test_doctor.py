@@ -232,7 +232,7 @@ async def test_what_fails_in_worker_pools_is_found_once_with_the_pools_that_repo
     for pool in pools:
         await pool.store.heartbeat(pool.id, 1, [], [], 30, ["rescue passes over step 'a' of workflow 'w': no (23514)"])
 
-    findings = told(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
 
     (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "upkeep")]
     assert fact == "rescue passes over step 'a' of workflow 'w': no (23514), reported by raw, raw"
@@ -244,7 +244,7 @@ async def test_steps_whose_arguments_do_not_fit_are_found_with_the_reason(databa
     for claimed in await pool.claim():
         await pool.settle(outcome(claimed, "misfit", "the arguments do not fit worker 'work': no"))
 
-    findings = told(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
 
     (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "workers")]
     assert fact.startswith("2 steps of worker 'work' in queue 'default' put back for up to ")
