@@ -65,10 +65,8 @@ create table workflows (
     next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
-    fail_fast   boolean not null default false,
     has_closing boolean not null default false,
     has_undo    boolean not null default false,
-    unswept     boolean not null default false,
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
@@ -78,11 +76,10 @@ create table workflows (
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 50);
--- Partial, and on a column that few updates write, so that the others stay HOT.
-create index workflows_unswept on workflows (key) where unswept;
 -- Half of each page is free, because all rows of a page are updated within a short time of each
 -- other. There is no index on finished_at: the update that finishes a workflow would have to write
 -- every index of the table again. Pruning goes by the key instead.
+
 
 create table upkeep (
     pruned_to bigint not null,
@@ -104,11 +101,9 @@ comment on column workflows.total is 'How many steps it has; grows when a step e
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether their dependents ignore that is decided at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
-comment on column workflows.fail_fast is 'The first failure that nothing could forgive ends it (see ending).';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
-comment on column workflows.unswept is 'It is being ended, and its ordinary steps are still to be cancelled by upkeep.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last call of cancel or retry that changed something, by which a replay of that call is recognised.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened. A replay returns it.';
@@ -139,7 +134,6 @@ create table steps (
     children         integer,
     returns          integer,
     needs            integer,
-    tolerate         integer,
     undoes           integer,
     generation       integer not null default 1,
     concurrency      integer,
@@ -213,9 +207,8 @@ comment on column steps.condition is 'Evaluated when nothing is pending: it is s
 comment on column steps.role is 'always, on failure: a closing step. undo: takes back what another step did. gate, end: the engine''s own, without a worker. Null: an ordinary step.';
 comment on column steps.is_closing is 'It outlives a cancel: it is a closing step, an undo, or below one.';
 comment on column steps.is_last is 'Its result is that of its workflow or group, if no step is named for it. Null: if nothing depends on it.';
-comment on column steps.needs is 'How many of the dependencies that it does not only observe have to complete; null for all. Of a map, how many of its children.';
+comment on column steps.needs is 'How many of the dependencies that it does not only observe have to complete; null for all.';
 comment on column steps.cancels_rest is 'When it starts, the dependencies that it no longer needs are cancelled.';
-comment on column steps.tolerate is 'Of a map: how many of its children may fail before the others are ended. Null: one failure fails it, and the others still run.';
 comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
