@@ -1,5 +1,5 @@
--- What a migration remembers in the schema. Run at the start of every migration, under its advisory lock, with
--- search_path set to the schema.
+-- What a migration remembers in the schema. Run at the start of every migration, under its advisory
+-- lock, with search_path set to the schema.
 create table if not exists migrations (
     version    integer primary key,
     name       text not null,

@@ -3,9 +3,9 @@
 The fields are those of `WorkflowSpec`, `StepSpec` and `Terms`, without those that have their usual value; each step has
 the fields of its terms as its own. A new field of `Terms` or `Extras` needs no change here.
 
-JSON text in a field (arguments, references, meta) stands there as the JSON it is. Where that is not possible, it stands
-as a string: PostgreSQL refuses `\\u0000` and lone surrogates in a document that it takes apart, and a bare string could
-not be told from JSON text in a string.
+Fields that are JSON text (arguments, references, meta) are nested in the document if they are lists or objects, and
+strings that contain the text otherwise. They are strings as well if they have an escape such as `\\u0000`, because
+PostgreSQL refuses some of these in a document that it takes apart.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 -- Lock the workflow of a step that expands into children, check its claim, and make room for them.
 --
 -- p_total: how many steps are to be added. p_most: how many steps the workflow may have then.
--- accepted: whether the claim holds; or, when the call is a replay, whether this expansion took effect before.
+-- accepted: whether the claim holds; or, when the call is a replay, whether this expansion took
+--   effect before.
 -- base: ordinal of the first step that is added; null if nothing is to be written.
--- too_many: how many steps the workflow would have, if that is more than p_most. Then nothing is changed.
+-- too_many: how many steps the workflow would have, if that is more than p_most. Then nothing is
+--   changed.
 -- Locks: the workflow, then the entry.
 create or replace function begin_expansion(
     p_step bigint, p_token uuid, p_total integer, p_most integer,
@@ -16,7 +18,11 @@ declare
     free    integer;
 begin
     perform require_read_committed();
-    select w.total, coalesce(w.next_ordinal, w.total) into present, free from workflows w where w.key = workflow_of(p_step) for no key update;
+    select w.total, coalesce(w.next_ordinal, w.total)
+      into present, free
+      from workflows w
+     where w.key = workflow_of(p_step)
+       for no key update;
     perform 1 from queue q where q.step_id = p_step and q.token = p_token for update;
     if not found then
         accepted := exists (select from steps s where s.id = p_step and s.token = p_token and s.outcome = 'expanded');

@@ -1,17 +1,18 @@
--- Expand a step whose worker returned a graph: the graph takes its place.
--- The step becomes a group, and its children and theirs are written as steps of its workflow. May be called repeatedly
--- in one transaction, each call with the next steps, the last one with p_is_last, which settles the step's attempt and
--- releases the children. May be replayed like a settle.
+-- Expand a step whose worker returned a graph: the graph takes its place. The step becomes a group,
+-- and its children and theirs are written as steps of its workflow. May be called repeatedly in one
+-- transaction, each call with the next steps, the last one with p_is_last, which settles the step's
+-- attempt and releases the children. May be replayed like a settle.
 --
--- p_total: steps of the whole graph; its own children, p_children in number, come first. p_returns: the child whose
---   result is the group's, or null. p_most: how many steps the workflow may have.
+-- p_total: steps of the whole graph; its own children, p_children in number, come first. p_returns:
+--   the child whose result is the group's, or null. p_most: how many steps the workflow may have.
 -- p_base: null in the first call, then what that call returned.
 -- p_first: ordinal of the first step of this call. All ordinals are relative to the graph.
--- p_names …: see write_steps. Besides, p_extras may have `outer`, the names of dependencies of the step, all of them
---   final, that a child waits for (deps) and reads (inputs), and that the children of a map read (child_inputs).
+-- p_names …: see write_steps. Besides, p_extras may have `outer`, the names of dependencies of the
+--   step, all of them final, that a child waits for (deps) and reads (inputs), and that the
+--   children of a map read (child_inputs).
 -- accepted, base, too_many: as in begin_expansion.
--- unknown: names in `outer` that are not dependencies of the step. Then this call wrote nothing, and the transaction is
---   to be rolled back if it had other calls.
+-- unknown: names in `outer` that are not dependencies of the step. Then this call wrote nothing,
+--   and the transaction is to be rolled back if it had other calls.
 -- Locks: the workflow, then the entry (see begin_expansion).
 create or replace function expand(
     p_step bigint, p_token uuid, p_total integer, p_children integer, p_returns integer, p_most integer,

@@ -1,7 +1,9 @@
--- Expand a map: one child for each item, a copy of the map with its own arguments. Called and replayed like expand.
+-- Expand a map: one child for each item, a copy of the map with its own arguments. Called and
+-- replayed like expand.
 --
 -- p_total: how many children. p_most: how many steps the workflow may have.
--- p_base: null in the first call, then what that call returned. p_first: number of the first child of this call.
+-- p_base: null in the first call, then what that call returned. p_first: number of the first child
+--   of this call.
 -- p_args: the arguments of the children of this call, as JSON objects.
 -- accepted, base, too_many: as in begin_expansion.
 -- Locks: the workflow, then the entry (see begin_expansion).
@@ -24,7 +26,8 @@ begin
             return;
         end if;
     end if;
-    -- The terms that children have from their map. When and how often it started is the map's own affair.
+    -- The terms that children have from their map. When and how often it started is the map's own
+    -- affair.
     insert into steps (
         worker, queue, priority, max_attempts, timeout,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,

@@ -1,8 +1,9 @@
--- Make a step the group of the children that were written in this transaction, and release those that wait for nothing.
--- The last part of expand and expand_map.
+-- Make a step the group of the children that were written in this transaction, and release those
+-- that wait for nothing. The last part of expand and expand_map.
 --
--- p_base: ordinal of the first child. p_total: steps written. p_children: how many of them, the first ones, are its own
---   children. p_returns: ordinal of the child whose result is the group's, or null.
+-- p_base: ordinal of the first child. p_total: steps written. p_children: how many of them, the
+--   first ones, are its own children. p_returns: ordinal of the child whose result is the group's,
+--   or null.
 -- Locks: none; begin_expansion has taken them.
 create or replace function finish_expansion(
     p_step bigint, p_base integer, p_total integer, p_children integer, p_returns integer
@@ -38,13 +39,15 @@ begin
            attempted_at = e.attempted_at,
            pool = e.pool,
            refusals = 0,
-           -- A map is taken apart by the engine; any other step by what its worker returned.
+           -- No user code runs for a map itself. Any other step expands because its worker returned
+           -- a graph.
            began = s.began or s.map is null,
            reason = null
       from entry e
      where s.id = e.step_id;
 
-    -- A child whose dependency outside the graph ended unfavourably, and that does not ignore it, ends at once.
+    -- A child whose dependency outside the graph ended unfavourably, and that does not ignore it,
+    -- ends at once.
     for failed in
         select d.id
           from steps d
@@ -71,7 +74,9 @@ begin
     ended := ended || decided.ended;
     select r.queues, r.counts
       into released
-      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment) as r;
+      from release(
+               array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment
+           ) as r;
     perform notify_queues(released.queues, released.counts);
     if cardinality(ended) > 0 then
         select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;

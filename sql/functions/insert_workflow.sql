@@ -1,12 +1,13 @@
--- Insert a workflow, or a part of one.
--- May be called repeatedly in one transaction, each call with the next steps, the last one with p_is_last, which
--- releases the steps that wait for nothing. Nobody else sees any of it before the commit.
+-- Insert a workflow, or a part of one. May be called repeatedly in one transaction, each call with
+-- the next steps, the last one with p_is_last, which releases the steps that wait for nothing.
+-- Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
--- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the workflow's, or null.
+-- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
+--   workflow's, or null.
 -- p_first: ordinal of the first step of this call. p_names …: see write_steps.
--- is_inserted: false if the id exists already. Then nothing is written, and key and fingerprint are those of the
---   workflow that exists.
+-- is_inserted: false if the id exists already. Then nothing is written, and key and fingerprint are
+--   those of the workflow that exists.
 -- Locks: the workflow that exists, for key share.
 create or replace function insert_workflow(
     p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text,

@@ -1,7 +1,9 @@
--- Insert a workflow that Baton.to_json or Job.to_json wrote: for every driver and language that can call a function.
--- It commits or rolls back with the caller's transaction, and nobody else sees it before.
+-- Insert a workflow that Baton.to_json or Job.to_json wrote: for every driver and language that can
+-- call a function. It commits or rolls back with the caller's transaction, and nobody else sees it
+-- before.
 --
--- p_workflow: text and not json, because drivers send a string as one of several types, and all are cast to text.
+-- p_workflow: text and not json, because drivers send a string as one of several types, and all are
+--   cast to text.
 -- p_raise: false returns is_same false where an error would be raised.
 -- is_new: false if the id exists already, with the same graph; then nothing is written.
 -- Locks: as insert_workflow.
@@ -34,7 +36,8 @@ begin
     select i.key, i.is_inserted, i.fingerprint
       into inserted
       from (
-          -- The fields of a step's terms are in the step itself: the list of steps is the list of terms.
+          -- The fields of a step's terms are in the step itself: the list of steps is the list of
+          -- terms.
           select array_agg(s.name order by s.number) as names,
                  array_agg(text_of_json(s.args) order by s.number) as args,
                  array_agg(text_of_json(s."references") order by s.number) as arg_refs,

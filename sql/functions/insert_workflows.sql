@@ -1,9 +1,11 @@
 -- Insert many small workflows, each whole, as insert_workflow does.
 --
 -- p_ids …: parallel, with one element a workflow; the ids are distinct.
--- p_flows: for each step the number of its workflow in these, from 1. p_ordinals: its ordinal there.
+-- p_flows: for each step the number of its workflow in these, from 1. p_ordinals: its ordinal
+--   there.
 -- p_names …: parallel to them; see write_steps. A column of nothing but nulls may be empty.
--- taken, fingerprints: the ids that exist already, of which nothing is written, and the fingerprints of what exists.
+-- taken, fingerprints: the ids that exist already, of which nothing is written, and the
+--   fingerprints of what exists.
 -- Locks: the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
     p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[],
@@ -34,7 +36,8 @@ begin
                as n(key, id, name, fingerprint, debug, meta, total, returns)
          order by n.id;
     exception when unique_violation then
-        -- Again only for a workflow that exists when it is to be inserted and is pruned before it is read.
+        -- Again only for a workflow that exists when it is to be inserted and is pruned before it
+        -- is read.
         loop
             insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
             overriding system value

@@ -1,6 +1,7 @@
--- Link steps of a returned graph, just written from ordinal p_first on, to the dependencies of the step that returned it.
--- These are final. So a child waits only for those that ended unfavourably and that it does not ignore, and
--- finish_expansion ends it at once.
+-- Link the steps of a returned graph to the dependencies of the step that returned it. The steps
+-- have just been written, from ordinal p_first on. The dependencies are final. So a child waits
+-- only for those that ended unfavourably and that it does not ignore, and finish_expansion ends it
+-- at once.
 --
 -- p_extras: one element a step; its `outer` has the names (see expand).
 -- Locks: none; begin_expansion has taken them.

@@ -1,15 +1,21 @@
 -- Write the records of steps, for the functions that insert workflows and returned graphs.
+-- A group that is inserted with its children waits for them alone. Its entry steps wait for its
+-- dependencies.
 --
--- p_ids: their ids; null for a step that is not to be written. p_base: added to each ordinal that follows.
--- p_prefix: goes before each name. p_parent: the ordinal of the group of steps that name no parent, as it is.
--- p_names to p_term_numbers: parallel, with one element a step; a column of nothing but nulls may be empty.
+-- p_ids: their ids; null for a step that is not to be written. p_base: added to each ordinal that
+--   follows.
+-- p_prefix: goes before each name. p_parent: the ordinal of the group of steps that name no parent,
+--   as it is.
+-- p_names to p_term_numbers: parallel, with one element a step; a column of nothing but nulls may
+--   be empty.
 -- p_dependencies, p_dependents, p_inputs: array literals of ordinals; null for none.
--- p_extras: what only some steps have, as JSON; null for nothing. Its `kind` makes the step a group, by its `type`:
---   workflow   first_child, children, returns: it is inserted with its children
---   map        each, references, child_inputs: it expands later
---   Besides: edges, when, role, is_closing, is_last, needs, cancels_rest, undo and undo_inputs, as the columns of these names say.
--- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few, by its number.
--- A group that is inserted with its children waits for them alone. Its entry steps wait for its dependencies.
+-- p_extras: what only some steps have, as JSON; null for nothing. Its key `kind` makes the step a
+--   group of this `type`:
+--     workflow   first_child, children, returns: it is inserted with its children
+--     map        each, references, child_inputs: it expands later
+--   Its other keys are the columns of these names; `when` is the column condition.
+-- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
+--   by its number.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,
@@ -24,7 +30,8 @@ begin
            set has_closing = w.has_closing or f.has_closing,
                has_undo = w.has_undo or f.has_undo
           from (
-              select workflow_of(u.id) as key, bool_or(u.extras ->> 'role' is not null or u.extras -> 'undo' is not null) as has_closing,
+              select workflow_of(u.id) as key,
+                     bool_or(u.extras ->> 'role' is not null or u.extras -> 'undo' is not null) as has_closing,
                      bool_or(u.extras -> 'undo' is not null) as has_undo
                 from unnest(p_ids, p_extras::json[]) as u(id, extras)
                where u.extras is not null and u.id is not null
@@ -76,7 +83,11 @@ begin
                when n.children is not null then n.children
                when n.extras ->> 'needs' is not null then
                    (n.extras ->> 'needs')::integer
-                   + (select count(*) from json_array_elements_text(n.extras -> 'edges') as e(bits) where e.bits::integer & 8 <> 0)
+                   + (
+                       select count(*)
+                         from json_array_elements_text(n.extras -> 'edges') as e(bits)
+                        where e.bits::integer & 8 <> 0
+                   )
                else cardinality(n.dependencies)
            end,
            case
@@ -86,7 +97,8 @@ begin
       from (
           select u.id, u.name, u.args, u.arg_refs, u.parent, u.extras -> 'kind' as kind, u.extras, u.term_number,
                  (u.extras #>> '{kind,children}')::integer as children,
-                 -- Without a base nothing is shifted: a function call for each array would double what this takes.
+                 -- Without a base nothing is shifted: a function call for each array would double
+                 -- what this takes.
                  case
                      when u.dependencies is null then '{}'
                      when p_base = 0 then u.dependencies::integer[]

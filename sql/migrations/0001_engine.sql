@@ -383,8 +383,8 @@ select w.id as workflow_id,
   -- the table, and would read all of a table to show a workflow of four steps.
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
-                  r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
-                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
+                  r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
+                  r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0
