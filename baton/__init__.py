@@ -12,6 +12,7 @@ from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepOutcome
 from baton.core.job import Job
 from baton.core.limits import Limits
+from baton.core.options import JobOptions
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
@@ -74,6 +75,7 @@ __all__ = [
     "InvalidOption",
     "InvalidWorkflow",
     "Job",
+    "JobOptions",
     "Limits",
     "NoAddress",
     "NoEngine",

@@ -43,7 +43,10 @@ class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
 
 
 class JobOptions(TypedDict, total=False):
-    """The options that `Job.with_options` takes; it says what they mean."""
+    """The options that `Job.with_options` takes, where they are described; for functions that pass them on.
+
+    As in `def urgent(job: Job, **options: Unpack[JobOptions]) -> Job`.
+    """
 
     queue: str
     priority: int

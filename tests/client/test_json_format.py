@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
+from baton.core.compile import MADE_AT_ONCE
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
 INSERT = "select * from baton.insert_workflow_json($1)"
@@ -161,6 +162,17 @@ async def test_ten_thousand_steps_go_in_and_are_those_an_insert_writes(engine, c
          order by s.id
     """
     assert await connection.fetch(every, "one") == await connection.fetch(every, "two")
+
+
+def test_each_of_many_steps_keeps_its_own_options():
+    """Of a workflow whose steps are made when they are asked for, anew each time."""
+    flow = Baton.new()
+    for number in range(MADE_AT_ONCE + 1):
+        flow.add(str(number), noted.new().with_options(priority=number % 1000))
+
+    document = json.loads(flow.to_json())
+
+    assert [step["priority"] for step in document["steps"]] == [n % 1000 for n in range(MADE_AT_ONCE + 1)]
 
 
 def test_every_field_is_in_the_text():

@@ -6,10 +6,11 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from baton.core import registry
@@ -186,6 +187,18 @@ def test_options_of_a_job_are_kept_apart_from_those_of_its_worker() -> None:
     assert (terms.queue, terms.priority, terms.max_attempts, terms.timeout) == ("web", 3, 20, 5.0)
 
 
+def test_an_option_that_does_not_exist_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(TypeError, match="a job has no option 'priorty'; did you mean 'priority'"):
+        fetch.new("x").with_options(priorty=3)  # type: ignore[call-arg]
+
+
+def test_a_time_is_stored_in_utc_to_the_microsecond() -> None:
+    """Also one in a zone whose offset has seconds, which a time in JSON cannot say."""
+    amsterdam = timezone(timedelta(minutes=19, seconds=32))
+    terms = fetch.new("x").with_options(scheduled_at=datetime(2030, 1, 1, 0, 0, 0, 7, amsterdam)).spec().steps[0].terms
+    assert b'"2029-12-31T23:40:28.000007Z"' in msgspec.json.encode(terms)
+
+
 def test_with_options_changes_a_copy() -> None:
     job = fetch.new("x")
     job.with_options(queue="web")
@@ -204,6 +217,7 @@ def test_a_job_may_have_no_limit_although_its_worker_has_one() -> None:
     [
         ({"scheduled_at": datetime(2024, 1, 1)}, "the datetime is naive; give it a time zone"),
         ({"scheduled_at": 5}, "it must be a datetime"),
+        ({"scheduled_at": datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))}, "beyond the range of datetime"),
         ({"schedule_in": -1}, "it must be 0 or more seconds"),
         ({"schedule_in": timedelta(days=-1)}, "it must be 0 or more seconds"),
         ({"schedule_in": 1, "scheduled_at": datetime(2024, 1, 1, tzinfo=UTC)}, "give one of the two"),

@@ -30,6 +30,21 @@ async def discarded(run, step):
     return str(caught.value)
 
 
+async def test_each_of_its_steps_keeps_its_own_options(pool, give, connection):
+    @worker
+    async def plan(size: int) -> Baton:
+        flow = Baton.new()
+        for n in range(size):
+            flow.add(f"part {n}", give.new(n).with_options(priority=n, timeout=n + 1))
+        return flow
+
+    run = await Baton.new().add("plan", plan.new(20)).insert()
+    assert await run.wait(timeout=20) == "completed"
+
+    found = await connection.fetch("select name, priority, timeout from steps where parent is not null order by id")
+    assert [tuple(row) for row in found] == [(f"plan/part {n}", n, n + 1) for n in range(20)]
+
+
 async def test_it_takes_the_steps_place_and_its_result_is_the_steps(pool, give):
     @worker
     async def plan(size: int) -> Baton:
