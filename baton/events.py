@@ -88,8 +88,8 @@ class AttemptEnded(AttemptStarted, frozen=True, kw_only=True):
     """
 
     kind: str
-    """How it ended: completed, failed, discarded, cancelled, skipped, snoozed, given_back, unknown_worker, expanded or
-    lost; `stopped` if its outcome would not count any more and is not sent."""
+    """How it ended: completed, failed, discarded, cancelled, skipped, snoozed, given_back, unknown_worker, misfit,
+    expanded or lost; `stopped` if its outcome would not count any more and is not sent."""
     error: str | None
     """What went wrong, or the reason the worker gave; redacted as it is stored."""
     trace: str | None
@@ -152,8 +152,10 @@ class CallFailed(Struct, frozen=True):
 
 
 class UpkeepDone(Struct, frozen=True):
-    """A round of upkeep: what it found."""
+    """A part of upkeep was done."""
 
+    part: str
+    """`look`, `mark dead`, `rescue`, `stage` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -166,8 +168,11 @@ class UpkeepDone(Struct, frozen=True):
 
 
 class UpkeepFailed(Struct, frozen=True):
-    """A round of upkeep failed, and is done again."""
+    """A part of upkeep failed, and is tried again."""
 
+    part: str
+    failures: int
+    """How often it has failed in a row."""
     error: Exception
 
 

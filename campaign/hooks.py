@@ -33,12 +33,12 @@ from tests.effects import Effects
 from tests.programs.random_workers import Boom
 
 MARK_BITS = 32
-TENACIOUS = 0.3
-"""The share of attempts that ignore being cancelled while they dawdle, as a worker may."""
+IGNORES_CANCELLATION = 0.3
+"""The share of attempts that ignore a cancellation while they are delayed, as a worker may."""
 
 
 def mark(token: UUID) -> str:
-    """Return blanks that tell one token from another: a result may end with them, and means the same."""
+    """Return blanks that identify a token: a result that ends with them means the same."""
     return "".join(" \t"[token.int >> bit & 1] for bit in range(MARK_BITS))
 
 
@@ -68,7 +68,7 @@ def _wrap_attempts(log: Effects) -> None:
         if act == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         await _dawdle(claimed)
-        if act != "rot":
+        if act != "unstorable":
             return await execute(self, attempt, worker)
         with suppress(Boom):
             await execute(self, attempt, worker)
@@ -90,7 +90,7 @@ def _wrap_attempts(log: Effects) -> None:
 
 
 def _special_act(claimed: Claimed) -> str | None:
-    if '"poison"' not in claimed.args and '"rot"' not in claimed.args:
+    if '"poison"' not in claimed.args and '"unstorable"' not in claimed.args:
         return None
     acts: Sequence[str] = json.loads(claimed.args)["plan"]["acts"]
     return acts[min(claimed.attempt, len(acts)) - 1]
@@ -102,13 +102,13 @@ async def _dawdle(claimed: Claimed) -> None:
     seconds = chance.choices((0.0, chance.uniform(0.01, 0.3), chance.uniform(0.3, 1.0), 2.6), (70, 20, 9, 1))[0]
     if seconds == 0:
         return
-    is_tenacious = chance.random() < TENACIOUS
+    ignores_cancellation = chance.random() < IGNORES_CANCELLATION
     ends = time.monotonic() + seconds
     while (left := ends - time.monotonic()) > 0:
         try:
             await asyncio.sleep(left)
         except asyncio.CancelledError:
-            if not is_tenacious:
+            if not ignores_cancellation:
                 raise
 
 
@@ -164,10 +164,10 @@ def _wrap_upkeep(log: Effects) -> None:
     once = Maintenance.run_once
 
     async def logged_once(self: Maintenance) -> UpkeepResult:
-        ticked = await once(self)
-        if ticked.died or ticked.lost or ticked.given_back:
-            log.write(event="upkeep", died=ticked.died, lost=ticked.lost, given_back=ticked.given_back)
-        return ticked
+        upkeep = await once(self)
+        if upkeep.died or upkeep.lost or upkeep.given_back:
+            log.write(event="upkeep", died=upkeep.died, lost=upkeep.lost, given_back=upkeep.given_back)
+        return upkeep
 
     Maintenance.run_once = logged_once  # type: ignore[method-assign]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from baton.core.states import FinalStepState
 from baton.errors import NoTransaction
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class Results(Mapping[str, Any]):
 class StepOutcome:
     """What became of a step."""
 
-    state: str
-    """completed, cancelled, discarded or skipped."""
+    state: FinalStepState
     reason: str | None
     """Why it is cancelled, discarded or skipped."""
     children: Mapping[str, StepOutcome]

@@ -26,32 +26,21 @@ def to_json(spec: WorkflowSpec, limits: Limits) -> str:
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
     steps = [_document(number, step) for number, step in enumerate(spec.steps)]
-    document = {
-        "format": FORMAT,
-        "id": spec.id,
-        "name": spec.name,
-        "fingerprint": spec.fingerprint,
-        "debug": spec.debug,
-        "meta": _nested(spec.meta),
-        "returns": spec.returns,
-        "steps": steps,
-    }
-    return msgspec.json.encode(document).decode()
+    fields = {field: getattr(spec, field) for field in spec.__struct_fields__}
+    document = {"format": FORMAT} | fields | {"meta": _nested(spec.meta), "steps": steps}
+    return msgspec.json.encode(_without_usual(document)).decode()
 
 
 def _document(number: int, step: StepSpec) -> dict[str, object]:
-    fields = {
-        "number": number,
-        "name": step.name,
-        **asdict(step.terms),
-        "args": _nested(step.args),
-        "references": _nested(step.references),
-        "dependencies": step.dependencies,
-        "dependents": step.dependents,
-        "inputs": step.inputs,
-        "parent": step.parent,
-        "extras": step.extras,
-    }
+    own = {field: getattr(step, field) for field in _FIELDS}
+    nested = {"args": _nested(step.args), "references": _nested(step.references)}
+    return _without_usual({"number": number} | own | nested | asdict(step.terms))
+
+
+_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field != "terms"])
+
+
+def _without_usual(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None and value is not False and value != ()}
 
 

@@ -106,7 +106,7 @@ class Worker(Generic[CallP, P, R]):
             ignore_discarded=flags.ignore_discarded,
             ignore_skipped=flags.ignore_skipped,
             takes_context=self.takes_context,
-            **(asdict(self.options) | given),
+            **{**asdict(self.options), **given},
         )
 
     def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:

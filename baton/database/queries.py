@@ -7,12 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
-
-FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Ended:
 
     id: int
     name: str
-    state: str
+    state: StepState
     worker: str
     result: str | None
     """As JSON; None for none, and for a group with children."""
@@ -95,10 +94,10 @@ class Progress:
     """A workflow's state, and how many of its steps are in which state."""
 
     name: str | None
-    state: str
+    state: WorkflowState
     inserted_at: datetime
     finished_at: datetime | None
-    counts: Mapping[str, int]
+    counts: Mapping[StepState, int]
 
 
 ENDED = tuple(field.name for field in fields(Ended))
@@ -153,10 +152,11 @@ class Queries:
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
+        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker, or whose
+        arguments did not fit the last pool that claimed them."""
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.queue, s.worker,
+            select s.name, s.queue, s.worker, case when s.outcome = 'misfit' then s.reason end as misfit,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
@@ -169,7 +169,7 @@ class Queries:
               cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
                and q.state <> 'executing'
-               and (s.queue = any(z.queues) or not exists (
+               and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
                        select
                          from {self._living_pools} p
                         where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
@@ -278,6 +278,8 @@ def _step(row: Record) -> StepRow:
 def _unserved(row: Record) -> Unserved:
     if row["is_paused"]:
         why = f"queue {row['queue']!r} is paused"
+    elif row["misfit"] is not None:
+        why = f"no worker pool that claimed it could run it: {row['misfit']}"
     elif row["is_served"]:
         why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
     else:

@@ -84,7 +84,7 @@ def _judged(ended: AttemptEnded) -> tuple[int, str]:
             if ended.is_requested:
                 return logging.INFO, f"asked for another one{follows}"
             return logging.WARNING, f"failed{follows}"
-        case "unknown_worker":
+        case "unknown_worker" | "misfit":
             return logging.WARNING, "cannot run here and is put back"
         case "given_back":
             return logging.INFO, "is given back"
@@ -107,11 +107,16 @@ def _extra(ended: AttemptEnded) -> dict[str, object]:
     }
 
 
-def _log_upkeep(round_: UpkeepDone | UpkeepFailed) -> None:
-    if isinstance(round_, UpkeepFailed):
-        log.warning("a round of upkeep failed: %s", describe(round_.error))
-        return
-    if round_.died or round_.lost:
-        log.warning("%d worker pool(s) died; %d step(s) were rescued", round_.died, round_.lost)
-    if round_.given_back:
-        log.warning("%d step(s) whose claim was never answered were given back", round_.given_back)
+def _log_upkeep(event: UpkeepDone | UpkeepFailed) -> None:
+    match event:
+        case UpkeepFailed(part, failures, error):
+            # At the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
+            if failures.bit_count() == 1:
+                log.warning("upkeep: %s failed, %d time(s) in a row: %s", part, failures, describe(error))
+        case UpkeepDone():
+            if event.died:
+                log.warning("%d worker pool(s) died", event.died)
+            if event.lost:
+                log.warning("%d step(s) of dead worker pools were rescued", event.lost)
+            if event.given_back:
+                log.warning("%d step(s) whose claim was never answered were given back", event.given_back)

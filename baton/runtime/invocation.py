@@ -15,7 +15,7 @@ from msgspec import structs
 
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
-from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, hopeless, storable
+from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, failed, hopeless, misfit, storable
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -120,6 +120,6 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
         arguments, context = prepared(worker, claimed)
         return classify(worker, worker.call(arguments, context), claimed.attempt)
     except ArgumentsDoNotFit as error:
-        return discarded(error)
+        return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
         return failed(error, claimed.attempt, worker.backoff)

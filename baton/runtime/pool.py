@@ -11,7 +11,8 @@ from signal import Signals
 from types import TracebackType
 from typing import Self
 
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
 from baton.core.options import Seconds, seconds
 from baton.errors import BatonError, PoolNotRunning
 from baton.events import Observer
@@ -41,6 +42,8 @@ class WorkerPool:
         poll: seconds between two looks at the queues when no notification arrives.
         grace: seconds that running attempts have to end when the pool is left.
         keep: how long finished workflows are kept; None keeps them.
+        misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has
+            another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored or logged, and returns what is.
         threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
@@ -67,6 +70,7 @@ class WorkerPool:
         poll: Seconds = 5,
         grace: Seconds = 30,
         keep: Seconds | None = timedelta(days=7),
+        misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
         threads: int | None = None,
@@ -84,6 +88,7 @@ class WorkerPool:
             poll=poll,
             grace=grace,
             keep=keep,
+            misfit=misfit,
             max_block=max_block,
             redact=redact,
             threads=threads,

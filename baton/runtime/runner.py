@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from baton.core import registry
 from baton.core.limits import Limits
-from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
+from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
 from baton.core.worker import AnyWorker
+from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
@@ -19,12 +20,19 @@ Redact = Callable[[str], str]
 
 
 class Runner:
-    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`."""
+    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`.
 
-    def __init__(self, executors: Executors, limits: Limits, redact: Redact | None) -> None:
+    Args:
+        misfit_seconds: how long a step is put back because its arguments do not fit, before it is discarded.
+    """
+
+    def __init__(
+        self, executors: Executors, limits: Limits, redact: Redact | None, misfit_seconds: float | None
+    ) -> None:
         self._executors = executors
         self._limits = limits
         self._redact = redact
+        self._misfit_seconds = misfit_seconds
 
     async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and return how it ended; None if it was stopped and its outcome does not count.
@@ -40,14 +48,15 @@ class Runner:
                 await failpoints.reached("before the worker")
             outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
-            outcome = discarded(error)
+            outcome = misfit(error)
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure
             outcome = self._raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
-        outcome = None if outcome is None else self.finished(outcome, attempt, worker)
+        if outcome is not None:
+            outcome = self.finished(self._within_misfit(outcome, attempt.claimed), attempt, worker)
         return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
     def failed(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome:
@@ -61,7 +70,14 @@ class Runner:
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
-        return self._redacted(outcome)
+        return self.redacted(outcome)
+
+    def _within_misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
+        """Discard a step whose arguments did not fit for too long; until then another process may have what fits."""
+        limit = self._misfit_seconds
+        if outcome.kind == "misfit" and limit is not None and (claimed.refused_seconds or 0.0) >= limit:
+            return replace(outcome, kind="discarded")
+        return outcome
 
     def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         if attempt.cause is not None:
@@ -73,7 +89,8 @@ class Runner:
             attempt.error = error
         return failed(error, attempt.claimed.attempt, worker.backoff)
 
-    def _redacted(self, outcome: Outcome) -> Outcome:
+    def redacted(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its texts redacted."""
         # A graph stays as it is: with other texts its arguments would be others, and a long text would be cut.
         if self._redact is None or outcome.kind in ("completed", "expanded"):
             return outcome

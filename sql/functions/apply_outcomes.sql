@@ -56,6 +56,7 @@ begin
                attempted_at = e.attempted_at,
                pool = e.pool,
                refusals = 0,
+               misfit_at = null,
                reason = null,
                finished_at = moment
           from ended e

@@ -78,6 +78,7 @@ begin
        set state = 'queued',
            attempt = case when s.first_child is null then 0 else s.attempt end,
            refusals = 0,
+           misfit_at = null,
            holds_slot = false,
            result = null,
            reason = null,

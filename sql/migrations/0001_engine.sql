@@ -37,6 +37,14 @@ create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
     constraint steps_slots_free check (value >= 0);
+-- A notification names the queue, and has less than 8000 bytes.
+create domain queue_name as text collate "C"
+    constraint steps_queue check (octet_length(value) <= 4000);
+-- Times that clients can read, and that the engine can count with: an infinite one cannot be subtracted up to PostgreSQL 16.
+create domain start_time as timestamptz
+    constraint steps_scheduled_at check (value > '0001-01-02 00:00+00' and value < '9999-12-31 00:00+00');
+create domain start_delay as double precision
+    constraint steps_schedule_in check (value between 0 and 1e10);
 
 
 create table workflows (
@@ -64,11 +72,14 @@ create table workflows (
 -- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
 -- a step costs. Pruning goes by the key instead.
 create table upkeep (
-    pruned_to bigint not null
+    pruned_to bigint not null,
+    -- Without a key the row cannot be updated once the table is in a publication.
+    id        boolean primary key default true constraint upkeep_one_row check (id)
 ) with (fillfactor = 10);
 insert into upkeep (pruned_to) values (0);
 
 comment on table upkeep is 'One row: how far upkeep has come. Its lock is held by the one pool that prunes.';
+comment on column upkeep.id is 'Always true: there is one row.';
 comment on column upkeep.pruned_to is 'The key of the workflow that pruning looked at last; 0 when it begins again.';
 
 comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
@@ -94,8 +105,9 @@ create table steps (
     id               bigint primary key,
     finished_at      timestamptz,
     attempted_at     timestamptz,
-    scheduled_at     timestamptz,
-    schedule_in      double precision,
+    misfit_at        timestamptz,
+    scheduled_at     start_time,
+    schedule_in      start_delay,
     timeout          double precision,
     pool             bigint,
     token            uuid,
@@ -120,7 +132,7 @@ create table steps (
     state            step_state not null,
     outcome          text collate "C",
     grouping         step_grouping,
-    queue            text collate "C" not null,
+    queue            queue_name not null,
     worker           text collate "C" not null,
     name             text collate "C" not null,
     dependencies     integer[] not null,
@@ -167,7 +179,7 @@ comment on column steps.attempt is 'Attempts counted when the last outcome was a
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
-comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, expanded, joined.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, misfit, expanded, joined.';
 comment on column steps.parent is 'Ordinal of the group it is a child of; null for none.';
 comment on column steps.grouping is 'What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one); null for an ordinary step.';
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
@@ -180,7 +192,8 @@ comment on column steps.slots is 'How many of these are free.';
 comment on column steps.next_child is 'Number of the first child of a map that may still wait for a slot.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
 comment on column steps.takes_context is 'Its worker is told of its dependencies what became of them, and not only their results.';
-comment on column steps.refusals is 'How often in a row it was given back by pools that do not know its worker; 0 after a start.';
+comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
+comment on column steps.misfit_at is 'When its arguments were first found not to fit, since it last started; null if they were not.';
 comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null), and of a group with children: see group_result(id).';
 comment on column steps.reason is 'Why it is cancelled, discarded or skipped; or why it was put back.';
 comment on column steps.errors is 'The last 50 failed attempts, oldest first: attempt, at, kind, error, trace.';
@@ -239,6 +252,7 @@ create table pools (
     queues           text[] not null,
     limits           integer[] not null,
     workers          text[] not null,
+    failures         text[] not null default '{}',
     tokens           uuid[] not null default '{}'
 ) with (fillfactor = 50);
 
@@ -256,11 +270,12 @@ comment on column pools.name is 'What the application calls it.';
 comment on column pools.queues is 'The queues it serves.';
 comment on column pools.limits is 'How many steps of each of these queues it runs at once.';
 comment on column pools.workers is 'The workers it knows.';
+comment on column pools.failures is 'What fails in it as of its latest heartbeat, a sentence each: parts of upkeep, and rows that it passes over.';
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest beat.';
 
 
 create table pauses (
-    queue     text collate "C" primary key,
+    queue     queue_name primary key,
     paused_at timestamptz not null default clock_timestamp()
 );
 

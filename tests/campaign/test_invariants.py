@@ -1,4 +1,4 @@
-"""The campaign's invariants notice what they are there for, on records and logs written by hand."""
+"""The campaign's invariants notice what they check, on sample records and logs."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ def test_a_result_that_no_step_returns_is_noticed(judge):
 
 
 @pytest.mark.parametrize(("after", "committed"), [(0.1, 1), (-0.1, 0)])
-def test_an_outcome_without_an_answer_had_committed_if_it_is_older_than_the_failure_of_its_call(after, committed):
+def test_an_outcome_older_than_the_failure_of_its_call_had_committed(after, committed):
+    """An outcome whose call failed without an answer."""
     failed_at = (at(1) + timedelta(seconds=after)).timestamp()
     facts = StepFacts(unknown=[Unknown(FIRST.hex, "completed", failed_at)])
 

@@ -14,7 +14,7 @@ from baton.cli import diagnosis
 from baton.cli.doctor import doctor
 from baton.cli.main import parser
 from baton.embedded.server import EmbeddedServer
-from tests.cli.command import baton, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.database.raw_pool import RawPool, step
 from tests.faults.standby import standby_of
 from tests.programs.shared_workers import noted
@@ -52,7 +52,7 @@ def told(done, code=0):
 async def test_a_healthy_installation_is_all_ok(tmp_path):
     with EmbeddedServer.start(temporary=True, settings=KEEPS) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine):
-            said = succeeded(baton("doctor", cwd=tmp_path, database=server.dsn()))
+            said = assert_succeeded(baton("doctor", cwd=tmp_path, database=server.dsn()))
             findings = told(baton("doctor", "--json", cwd=tmp_path, database=server.dsn()))
 
     assert {level for level, _, _ in findings} == {"ok"}
@@ -173,7 +173,7 @@ async def test_a_queue_of_notifications_that_fills_up_is_told(tmp_path):
 def test_a_standby_is_told(tmp_path):
     settings = {"wal_level": "replica", "max_wal_senders": "4"}
     with EmbeddedServer.start(temporary=True, settings=settings) as server, standby_of(server) as standby:
-        succeeded(baton("migrate", cwd=tmp_path, database=server.dsn()))
+        assert_succeeded(baton("migrate", cwd=tmp_path, database=server.dsn()))
 
         findings = told(baton("doctor", "--json", cwd=tmp_path, database=standby.dsn(server.dsn())), 1)
 
@@ -207,7 +207,7 @@ async def test_a_schema_of_another_version_is_told(database, connection, tmp_pat
 async def test_a_viewer_is_told_what_it_cannot_see(database, connection, tmp_path):
     await connection.execute("create role baton_doctor_viewer login")
     try:
-        succeeded(baton("migrate", "--grant", "viewer=baton_doctor_viewer", cwd=tmp_path, database=database))
+        assert_succeeded(baton("migrate", "--grant", "viewer=baton_doctor_viewer", cwd=tmp_path, database=database))
         address = database.replace("postgres@", "baton_doctor_viewer@", 1)
 
         findings = told(baton("doctor", "--json", cwd=tmp_path, database=address), 1)
@@ -219,6 +219,6 @@ async def test_a_viewer_is_told_what_it_cannot_see(database, connection, tmp_pat
 
 
 def test_a_database_that_is_not_there_is_one_sentence(server, tmp_path):
-    said = refused(baton("doctor", "--address", server.dsn("no_such_database"), cwd=tmp_path))
+    said = assert_refused(baton("doctor", "--address", server.dsn("no_such_database"), cwd=tmp_path))
 
     assert said.endswith('refuses: database "no_such_database" does not exist')

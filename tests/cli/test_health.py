@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from baton.cli.health import Listening, answer, endpoint, parse_listening
-from tests.cli.command import asked, free_port, terminated, worker_process
+from tests.cli.command import asked, free_port, status_is, terminated, worker_process
 from tests.programs.shared_workers import noted
 from tests.waiting import eventually
 
@@ -94,8 +94,3 @@ async def test_a_worker_is_ready_until_it_drains_and_alive_until_it_ends(
         assert (status, facts["faults"], facts["running"]) == (200, ["it is draining"], 1)
         code, _ = await asyncio.to_thread(terminated, process)
     assert code == 0
-
-
-async def status_is(port, status):
-    answered = await asked(port, "/readyz")
-    return answered is not None and answered[0] == status

@@ -21,21 +21,9 @@ from baton import (
     WorkerPool,
     WorkflowNotFound,
     WrongEventLoop,
-    worker,
 )
-from baton.client.engine import default_engine
+from baton.client.engine_in_use import default_engine
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 async def test_the_engine_entered_last_is_the_default_until_it_is_left(database):
@@ -170,7 +158,8 @@ async def test_two_schemas_of_one_database_do_not_disturb_each_other(empty_datab
             await Run("only in one", two).status()
 
 
-async def test_the_address_is_the_argument_else_batons_variable_else_the_common_one(database, monkeypatch, caplog):
+async def test_the_address_is_the_argument_or_comes_from_the_environment(database, monkeypatch, caplog):
+    """BATON_DATABASE_URL comes before DATABASE_URL."""
     caplog.set_level("INFO", logger="baton")
     nowhere = "postgresql://somebody:secret@localhost:1/nowhere"
     monkeypatch.setenv("DATABASE_URL", database)

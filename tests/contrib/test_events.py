@@ -12,13 +12,11 @@ from baton import Baton, Engine, Run, WorkerPool, WorkflowNotFound, worker
 from baton.contrib.events import Streams, follow, server_sent_events
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 NEVER = 3600.0
 
 
 @pytest.fixture
-def held(own_workers):
+def held():
     """Workers of steps that end when the test says so."""
     may_end: dict[str, asyncio.Event] = {}
 

@@ -16,8 +16,6 @@ from baton import Baton, Snooze, each, result_of, worker
 from baton.core.compatibility import can_fit
 from baton.errors import InvalidWorkflow
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 class Colour(enum.Enum):
     RED = "red"
@@ -106,7 +104,7 @@ def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
 
 
 @pytest.fixture
-def texts(own_workers):
+def texts():
     @worker
     async def texts() -> list[str] | Snooze:
         return []
@@ -115,7 +113,7 @@ def texts(own_workers):
 
 
 @pytest.fixture
-def half(own_workers):
+def half():
     @worker
     async def half(number: int, other: Any = None) -> float:
         return number / 2

@@ -1,4 +1,4 @@
-"""Whether what the engine stores is what a plain reading of the rules makes of it: counts, entries, groups, slots."""
+"""Compares what the engine stores with what the rules say: counts, entries, groups, slots."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt
 """
 
 
-async def demand_sound(connection: asyncpg.Connection) -> None:
-    """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
+async def assert_consistent(connection: asyncpg.Connection) -> None:
+    """Fail unless every stored count is the one that the rules derive from the states."""
     workflows: dict[int, dict[int, Any]] = defaultdict(dict)
     for row in await connection.fetch(STEPS):
         workflows[workflow_of(row["id"])][ordinal_of(row["id"])] = row
@@ -59,7 +59,7 @@ class Workflow:
         attempt = row["counted"] if row["attempt"] is None else row["attempt"]
         if row["is_join"]:
             return
-        # However few attempts its children have, a map has twenty to come apart.
+        # A map has twenty attempts to expand, however few its children have.
         most = max(20, row["max_attempts"]) if row["grouping"] == "map" else row["max_attempts"]
         if not (row["entry"] == "executing") <= attempt <= most:
             yield f"is at attempt {attempt} of {most}"
@@ -103,7 +103,7 @@ class Workflow:
             yield f"takes for its children {strangers}"
         if row["returns"] is not None and row["returns"] not in children_of(row):
             yield f"returns {row['returns']}, which is no child of it"
-        # Of a group that ended nobody counts the slots; a retry by hand counts them anew.
+        # The slots of a group that ended are not counted; a retry counts them again.
         if row["concurrency"] is not None and row["state"] not in FINAL:
             yield from self._of_slots(row)
 
@@ -124,15 +124,15 @@ class Workflow:
     def _of_whole(self) -> Iterator[str]:
         tops = [row for row in self.rows.values() if row["parent"] is None]
         remaining = sum(row["state"] not in FINAL for row in self.rows.values())
-        failed = sum(row["state"] in ("cancelled", "discarded") and not self._is_forgiven(row) for row in tops)
+        failed = sum(row["state"] in ("cancelled", "discarded") and not self._is_ignored(row) for row in tops)
         stored = next(iter(self.rows.values()))
         if stored["flow"] is None:
             yield "steps without a workflow"
             return
         expected = "executing" if remaining else "failed" if failed else "completed"
         if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, failed):
-            told = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
-            yield f"the workflow says {told}; it is {remaining} and {failed} of {len(self.rows)}"
+            stored_counts = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
+            yield f"the workflow says {stored_counts}; it is {remaining} and {failed} of {len(self.rows)}"
         elif stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
             yield f"the workflow is {stored['flow']}, and should be {expected}"
 
@@ -144,7 +144,7 @@ class Workflow:
     def _is_bounded(self, row: Any) -> bool:
         return row["parent"] is not None and self.rows[row["parent"]]["concurrency"] is not None
 
-    def _is_forgiven(self, row: Any) -> bool:
+    def _is_ignored(self, row: Any) -> bool:
         dependents = self.siblings(row["dependents"])
         return bool(dependents) and all(counts_as_done(row, each) for each in dependents)
 

@@ -53,7 +53,7 @@ def test_the_commands_are_understood():
     assert len(commands) >= 6
 
 
-def test_the_unit_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(unit):
+def test_the_unit_starts_a_worker_and_waits_for_its_drain(unit):
     service = unit["Service"]
     arguments = understood(shlex.split(service["ExecStart"]))
 
@@ -62,7 +62,7 @@ def test_the_unit_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(un
     assert service["KillMode"] == "mixed"
 
 
-def test_the_manifest_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(pod):
+def test_the_manifest_starts_a_worker_and_waits_for_its_drain(pod):
     (container,) = pod["containers"]
     arguments = understood([*container["command"], *container["args"]])
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from baton import Baton, Run, result_of
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.effects import Effects
 from tests.faults.processes import hurry
 from tests.programs.fault_workers import noted
@@ -35,7 +35,7 @@ async def demand_all_done(runs: Sequence[Run], effects: Effects, dsn: str) -> No
     connection = await asyncpg.connect(dsn)
     try:
         await eventually(lambda: _is_done(connection), deadline=80, every=0.1)
-        await demand_sound(connection)
+        await assert_consistent(connection)
         doubled = await connection.fetch("select id from baton.steps where state <> 'completed' or attempt < 1")
     finally:
         await connection.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 
+from baton import Run
 from tests.effects import Effects
 from tests.programs.fault_workers import EFFECTS
 from tests.waiting import eventually
@@ -85,3 +86,9 @@ async def hurry(connection: asyncpg.Connection) -> bool:
         "update baton.queue set scheduled_at = clock_timestamp() where state = 'retryable' and scheduled_at > now()"
     )
     return done != "UPDATE 0"
+
+
+async def is_completed(run: Run, connection: asyncpg.Connection) -> bool:
+    """Let every retry be due now, and ask whether the run is completed."""
+    await hurry(connection)
+    return (await run.status()).state == "completed"

@@ -9,21 +9,15 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, each
 from baton.runtime import expander
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, growing, noted
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import bury, is_completed, worker_process
+from tests.programs.fault_workers import growing, noted
 from tests.waiting import eventually
 
 SIZE = 10
 IN_PARTS = 4
 WHOLE = 20_000
 LISTS = {"map": list(range(SIZE)), "graph": {f"part {number}": number for number in range(SIZE)}}
-
-
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
 
 
 @pytest.fixture(params=["map", "graph"])
@@ -49,7 +43,7 @@ async def demand_complete(run, sort, connection, effects):
     assert len(starts) == SIZE
     assert set(starts.values()) == {1}
     assert await connection.fetchval("select total from workflows") == SIZE + 1
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def finish_by_another(run, engine, connection, pid):
@@ -57,11 +51,6 @@ async def finish_by_another(run, engine, connection, pid):
     await bury(connection, pid)
     async with WorkerPool(engine, lease=1, poll=0.3):
         await eventually(lambda: is_completed(run, connection), deadline=40)
-
-
-async def is_completed(run, connection):
-    await hurry(connection)
-    return (await run.status()).state == "completed"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +81,8 @@ async def test_killed_at_a_point_of_the_expansion(
     assert group.attempt == attempt
 
 
-async def test_frozen_between_parts_of_an_expansion_it_does_not_keep_the_workflow(engine, connection, effects, sort):
+async def test_a_process_frozen_between_parts_does_not_keep_the_workflow(engine, connection, effects, sort):
+    """Between two parts of an expansion."""
     run = await insert(engine, sort)
     settings = {"stop_at": "between parts of an expansion", "part_size": IN_PARTS, "idle_seconds": 1}
     with worker_process(engine.dialing.dsn, effects, queues={"default": 1}, **settings) as frozen:
@@ -128,7 +118,7 @@ async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, conn
     # What a killed process had begun of the children another begins again; there are as many of them all the same.
     assert await run.result("g") == LISTS[sort]
     assert await children(connection) == SIZE
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])

@@ -14,7 +14,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, worker
 from baton.embedded.binaries import server_user
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
 
 MEGABYTES = 24
@@ -65,7 +65,6 @@ async def fill(connection):
                 await connection.execute(FILL, 200, rows)
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_what_finds_no_room_is_sent_again_until_there_is_some(small_database, caplog):
     may_end = []
 
@@ -89,7 +88,7 @@ async def test_what_finds_no_room_is_sent_again_until_there_is_some(small_databa
 
         assert await run.wait(timeout=60) == "completed"
         assert [record.attempt for record in await run.steps()] == [1] * 5
-    await demand_sound(connection)
+    await assert_consistent(connection)
     await connection.close()
 
 

@@ -24,7 +24,8 @@ async def test_it_does_not_make_the_next_list_newer_than_it_is(connection, is_no
     assert (await pool.run_upkeep()).given_back == 0
 
 
-async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_again(connection):
+async def test_an_unlisted_claim_is_given_back_once_heartbeats_are_regular(connection):
+    """Once heartbeats follow one another again without a gap."""
     pool = await RawPool.register(connection)
     await pool.insert("w", step("a"))
     await pool.claim()

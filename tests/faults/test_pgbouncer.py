@@ -11,11 +11,9 @@ import pytest
 
 from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
 from baton.errors import BatonError
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +36,7 @@ async def engine_behind(request, pooled, database):
 
 
 @pytest.fixture
-def workers(own_workers):
+def workers():
     began, failures = asyncio.Event(), []
 
     @worker
@@ -81,7 +79,7 @@ async def test_a_workflow_is_inserted_run_and_waited_for(engine_behind, workers,
 
         assert await runs[0].result(timeout=30) == 20
         assert [await run.result(timeout=30) for run in runs[1:]] == list(range(1, 21))
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_behind, workers):
@@ -153,11 +151,20 @@ async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, work
     assert await connection.fetch("select from steps where attempt <> 1") == []
 
 
-async def test_a_stricter_isolation_by_default_is_refused_in_a_sentence(pooled, connection):
+@pytest.mark.parametrize(
+    ("setting", "unfit", "remedy"),
+    [
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("default_transaction_read_only", "on", "off"),
+    ],
+)
+async def test_a_default_that_cannot_be_changed_is_refused_in_a_sentence(pooled, connection, setting, unfit, remedy):
     name = await connection.fetchval("select current_database()")
-    await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
+    await connection.execute(f"alter database {name} set {setting} = '{unfit}'")
 
-    with pytest.raises(BatonError, match="READ COMMITTED"):
+    with pytest.raises(
+        BatonError, match=f"change the default of the role, as in alter role app set {setting} = '{remedy}'"
+    ):
         async with Engine(pooled, transaction_pooler=True):
             pass
 
@@ -176,4 +183,4 @@ async def test_a_transactional_worker_has_one_server_for_its_transaction(engine_
         runs = [await writing.new().insert() for _ in range(5)]
         assert [await run.result(timeout=30) for run in runs] == [2] * 5
     assert await connection.fetchval("select array_agg(attempt) from public.written") == [2] * 5
-    await demand_sound(connection)
+    await assert_consistent(connection)

@@ -11,16 +11,10 @@ import pytest
 
 from baton import Baton, WorkerPool, result_of
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, blocking, held, may_go_on, noted, poison
+from tests.programs.fault_workers import blocking, held, may_go_on, noted, poison
 from tests.waiting import eventually
-
-
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
 
 
 async def completes(run, connection):
@@ -31,14 +25,15 @@ async def completes(run, connection):
         return (await run.status()).state == "completed"
 
     await eventually(is_completed, deadline=40)
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def by_name(run):
     return {record.name: record for record in await run.steps()}
 
 
-async def test_stopped_past_its_lease_it_is_refused_told_and_goes_on_as_another_pool(engine, connection, effects):
+async def test_a_process_stopped_past_its_lease_goes_on_as_another_pool(engine, connection, effects):
+    """What it settles is refused, and it logs that."""
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2, "own": 1}) as zombie:
         lost = await zombie.registered(connection)
         run = await Baton.new().add("held", held.new(value=3)).add("blocking", blocking.new(seconds=2)).insert()
@@ -77,7 +72,8 @@ async def test_told_to_end_it_lets_what_runs_end_and_starts_nothing_more(engine,
     assert len(effects.read(event="start")) == len(effects.read(event="end")) == 2
 
 
-async def test_told_to_end_it_gives_back_what_outlasts_the_grace_and_spends_no_attempt(engine, connection, effects):
+async def test_a_terminated_process_gives_back_what_outlasts_the_grace(engine, connection, effects):
+    """Without spending an attempt."""
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2}, grace=0.1) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
@@ -137,10 +133,10 @@ async def test_a_step_that_kills_its_process_runs_out_of_attempts(engine, connec
     }
     assert [event["attempt"] for event in effects.read(event="start", step="poison")] == [1, 2]
     assert [error["kind"] for error in steps["poison"].errors] == ["lost", "lost"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def test_a_process_that_restarts_under_the_same_host_and_pid_is_another_pool(engine, connection, effects):
+async def test_a_restarted_process_with_the_same_host_and_pid_is_another_pool(engine, connection, effects):
     former = await engine.store.register(
         name="former", host=socket.gethostname(), pid=os.getpid(), limits={"default": 1}, workers=[], lease_seconds=60
     )

@@ -17,7 +17,7 @@ import pytest
 
 from baton import Baton, Engine, Run, WorkerPool
 from baton.runtime.transactions import HAS_TRANSACTION_TIMEOUT
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.processes import WorkerProcess, bury, hurry, worker_process
 from tests.programs.transfer_workers import (
     TABLES,
@@ -89,7 +89,7 @@ class Bank:
     async def demand_each_once(self) -> None:
         assert await self.balances() == self.expected()
         assert await self.made() == sorted(one.name for one in self.transfers)
-        await demand_sound(self.connection)
+        await assert_consistent(self.connection)
 
 
 @pytest.fixture
@@ -157,7 +157,8 @@ async def test_a_connection_cut_at_a_call_makes_no_transfer_twice(bank, proxy, c
     await bank.demand_each_once()
 
 
-async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ever(bank, proxy, connection):
+async def test_a_pool_frozen_before_its_commit_releases_the_workflow(bank, proxy, connection):
+    """Its server process ends the transaction at the latest after a minute; here, sooner."""
     async with Engine(proxy.dsn) as engine:
         run = await bank.insert(with_the_step)
         trap = proxy.trap("COMMIT;", "request", purpose="worker", holds=True)
@@ -177,9 +178,7 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
         (with_a_prepared_statement, "a statement is prepared"),
     ],
 )
-async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor_overwrites_them(
-    engine, bank, effects, kind, point
-):
+async def test_a_process_frozen_past_its_lease_blocks_and_overwrites_nobody(engine, bank, effects, kind, point):
     if kind is with_a_prepared_statement and bank.connection.get_server_version().major < HAS_TRANSACTION_TIMEOUT:
         pytest.skip("PostgreSQL 16 and older have no limit for it, as docs/workers.md says")
     run = await bank.insert(kind, timeout=1)
@@ -200,7 +199,8 @@ async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_two_hundred_transfers_while_processes_are_killed_and_commits_are_cut(engine, bank, proxy, effects):
+async def test_transfers_while_processes_are_killed_and_commits_are_cut(engine, bank, proxy, effects):
+    """Two hundred of them."""
     bank.transfers = some_transfers(200)
     await bank.insert(with_the_step)
     before, chosen, killed = sum(await bank.balances()), random.Random(7), 0

@@ -24,17 +24,9 @@ from baton import (
     worker,
 )
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def numbers(own_workers):
+def numbers():
     @worker
     async def numbers(size: int) -> list[int]:
         return list(range(size))
@@ -43,7 +35,7 @@ def numbers(own_workers):
 
 
 @pytest.fixture
-def double(own_workers):
+def double():
     @worker(name="maps: double")
     async def double(number: int, plus: int = 0) -> int:
         return 2 * number + plus
@@ -52,16 +44,7 @@ def double(own_workers):
 
 
 @pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None) -> Any:
-        return value
-
-    return give
-
-
-@pytest.fixture
-def picky(own_workers):
+def picky():
     @worker(max_attempts=1)
     async def picky(number: int) -> int | Skip:
         if number % 3 == 0:
@@ -75,7 +58,8 @@ def names(steps):
     return [step.name for step in steps]
 
 
-async def test_a_list_known_at_run_time_has_one_child_per_item_and_a_result_in_item_order(pool, numbers, double, give):
+async def test_a_list_known_at_run_time_has_one_child_per_item(pool, numbers, double, give):
+    """The result is in the order of the items."""
     run = await (
         Baton.new()
         .add("n", numbers.new(12))
@@ -136,7 +120,8 @@ async def test_an_empty_list_is_a_result_at_once(pool, numbers, double, give, si
         ([1], "the lists of several each(...) must agree in length: 'number' has 1 items and 'plus' has 2 items"),
     ],
 )
-async def test_what_cannot_be_taken_apart_is_discarded_at_once_and_the_rest_goes_on(pool, give, double, value, told):
+async def test_a_map_over_no_list_is_discarded_and_the_rest_goes_on(pool, give, double, value, told):
+    """At once: no attempt is repeated."""
     run = await (
         Baton.new()
         .add("v", give.new(value))
@@ -200,7 +185,9 @@ async def test_a_failed_child_fails_the_map_after_its_siblings_ran_on(pool, numb
         await run.result("m")
 
 
-async def test_a_dependent_that_ignores_it_gets_the_results_that_exist_and_reads_who_did_what(pool, numbers, picky):
+async def test_a_dependent_that_ignores_a_failed_map_gets_its_results(pool, numbers, picky):
+    """Those that exist; which child failed is in `ctx.outcomes`."""
+
     @worker
     async def summary(ctx: Context, found: list[int] | None = None) -> Any:
         told = ctx.outcomes["m"]
@@ -237,7 +224,9 @@ async def test_a_map_whose_children_were_all_skipped_is_skipped(pool, picky, giv
         await run.result("m")
 
 
-async def test_children_get_results_of_other_steps_and_a_context_what_the_map_declares(pool, give, numbers):
+async def test_children_get_the_results_that_the_map_refers_to(pool, give, numbers):
+    """In arguments, and in the context."""
+
     @worker
     async def mixed(ctx: Context, number: int, other: Any) -> Any:
         return [number, other, dict(ctx.results), sorted(ctx.outcomes), ctx.step]

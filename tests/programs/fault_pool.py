@@ -43,7 +43,7 @@ def signal_at(wanted: str, number: signal.Signals, time: int) -> None:
 
 
 def set_clock_off(seconds: float) -> None:
-    """Let whatever asks for the time of day be told a wrong one."""
+    """Shift the clock of this process."""
     true_time, true_datetime = time.time, dt.datetime
 
     class Wrong(true_datetime):

@@ -38,7 +38,7 @@ async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
 
 @worker(name="fault held")
 async def held(ctx: Context, value: int = 0) -> int:
-    """Stay in the first attempt until told to go on."""
+    """Hold the first attempt until the test lets it go on."""
     note(ctx, "start")
     try:
         while ctx.attempt == 1 and not may_go_on().exists():  # noqa: ASYNC110  # another process says so
@@ -62,7 +62,7 @@ async def blocking(ctx: Context, seconds: float) -> int:
 
 @worker(name="fault growing")
 async def growing(ctx: Context, size: int) -> Baton:
-    """Return a graph of so many steps beside one another."""
+    """Return a graph of `size` independent steps."""
     note(ctx, "start")
     graph = Baton.new()
     for number in range(size):

@@ -9,10 +9,8 @@ import pytest
 
 from baton import Baton, WorkerPool, worker
 from baton.runtime import failpoints
-from baton.runtime.dispatcher import LINES
+from baton.runtime.dispatcher import CONNECTIONS
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 class Turns:
@@ -58,7 +56,7 @@ async def idle_pool(engine):
     """A pool that has looked everywhere and hears of what is new."""
     async with WorkerPool(engine) as pool:
         await engine.listener.listening()
-        await eventually(lambda: len(pool._running.dispatcher._resting) == LINES)
+        await eventually(lambda: len(pool._running.dispatcher._idle_connections) == CONNECTIONS)
         yield pool
 
 

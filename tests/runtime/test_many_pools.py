@@ -12,19 +12,9 @@ from baton.database.store import Store
 from baton.runtime import wakeups
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 POOLS = 8
 """More than the few that look at once."""
 JOBS = 20
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> None: ...
-
-    return quick
 
 
 @pytest.fixture
@@ -41,7 +31,7 @@ def calls(monkeypatch):
 
 
 def lazy(pools):
-    return [pool for pool in pools if pool._running.claim_planner._turns._places]
+    return [pool for pool in pools if pool._running.claim_planner._staggered._positions]
 
 
 async def crowd(stack, engine, job):
@@ -51,9 +41,9 @@ async def crowd(stack, engine, job):
         for _ in range(POOLS)
     ]
     for pool in pools:
-        pool._running.claim_planner._turns._draw = lambda: 1.0
+        pool._running.claim_planner._staggered._draw = lambda: 1.0
     await eventually(
-        lambda: all(pool._running.claim_planner._turns._others == {"default": POOLS - 1} for pool in pools)
+        lambda: all(pool._running.claim_planner._staggered._others == {"default": POOLS - 1} for pool in pools)
     )
     await eventually(lambda: all(pool._running.dispatcher._unanswered == 0 for pool in pools))
     await (await job.insert()).wait(timeout=10)
@@ -67,14 +57,14 @@ async def test_a_pool_hears_with_its_beat_how_many_serve_each_of_its_queues(engi
         WorkerPool(engine, queues={"a": 1, "b": 1}, lease=3) as one,
         WorkerPool(engine, queues={"b": 1, "c": 1}, lease=3) as two,
     ):
-        await eventually(lambda: one._running.claim_planner._turns._others == {"a": 0, "b": 1})
-        await eventually(lambda: two._running.claim_planner._turns._others == {"b": 1, "c": 0})
+        await eventually(lambda: one._running.claim_planner._staggered._others == {"a": 0, "b": 1})
+        await eventually(lambda: two._running.claim_planner._staggered._others == {"b": 1, "c": 0})
 
 
 async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):
     """No turn comes in the time of this test: so it is certain that it is not waited for."""
     monkeypatch.setattr(wakeups, "SPACING_SECONDS", 600)
-    monkeypatch.setattr(wakeups, "LONGEST_SECONDS", 600)
+    monkeypatch.setattr(wakeups, "LONGEST_DELAY_SECONDS", 600)
     async with AsyncExitStack() as stack:
         await crowd(stack, engine, quick.new())
         calls.clear()

@@ -7,7 +7,6 @@ import os
 import signal
 from collections import Counter
 
-import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, WorkerPool, result_of, worker
@@ -17,8 +16,6 @@ from baton.database.messages import Settlement
 from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
 def ran():
@@ -27,7 +24,7 @@ def ran():
 
 
 @pytest.fixture
-def count(ran, own_workers):
+def count(ran):
     @worker
     async def count(ctx: Context, before: int = 0) -> int:
         ran[ctx.idempotency_key] += 1
@@ -148,7 +145,7 @@ async def test_an_outcome_the_database_refuses_fails_alone(engine, connection, c
     assert all("could not be stored" in reason for reason in failed.values())
 
 
-async def test_a_locked_workflow_holds_up_nobody_else_and_settles_when_it_is_free(engine, connection, count):
+async def test_a_locked_workflow_blocks_nobody_and_settles_when_it_is_free(engine, connection, count):
     async with WorkerPool(engine, queues={"default": 5}) as pool:
         may_end, began = asyncio.Event(), asyncio.Event()
 
@@ -182,7 +179,7 @@ def refusals(caplog):
 
 
 @pytest.mark.slow
-async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, caplog):
+async def test_outcomes_of_a_locked_workflow_do_not_hold_up_another(engine, connection, caplog, connect):
     """They go apart, one connection for all of them: each costs a lock timeout while its workflow is locked."""
     began, may_end, rest_may_end = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
 
@@ -202,7 +199,7 @@ async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_wa
         long, short = await many.insert(), await single.insert()
         for _ in range(21):
             await asyncio.wait_for(began.acquire(), 5)
-        other = await asyncpg.connect(engine.dialing.dsn, server_settings={"search_path": "baton"})
+        other = await connect(search_path="baton")
         async with connection.transaction():
             await connection.execute("select from workflows where id = $1 for update", long.id)
             async with other.transaction():
@@ -213,7 +210,6 @@ async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_wa
                 await eventually(lambda: pool.health().running == 0)
                 tried = refusals(caplog)
                 await eventually(lambda: refusals(caplog) >= tried + 2)
-            await other.close()
             assert await short.result(timeout=10) == "done"
         assert await long.wait(timeout=20) == "completed"
 
@@ -240,15 +236,12 @@ async def test_what_is_inserted_while_nobody_listens_is_found_on_the_reconnect(e
         assert await run.result(timeout=3) == 1
 
 
-async def test_a_snapshot_held_elsewhere_keeps_nobody_from_working(engine, database, count):
+async def test_a_snapshot_held_elsewhere_keeps_nobody_from_working(engine, connect, count):
     """A report or a dump that runs for long: no row that dies meanwhile can be cleaned away."""
-    report = await asyncpg.connect(database)
-    try:
-        async with report.transaction(isolation="repeatable_read"), WorkerPool(engine, queues={"default": 50}):
-            before = await report.fetchval("select count(*) from baton.steps")
-            runs = [await chain(count, 20).insert() for _ in range(30)]
+    report = await connect()
+    async with report.transaction(isolation="repeatable_read"), WorkerPool(engine, queues={"default": 50}):
+        before = await report.fetchval("select count(*) from baton.steps")
+        runs = [await chain(count, 20).insert() for _ in range(30)]
 
-            assert [await run.result(timeout=60) for run in runs] == [20] * 30
-            assert await report.fetchval("select count(*) from baton.steps") == before
-    finally:
-        await report.close()
+        assert [await run.result(timeout=60) for run in runs] == [20] * 30
+        assert await report.fetchval("select count(*) from baton.steps") == before

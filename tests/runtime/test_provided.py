@@ -17,7 +17,6 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from decimal import Decimal as Unimported
 
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 language: ContextVar[str] = ContextVar("language", default="none")
 
@@ -61,7 +60,7 @@ def events() -> list[str]:
     return Client.events
 
 
-async def test_one_is_made_for_all_attempts_of_a_pool_and_closed_when_it_has_drained(engine, events):
+async def test_a_resource_is_opened_once_a_pool_and_closed_after_the_drain(engine, events):
     @worker
     async def fetch(client: Provided[Client], path: str) -> str:
         return client.get(path)
