@@ -100,6 +100,17 @@ async def finish(task: asyncio.Task[T]) -> T:
     return task.result()
 
 
+async def in_thread(call: Callable[..., T], *args: object, abandon_on_cancel: bool = False) -> T:
+    """Call a blocking function in a thread of our own, and not in the executor of `asyncio.to_thread`.
+
+    Steps may keep that one busy. A cancellation takes effect when the call has ended, or at once and without it.
+    """
+    # Imported here: not every program that imports Baton runs anything.
+    from anyio import CapacityLimiter, to_thread
+
+    return await to_thread.run_sync(call, *args, abandon_on_cancel=abandon_on_cancel, limiter=CapacityLimiter(1))
+
+
 async def wait_for_event(event: asyncio.Event, timeout: float | None) -> bool:
     """Wait until the event is set, or for so many seconds. Tells whether it is set."""
     with suppress(TimeoutError):

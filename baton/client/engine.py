@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -19,7 +19,7 @@ from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
-from baton.tasks import Tasks
+from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
@@ -93,7 +93,7 @@ class Engine:
         stop_if_imported()
         if self._open is not None:
             raise BatonError("the engine is entered already; use it as it is, or make another one")
-        address = await _in_thread(resolve_address, self._argument)
+        address = await in_thread(resolve_address, self._argument)
         opened = _Open(self, address)
         try:
             await opened.connections.open()
@@ -238,11 +238,4 @@ class _Open:
     async def aclose(self) -> None:
         await self.tasks.aclose()
         await self.connections.aclose()
-        await _in_thread(self.address.release)
-
-
-async def _in_thread(call: Callable[..., T], *args: object) -> T:
-    from anyio import CapacityLimiter, to_thread
-
-    # Not in the event loop's own executor, which the application may keep busy.
-    return await to_thread.run_sync(call, *args, limiter=CapacityLimiter(1))
+        await in_thread(self.address.release)

@@ -18,7 +18,7 @@ from baton.database.connections import Connector, ReconnectingConnection, descri
 from baton.database.store import Store
 from baton.runtime.attempts import Attempts
 from baton.runtime.tokens import Tokens
-from baton.tasks import Tasks, wait_for_event
+from baton.tasks import Tasks, in_thread, wait_for_event
 
 log = logging.getLogger("baton.pool")
 
@@ -98,7 +98,7 @@ class Heartbeat:
         """Renew no more, and return when the thread has ended."""
         self._stopped.set()
         self.beat_now()
-        await asyncio.to_thread(self._thread.join, 10.0)
+        await in_thread(self._thread.join, 10.0)
 
     def _run(self) -> None:
         try:
