@@ -111,12 +111,13 @@ def run_worker_process(settings: dict[str, Any], number: int) -> None:
 
 async def serve(settings: dict[str, Any], address: str) -> None:
     _end_with(os.getppid())
-    hooks.install(Effects(Path(settings["effects"])))
+    hooks.misbehave()
+    observers = [hooks.logged_to(Effects(Path(settings["effects"])))]
     while True:
         try:
             async with (
                 Engine(address, schema=settings["schema"]) as engine,
-                WorkerPool(engine, keep=None, **settings["pool"]) as pool,
+                WorkerPool(engine, keep=None, observers=observers, **settings["pool"]) as pool,
             ):
                 await pool.serve()
             return

@@ -32,7 +32,7 @@ class HeldWorker:
         self.worker = held
 
     async def has_begun(self, times: int = 1) -> None:
-        """Wait until so many attempts have begun since the last call."""
+        """Wait until `times` more attempts have begun."""
         async with asyncio.timeout(10):
             for _ in range(times):
                 await self._began.acquire()

@@ -49,9 +49,22 @@ _PROFILES: Mapping[str, Settings] = {
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
+    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    "write_steps": {"enable_hashjoin": "on"},
 }
 
-_INLINED = frozenset({"claimed_steps", "counts_as_done", "local_name", "ordinal_of", "shift_ordinals", "text_of_json"})
+_INLINED = frozenset(
+    {
+        "claimed_steps",
+        "edge_ignores",
+        "edge_observes",
+        "flag_bits",
+        "local_name",
+        "ordinal_of",
+        "shift_ordinals",
+        "text_of_json",
+    }
+)
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""
 
 

@@ -48,6 +48,8 @@ class Claimed(Struct, frozen=True, gc=False):
     """How long pools have put it back because its arguments do not fit; None if none did since it last started."""
     undeliverable: str | None = None
     """Why the results it reads cannot be delivered; then there are none here, and it cannot run."""
+    generation: int = 1
+    """Raised each time the step was undone or began another round."""
 
 
 class Claim(Protocol):

@@ -64,8 +64,8 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 4)
-        self._retry = call(f"{prefix}.retry", 3)
+        self._cancel = call(f"{prefix}.cancel", 5)
+        self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
         self._resume = call(f"{prefix}.resume", 1)
@@ -215,14 +215,16 @@ class Store:
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
-    async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
+    async def cancel(
+        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+    ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4())
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
-    async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
+    async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
         """Open failed steps again, or the named ones. Sent again it says what it said, and opens nothing more."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4())
+        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:

@@ -8,7 +8,7 @@ The points, in their order:
     an expansion              before expand, between parts of an expansion, after expand
     a transactional attempt   transaction begun, before its settle, before its commit, after its commit
 
-"before the worker" comes before the attempt's time begins: what is cancelled there ends as any cancelled attempt does.
+"before the worker" comes before the attempt's time begins. It may swallow a cancellation, as a worker may.
 `baton.runtime.attempts.current` is the attempt that passes a point of an attempt.
 """
 

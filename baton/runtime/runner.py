@@ -108,9 +108,10 @@ def _redacted(redact: Redact, text: str) -> str:
 def stopped(attempt: Attempt) -> Outcome | None:
     """Return the outcome of an attempt that was cancelled; None if it would not count."""
     match attempt.cause:
-        case Cause.SHUTDOWN:
-            return given_back(Cause.SHUTDOWN.value)
-        case Cause.TIMEOUT | Cause.LEASE_LOST | Cause.VOID | None:
+        # Of a void claim the outcome is refused; what cleans up after the step learns by it that the attempt has ended.
+        case Cause.SHUTDOWN | Cause.VOID:
+            return given_back(attempt.cause.value)
+        case Cause.TIMEOUT | Cause.LEASE_LOST | None:
             return None
 
 

@@ -77,8 +77,8 @@ class RunningPool:
         self._observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._tokens = Tokens()
-        self._failures = OngoingFailures()
         listens, limits = engine.listener is not None, engine.limits
+        self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
         executors = Executors(
@@ -267,6 +267,9 @@ class RunningPool:
             attempt.error = None
             if failpoints.reached is not None:
                 await failpoints.reached("after the worker")
+            if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
+                # What cleans up after the step waits until its code has ended.
+                await attempt.thread_ended.wait()
             self.dispatcher.put(claimed, _unsettled(attempt, outcome))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()

@@ -77,10 +77,7 @@ class Settler:
             self._isolated.append(settling)
 
     def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> Settlement | None:
-        """Keep an isolated batch that failed, in smaller parts.
-
-        Returns the failed attempt that takes the place of an outcome which cannot be stored, if there is one.
-        """
+        """Keep an isolated batch that failed, in smaller parts. Return what replaces an outcome that is not stored."""
         match failure:
             case Failure.LOCKED:
                 self._isolate_by_workflow(settling)

@@ -11,7 +11,7 @@ create or replace function claimed_steps(p_ids bigint[], p_attempts integer[], p
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text
+    refused_seconds double precision, undeliverable text, generation integer
 )
 language sql stable
 as $$
@@ -20,7 +20,11 @@ as $$
                when s.inputs is not null and not k.is_join and i.why is null then (
                    select coalesce(json_object_agg(r.name, r.result), '{}')::text
                      from (
-                         select case when s.parent is null then d.name else local_name(d.name) end as name,
+                         select case
+                                    when o.ordinal = s.undoes then ''
+                                    when s.parent is null and s.undoes is null then d.name
+                                    else local_name(d.name)
+                                end as name,
                                 case when d.first_child is null then d.result else group_result(d.id) end as result
                            from unnest(s.inputs) as o(ordinal)
                            join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
@@ -35,13 +39,13 @@ as $$
            k.attempt, s.max_attempts, s.timeout, k.is_join,
            case when not k.is_join then s.map::text end,
            extract(epoch from clock_timestamp() - s.misfit_at)::double precision,
-           i.why
+           i.why, s.generation
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
      -- Each in a sub-select, which `offset 0` keeps apart: all the planner can make of it is a look-up, as of `= any(array[…])` (see
      -- conclude), for half of that one's price. What is updated cannot be written so.
      cross join lateral (
                select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
-                      r.timeout, r.map, r.misfit_at
+                      r.timeout, r.map, r.misfit_at, r.undoes, r.generation
                  from steps r
                 where r.id = k.id
                offset 0

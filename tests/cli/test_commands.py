@@ -146,7 +146,7 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(arguments, tmp_path):
     assert done.stderr.startswith("usage: baton")
 
 
-def test_the_version_is_told(tmp_path):
+def test_the_version_is_printed(tmp_path):
     assert assert_succeeded(baton("--version", cwd=tmp_path)).startswith("baton ")
 
 

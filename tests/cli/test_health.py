@@ -29,7 +29,7 @@ def test_where_to_listen_is_read(text, host, port):
 
 
 @pytest.mark.parametrize("text", ["8081", "localhost", "localhost:", "localhost:http", "localhost:70000", ""])
-def test_what_is_no_place_to_listen_is_refused(text):
+def test_an_invalid_address_to_listen_at_is_refused(text):
     with pytest.raises(ValueError, match="is not of the form HOST:PORT"):
         parse_listening(text)
 
@@ -54,7 +54,7 @@ def test_each_request_has_its_answer(request_line, is_ready, status):
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n\r\n", b"\x00" * 100, b"GET /healthz HTTP/1.1\r\n", b"a" * 100_000])
-async def test_what_is_no_request_harms_nobody(sent):
+async def test_an_invalid_request_is_harmless(sent):
     port = free_port()
     async with endpoint(Listening("127.0.0.1", port), lambda: {"ready": True}):
         _, writer = await asyncio.open_connection("127.0.0.1", port)

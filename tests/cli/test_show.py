@@ -8,7 +8,7 @@ from baton import Baton, WorkerPool
 from baton.cli.show import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
-from baton.client.run_state import Status
+from baton.database.queries import Status
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
 from tests.programs.shared_workers import failing, noted
@@ -150,5 +150,5 @@ def test_an_open_group_says_what_it_is():
     ]
 
 
-def test_a_map_that_has_not_come_apart_is_a_map():
+def test_a_map_before_its_expansion_is_shown_as_a_map():
     assert shown(step("a", state="available"), attempt=0, grouping="map") == ["a available map"]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from baton.cli.tree import DEEPEST, FoldLine, StepLine, tree
-from baton.client.run_state import StepRecord
+from baton.database.step_records import StepRecord
 
 
 def step(name, *dependencies, state="completed", errors=(), grouping=None, children=()):
@@ -90,7 +90,7 @@ def test_siblings_that_look_alike_are_folded_with_all_below_them():
     ]
 
 
-def test_the_one_that_failed_stands_out_of_the_fold():
+def test_a_failed_step_is_not_folded():
     steps = [step("a"), *[step(f"x{n}", "a", state="discarded" if n == 30 else "completed") for n in range(50)]]
 
     assert "├─ x30" in drawn(steps)

@@ -1,4 +1,4 @@
-"""A workflow as JSON text, inserted by a SQL function: the same workflow, whoever calls it."""
+"""A workflow as JSON text, inserted by a SQL function: the same workflow as from Python."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_another_graph_under_the_same_id_is_an_error_that_says_so(engine, 
     assert error.value.hint == "Insert this one under another workflow_id."
 
 
-async def test_with_a_second_argument_it_is_told_and_not_raised(engine, connection):
+async def test_with_a_second_argument_a_conflict_is_returned_not_raised(engine, connection):
     await with_everything("w").insert()
     other = Baton.new(workflow_id="w").add("a", noted.new())
 

@@ -157,7 +157,7 @@ async def test_no_engine_is_needed_to_insert_with_a_connection(database, own, st
     assert await stored() == [1, 2, 1]
 
 
-async def test_a_connection_of_the_callers_pool_will_do(database, engine):
+async def test_a_connection_of_the_callers_pool_can_be_used(database, engine):
     async with asyncpg.create_pool(database, min_size=1, max_size=1) as pool, pool.acquire() as connection:
         async with connection.transaction():
             run = await workflow("one").insert(using=connection)

@@ -82,7 +82,7 @@ def test_an_error_without_text_is_named_by_its_type() -> None:
     assert failed(KeyboardInterrupt(), 1, BACKOFF).detail == "KeyboardInterrupt"
 
 
-def test_an_error_whose_text_cannot_be_had_is_an_outcome_all_the_same() -> None:
+def test_an_error_without_a_readable_text_is_an_outcome_too() -> None:
     class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no")

@@ -62,12 +62,12 @@ class Plans:
     """The plans of what a connection ran since they were last read."""
 
     def __init__(self, connection):
-        self._told = []
-        connection.add_log_listener(lambda _, notice: self._told.append(notice.message))
+        self._messages = []
+        connection.add_log_listener(lambda _, notice: self._messages.append(notice.message))
 
     def faults(self, demand_few_rows):
-        told, self._told = self._told, []
-        found = [json.loads(message.partition("plan:\n")[2]) for message in told if "plan:\n" in message]
+        messages, self._messages = self._messages, []
+        found = [json.loads(message.partition("plan:\n")[2]) for message in messages if "plan:\n" in message]
         assert found
         return {
             f"{fault} in: {' '.join(plan['Query Text'].split())[:300]}"

@@ -45,8 +45,8 @@ class WorkerProcess:
         assert self.process.returncode is not None
         return self.process.returncode
 
-    async def says(self, text: str, deadline: float = 30) -> None:
-        """Wait until its log has this text."""
+    async def has_logged(self, text: str, deadline: float = 30) -> None:
+        """Wait until its log contains this text."""
         await eventually(lambda: text in self.log.read_text(), deadline=deadline)
 
     async def is_stopped(self) -> None:
@@ -75,13 +75,13 @@ def worker_process(database: str, effects: Effects, **settings: Any) -> Iterator
         process.wait()
 
 
-async def bury(connection: asyncpg.Connection, pid: int) -> None:
-    """Let the leases of a killed process run out now."""
+async def expire_lease(connection: asyncpg.Connection, pid: int) -> None:
+    """Make the lease of a killed process expire now."""
     await connection.execute("update baton.pools set expires_at = clock_timestamp() where pid = $1", pid)
 
 
-async def hurry(connection: asyncpg.Connection) -> bool:
-    """Let what waits for its next attempt be due now. Tells whether anything did."""
+async def make_retries_due(connection: asyncpg.Connection) -> bool:
+    """Make every retry due now. Return False if none was waiting."""
     done = await connection.execute(
         "update baton.queue set scheduled_at = clock_timestamp() where state = 'retryable' and scheduled_at > now()"
     )
@@ -89,6 +89,6 @@ async def hurry(connection: asyncpg.Connection) -> bool:
 
 
 async def is_completed(run: Run, connection: asyncpg.Connection) -> bool:
-    """Let every retry be due now, and ask whether the run is completed."""
-    await hurry(connection)
+    """Make every retry due now, and return whether the run is completed."""
+    await make_retries_due(connection)
     return (await run.status()).state == "completed"

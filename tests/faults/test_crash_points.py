@@ -1,4 +1,4 @@
-"""A worker process is killed at each point of its work: another pool finishes it, each step accepted once."""
+"""A worker process is killed at each point of its work. Another pool finishes it, and each step is accepted once."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from baton import Baton, WorkerPool, result_of
 from tests.database.raw_pool import assert_consistent
-from tests.faults.processes import bury, is_completed, worker_process
+from tests.faults.processes import expire_lease, is_completed, worker_process
 from tests.programs.fault_workers import held, may_go_on, noted
 from tests.waiting import eventually
 
 POINTS = [
-    # the point, starts of the step, attempts of the step and of its dependent
+    # the failpoint, starts of the step, attempts of the step and of its dependent
     ("before claim", 1, 1, 1),
     ("after claim", 1, 2, 1),
     ("before the worker", 1, 2, 1),
@@ -31,8 +31,8 @@ async def insert(first=noted):
 
 @asynccontextmanager
 async def finished_by_another(run, engine, connection, pid):
-    """Let another pool finish the workflow of a killed process; give the records of its steps."""
-    await bury(connection, pid)
+    """Let another pool finish the workflow of a killed process; yield the records of its steps."""
+    await expire_lease(connection, pid)
     async with WorkerPool(engine, lease=1, poll=0.3):
         await eventually(lambda: is_completed(run, connection), deadline=40)
         assert await run.result("b") == 7
@@ -67,7 +67,7 @@ async def test_killed_inside_the_worker(engine, connection, effects):
 
 
 async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, connect, effects):
-    """The server does not notice, and settles when it can: the outcome was accepted."""
+    """The server does not notice the death, and settles when it gets the lock: the outcome is accepted."""
     with worker_process(engine.dialing.dsn, effects, lease=5) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
@@ -94,7 +94,7 @@ select count(*) > 0
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
 async def test_killed_during_the_commit(engine, proxy, connection, effects, moment):
-    # With its one slot taken, the next call is the one that carries the outcome.
+    # Its one slot is taken, so the next call is the one that carries the outcome.
     with worker_process(proxy.dsn, effects, queues={"default": 1}) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)

@@ -1,4 +1,4 @@
-"""Connections that say nothing any more and are not closed: a peer that is gone without a word."""
+"""Connections that send nothing any more and are not closed, as after a network failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEASE_SECONDS = 3.0
 
 @pytest.fixture
 def held():
-    """A worker whose first attempt waits to be let go, and notes if it is cancelled."""
+    """A worker whose first attempt waits for `may_end`, and notes when it is cancelled."""
 
     began, may_end, cancelled = asyncio.Event(), asyncio.Event(), []
 
@@ -42,7 +42,7 @@ async def begun(held):
     return run
 
 
-async def test_a_frozen_listener_is_found_by_the_ping_and_hears_again(database, proxy, quick, monkeypatch):
+async def test_a_frozen_listener_is_found_by_the_ping_and_connects_again(database, proxy, quick, monkeypatch):
     monkeypatch.setattr(listener, "PING_EVERY", 0.2)
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
@@ -60,14 +60,14 @@ async def test_what_is_inserted_while_the_listener_is_frozen_is_found(database, 
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
         await engine.listener.listening()
-        # The looks of the beginning are over.
+        # The first claims are over.
         await (await quick.new().insert()).wait(timeout=20)
         proxy.freeze("listener")
 
         assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_a_listener_that_freezes_before_it_listens_is_given_up_too(database, proxy, quick, monkeypatch):
+async def test_a_listener_that_freezes_before_it_listens_is_replaced_too(database, proxy, quick, monkeypatch):
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     trap = proxy.trap("LISTEN", "request", holds=True)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
@@ -77,7 +77,7 @@ async def test_a_listener_that_freezes_before_it_listens_is_given_up_too(databas
         assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_a_frozen_lifeline_dials_again_before_the_lease_is_lost(proxy, connection, held):
+async def test_a_frozen_heartbeat_connects_again_before_the_lease_is_lost(proxy, connection, held):
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=LEASE_SECONDS) as pool:
         run = await begun(held)
         number = pool.id
@@ -131,7 +131,7 @@ async def test_calls_of_a_pool_on_frozen_connections_are_sent_again(proxy, conne
 
 
 async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(proxy, connection, quick):
-    """Their answer comes when the pool has another number already; who claimed them lives, and gives them back."""
+    """Their answer comes when the pool has another number already; the pool gives the steps back."""
     async with Engine(proxy.dsn) as engine:
         run = await quick.new().with_options(max_attempts=1).insert()
         trap = proxy.trap(".advance(", "answer", purpose="pool", holds=True)

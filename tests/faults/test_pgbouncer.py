@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode: everything works, and what cannot be heard is polled for."""
+"""Behind PgBouncer in transaction mode everything works, with polling in the place of notifications."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def workers():
 
 
 async def test_it_is_transaction_mode(pooled):
-    """Two transactions of one client may meet two servers: the test would show nothing otherwise."""
+    """Two transactions of one client may run on two server connections; else these tests would show nothing."""
     first, second = [await asyncpg.connect(pooled, statement_cache_size=0) for _ in range(2)]
     pid = await first.fetchval("select pg_backend_pid()")
     async with second.transaction():
@@ -82,7 +82,7 @@ async def test_a_workflow_is_inserted_run_and_waited_for(engine_behind, workers,
     await assert_consistent(connection)
 
 
-async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_behind, workers):
+async def test_a_running_workflow_is_cancelled_with_its_coroutine(engine_behind, workers):
     async with WorkerPool(engine_behind, lease=1, poll=0.5) as pool:
         run = await workers.wait.new().insert()
         await asyncio.wait_for(workers.began.wait(), 20)
@@ -93,7 +93,7 @@ async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_beh
         await eventually(lambda: pool.health().running == 0, deadline=20)
 
 
-async def test_a_failed_workflow_is_retried_by_hand(engine_behind, workers):
+async def test_a_failed_workflow_is_retried(engine_behind, workers):
     async with WorkerPool(engine_behind, poll=0.5):
         run = await Baton.new().add("a", workers.fail.new()).add("b", workers.add.new(left=result_of("a"))).insert()
         assert await run.wait(timeout=30) == "failed"
@@ -114,7 +114,7 @@ async def test_the_lease_is_kept_through_it(engine_behind, workers, connection):
         await run.cancel()
 
 
-async def test_with_a_listener_work_is_heard_of_and_not_polled_for(pooled, database, workers):
+async def test_with_a_listener_work_is_notified_and_not_polled_for(pooled, database, workers):
     async with (
         Engine(pooled, transaction_pooler=True, listener_address=database) as engine,
         WorkerPool(engine, poll=60),
@@ -139,7 +139,7 @@ async def test_many_steps_are_inserted_in_one_transaction(engine_behind, workers
 
 
 async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, workers, connection, proxy):
-    # PgBouncer refuses logins for a while after one failed; the lease has to be longer than that.
+    # PgBouncer refuses logins for a while after a failed one; the lease has to be longer than that.
     async with WorkerPool(engine_behind, lease=30, poll=0.5):
         runs = []
         for number in range(40):

@@ -1,4 +1,4 @@
-"""Defaults of the database or the role that are made for others than the engine."""
+"""Defaults of the database or the role that do not suit the engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add():
 
 @pytest.fixture
 async def settings(connection):
-    """Set defaults of the test's database, for connections opened from now on."""
+    """Set defaults of the test's database for connections that are opened from now on."""
 
     async def settings(**values):
         name = await connection.fetchval("select current_database()")
@@ -96,7 +96,7 @@ async def test_a_session_that_may_not_be_idle_for_long(database, connection, set
     ids=lambda values: next(iter(values)),
 )
 async def test_a_short_timeout_while_a_workflow_is_locked(database, connect, connection, settings, add, values):
-    """What is locked waits, everything else goes on, upkeep included; and in the end it is done too."""
+    """The locked workflow waits, everything else goes on, upkeep included; after the unlock it completes too."""
     await settings(**values)
     async with Engine(database) as engine:
         former = await engine.store.register(

@@ -1,6 +1,6 @@
-"""Every call of the engine whose answer is lost is sent again, and what it says is true.
+"""Each engine call whose answer is lost is sent again, and its second answer is correct.
 
-At the request the first call never arrived, at the answer it had committed: the caller cannot tell, and need not.
+Cut at the request, the first call never arrived; cut at the answer, it had committed. The caller cannot know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def store(proxy):
 
 @pytest.fixture
 async def pool(store):
-    """The number of a pool that is registered and does nothing."""
+    """The id of a registered pool that does nothing."""
     return await registered(store)
 
 
@@ -52,12 +52,12 @@ async def test_register(store, proxy, connection, moment):
 
     await trap.sprung()
     alive = {row["id"] for row in await connection.fetch("select id from pools where dead_at is null")}
-    # One whose number nobody knows may be left behind: its lease runs out.
+    # A pool whose id was lost may be left behind: its lease runs out.
     assert pool in alive
     assert len(alive) == (2 if moment == "answer" else 1)
 
 
-async def test_beat(store, pool, proxy, connection, moment):
+async def test_heartbeat(store, pool, proxy, connection, moment):
     (one,) = await claimed(store, pool, "a")
     registered_at = await connection.fetchval("select beat_at from pools")
     trap = proxy.trap(".heartbeat(", moment)
@@ -105,7 +105,7 @@ async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, 
     await assert_consistent(connection)
 
 
-async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, proxy, connection, moment):
+async def test_the_claim_of_an_advance_returns_what_its_token_took(store, pool, proxy, connection, moment):
     await store.insert_workflow(workflow("w", *[step(f"s{number}") for number in range(10)]))
     claiming = ClaimRequest(uuid4(), {"default": 3})
     trap = proxy.trap(".advance(", moment, times=2)
@@ -185,8 +185,8 @@ async def test_retry_counts_what_it_opened(store, pool, proxy, connection, momen
     await assert_consistent(connection)
 
 
-async def test_a_lost_connection_is_what_the_error_tells_of(proxy, moment):
-    """Dropping it is no business of the caller's, and an error about that would hide this one, or a cancellation."""
+async def test_the_error_is_that_of_the_lost_connection(proxy, moment):
+    """An error while the connection is dropped must not hide it, nor a cancellation."""
     async with Engine(proxy.dsn) as engine:
         proxy.trap("select 1", moment)
         with pytest.raises((asyncpg.ConnectionDoesNotExistError, OSError)):

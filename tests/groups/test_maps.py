@@ -111,7 +111,7 @@ async def test_an_empty_list_is_a_result_at_once(pool, numbers, double, give, si
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({"a": 1}, "each(...) for 'number' takes a list, and this is an object"),
         ("abc", "each(...) for 'number' takes a list, and this is a string"),
@@ -120,7 +120,7 @@ async def test_an_empty_list_is_a_result_at_once(pool, numbers, double, give, si
         ([1], "the lists of several each(...) must agree in length: 'number' has 1 items and 'plus' has 2 items"),
     ],
 )
-async def test_a_map_over_no_list_is_discarded_and_the_rest_goes_on(pool, give, double, value, told):
+async def test_a_map_over_no_list_is_discarded_and_the_rest_goes_on(pool, give, double, value, message):
     """At once: no attempt is repeated."""
     run = await (
         Baton.new()
@@ -133,7 +133,7 @@ async def test_a_map_over_no_list_is_discarded_and_the_rest_goes_on(pool, give, 
     assert await run.wait(timeout=20) == "failed"
     with pytest.raises(StepFailed) as caught:
         await run.result("m")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     states = {step.name: (step.state, step.attempt) for step in await run.steps()}
     assert states == {
         "v": ("completed", 1),
@@ -190,9 +190,9 @@ async def test_a_dependent_that_ignores_a_failed_map_gets_its_results(pool, numb
 
     @worker
     async def summary(ctx: Context, found: list[int] | None = None) -> Any:
-        told = ctx.outcomes["m"]
-        children = {name: (child.state, child.reason) for name, child in told.children.items()}
-        return [found, told.state, children, ctx.outcomes["n"].state, dict(ctx.outcomes["n"].children)]
+        outcome = ctx.outcomes["m"]
+        children = {name: (child.state, child.reason) for name, child in outcome.children.items()}
+        return [found, outcome.state, children, ctx.outcomes["n"].state, dict(ctx.outcomes["n"].children)]
 
     run = await (
         Baton.new()
@@ -309,7 +309,7 @@ def test_concurrency_belongs_to_a_job_with_children(double):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (lambda: {"number": [each([1])]}, r"each\(\.\.\.\) cannot stand here; it must be an argument itself"),
         (lambda: {"number": each("abc")}, r"each takes a list of items or result_of\(\.\.\.\), not str"),
@@ -320,8 +320,8 @@ def test_concurrency_belongs_to_a_job_with_children(double):
     ],
     ids=["inside", "string", "mapping", "number", "type", "lengths"],
 )
-def test_a_wrong_each_is_a_type_error_where_it_was_written(double, arguments, told):
-    with pytest.raises(TypeError, match=told):
+def test_a_wrong_each_is_a_type_error_where_it_was_written(double, arguments, message):
+    with pytest.raises(TypeError, match=message):
         double.new(**arguments())
 
 

@@ -66,7 +66,7 @@ async def test_recursion_ends_and_every_level_can_be_seen(pool, give):
     assert await run.result("fibonacci/one/one/two/sum") == 1
 
 
-async def test_names_stand_for_the_dependencies_of_the_step_that_returned_it(pool, give):
+async def test_names_mean_the_dependencies_of_the_step_that_returned_it(pool, give):
     @worker
     async def look(ctx: Context, from_outside: Any) -> Any:
         return [from_outside, dict(ctx.results)]
@@ -128,7 +128,7 @@ async def test_a_step_inside_ends_with_a_failed_outer_step_unless_ignored(pool, 
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "message"),
     [
         (lambda job: Baton.new().add("a", job, deps=["b"]).add("b", job, deps=["a"]), "cycle: 'a' -> 'b' -> 'a'"),
         (lambda job: Baton.new().add("a", job).add("a", job), "there is a step named 'a' already"),
@@ -139,13 +139,13 @@ async def test_a_step_inside_ends_with_a_failed_outer_step_unless_ignored(pool, 
     ],
     ids=["cycle", "taken", "reserved", "empty", "unknown", "not declared"],
 )
-async def test_a_faulty_graph_discards_the_step_at_once_and_the_rest_goes_on(pool, give, build, told):
+async def test_a_faulty_graph_discards_the_step_at_once_and_the_rest_goes_on(pool, give, build, message):
     @worker
     async def plan() -> Baton:
         return build(give.new(1))
 
     run = await Baton.new().add("beside", give.new(2)).add("plan", plan.new()).insert()
-    assert told in await discarded(run, "plan")
+    assert message in await discarded(run, "plan")
     assert await run.result("beside") == 2
 
 

@@ -67,7 +67,7 @@ async def test_returns_holds_for_the_whole_run_as_well(pool, give):
     assert await run.result(timeout=20) == 1
 
 
-async def test_names_stand_for_steps_inside_first_and_then_outward(pool, give):
+async def test_names_mean_steps_inside_first_and_then_outer_ones(pool, give):
     @worker
     async def look(ctx: Context, x: Any, y: Any) -> Any:
         return [x, y, dict(ctx.results)]
@@ -186,7 +186,7 @@ async def test_retry_runs_only_the_failed_children_again(pool, give):
     assert await run.result("z") == {"good": "sub/good", "bad": "sub/bad"}
 
 
-def test_every_fault_of_nested_workflows_is_told(give):
+def test_all_faults_of_nested_workflows_are_reported(give):
     endless = Baton.new().add("a", give.new())
     endless.add("again", endless)
     with pytest.raises(InvalidWorkflow) as caught:

@@ -1,4 +1,4 @@
-"""Workers that run in an executor of the application's, named "elsewhere"."""
+"""Workers that run in an executor of the application, named "elsewhere"."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Boom(Exception):  # noqa: N818  # short in hundreds of error texts
 
 
 class Log:
-    """What the pools of this process did."""
+    """What the workers of this process did."""
 
     def __init__(self) -> None:
         self.starts: Counter[tuple[str, str]] = Counter()

@@ -82,7 +82,7 @@ async def test_the_queues_are_listed_with_what_is_in_them(engine):
 
 
 @pytest.mark.parametrize("name", ["", None, 7])
-async def test_what_is_no_name_of_a_queue_is_refused(engine, name):
+async def test_an_invalid_queue_name_is_refused(engine, name):
     with pytest.raises(InvalidOption):
         await engine.pause(name)
     with pytest.raises(InvalidOption):

@@ -25,7 +25,7 @@ async def test_a_pool_is_ready_while_it_is_entered_and_says_why_when_it_is_not(e
         assert (outside.is_ready, outside.faults, outside.pool) == (False, ["it is not registered"], None)
 
 
-async def test_a_pool_that_drains_is_not_ready_and_tells_what_runs_still(engine, held):
+async def test_a_pool_that_drains_is_not_ready_and_reports_what_still_runs(engine, held):
     async with WorkerPool(engine) as pool:
         await held.worker.new().insert()
         await held.has_begun()
@@ -39,7 +39,7 @@ async def test_a_pool_that_drains_is_not_ready_and_tells_what_runs_still(engine,
         assert await draining == Drained(cut_short=0, is_settled=True)
 
 
-async def test_a_drain_tells_how_many_attempts_it_cut_short(engine, held):
+async def test_a_drain_reports_how_many_attempts_it_cut_short(engine, held):
     async with WorkerPool(engine) as pool:
         await held.worker.new().insert()
         await held.has_begun()
@@ -64,7 +64,7 @@ async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
 
 
 @pytest.mark.slow
-async def test_a_drain_without_a_database_tells_that_not_all_is_settled(held, monkeypatch):
+async def test_a_drain_without_a_database_reports_that_outcomes_are_lost(held, monkeypatch):
     monkeypatch.setattr("baton.runtime.running_pool.FLUSH_SECONDS", 0.5)
     with EmbeddedServer.start(temporary=True) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=60) as pool:

@@ -219,7 +219,7 @@ async def test_the_result_of_a_run_is_that_of_its_last_steps(pool):
     assert await fan.result(timeout=10) == {"left": 2, "right": 3}
 
 
-async def test_the_context_tells_which_attempt_of_which_step_runs(pool):
+async def test_the_context_names_the_step_and_the_attempt(pool):
     seen = []
 
     @worker(max_attempts=3, backoff=0)

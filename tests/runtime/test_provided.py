@@ -203,7 +203,7 @@ def test_what_cannot_provide_is_refused(provide, why):
     assert why in str(caught.value)
 
 
-async def test_what_is_no_context_manager_is_refused_on_entry(engine):
+async def test_a_provider_without_a_context_manager_is_refused_on_entry(engine):
     with pytest.raises(InvalidOption, match="is no asynchronous context manager, but Cache; give it __aenter__"):
         await WorkerPool(engine, provide=[Cache]).__aenter__()
 

@@ -82,8 +82,8 @@ async def test_the_last_attempt_is_discarded_and_its_error_is_the_reason(pool, p
 async def test_each_failure_is_kept_with_its_attempt_kind_error_and_trace(pool, psql):
     await pool.insert("w", step("a", max_attempts=2))
     (claimed,) = await pool.claim()
-    told = type(outcome(claimed, "failed").outcome)("failed", "ValueError: no", "Traceback ...", 0)
-    await pool.settle(type(outcome(claimed, "failed"))(claimed.step_id, claimed.token, told))
+    failure = type(outcome(claimed, "failed").outcome)("failed", "ValueError: no", "Traceback ...", 0)
+    await pool.settle(type(outcome(claimed, "failed"))(claimed.step_id, claimed.token, failure))
     await pool.end("w", discarded="a")
 
     errors = [json.loads(error) for error in (await steps(psql, "w"))["a"]["errors"]]

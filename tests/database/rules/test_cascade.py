@@ -109,9 +109,9 @@ async def test_a_diamond_whose_join_ignores_everything_runs_its_join(pool):
 
 
 async def test_a_whole_ignored_cascade_is_counted_once_for_each_dependency(pool):
-    doomed = [step(f"b{n}", "a") for n in range(5)]
-    join = step("join", "a", *[each.name for each in doomed], "x", ignoring="cancelled discarded")
-    await pool.insert("w", step("a"), step("x"), *doomed, join)
+    ended_below = [step(f"b{n}", "a") for n in range(5)]
+    join = step("join", "a", *[each.name for each in ended_below], "x", ignoring="cancelled discarded")
+    await pool.insert("w", step("a"), step("x"), *ended_below, join)
 
     await pool.end("w", discarded="a")
     assert (await steps(pool.connection, "w"))["join"]["pending"] == 1

@@ -322,9 +322,9 @@ async def test_a_context_has_the_outcome_of_each_child(pool):
 
     await settle_all(pool, discarded="m[0]", completed="m[1]", joined="m")
 
-    told = json.loads((await held(pool, "z")).outcomes or "{}")
-    assert told["m"][0] == "discarded"
-    assert [child[:2] for child in told["m"][2]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
+    delivered = json.loads((await held(pool, "z")).outcomes or "{}")
+    assert delivered["m"][0] == "discarded"
+    assert [child[:2] for child in delivered["m"][3]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
 
 
 # Groups inside groups

@@ -42,9 +42,9 @@ async def test_a_lost_attempt_is_recorded_on_the_step(pool, other, psql, claimed
     await other.run_upkeep()
 
     (error,) = (await steps(psql, "w"))["a"]["errors"]
-    told = json.loads(error)
-    assert (told["kind"], told["attempt"]) == ("lost", 1)
-    assert told["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
+    recorded = json.loads(error)
+    assert (recorded["kind"], recorded["attempt"]) == ("lost", 1)
+    assert recorded["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
 
 
 async def test_a_step_lost_in_its_last_attempt_is_discarded(pool, other, psql, claimed):
