@@ -53,11 +53,10 @@ async def test_engine_and_pool_live_beside_a_full_default_executor(by_name, own_
     async def reads() -> str:
         return "read"
 
-    async with full_default_executor(), asyncio.timeout(30):
-        async with Engine(by_name) as engine, WorkerPool(engine):
-            run = await Baton.new().add("writes", writes.new()).add("reads", reads.new(), deps=["writes"]).insert()
-            assert await run.wait(timeout=20) == "completed"
-            assert await run.result("writes") == 7
+    async with full_default_executor(), asyncio.timeout(30), Engine(by_name) as engine, WorkerPool(engine):
+        run = await Baton.new().add("writes", writes.new()).add("reads", reads.new(), deps=["writes"]).insert()
+        assert await run.wait(timeout=20) == "completed"
+        assert await run.result("writes") == 7
 
 
 async def test_a_drain_ends_with_its_grace_while_a_step_sits_in_to_thread(engine, own_workers):
@@ -91,9 +90,8 @@ async def test_a_connection_by_name_tries_every_address_of_the_host(database, mo
         return ["127.0.0.2", *await addresses(host, port)]
 
     monkeypatch.setattr(name_resolution, "_addresses", two)
-    async with Proxy(database) as proxy:
-        async with Engine(proxy.dsn.replace("127.0.0.1", "localhost")) as engine:
-            assert await engine.queues() == []
+    async with Proxy(database) as proxy, Engine(proxy.dsn.replace("127.0.0.1", "localhost")) as engine:
+        assert await engine.queues() == []
     assert "localhost" in tried
 
 
