@@ -52,7 +52,7 @@ class WorkerPool:
         executors: where workers run that name one of them, as in `@worker(executor="cluster")`. They belong to the
             application, which shuts them down after the pool.
         connections: how many attempts of transactional workers run at once, each on a connection that is opened when
-            it is needed; left out, as many as there are slots.
+            it is needed; left out, as many as there are slots, and a thousand at most.
         provide: classes, or functions without arguments, that make asynchronous context managers. They are entered with
             the pool, left when it has drained, and handed to the workers that annotate `Provided[...]` of their type.
         observers: functions that are called with each event of `baton.events`, in the pool's event loop.
