@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 
 from baton.database.connections import describe
 from baton.events import (
@@ -68,19 +67,12 @@ def _log_end(ended: AttemptEnded) -> None:
     if ended.error:
         text += ": %s"
         facts.append(ended.error)
-    exception = ended.exception if _is_writable(ended.exception) else None
-    if exception is None and ended.trace:
-        text += "\n%s"
-        facts.append(ended.trace.rstrip())
-    attempts_log.log(level, text, *facts, exc_info=exception, extra=_extra(ended))
-
-
-def _is_writable(error: BaseException | None) -> bool:
-    """Whether the traceback has a form in UTF-8: a log that cannot be written would lose the record."""
-    try:
-        return error is not None and bool("".join(traceback.format_exception(error)).encode())
-    except Exception:  # noqa: BLE001 - an error's own methods are the user's code
-        return False
+    record = attempts_log.makeRecord(
+        attempts_log.name, level, __file__, 0, text, tuple(facts), None, "log_event", _extra(ended)
+    )
+    # The traceback as it is stored, and not the exception: what is redacted, or cannot be written, is not in it.
+    record.exc_text = ended.trace and ended.trace.rstrip()
+    attempts_log.handle(record)
 
 
 def _judged(ended: AttemptEnded) -> tuple[int, str]:

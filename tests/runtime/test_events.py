@@ -174,7 +174,7 @@ async def test_a_failed_attempt_is_logged_once_with_its_traceback(engine, caplog
     )
     assert "so the step is discarded: ValueError: no luck" in last.getMessage()
     assert (first.worker, first.step, first.workflow_id, first.attempt) == ("fails", "fails", run.id, 1)
-    assert first.exc_info[0] is ValueError
+    assert "in fails" in first.exc_text
 
 
 async def test_a_failure_in_another_process_is_logged_with_its_traceback(engine, caplog):
@@ -184,7 +184,7 @@ async def test_a_failure_in_another_process_is_logged_with_its_traceback(engine,
 
     (record,) = attempts_in(caplog)
     assert "SystemExit: 5" in record.getMessage()
-    assert "in exits" in record.getMessage()
+    assert "in exits" in record.exc_text
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,12 @@ PROGRAM = """
 """
 GUARDED = f'{PROGRAM}\n    if __name__ == "__main__":\n        asyncio.run(main())\n'
 UNGUARDED = f"{PROGRAM}\n    asyncio.run(main())\n"
-CATCHING = f"{PROGRAM}\n    try:\n        asyncio.run(main())\n    except BaseException as error:\n        raise SystemExit(str(error))\n"
+CATCHING = f"""{PROGRAM}
+    try:
+        asyncio.run(main())
+    except BaseException as error:
+        raise SystemExit(str(error))
+"""
 IN_A_NOTEBOOK = """
 import asyncio
 from baton import Engine, WorkerPool, worker
@@ -57,6 +62,13 @@ async def main():
         print(record.state, record.attempt, record.reason)
 
 asyncio.run(main())
+"""
+
+VANISHING = """
+from baton import worker
+
+@worker(name="vanishing", executor="process", max_attempts=1)
+def vanishing(): ...
 """
 
 
@@ -119,9 +131,7 @@ async def test_a_module_that_cannot_be_imported_there_fails_the_attempt(engine, 
     """The module is gone since this process imported it, as in the middle of a deployment."""
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "vanishing_workers.py"
-    module.write_text(
-        "from baton import worker\n@worker(name='vanishing', executor='process', max_attempts=1)\ndef vanishing(): ...\n"
-    )
+    module.write_text(VANISHING)
     import vanishing_workers
 
     module.unlink()
@@ -171,13 +181,11 @@ async def test_without_a_death_signal_the_process_looks_after_its_parent(tmp_pat
         "time.sleep(60)"
     )
     parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-    process = subprocess.Popen([sys.executable, "-c", parent, child], env=environment())
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", parent, child, env=environment())
     try:
         await eventually(lambda: mark.exists() and mark.read_text(), deadline=40)
         pid = int(mark.read_text())
-        process.kill()
-        process.wait()
-        await eventually(lambda: not pool_workers.is_alive(pid))
     finally:
         process.kill()
-        process.wait()
+        await process.wait()
+    await eventually(lambda: not pool_workers.is_alive(pid))
