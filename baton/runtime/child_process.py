@@ -27,7 +27,7 @@ from baton.runtime.invocation import MAIN, Origin, claim_from_text, import_faile
 
 LENGTH_BYTES = 8
 PARENT_SECONDS = 1.0
-"""How often the child looks whether its parent is still there."""
+"""How often the child checks whether its parent is still there."""
 ORPHANED = 71
 PR_SET_PDEATHSIG = 1
 _OWN_MAIN = sys.modules[MAIN]

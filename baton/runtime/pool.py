@@ -37,9 +37,9 @@ class WorkerPool:
         engine: where; left out, the engine entered last.
         queues: how many steps of each queue run here at once. Left out, `{"default": 20}`.
         name: what the pool is called in the table `pools`; left out, host and process id.
-        lease: seconds after which others take over when nothing is heard of this process. It is renewed three times as
-            often, from a thread of its own; so no step is too long for it.
-        poll: seconds between two looks at the queues when no notification arrives.
+        lease: seconds after which other pools take over the steps of this one, if it has died. A thread of its own
+            renews the lease three times in that time, so that a step may take as long as it needs.
+        poll: seconds after which the queues are asked for work although no notification has arrived.
         grace: seconds that running attempts have to end when the pool is left.
         keep: how long finished workflows are kept; None keeps them.
         misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has

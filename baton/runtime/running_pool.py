@@ -225,17 +225,17 @@ class RunningPool:
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ClaimsVoid(pool) if pool == self._pool:
-                self._beat_now()
+                self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
-                self._beat_now()
+                self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass
 
-    def _beat_now(self) -> None:
+    def _send_heartbeat(self) -> None:
         if self._heartbeat is not None:
-            self._heartbeat.beat_now()
+            self._heartbeat.send_now()
 
     def _begin(self, claimed: Claimed) -> None:
         if self._draining is not None:
