@@ -198,17 +198,15 @@ class Observers:
 
     Args:
         log_event: is given every event first: the pool's own log.
-        observers: the application's. Only if there are any, is the object true: events that the log does not need are
-            not even made without them.
+        observers: the application's.
     """
 
     def __init__(self, log_event: Observer, observers: Sequence[Observer] = ()) -> None:
         self._observers = (log_event, *observers)
-        self._are_given = bool(observers)
+        self.are_given = bool(observers)
+        """Whether the application observes. If not, events that the log does not need are not even made."""
+        # An attribute, and not `__bool__`: it is asked twice for every attempt.
         self._failures = 0
-
-    def __bool__(self) -> bool:
-        return self._are_given
 
     def emit(self, event: Event) -> None:
         """Call each observer with this event, whatever the others raise."""

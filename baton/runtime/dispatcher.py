@@ -229,7 +229,7 @@ class Dispatcher:
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)
         token, claimed = request.claiming.token, advanced.claimed
-        if self._observers and claimed:
+        if self._observers.are_given and claimed:
             ids = [one.step_id for one in claimed]
             self._observers.emit(StepsClaimed(request.pool, token, ids, sum(request.claiming.limits.values())))
         self._tokens.claimed(token, len(claimed))
@@ -247,7 +247,7 @@ class Dispatcher:
         self._count_answers(1)
 
     def _settled(self, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
-        if settling and (self._observers or not all(accepted)):
+        if settling and (self._observers.are_given or not all(accepted)):
             self._observers.emit(outcomes_answered(settling, accepted))
         self._tokens.answered(*[one.token for one in settling])
         self._count_answers(len(settling))

@@ -128,7 +128,7 @@ class Maintenance:
             self._observers.emit(UpkeepFailed(part.name, part.failures, error))
             return NOTHING
         part.failures = 0
-        if self._observers or did.died or did.lost or did.given_back:
+        if self._observers.are_given or did.died or did.lost or did.given_back:
             facts = (did.died, did.lost, did.given_back, did.pruned, did.staged)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
