@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from baton.core.options import Options
 from baton.core.retry import Backoff
 from baton.errors import DuplicateWorker
 
@@ -17,6 +18,7 @@ class Registered(Protocol):
     module: str
     qualname: str
     source: str | None
+    options: Options
     backoff: Backoff
     executor: str
     is_transactional: bool
@@ -54,6 +56,11 @@ def get(name: str) -> Registered | None:
 def names() -> tuple[str, ...]:
     """Return the names of all workers, sorted."""
     return tuple(sorted(_workers))
+
+
+def queues() -> tuple[str, ...]:
+    """Return the queues that the workers name, sorted."""
+    return tuple(sorted({worker.options.queue for worker in _workers.values()}))
 
 
 @contextmanager

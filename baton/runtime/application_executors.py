@@ -36,9 +36,9 @@ class ApplicationExecutors:
         One that is cancelled is cancelled in the executor as well, if it has not begun there; if it has, it keeps its
         slot until it returns. An executor that is not there, or takes nothing, costs no attempt: others may run it.
         """
-        executor = self._executors.get(worker.executor)
-        if executor is None:
-            return unable(self._missing(worker))
+        if (why := self.missing(worker)) is not None:
+            return unable(why)
+        executor = self._executors[worker.executor]
         attempt.begin()
         try:
             future = executor.submit(
@@ -63,7 +63,10 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
         return Outcome(*json.loads(answer))
 
-    def _missing(self, worker: Registered) -> str:
+    def missing(self, worker: Registered) -> str | None:
+        """Return why the worker cannot run here, if the executor that it names is not there."""
+        if worker.executor in self._executors:
+            return None
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))
         return (
             f"worker {worker.name!r} runs in executor {worker.executor!r}, which is not there; there are {here}: write "

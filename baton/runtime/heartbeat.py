@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from baton.core import registry
 from baton.database.connections import Connector, ReconnectingConnection, describe
 from baton.database.store import Store
 from baton.runtime.attempts import Attempts
@@ -57,12 +56,21 @@ class Heartbeat:
     last confirmed renewal plus the lease, less a margin, by the monotonic clock and counted from before it was sent.
     """
 
-    def __init__(self, dialing: Connector, schema: str, lease: Lease, tokens: Tokens, attempts: Attempts) -> None:
+    def __init__(
+        self,
+        dialing: Connector,
+        schema: str,
+        lease: Lease,
+        tokens: Tokens,
+        attempts: Attempts,
+        workers: Callable[[], Sequence[str]],
+    ) -> None:
         self._dialing = dialing
         self._schema = schema
         self._lease = lease
         self._tokens = tokens
         self._attempts = attempts
+        self._workers = workers
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._trusted_until = time.monotonic() + lease.seconds * (1 - MARGIN)
@@ -149,7 +157,7 @@ class Heartbeat:
         sent_at = time.monotonic()
         self._number += 1
         beaten = await Store(line, self._schema).heartbeat(
-            self._lease.pool, self._number, tokens, registry.names(), self._lease.seconds
+            self._lease.pool, self._number, tokens, self._workers(), self._lease.seconds
         )
         if not beaten.is_alive:
             log.error("the lease of pool %s was lost; its attempts are cancelled", self._lease.pool)

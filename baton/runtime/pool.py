@@ -127,6 +127,16 @@ class WorkerPool:
         self._is_entered = False
 
     @property
+    def given_engine(self) -> Engine | None:
+        """The engine it was given; None if it takes the one that is entered last."""
+        return self._given_engine
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long running attempts have to end when the pool is left."""
+        return self._grace_seconds
+
+    @property
     def id(self) -> int:
         """The number the pool is registered under; a new one after a lost lease."""
         return self._id
@@ -203,8 +213,12 @@ class WorkerPool:
             raise
 
     async def serve(self) -> Drained:
-        """Run until SIGTERM or SIGINT: the first drains, the second cuts the grace short. Returns when drained."""
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        """Run until SIGTERM, SIGINT or SIGHUP: the first drains, the second cuts the grace short. Returns when drained.
+
+        A SIGHUP that the process ignores, as under `nohup`, is still ignored.
+        """
+        hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, *hangup) as signals:
             asked = asyncio.Event()
             self._tasks.start(self._obey(signals, asked), name="baton signals")
             await asked.wait()
@@ -215,8 +229,8 @@ class WorkerPool:
         self._tokens = Tokens()
         self._claim_planner = ClaimPlanner(self.queues, hears=self._engine.listener is not None)
         self._attempts = Attempts(self._work, self._steps)
-        executors = Executors(self._threads, self._processes, self._foreign, self._resources)
-        self._runner = Runner(executors, self._engine.limits, self._redact)
+        self._executors = Executors(self._threads, self._processes, self._foreign, self._resources)
+        self._runner = Runner(self._executors, self._engine.limits, self._redact)
         self._worker_connections = WorkerConnections(dialing, self._connections)
         self._transactions = Transactions(
             self._worker_connections,
@@ -251,7 +265,7 @@ class WorkerPool:
             host=socket.gethostname(),
             pid=os.getpid(),
             limits=self.queues,
-            workers=registry.names(),
+            workers=self._executors.runnable(),
             lease_seconds=self._lease_seconds,
         )
         lease = Lease(
@@ -262,7 +276,9 @@ class WorkerPool:
             on_lost=self._on_lost,
             on_counted=self._claim_planner.counted,
         )
-        self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self._attempts)
+        self._heartbeat = Heartbeat(
+            self._engine.dialing, self._engine.schema, lease, self._tokens, self._attempts, self._executors.runnable
+        )
         self._heartbeat.start()
         self._id = pool
         log.info("worker pool %s (%s) serves %s", pool, self.name, self.queues)

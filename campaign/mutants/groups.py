@@ -8,7 +8,8 @@ _CLOSE = "sql/functions/count_down_groups.sql"
 
 MUTANTS_OF_GROUPS = (
     Mutant(
-        "a join does not look at the flags", (Change("sql/functions/group_outcome.sql", "and not failure_is_ignored(c)", ""),)
+        "a join does not look at the flags",
+        (Change("sql/functions/group_outcome.sql", "and not failure_is_ignored(c)", ""),),
     ),
     Mutant(
         "an expansion is not fenced",

@@ -11,7 +11,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool
 from baton.cli import diagnosis
-from baton.cli.doctor import doctor
+from baton.cli.commands import doctor
 from baton.cli.main import parser
 from baton.embedded.server import EmbeddedServer
 from tests.cli.command import baton, refused, succeeded
@@ -104,7 +104,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
     monkeypatch.setattr("time.time", lambda: 1e9)
 
     async def findings(dsn):
-        code = await doctor(parser().parse_args(["doctor", "--json", "--address", dsn]))
+        code = await doctor.run(parser().parse_args(["doctor", "--json", "--address", dsn]))
         assert code == 1
         return [one for one in json.loads(capsys.readouterr().out)["findings"] if one["level"] != "ok"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baton.cli.restarts import HEALTHY_SECONDS, Restarts, described, exit_code, is_hopeless
+from baton.cli.restarts import HEALTHY_SECONDS, Restarts, described, exit_code, is_permanent
 
 
 def ended(*lives):
@@ -31,8 +31,8 @@ def test_a_healthy_while_resets_the_pause_but_not_the_count():
     ("code", "was_any_ready", "hopeless"),
     [(1, False, True), (2, False, True), (1, True, False), (70, False, False), (-9, False, False), (0, False, False)],
 )
-def test_it_is_hopeless_if_a_process_says_why_it_cannot_work_and_none_ever_did(code, was_any_ready, hopeless):
-    assert is_hopeless(code, was_any_ready=was_any_ready) is hopeless
+def test_it_is_permanent_if_a_process_says_why_it_cannot_work_and_none_ever_did(code, was_any_ready, hopeless):
+    assert is_permanent(code, was_any_ready=was_any_ready) is hopeless
 
 
 @pytest.mark.parametrize(

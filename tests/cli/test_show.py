@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from baton import Baton, WorkerPool
-from baton.cli.show import drawing
+from baton.cli.drawing import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
 from baton.client.run_state import Status
@@ -21,7 +21,8 @@ def shown(one, **facts):
     from dataclasses import replace
 
     status = Status(None, "executing", NOW, None, {one.state: 1}, ())
-    lines = drawing("w", status, tree([replace(one, **facts)]), NOW)
+    steps = [replace(one, **facts)]
+    lines = drawing("w", status, steps, tree(steps), NOW)
     return [" ".join(plain(line).split()) for line in lines][2:]
 
 

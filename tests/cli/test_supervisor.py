@@ -213,8 +213,7 @@ time.sleep(60)
 
 async def test_a_process_that_does_not_end_in_time_is_killed_and_the_exit_code_tells(tmp_path):
     deaf = tmp_path / "deaf"
-    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0)
-    supervisor._limit_seconds = 1.0
+    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0, cleanup_seconds=1.0)
     running = asyncio.create_task(supervisor.run(None))
     await eventually(deaf.exists)
 

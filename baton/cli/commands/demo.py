@@ -10,9 +10,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from baton.cli.arguments import add_address, count
 from baton.cli.census import QUEUE, Census, Counted, census, packages_in, standard_library
 from baton.cli.failures import CommandError
-from baton.cli.terminal import Meter, meter, print_table
+from baton.cli.meter import Meter, meter
+from baton.cli.terminal import print_table
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.embedded.server import EmbeddedServer
@@ -32,6 +34,17 @@ class Finished:
     seconds: float
     """From the insert to the last result, starting the worker processes included."""
     census: Census
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Count this interpreter's standard library in a workflow, once with one worker process and once with several. "
+        "It runs on a PostgreSQL server of its own, which is gone afterwards, or on the one that --address names."
+    )
+    parser.add_argument("--slots", type=count, metavar="N", help="how many worker processes the second run has")
+    parser.add_argument("--library", metavar="DIR", help="count the packages in this folder instead")
+    add_address(parser, address_help="postgresql://...; left out: a temporary server", schema="baton_demo")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,69 @@
+"""Text that comes from elsewhere, made fit to be shown: it steers no terminal, and its width is known."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_JOINERS = frozenset("\u200c\u200d")
+"""They shape letters and emoji, and move nothing."""
+_WIDE = frozenset("WF")
+_ZERO_WIDTH = frozenset({"Mn", "Me", "Cf"})
+ELLIPSIS = "…"
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    """Return `text` with an escape, as in a Python literal, for each character that is not simply drawn.
+
+    These are control characters (a terminal obeys them), marks that change the direction of writing (they make a name
+    read as another one), lone surrogates, and characters without a shape. `keep` are characters that stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if _is_drawn(one) or one in keep else _escape(one) for one in text)
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, for text of several lines: line feeds and tabs stay."""
+    return visible(text.replace("\r\n", "\n"), keep="\n\t")
+
+
+def one_line(text: str) -> str:
+    """Return `text` as one visible line, each run of white space as one space."""
+    return visible(" ".join(text.split()))
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a visible text takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of a visible text as fits into `width` columns, with an ellipsis in place of what does not."""
+    if cells(text) <= width:
+        return text
+    left = width - 1
+    for place, one in enumerate(text):
+        left -= _cells(one)
+        if left < 0:
+            return text[:place] + ELLIPSIS[: max(width, 0)]
+    return text
+
+
+def padded(text: str, width: int) -> str:
+    """Return a visible text with spaces behind it, so that it takes `width` columns."""
+    return text + " " * (width - cells(text))
+
+
+def _is_drawn(one: str) -> bool:
+    # Spaces of other widths are no harm; Python calls none but the common one printable.
+    return one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs"
+
+
+def _escape(one: str) -> str:
+    return one.encode("unicode_escape").decode()
+
+
+def _cells(one: str) -> int:
+    if unicodedata.category(one) in _ZERO_WIDTH:
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in _WIDE else 1

@@ -1,0 +1,35 @@
+"""Points in time and spans of time, as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def moment(at: datetime) -> str:
+    """Return a point in time to the second, in its own time zone; the database's are in UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def since(begin: datetime, end: datetime) -> str:
+    """Return the span between two points in time; none if they are the wrong way round."""
+    return span((end - begin).total_seconds())
+
+
+def ago(begin: datetime, now: datetime) -> str:
+    """Return how long ago a point in time was, without fractions of a second."""
+    seconds = (now - begin).total_seconds()
+    return f"{f'{max(0, seconds):.0f} s' if seconds < 59.5 else span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """Return a span of time in one or two units."""
+    if seconds < 60:
+        return f"{max(0.0, seconds):.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days = hours // 24
+    return f"{days:,} days" if days < 365_000 else "for ages"
