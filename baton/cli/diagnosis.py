@@ -115,10 +115,12 @@ def queues(found: Sequence[Queue]) -> Iterator[Finding]:
 
 def workers(engine: EngineFacts) -> Iterator[Finding]:
     for one in engine.unknown_workers:
-        fact = f"no pool of queue {one.queue!r} knows worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
-        yield Finding("problem", "workers", fact, "deploy the module that defines it to a worker of this queue")
+        wanted = f"no pool of queue {one.queue!r} can run worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
+        fact = f"{wanted}; one that tried says: {one.refusal}" if one.refusal else wanted
+        remedy = "start a worker of this queue with the module that defines it, and with what it asks for"
+        yield Finding("problem", "workers", fact, remedy)
     if not engine.unknown_workers:
-        yield Finding("ok", "workers", "every worker that a waiting step wants is known where it waits")
+        yield Finding("ok", "workers", "every worker that a waiting step wants can run where it waits")
 
 
 def steps(engine: EngineFacts) -> Iterator[Finding]:

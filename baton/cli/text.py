@@ -11,20 +11,18 @@ _ZERO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 ELLIPSIS = "…"
 
 
-def visible(text: str, *, keep: str = "") -> str:
+def visible(text: str) -> str:
     """Return `text` with an escape, as in a Python literal, for each character that is not simply drawn.
 
     These are control characters (a terminal obeys them), marks that change the direction of writing (they make a name
-    read as another one), lone surrogates, and characters without a shape. `keep` are characters that stay.
+    read as another one), lone surrogates, and characters without a shape.
     """
-    if text.isprintable():
-        return text
-    return "".join(one if _is_drawn(one) or one in keep else _escape(one) for one in text)
+    return text if text.isprintable() else text.translate(_IN_A_LINE)
 
 
 def visible_lines(text: str) -> str:
     """As `visible`, for text of several lines: line feeds and tabs stay."""
-    return visible(text.replace("\r\n", "\n"), keep="\n\t")
+    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_IN_LINES)
 
 
 def one_line(text: str) -> str:
@@ -54,13 +52,22 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
-def _is_drawn(one: str) -> bool:
-    # Spaces of other widths are no harm; Python calls none but the common one printable.
-    return one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs"
+class _Escapes(dict[int, str]):
+    """What stands for a character, by its number; filled as characters are met, so that most of the work is C's."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__({ord(one): one for one in kept})
+
+    def __missing__(self, number: int) -> str:
+        one = chr(number)
+        # Spaces of other widths are no harm; Python calls none but the common one printable.
+        is_drawn = one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs"
+        self[number] = one if is_drawn else one.encode("unicode_escape").decode()
+        return self[number]
 
 
-def _escape(one: str) -> str:
-    return one.encode("unicode_escape").decode()
+_IN_A_LINE = _Escapes("")
+_IN_LINES = _Escapes("\n\t")
 
 
 def _cells(one: str) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine, default_engine
@@ -27,8 +28,7 @@ from baton.errors import (
 )
 from baton.tasks import wait_for_event
 
-if TYPE_CHECKING:
-    pass
+log = logging.getLogger("baton")
 
 
 class Run:
@@ -130,8 +130,9 @@ class Run:
     async def retry(self, *steps: str) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
-        With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
-        begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        With names: those steps, however they ended, and what was cancelled or skipped downstream of them; of a group,
+        what failed in it (if nothing did, a warning in the log says so). Attempts begin again at 0, the history of
+        errors is kept. A dependent that began by ignoring the failure keeps its run.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
@@ -143,6 +144,14 @@ class Run:
         await self._require_known(retried.unknown)
         if retried.refused:
             raise RetryRefused(retried.refused)
+        if steps and not retried.count:
+            # An ordinary step is opened however it ended, or refused.
+            log.warning(
+                "retry(%s) of workflow %r opened nothing: of a group it opens what failed, and nothing did; name the "
+                "steps in it that are to run again",
+                ", ".join(map(repr, steps)),
+                self.id,
+            )
         return retried.count
 
     def _used_engine(self) -> Engine:

@@ -153,10 +153,11 @@ class Queries:
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
+        """Return steps whose queue is paused, or served by no living pool, or by none that can run their worker."""
         rows = await self._calls.fetch(
             f"""
             select s.name, s.queue, s.worker,
+                   case when s.refusals > 0 then s.reason end as refusal,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
@@ -279,7 +280,8 @@ def _unserved(row: Record) -> Unserved:
     if row["is_paused"]:
         why = f"queue {row['queue']!r} is paused"
     elif row["is_served"]:
-        why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
+        tried = f"; the last one that tried says: {row['refusal']}" if row["refusal"] else ""
+        why = f"no living worker pool that serves queue {row['queue']!r} can run worker {row['worker']!r}{tried}"
     else:
         why = f"no living worker pool serves queue {row['queue']!r}"
     return Unserved(row["name"], row["queue"], row["worker"], why)

@@ -99,7 +99,7 @@ ILL = {
     "a paused queue": (engine(queues=[queue(available=1, paused_at=NOW, pools=1)]), "warning", "queues"),
     "a paused queue nobody serves": (engine(queues=[queue(available=1, paused_at=NOW)]), "warning", "queues"),
     "an unserved queue": (engine(queues=[queue(waiting=1)]), "problem", "queues"),
-    "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1)]), "problem", "workers"),
+    "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1, None)]), "problem", "workers"),
     "a little overdue": (engine(overdue=[Waiting("default", 1, 30)]), "warning", "steps"),
     "overdue": (engine(overdue=[Waiting("default", 1, 120)]), "problem", "steps"),
     "long": (engine(running=[Running("w", "a", "here:1", 4000)]), "warning", "steps"),

@@ -125,7 +125,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
         "problem queues: queue 'mail' has 1 step waiting, and no worker pool serves it; baton worker MODULE",
         "warning queues: queue 'paused' is paused since ",
         " with 1 step waiting in it; baton resume paused",
-        "problem workers: no pool of queue 'default' knows worker 'noted', wanted by 1 step in it; deploy the module",
+        "problem workers: no pool of queue 'default' can run worker 'noted', wanted by 1 step in it; start a worker",
         "problem steps: queue 'default' has 3 steps that came due up to 5 min ago; every worker pool makes due steps",
         "warning steps: executing for long: 1 step, 'long' of 'long' for 3 h; if it hangs, cancel it",
         "warning steps: queue 'default' has 1 step available, the oldest for 60 min; give the queue more slots",
