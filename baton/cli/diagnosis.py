@@ -115,7 +115,9 @@ def queues(found: Sequence[Queue]) -> Iterator[Finding]:
 
 def workers(engine: EngineFacts) -> Iterator[Finding]:
     for one in engine.unknown_workers:
-        wanted = f"no pool of queue {one.queue!r} can run worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
+        wanted = (
+            f"no pool of queue {one.queue!r} can run worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
+        )
         fact = f"{wanted}; one that tried says: {one.refusal}" if one.refusal else wanted
         remedy = "start a worker of this queue with the module that defines it, and with what it asks for"
         yield Finding("problem", "workers", fact, remedy)

@@ -11,7 +11,7 @@ from datetime import datetime
 from baton.cli.group_progress import Progress, flattened, progress_of
 from baton.cli.terminal import Line, Piece, state, summed
 from baton.cli.text import ELLIPSIS, cells, cut, one_line, padded
-from baton.cli.times import since
+from baton.cli.times import INFINITE_YEAR, since
 from baton.cli.tree import FoldLine, StepLine, TreeLine
 from baton.client.run_state import Status, StepRecord
 from baton.database.queries import FINAL_STEP_STATES
@@ -22,8 +22,6 @@ COLUMNS_BEHIND_NAME = 31
 """For the state, the attempts and the time."""
 NAMED_DEPENDENCIES = 3
 NAMED_UNSERVED = 5
-NEVER = 9999
-"""The year in which asyncpg puts what is infinitely late."""
 
 _ENDED = re.compile(r"' (?:upstream )?was (?:cancelled|discarded|skipped): ")
 
@@ -166,7 +164,7 @@ def _time(step: StepRecord, shown: Progress, now: datetime) -> str:
 
 
 def _due(at: datetime, now: datetime) -> str:
-    if at.year >= NEVER:
+    if at.year >= INFINITE_YEAR:
         return "never"
     return f"in {since(now, at)}" if at > now else "due"
 

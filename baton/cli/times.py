@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+INFINITE_YEAR = 9999
+"""The year in which asyncpg puts what the database has as infinitely late."""
+
 
 def moment(at: datetime) -> str:
     """Return a point in time to the second, in its own time zone; the database's are in UTC."""
+    if at.year >= INFINITE_YEAR:
+        return "never"
     return f"{at:%Y-%m-%d %H:%M:%S %Z}"
 
 

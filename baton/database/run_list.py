@@ -44,7 +44,7 @@ class RunSummary:
     unfinished: int
     """How many of them are not final."""
     discarded: int
-    """How many of its first thousand steps were discarded, not counting groups. If it is completed, they were ignored."""
+    """How many of its first thousand steps were discarded, without groups. If it is completed, they were ignored."""
     failed_step: str | None
     """The first of those."""
     reason: str | None
