@@ -6,6 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from baton.cli.group_progress import Progress, flattened, progress_of
@@ -26,6 +27,15 @@ NAMED_UNSERVED = 5
 _ENDED = re.compile(r"' (?:upstream )?was (?:cancelled|discarded|skipped): ")
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is printed of a workflow, in three parts: only the lines of the tree are cut to the terminal's width."""
+
+    heading: Sequence[Line]
+    tree: Sequence[Line]
+    hints: Sequence[Line]
+
+
 def drawing(
     workflow_id: str,
     status: Status,
@@ -33,15 +43,41 @@ def drawing(
     lines: Sequence[TreeLine],
     now: datetime,
     width: int | None = None,
-) -> Iterator[Line]:
-    """Yield what is printed of a workflow, line by line.
+) -> Drawing:
+    """Return what is printed of a workflow.
 
     `lines` are those of the tree of `steps`. `now` is the time by the database's clock, which wrote when steps began.
     Within `width` columns, names are cut so that the states can be seen.
     """
     progress = progress_of(steps)
-    yield from _heading(workflow_id, status, Counter(progress[step.name].state for step in flattened(steps)))
-    yield []
+    counts = Counter(progress[step.name].state for step in flattened(steps))
+    return Drawing(
+        heading=list(_heading(workflow_id, status, counts)),
+        tree=list(_tree_lines(lines, progress, now, width)),
+        hints=list(_hints(workflow_id, lines)),
+    )
+
+
+def _heading(workflow_id: str, status: Status, counts: Mapping[str, int]) -> Iterator[Line]:
+    named = f" ({status.name})" if status.name else ""
+    yield [Piece(f"workflow {workflow_id}{named} is "), state(status.state), Piece(f": {summed(counts)}")]
+    by_reason: dict[str, list[str]] = {}
+    for unserved in status.unserved:
+        by_reason.setdefault(unserved.why, []).append(unserved.step)
+    for why, names in list(by_reason.items())[:NAMED_UNSERVED]:
+        others = f" and {_steps(len(names) - 1)}" if len(names) > 1 else ""
+        yield [Piece(f"  nobody can run {names[0]!r}{others}: {one_line(why)}", "yellow")]
+    if more := sum(map(len, list(by_reason.values())[NAMED_UNSERVED:])):
+        yield [Piece(f"  nor {_steps(more)}, for other reasons", "yellow")]
+
+
+def _steps(count: int) -> str:
+    return "1 other step" if count == 1 else f"{count:,} other steps"
+
+
+def _tree_lines(
+    lines: Sequence[TreeLine], progress: Mapping[str, Progress], now: datetime, width: int | None
+) -> Iterator[Line]:
     drawn = {line.step.name: line.step for line in lines if isinstance(line, StepLine)}
     columns = _Columns(lines, width)
     for line in lines:
@@ -52,22 +88,6 @@ def drawing(
                     yield [Piece(columns.rails(line.rails_below), "dim"), Piece(f"! {remark}", "yellow")]
             case FoldLine():
                 yield _fold_line(line, columns, progress)
-    if hints := list(_hints(workflow_id, lines)):
-        yield []
-        yield from hints
-
-
-def _heading(workflow_id: str, status: Status, counts: Mapping[str, int]) -> Iterator[Line]:
-    named = f" ({status.name})" if status.name else ""
-    yield [Piece(f"workflow {workflow_id}{named} is "), state(status.state), Piece(f": {summed(counts)}")]
-    by_reason: dict[str, list[str]] = {}
-    for unserved in status.unserved:
-        by_reason.setdefault(unserved.why, []).append(unserved.step)
-    for why, names in list(by_reason.items())[:NAMED_UNSERVED]:
-        others = f" and {len(names) - 1} other steps" if len(names) > 1 else ""
-        yield [Piece(f"  nobody can run {names[0]!r}{others}: {one_line(why)}", "yellow")]
-    if more := sum(map(len, list(by_reason.values())[NAMED_UNSERVED:])):
-        yield [Piece(f"  nor {more} other steps, for other reasons", "yellow")]
 
 
 class _Columns:
@@ -127,7 +147,7 @@ def _hints(workflow_id: str, lines: Sequence[TreeLine]) -> Iterator[Line]:
         yield [Piece(f"--open {shlex.quote(closed[0])} draws what is in it", "dim")]
     if failed := [line.step.name for line in steps if line.step.errors]:
         command = f"baton show {shlex.quote(workflow_id)} {shlex.quote(failed[0])}"
-        yield [Piece(f"{command} prints its arguments, and each attempt with its traceback", "dim")]
+        yield [Piece(f"{command} prints its arguments and tracebacks", "dim")]
 
 
 def _children(line: StepLine, progress: Mapping[str, Progress]) -> str:

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -114,16 +114,11 @@ def plain(line: Line) -> str:
     return "".join(piece.text for piece in line).rstrip()
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, text_columns: int = 1) -> None:
-    """Print a table without rules: figures to the right, but the first columns and those without a heading are text."""
-    print_lines(table(headings, rows, text_columns=text_columns))
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, text_columns: int = 1) -> list[Line]:
-    """Return the lines of a table; see `print_table`."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, text: Collection[int] = (0,)) -> list[Line]:
+    """Return the lines of a table without rules. Columns whose numbers are in `text` are set left, figures right."""
     lines = [[Piece(heading, "bold") for heading in headings], *([_piece(cell) for cell in row] for row in rows)]
     widths = [max(cells(piece.text) for piece in column) for column in zip(*lines, strict=True)]
-    is_text = [place < text_columns or not heading for place, heading in enumerate(headings)]
+    is_text = [place in text for place in range(len(headings))]
     return [[*_columns(line, widths, is_text)] for line in lines]
 
 

@@ -21,9 +21,12 @@ def since(begin: datetime, end: datetime) -> str:
 
 
 def ago(begin: datetime, now: datetime) -> str:
-    """Return how long ago a point in time was, without fractions of a second."""
-    seconds = (now - begin).total_seconds()
-    return f"{f'{max(0, seconds):.0f} s' if seconds < 59.5 else span(seconds)} ago"
+    """Return roughly how long ago a point in time was, in one unit."""
+    seconds = max(0.0, (now - begin).total_seconds())
+    for size, unit, limit in ((1, "s", 60), (60, "min", 3600), (3600, "h", 2 * 86_400)):
+        if seconds < limit:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{seconds // 86_400:,.0f} days ago"
 
 
 def span(seconds: float) -> str:
@@ -36,5 +39,4 @@ def span(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {minutes:02} min"
-    days = hours // 24
-    return f"{days:,} days" if days < 365_000 else "for ages"
+    return f"{hours // 24:,} days"

@@ -14,8 +14,9 @@ from baton.cli.times import ago, since
 from baton.client.engine import Engine
 from baton.database.run_list import MOST_RUNS, STATES, RunPage, RunSummary
 
-HEADINGS = ("id", "name", "state", "inserted", "took", "steps")
-TEXT_COLUMNS = 3
+HEADINGS = ("id", "state", "inserted", "name", "steps", "took")
+TEXT = (0, 1, 3)
+WIDEST_NAME = 24
 WIDEST_REMARK = 200
 LIMIT = 20
 _SINCE_HELP = "only those inserted since 2026-11-27, or 2026-11-27T10:00+01:00, or in the last 30m, 2h, 7d"
@@ -48,7 +49,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def _lines(page: RunPage, now: datetime) -> Iterator[Line]:
-    heading, *rows = table(HEADINGS, [_row(run, now) for run in page.runs], text_columns=TEXT_COLUMNS)
+    heading, *rows = table(HEADINGS, [_row(run, now) for run in page.runs], text=TEXT)
     yield heading if rows else [Piece("there is no such workflow")]
     for run, row in zip(page.runs, rows, strict=True):
         yield row
@@ -77,7 +78,8 @@ async def _page(engine: Engine, arguments: argparse.Namespace) -> RunPage:
 def _row(run: RunSummary, now: datetime) -> Sequence[Cell]:
     took = since(run.inserted_at, run.finished_at) if run.finished_at is not None else ""
     done = f"{run.steps - run.unfinished:,}/{run.steps:,}" if run.unfinished else f"{run.steps:,}"
-    return (run.id, run.name or "", state(run.state), ago(run.inserted_at, now), took, done)
+    name = cut(one_line(run.name or ""), WIDEST_NAME)
+    return (run.id, state(run.state), ago(run.inserted_at, now), name, done, took)
 
 
 def _failure(run: RunSummary) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from baton.cli.arguments import add_address, add_json
-from baton.cli.terminal import print_json, print_table
+from baton.cli.terminal import print_json, print_lines, table
 from baton.client.engine import Engine
 from baton.database.queries import Queue
 
@@ -31,7 +31,7 @@ async def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json([asdict(queue) for queue in found])
     elif found:
-        print_table(HEADINGS, [_row(queue) for queue in found])
+        print_lines(table(HEADINGS, [_row(queue) for queue in found], text=(0, len(HEADINGS) - 1)))
     else:
         print("there is no queue: nothing waits or runs, and no worker pool serves any")
 

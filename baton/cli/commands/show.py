@@ -58,7 +58,11 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
         return
     now: datetime = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
     lines = tree(steps, opened=arguments.open, is_folded=not arguments.all)
-    print_lines(drawing(arguments.id, status, steps, lines, now, width()))
+    drawn = drawing(arguments.id, status, steps, lines, now, width())
+    print_lines([*drawn.heading, []], overlong="wrap")
+    print_lines(drawn.tree)
+    if drawn.hints:
+        print_lines([[], *drawn.hints], overlong="wrap")
 
 
 async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
