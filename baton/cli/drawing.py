@@ -14,8 +14,9 @@ from baton.cli.terminal import Line, Piece, state, summed
 from baton.cli.text import ELLIPSIS, cells, cut, one_line, padded
 from baton.cli.times import INFINITE_YEAR, since
 from baton.cli.tree import FoldLine, StepLine, TreeLine
-from baton.client.run_state import Status, StepRecord
-from baton.database.queries import FINAL_STEP_STATES
+from baton.core.states import FINAL_STEP_STATES, StepState
+from baton.database.queries import Status
+from baton.database.step_records import StepRecord
 
 WIDEST_NAME = 60
 WIDEST_REMARK = 200
@@ -58,7 +59,7 @@ def drawing(
     )
 
 
-def _heading(workflow_id: str, status: Status, counts: Mapping[str, int]) -> Iterator[Line]:
+def _heading(workflow_id: str, status: Status, counts: Mapping[StepState, int]) -> Iterator[Line]:
     named = f" ({status.name})" if status.name else ""
     yield [Piece(f"workflow {workflow_id}{named} is "), state(status.state), Piece(f": {summed(counts)}")]
     by_reason: dict[str, list[str]] = {}

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from baton.client.run_state import StepRecord
+from baton.core.states import StepState
+from baton.database.step_records import StepRecord
 
-_MOST_ACTIVE_FIRST = ("executing", "available", "retryable", "scheduled")
+_MOST_ACTIVE_FIRST: tuple[StepState, ...] = ("executing", "available", "retryable", "scheduled")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How a step is shown."""
 
-    state: str
+    state: StepState
     """Its own state; of a group that is suspended until its children are final, that of the most active child."""
     began_at: datetime | None
     """When its last attempt, or the first of its children, began; None if nothing has begun."""
@@ -40,7 +41,7 @@ def progress_of(steps: Sequence[StepRecord]) -> Mapping[str, Progress]:
     return found
 
 
-def _state(step: StepRecord, children: Sequence[Progress]) -> str:
+def _state(step: StepRecord, children: Sequence[Progress]) -> StepState:
     if step.state != "suspended":
         return step.state
     states = {child.state for child in children}

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from baton.cli import standard_streams
+from baton.cli.quiet_parser import QuietParser
 
 COMMANDS: Mapping[str, str] = {
     "demo": "count the standard library in a workflow of two hundred steps",
@@ -60,7 +61,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
     With `only`, the other commands have neither arguments nor help: their modules are not imported.
     """
-    whole = argparse.ArgumentParser(prog="baton", description="Durable workflows of Python functions on PostgreSQL.")
+    whole = QuietParser(prog="baton", description="Durable workflows of Python functions on PostgreSQL.")
     whole.add_argument(
         "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print the version and exit"
     )

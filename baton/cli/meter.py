@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from baton.cli.terminal import STYLES, is_coloured, summed
+from baton.cli.terminal import STEP_STYLES, is_coloured, summed
+from baton.core.states import StepState
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class Meter(Protocol):
     """Shows how far a workflow is."""
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         """Show the steps by state, and for how long it has run."""
 
 
@@ -38,7 +39,7 @@ class _Printed:
         self._total = total
         self._printed_at = 0.0
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         is_done = counts.get("completed", 0) == self._total
         if is_done or seconds - self._printed_at >= 2:
             self._printed_at = seconds
@@ -52,14 +53,13 @@ class _Drawn:
         self._live = live
         self._total = total
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
         drawn = Table.grid(padding=(0, 2))
-        for name in STYLES:
+        for name, style in STEP_STYLES.items():
             if count := counts.get(name, 0):
-                style = STYLES[name]
                 bar = ProgressBar(self._total, count, width=40, complete_style=style, finished_style=style)
                 drawn.add_row(f"[{style}]{name}[/]", bar, str(count))
         drawn.add_row("", "", f"{seconds:.1f} s")

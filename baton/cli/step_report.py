@@ -11,7 +11,7 @@ from baton.cli.terminal import Line, Piece, state
 from baton.cli.text import one_line, visible_lines
 from baton.cli.times import moment, since
 from baton.core.references import fill
-from baton.database.queries import FINAL_STEP_STATES
+from baton.core.states import FINAL_STEP_STATES
 from baton.database.step_details import StepDetails
 
 NAMED_DEPENDENCIES = 20

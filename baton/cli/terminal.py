@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from baton.cli.text import ELLIPSIS, cells, cut, visible
+from baton.core.states import StepState
 
-STYLES = {
+STEP_STYLES: dict[StepState, str] = {
     "suspended": "dim",
     "scheduled": "cyan",
     "available": "cyan",
@@ -22,10 +23,10 @@ STYLES = {
     "completed": "green",
     "cancelled": "magenta",
     "discarded": "bold red",
-    "failed": "bold red",
     "skipped": "dim",
 }
-"""A colour for each state of a step or a workflow, in the order in which a step goes through them."""
+"""A colour for each state of a step, in the order in which it goes through them."""
+_STYLES: dict[str, str] = dict([*STEP_STYLES.items(), ("failed", "bold red")])
 Overlong = Literal["cut", "wrap"]
 
 
@@ -47,13 +48,12 @@ GAP = "  "
 
 def state(name: str, width: int = 0) -> Piece:
     """Return a state, of a step or a workflow, in its colour."""
-    return Piece(name.ljust(width), STYLES.get(name, ""))
+    return Piece(name.ljust(width), _STYLES.get(name, ""))
 
 
-def summed(counts: Mapping[str, int]) -> str:
+def summed(counts: Mapping[StepState, int]) -> str:
     """Return steps by state in one phrase, in the order in which a step goes through the states."""
-    names = [*STYLES, *(name for name in counts if name not in STYLES)]
-    return ", ".join(f"{counts[name]:,} {name}" for name in names if counts.get(name))
+    return ", ".join(f"{counts[name]:,} {name}" for name in STEP_STYLES if counts.get(name))
 
 
 def is_terminal() -> bool:

@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from baton.database.engine_functions import apply_functions
 from baton.database.sql_files import sql_folder
 from baton.errors import InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
 
@@ -127,16 +128,12 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
             return Migrated(found, found)
         if not await connection.fetchval("select exists (select from pg_namespace where nspname = $1)", schema):
             await connection.execute(f"create schema {name}")
-        # The functions keep this path: `set search_path from current`. pg_temp comes last, or anybody's temporary
-        # table would go before ours.
+        # The functions keep this path. pg_temp comes last, or anybody's temporary table would go before ours.
         await connection.execute(f"set local search_path to {name}, pg_temp")
         await connection.execute((sql_folder() / "bootstrap.sql").read_text("utf-8"))
         for migration in missing:
             await _apply(connection, migration)
-        # The functions call each other; each file is checked when it runs, not against those that came before it.
-        await connection.execute("set local check_function_bodies to off")
-        for path in sorted((sql_folder() / "functions").iterdir(), key=lambda path: path.name):
-            await connection.execute(path.read_text("utf-8"))
+        await apply_functions(connection, schema)
         # Functions are everybody's unless somebody says otherwise, and these run with the owner's rights.
         await connection.execute(f"revoke execute on all functions in schema {name} from public")
     return Migrated(found, wanted_version())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from baton.core.states import StepState
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class StepDetails:
     """A step, with its arguments and all of its failed attempts."""
 
     name: str
-    state: str
+    state: StepState
     worker: str
     queue: str
     priority: int
@@ -39,7 +40,7 @@ class StepDetails:
     """map, workflow or graph; None for an ordinary step."""
     children: int | None
     """How many children a group has; None until it has any."""
-    dependencies: Mapping[str, str]
+    dependencies: Mapping[str, StepState]
     """The state of each step it waits for, by name."""
     pool: str | None
     """The worker pool that runs it, or ran it last; its number where its name is gone."""
@@ -76,6 +77,8 @@ async def read_step_details(calls: Calls, schema: str, workflow_id: str, step: s
                    select r.*
                      from {prefix}.steps r
                     where r.id >= {prefix}.step_of(w.key, 0) and r.id < {prefix}.step_of(w.key + 1, 0) and r.name = $2
+                      -- The engine's own steps are not shown.
+                      and (r.role is null or r.role not in ('gate', 'end'))
                    offset 0
                ) s on true
           left join lateral (select e.* from {prefix}.queue e where e.step_id = s.id offset 0) q on true
@@ -88,6 +91,7 @@ async def read_step_details(calls: Calls, schema: str, workflow_id: str, step: s
                      from unnest(s.dependencies) with ordinality as o(ordinal, n)
                      join {prefix}.steps t on t.id = {prefix}.sibling_of(s.id, o.ordinal)
                      left join {prefix}.queue e on e.step_id = t.id
+                    where t.role is null or t.role not in ('gate', 'end')
                ) d
          where w.id = $1
         """,

@@ -19,7 +19,7 @@ from baton.runtime.attempts import Attempts
 from baton.runtime.tokens import Tokens
 from baton.tasks import Tasks, wait_for_event
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BEATS_PER_LEASE = 3
 MARGIN = 0.1
@@ -47,6 +47,10 @@ class Lease:
     """The lease is lost, or may be: nothing that runs here counts from now on."""
     on_counted: Callable[[Sequence[int]], None]
     """So many living pools serve each of the pool's queues."""
+    failures: Callable[[], Sequence[str]]
+    """Returns what fails in this pool, for `baton doctor`. Called in the heartbeat's thread."""
+    workers: Callable[[], Sequence[str]]
+    """Returns the names of the workers that can run in this pool. Called in the heartbeat's thread."""
 
 
 class Heartbeat:
@@ -56,21 +60,12 @@ class Heartbeat:
     last confirmed renewal plus the lease, less a margin, by the monotonic clock and counted from before it was sent.
     """
 
-    def __init__(
-        self,
-        dialing: Connector,
-        schema: str,
-        lease: Lease,
-        tokens: Tokens,
-        attempts: Attempts,
-        workers: Callable[[], Sequence[str]],
-    ) -> None:
+    def __init__(self, dialing: Connector, schema: str, lease: Lease, tokens: Tokens, attempts: Attempts) -> None:
         self._dialing = dialing
         self._schema = schema
         self._lease = lease
         self._tokens = tokens
         self._attempts = attempts
-        self._workers = workers
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._trusted_until = time.monotonic() + lease.seconds * (1 - MARGIN)
@@ -157,7 +152,7 @@ class Heartbeat:
         sent_at = time.monotonic()
         self._number += 1
         beaten = await Store(line, self._schema).heartbeat(
-            self._lease.pool, self._number, tokens, self._workers(), self._lease.seconds
+            self._lease.pool, self._number, tokens, self._lease.workers(), self._lease.seconds, self._lease.failures()
         )
         if not beaten.is_alive:
             log.error("the lease of pool %s was lost; its attempts are cancelled", self._lease.pool)

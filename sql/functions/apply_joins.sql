@@ -2,7 +2,6 @@
 -- Returns the groups, which are final now. No attempt is spent, and their results stay with the children.
 create or replace function apply_joins(p_ids bigint[], p_tokens uuid[], p_kinds text[], p_moment timestamptz) returns bigint[]
 language plpgsql
-set search_path from current
 as $$
 declare
     final bigint[];

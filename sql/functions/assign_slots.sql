@@ -3,7 +3,6 @@
 -- the lock of the workflow.
 create or replace function assign_slots(p_maps bigint[]) returns bigint[]
 language plpgsql
-set search_path from current
 as $$
 declare
     m       record;
@@ -28,7 +27,7 @@ begin
            set slots = g.slots - cardinality(waiting),
                next_child = case
                                 when cardinality(waiting) < m.slots then m.children
-                                else (waiting[cardinality(waiting)] & 4194303)::integer + 1 - m.first_child
+                                else ordinal_of(waiting[cardinality(waiting)]) + 1 - m.first_child
                             end
          where g.id = m.id;
 

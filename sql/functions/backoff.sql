@@ -2,5 +2,4 @@
 -- The pool's default policy is the same; this one serves attempts whose pool is gone.
 create or replace function backoff(p_attempt integer) returns double precision
 language sql volatile
-set search_path from current
 as $$ select least(3600, power(2, least(p_attempt, 12)) * (0.9 + 0.2 * random())) $$;

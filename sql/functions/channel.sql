@@ -7,5 +7,4 @@
 --   step ID            a watched step became final
 create or replace function channel() returns text
 language sql stable
-set search_path from current
 as $$ select 'baton_' || left(md5(current_schema()), 16) $$;

@@ -14,7 +14,6 @@ create or replace function claim_entries(
     out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[]
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     replay    bigint := uuid_hash_extended(p_token, 0);

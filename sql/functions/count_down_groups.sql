@@ -5,7 +5,6 @@ create or replace function count_down_groups(
     out queues text[], out counts integer[]
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     joining bigint[];

@@ -2,7 +2,6 @@
 -- none. Only a retry by hand opens steps below such a group.
 create or replace function count_missing_slots(p_id bigint) returns integer
 language sql stable
-set search_path from current
 as $$
     with recursive around(id, parent, holds_slot) as (
         select s.id, s.parent, s.holds_slot from steps s where s.id = p_id

@@ -5,7 +5,6 @@
 -- However the group ended: a dependent that ignores its failure gets what there is.
 create or replace function group_result(p_id bigint) returns json
 language plpgsql stable
-set search_path from current
 as $$
 declare
     g     record;
@@ -33,7 +32,7 @@ begin
                 select c.id
                   from steps c
                  where c.id >= sibling_of(p_id, g.first_child) and c.id < sibling_of(p_id, g.first_child + g.children)
-                   and c.dependents = '{}'
+                   and coalesce(c.is_last, c.dependents = '{}')
                  order by c.id
             );
             if cardinality(lasts) = 1 then

@@ -1,7 +1,6 @@
 -- Tell the pools of an entry due within two polls; what is due later the polls find by themselves.
 create or replace function notify_due(p_soonest timestamptz, p_moment timestamptz) returns void
 language plpgsql
-set search_path from current
 as $$
 begin
     if p_soonest <= p_moment + interval '10 seconds' then

@@ -2,7 +2,6 @@
 -- the power of ten below, so that many small releases of one transaction are one notice: equal ones are folded.
 create or replace function notify_queues(p_queues text[], p_counts integer[]) returns void
 language plpgsql
-set search_path from current
 as $$
 begin
     perform pg_notify(channel(), 'queue ' || rpad('1', length(sum(a.n)::text), '0') || ' ' || a.queue)

@@ -3,8 +3,6 @@
 -- paused: false if it was paused already.
 create or replace function pause(p_queue text, out paused boolean)
 language plpgsql security definer
-set search_path from current
-set lock_timeout = '1s'
 as $$
 begin
     insert into pauses (queue)

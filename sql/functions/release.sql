@@ -9,7 +9,6 @@ create or replace function release(
     out queues text[], out counts integer[]
 )
 language plpgsql
-set search_path from current
 as $$
 declare
     soonest timestamptz;

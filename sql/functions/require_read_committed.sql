@@ -2,7 +2,6 @@
 -- which is what the engine's counting rests on. In a stricter one it would count from an old snapshot.
 create or replace function require_read_committed() returns void
 language plpgsql
-set search_path from current
 as $$
 begin
     if current_setting('transaction_isolation') <> 'read committed' then

@@ -2,10 +2,6 @@
 -- resumed: false if it was not paused.
 create or replace function resume(p_queue text, out resumed boolean)
 language plpgsql security definer
-set search_path from current
-set enable_seqscan = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 declare
     waiting integer;

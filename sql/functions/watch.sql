@@ -9,11 +9,6 @@ create or replace function watch(
     out key bigint, out step_id bigint, out state text
 )
 language plpgsql security definer
-set search_path from current
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
-set jit = off
-set lock_timeout = '1s'
 as $$
 #variable_conflict use_column
 begin

@@ -1,7 +1,6 @@
 -- These steps, and of each group among them its children, their children, and so on.
 create or replace function with_descendants(p_ids bigint[]) returns bigint[]
 language sql stable
-set search_path from current
 as $$
     with recursive below(id, first_child, children) as (
         select s.id, s.first_child, s.children from steps s where s.id = any(p_ids)

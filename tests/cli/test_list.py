@@ -9,7 +9,7 @@ import pytest
 
 from baton import Baton, WorkerPool
 from baton.cli.main import parser
-from tests.cli.command import baton, succeeded
+from tests.cli.command import assert_succeeded, baton
 from tests.programs.shared_workers import counting, failing, noted
 
 
@@ -32,7 +32,7 @@ async def workflows(engine):
 
 def listed(*options, database, cwd):
     """The lines, spaces squeezed."""
-    said = succeeded(baton("list", *options, cwd=cwd, database=database))
+    said = assert_succeeded(baton("list", *options, cwd=cwd, database=database))
     return [" ".join(line.split()) for line in said.splitlines()]
 
 
@@ -66,7 +66,7 @@ async def test_workflows_are_listed_with_what_failed(workflows, database, tmp_pa
     ],
 )
 async def test_workflows_are_chosen(options, ids, workflows, database, tmp_path):
-    told = json.loads(succeeded(baton("list", *options, "--json", cwd=tmp_path, database=database)))
+    told = json.loads(assert_succeeded(baton("list", *options, "--json", cwd=tmp_path, database=database)))
 
     assert [run["id"] for run in told["runs"]] == ids
 

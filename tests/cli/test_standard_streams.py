@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from baton import Baton
-from tests.cli.command import DEADLINE_SECONDS, refused, run_command, started, succeeded, terminated
+from tests.cli.command import DEADLINE_SECONDS, assert_refused, assert_succeeded, run_command, started, terminated
 from tests.programs.shared_workers import noted
 
 PROGRAM = "tests.programs.shared_workers"
@@ -63,7 +63,7 @@ async def test_a_stream_that_is_not_utf8_takes_every_name(encoding, database, en
         database=database,
     )
 
-    assert r"\u65e5\u672c" in succeeded(done)
+    assert r"\u65e5\u672c" in assert_succeeded(done)
     assert done.stderr == ""
 
 
@@ -73,4 +73,4 @@ def test_output_that_cannot_be_written_is_one_sentence(database, tmp_path):
         ["sh", "-c", 'exec "$0" -m baton queues >/dev/full', sys.executable], cwd=tmp_path, database=database
     )
 
-    assert refused(done) == "the output cannot be written: No space left on device"
+    assert assert_refused(done) == "the output cannot be written: No space left on device"

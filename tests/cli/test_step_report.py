@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from baton import Baton, WorkerPool, each, result_of
-from tests.cli.command import baton, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.programs.shared_workers import counting, failing, noted, refusing
 
 HOSTILE = "\x1b]0;owned\x07\u202e"
@@ -17,7 +17,7 @@ async def test_a_failed_step_shows_its_arguments_and_every_traceback(database, e
         flow.add("b", refusing.new(order="4711", amount=result_of("first"), lines=[1, "größe"]))
         assert await (await flow.insert()).wait(timeout=30) == "failed"
 
-    said = succeeded(baton("show", "one", "b", cwd=tmp_path, database=database))
+    said = assert_succeeded(baton("show", "one", "b", cwd=tmp_path, database=database))
 
     lines = said.splitlines()
     assert lines[0] == "step b of workflow one is discarded"
@@ -46,7 +46,7 @@ async def test_a_completed_step_shows_its_result(database, engine, tmp_path):
         run = await Baton.new(workflow_id="one").add("a", counting.new(number=7)).insert()
         assert await run.result(timeout=30) == 7
 
-    lines = succeeded(baton("show", "one", "a", cwd=tmp_path, database=database)).splitlines()
+    lines = assert_succeeded(baton("show", "one", "a", cwd=tmp_path, database=database)).splitlines()
 
     assert lines[0] == "step a of workflow one is completed"
     assert lines[lines.index("result") + 1] == "  7"
@@ -59,9 +59,9 @@ async def test_a_result_of_null_is_a_result_and_none_is_none(database, engine, t
         await (await flow.insert()).wait(timeout=30)
     await Baton.new(workflow_id="two").add("a", counting.new(number=None)).insert()
 
-    lines = succeeded(baton("show", "one", "a", cwd=tmp_path, database=database)).splitlines()
+    lines = assert_succeeded(baton("show", "one", "a", cwd=tmp_path, database=database)).splitlines()
     assert lines[lines.index("result") + 1] == "  null"
-    assert "result" not in succeeded(baton("show", "two", "a", cwd=tmp_path, database=database)).splitlines()
+    assert "result" not in assert_succeeded(baton("show", "two", "a", cwd=tmp_path, database=database)).splitlines()
 
 
 async def test_a_map_shows_what_its_dependents_get(database, engine, tmp_path):
@@ -69,7 +69,7 @@ async def test_a_map_shows_what_its_dependents_get(database, engine, tmp_path):
         flow = Baton.new(workflow_id="one").add("m", counting.new(number=each([1, 2, 3])))
         await (await flow.insert()).wait(timeout=30)
 
-    told = json.loads(succeeded(baton("show", "one", "m", "--json", cwd=tmp_path, database=database)))
+    told = json.loads(assert_succeeded(baton("show", "one", "m", "--json", cwd=tmp_path, database=database)))
 
     assert (told["grouping"], told["children"], told["result"]) == ("map", 3, [1, 2, 3])
 
@@ -81,7 +81,7 @@ async def test_a_step_is_told_as_json(database, engine, tmp_path):
         await (await flow.insert()).wait(timeout=30)
 
     failed, last = [
-        json.loads(succeeded(baton("show", "one", step, "--json", cwd=tmp_path, database=database)))
+        json.loads(assert_succeeded(baton("show", "one", step, "--json", cwd=tmp_path, database=database)))
         for step in ("b", "c")
     ]
 
@@ -93,10 +93,10 @@ async def test_a_step_is_told_as_json(database, engine, tmp_path):
 async def test_nothing_of_a_step_steers_a_terminal(database, engine, connection, tmp_path):
     """Names and reasons that came through SQL may hold any character."""
     await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new(), deps=["a"]).insert()
-    await connection.execute("update steps set worker = $1, queue = $1, reason = $1, name = name || $1", HOSTILE)
+    await connection.execute("update steps set worker = $1::text, queue = $1::text, reason = $1::text, name = name || $1::text", HOSTILE)
 
     for step in ("a", "b"):
-        said = succeeded(baton("show", "one", f"{step}{HOSTILE}", cwd=tmp_path, database=database))
+        said = assert_succeeded(baton("show", "one", f"{step}{HOSTILE}", cwd=tmp_path, database=database))
 
         assert said.count("\\x1b]0;owned\\x07\\u202e") >= 4
         assert said.replace("\n", "").isprintable()
@@ -105,13 +105,13 @@ async def test_nothing_of_a_step_steers_a_terminal(database, engine, connection,
 async def test_a_step_that_is_not_there_gets_a_suggestion(database, engine, tmp_path):
     await Baton.new(workflow_id="one").add("charge", noted.new()).insert()
 
-    said = refused(baton("show", "one", "chrage", cwd=tmp_path, database=database))
+    said = assert_refused(baton("show", "one", "chrage", cwd=tmp_path, database=database))
 
     assert said == "workflow 'one' has no step 'chrage'; did you mean 'charge'?"
 
 
 def test_a_step_of_a_workflow_that_is_not_there_is_one_sentence(database, tmp_path):
-    said = refused(baton("show", "nothing", "a", cwd=tmp_path, database=database))
+    said = assert_refused(baton("show", "nothing", "a", cwd=tmp_path, database=database))
 
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
 
@@ -124,7 +124,8 @@ async def test_a_workflow_is_told_as_json_with_a_flat_list_of_steps(database, en
     await Baton.new(workflow_id="two").add("a", noted.new().with_options(queue="gpu")).insert()
 
     one, two = [
-        json.loads(succeeded(baton("show", name, "--json", cwd=tmp_path, database=database))) for name in ("one", "two")
+        json.loads(assert_succeeded(baton("show", name, "--json", cwd=tmp_path, database=database)))
+        for name in ("one", "two")
     ]
 
     assert (one["id"], one["name"], one["state"], one["counts"]) == (

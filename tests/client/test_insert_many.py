@@ -8,11 +8,9 @@ import pytest
 
 from baton import Baton, InvalidWorkflow, WorkerPool, WorkflowExists, each, insert_many, result_of, worker
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-def job(own_workers):
+def job():
     @worker
     async def single(number: int = 0) -> int:
         return number
@@ -82,6 +80,14 @@ async def test_many_may_be_inserted_again_and_hold_one_twice(engine, connection,
     assert await connection.fetchval("select count(*) from queue") == 5
     with pytest.raises(WorkflowExists):
         await insert_many([flows[0], Baton.new(workflow_id="0").add("b", job.new(0))])
+
+
+async def test_of_many_it_is_known_which_were_there(engine, job):
+    """Of one that comes twice in a call, the first is new."""
+    await Baton.new(workflow_id="old").add("a", job.new(1)).insert()
+    flows = [Baton.new(workflow_id=name).add("a", job.new(1)) for name in ("old", "new", "new")]
+
+    assert [run.is_new for run in await insert_many([*flows, job.new(1)])] == [False, True, False, True]
 
 
 async def test_many_join_the_callers_transaction_and_a_taken_id_leaves_it_usable(engine, connection, job):

@@ -16,8 +16,9 @@ from baton.cli.terminal import is_terminal, print_json, print_lines, width
 from baton.cli.tree import tree
 from baton.client.engine import Engine
 from baton.client.run import Run
-from baton.client.run_state import Results, Status, StepRecord
+from baton.database.queries import Status
 from baton.database.step_details import StepDetails, read_step_details
+from baton.database.step_records import Results, StepRecord
 from baton.errors import StepNotFound, WorkflowNotFound
 
 LINES_ON_TERMINAL = 40

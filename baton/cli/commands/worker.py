@@ -201,7 +201,7 @@ def _grace(arguments: argparse.Namespace) -> float:
 def _leave_threads_behind(code: int) -> None:
     """End the process now if a step hangs in a thread: it was given back, and Python would wait for it."""
     if any(thread.name.startswith("AnyIO worker") and thread.is_alive() for thread in threading.enumerate()):
-        logging.getLogger("baton.runtime.pool").warning("steps still hang in threads; the process ends without them")
+        logging.getLogger("baton.pool").warning("steps still hang in threads; the process ends without them")
         logging.shutdown()
         with suppress(OSError):
             sys.stdout.flush()

@@ -1,0 +1,79 @@
+"""The settings each of the engine's functions runs with, by class of function.
+
+Settings hold for all statements of a function and for the functions that it calls, so those that the library calls have
+them, and internal functions inherit them from their callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Settings = dict[str, str]
+
+_INTERNAL: Settings = {}
+
+# Tables grow while a connection lives, and each plan is made once, often while its tables are nearly empty. So plans
+# are generic and go by index. Nothing is compiled: forbidden plan nodes count as so expensive that PostgreSQL up to 17
+# would compile nearly every statement.
+_GENERIC_PLANS: Settings = {"plan_cache_mode": "force_generic_plan"}
+_BY_INDEX: Settings = {"enable_seqscan": "off", "jit": "off"}
+# Hash and merge joins read all of a table to find a few rows in it.
+_NESTED_LOOPS: Settings = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+# A workflow that somebody else has locked holds up one call for a second. Insertion waits for nobody but for an insert
+# of the same id, which it has to wait for.
+_LOCK_TIMEOUT: Settings = {"lock_timeout": "1s"}
+
+_INSERTION = _GENERIC_PLANS | _BY_INDEX
+_POOL_STATE = _INSERTION | _LOCK_TIMEOUT
+_ENGINE = _GENERIC_PLANS | _BY_INDEX | _NESTED_LOOPS | _LOCK_TIMEOUT
+_QUEUE_RESUMED = _BY_INDEX | _LOCK_TIMEOUT
+
+_PROFILES: Mapping[str, Settings] = {
+    "advance": _ENGINE,
+    "cancel": _ENGINE,
+    "claim": _ENGINE,
+    "claim_separately": _ENGINE,
+    "expand": _ENGINE,
+    "expand_map": _ENGINE,
+    "heartbeat": _POOL_STATE,
+    "insert_workflow": _INSERTION,
+    "insert_workflows": _INSERTION,
+    "mark_dead": _ENGINE,
+    "pause": _LOCK_TIMEOUT,
+    "resume": _QUEUE_RESUMED,
+    "prune": _ENGINE,
+    "rescue": _ENGINE,
+    "retry": _ENGINE,
+    "settle": _ENGINE,
+    "stage": _ENGINE,
+    "upkeep_due": _ENGINE,
+    "watch": _POOL_STATE,
+    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    "write_steps": {"enable_hashjoin": "on"},
+}
+
+_INLINED = frozenset(
+    {
+        "claimed_steps",
+        "edge_ignores",
+        "edge_observes",
+        "flag_bits",
+        "local_name",
+        "ordinal_of",
+        "shift_ordinals",
+        "text_of_json",
+    }
+)
+"""PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""
+
+
+def settings_clauses(function: str) -> str:
+    """Return the `set` clauses for `alter function`, for a function of `sql/functions`; empty for an inlined one.
+
+    All others keep the `search_path` in effect, that of the migration.
+    """
+    if function in _INLINED:
+        return ""
+    settings = _PROFILES.get(function, _INTERNAL)
+    return " ".join(["set search_path from current", *[f"set {name} to '{value}'" for name, value in settings.items()]])
