@@ -93,7 +93,9 @@ async def test_a_step_is_told_as_json(database, engine, tmp_path):
 async def test_nothing_of_a_step_steers_a_terminal(database, engine, connection, tmp_path):
     """Names and reasons that came through SQL may hold any character."""
     await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new(), deps=["a"]).insert()
-    await connection.execute("update steps set worker = $1::text, queue = $1::text, reason = $1::text, name = name || $1::text", HOSTILE)
+    await connection.execute(
+        "update steps set worker = $1::text, queue = $1::text, reason = $1::text, name = name || $1::text", HOSTILE
+    )
 
     for step in ("a", "b"):
         said = assert_succeeded(baton("show", "one", f"{step}{HOSTILE}", cwd=tmp_path, database=database))
