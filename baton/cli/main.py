@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "migrate": "create the schema, or bring it up to date",
     "worker": "run the steps of the workers a module defines",
     "list": "list workflows, the newest first",
-    "show": "draw a workflow's steps, or tell everything about one of them",
+    "show": "draw a workflow's steps, or print everything about one",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
     "queues": "list the queues: what waits and runs in each, and which pools serve it",

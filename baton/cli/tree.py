@@ -113,7 +113,7 @@ class _Branch:
 
 
 class _Forest:
-    """The steps with one parent each, and how each looks with all that is below it: equal numbers look alike."""
+    """The steps with one parent each, and the likeness of each with all that is below it: equal numbers look alike."""
 
     def __init__(self, steps: Sequence[StepRecord]) -> None:
         self.steps = {step.name: step for step in steps}
@@ -123,7 +123,7 @@ class _Forest:
         self.children: dict[str | None, list[str]] = {}
         for name in self.steps:
             self.children.setdefault(self.parents[name], []).append(name)
-        self.looks: dict[str, int] = {}
+        self.likeness: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
         self._measure(order)
 
@@ -133,8 +133,8 @@ class _Forest:
             below = self.children.get(name, [])
             step = self.steps[name]
             within = tuple(sorted(Counter(child.state for child in step.children).items()))
-            look = (step.state, bool(step.errors), within, tuple(sorted(self.looks[child] for child in below)))
-            self.looks[name] = known.setdefault(look, len(known))
+            appearance = (step.state, bool(step.errors), within, tuple(sorted(self.likeness[child] for child in below)))
+            self.likeness[name] = known.setdefault(appearance, len(known))
             self.sizes[name] = 1 + sum(self.sizes[child] for child in below)
 
 
@@ -152,13 +152,13 @@ def _parents(dependencies: Mapping[str, Sequence[str]], order: Sequence[str]) ->
 
 def _branch(forest: _Forest, parent: str | None, depth: int, rails: str, is_folded: bool) -> _Branch:
     names = forest.children.get(parent, [])
-    return _Branch(forest, deque(_folded(names, forest.looks) if is_folded else names), depth, rails)
+    return _Branch(forest, deque(_folded(names, forest.likeness) if is_folded else names), depth, rails)
 
 
-def _folded(names: Sequence[str], looks: Mapping[str, int]) -> list[str | _Fold]:
+def _folded(names: Sequence[str], likeness: Mapping[str, int]) -> list[str | _Fold]:
     alike: dict[int, list[str]] = {}
     for name in names:
-        alike.setdefault(looks[name], []).append(name)
+        alike.setdefault(likeness[name], []).append(name)
     folded = [group[KEPT_OF_FOLDED:] for group in alike.values() if len(group) > FOLDED_ABOVE]
     hidden = {name for group in folded for name in group}
     return [name for name in names if name not in hidden] + [_Fold(group) for group in folded]

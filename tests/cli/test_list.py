@@ -66,9 +66,9 @@ async def test_workflows_are_listed_with_what_failed(workflows, database, tmp_pa
     ],
 )
 async def test_workflows_are_chosen(options, ids, workflows, database, tmp_path):
-    told = json.loads(assert_succeeded(baton("list", *options, "--json", cwd=tmp_path, database=database)))
+    printed = json.loads(assert_succeeded(baton("list", *options, "--json", cwd=tmp_path, database=database)))
 
-    assert [run["id"] for run in told["runs"]] == ids
+    assert [run["id"] for run in printed["runs"]] == ids
 
 
 async def test_a_list_says_where_it_goes_on(workflows, database, tmp_path):

@@ -69,9 +69,9 @@ async def test_a_map_shows_what_its_dependents_get(database, engine, tmp_path):
         flow = Baton.new(workflow_id="one").add("m", counting.new(number=each([1, 2, 3])))
         await (await flow.insert()).wait(timeout=30)
 
-    told = json.loads(assert_succeeded(baton("show", "one", "m", "--json", cwd=tmp_path, database=database)))
+    printed = json.loads(assert_succeeded(baton("show", "one", "m", "--json", cwd=tmp_path, database=database)))
 
-    assert (told["grouping"], told["children"], told["result"]) == ("map", 3, [1, 2, 3])
+    assert (printed["grouping"], printed["children"], printed["result"]) == ("map", 3, [1, 2, 3])
 
 
 async def test_a_step_is_told_as_json(database, engine, tmp_path):

@@ -91,8 +91,10 @@ async def _watch(run: Run, shown: Meter, began: float) -> None:
     """Show the steps by state until the workflow is final."""
     state = None
     while state is None:
+        # Not the timeout of `wait`, which looks up why the workflow is not final.
         with suppress(TimeoutError):
-            state = await run.wait(timeout=REFRESH_SECONDS)
+            async with asyncio.timeout(REFRESH_SECONDS):
+                state = await run.wait()
         status = await run.status()
         shown.show(status.counts, asyncio.get_running_loop().time() - began)
     if state != "completed":

@@ -36,7 +36,7 @@ def _described(count: int, workflow_id: str, steps: Sequence[str], state: str) -
         return f"opened {'1 step' if count == 1 else f'{count:,} steps'} of {workflow}"
     if not steps:
         return f"opened nothing: no step is discarded or cancelled in {workflow}"
-    # A step that is no group is opened however it ended, or refused.
+    # An ordinary step is opened however it ended, or refused.
     names = ", ".join(map(repr, steps))
     are = "is a group in which nothing failed" if len(steps) == 1 else "are groups in which nothing failed"
     return f"opened nothing of {workflow}: {names} {are}; name the steps in it that are to run again"
