@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -12,11 +13,13 @@ from baton.client.engine_in_use import add_entered, remove_entered
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
 from baton.core.program_import import stop_if_imported
+from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Connector, Password, Replayed, replayed
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
+from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
 from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
@@ -146,6 +149,31 @@ class Engine:
     async def queues(self) -> Sequence[Queue]:
         """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
         return await self.reads.queues()
+
+    async def runs(
+        self,
+        *,
+        state: WorkflowState | None = None,
+        name: str | None = None,
+        since: datetime | timedelta | None = None,
+        limit: int = 50,
+        after: int | None = None,
+    ) -> RunPage:
+        """Return a page of workflows, the newest first.
+
+        The next page is that with `after=page.after`. There is no index on what they are chosen by: a call looks at no
+        more than 100,000 workflows, so a page may be short, even empty, and still have an `after`.
+
+        Args:
+            state: only those in this state.
+            name: only those with this `workflow_name`.
+            since: only those inserted at this time or later; a `timedelta` counts back from now.
+            limit: how many at most, 1 to 1,000.
+            after: where to go on, from the page before.
+
+        Raises: InvalidOption.
+        """
+        return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:

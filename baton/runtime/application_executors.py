@@ -42,9 +42,9 @@ class ApplicationExecutors:
         keeps its slot until it returns. An executor that is missing, or takes no work, costs no attempt: another pool
         may have it.
         """
-        executor = self._executors.get(worker.executor)
-        if executor is None:
-            return unable(self._missing(worker))
+        if (why := self.missing(worker)) is not None:
+            return unable(why)
+        executor = self._executors[worker.executor]
         attempt.begin()
         try:
             run: Callable[..., str] = run_elsewhere
@@ -69,7 +69,10 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
         return from_text(answer)
 
-    def _missing(self, worker: AnyWorker) -> str:
+    def missing(self, worker: AnyWorker) -> str | None:
+        """Return why the worker cannot run here, if the executor that it names is not there."""
+        if worker.executor in self._executors:
+            return None
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))
         return (
             f"worker {worker.name!r} runs in executor {worker.executor!r}, which is not there; there are {here}: write "

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from baton.core import registry
 from baton.database.connections import Connector, ReconnectingConnection, describe
 from baton.database.store import Store
 from baton.runtime.attempts import Attempts
@@ -44,6 +43,8 @@ class Lease:
     """Called with how many living pools serve each of the pool's queues."""
     failures: Callable[[], Sequence[str]]
     """Returns what fails in this pool, for `baton doctor`. Called in the heartbeat's thread."""
+    workers: Callable[[], Sequence[str]]
+    """Returns the names of the workers that can run in this pool. Called in the heartbeat's thread."""
 
 
 class Heartbeat:
@@ -146,7 +147,7 @@ class Heartbeat:
         sent_at = time.monotonic()
         self._number += 1
         answer = await Store(connection, self._schema).heartbeat(
-            self._lease.pool, self._number, tokens, registry.names(), self._lease.seconds, self._lease.failures()
+            self._lease.pool, self._number, tokens, self._lease.workers(), self._lease.seconds, self._lease.failures()
         )
         if not answer.is_alive:
             log.error("the lease of pool %s was lost; its attempts are cancelled", self._lease.pool)

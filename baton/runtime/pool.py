@@ -111,6 +111,16 @@ class WorkerPool:
         return self._settings.queues
 
     @property
+    def given_engine(self) -> Engine | None:
+        """The engine it was given; None if it takes the one that is entered last."""
+        return self._given_engine
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long running attempts have to end when the pool is left."""
+        return self._settings.grace
+
+    @property
     def id(self) -> int:
         """The number the pool is registered under; another one after a lost lease, and -1 while it has none.
 

@@ -192,7 +192,7 @@ class RunningPool:
             host=socket.gethostname(),
             pid=os.getpid(),
             limits=dict(settings.queues),
-            workers=registry.names(),
+            workers=self._executors.runnable(),
             lease_seconds=settings.lease,
         )
         lease = Lease(
@@ -203,6 +203,7 @@ class RunningPool:
             on_lost=self.on_lease_lost,
             on_counted=self.claim_planner.pools_counted,
             failures=lambda: self._failures.sentences,
+            workers=self._executors.runnable,
         )
         self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self.attempts)
         self._heartbeat.start()

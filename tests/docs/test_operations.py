@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 import baton
-from baton.cli import doctor, supervisor, supervisor_link, worker
+from baton.cli import supervisor, supervisor_link
+from baton.cli.commands import doctor, worker
 from baton.cli.main import parser
 from baton.runtime import loop_watchdog
 from tests.cli.command import ROOT

@@ -55,3 +55,13 @@ async def logging_and_catching(ctx: Context) -> None:
 @worker(name="shared: killing")
 async def killing() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@worker(name="shared: counting")
+async def counting(number: int | None) -> int | None:
+    return number
+
+
+@worker(name="shared: refusing", max_attempts=2, backoff=0.0, timeout=30)
+async def refusing(order: str, amount: int, lines: list[object]) -> None:
+    raise LookupError(f"{order} is \x1b[31mred")

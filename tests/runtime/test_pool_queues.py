@@ -95,7 +95,10 @@ async def test_a_worker_nobody_knows_waits_unspent_and_status_names_the_cause(en
 
     assert (record.attempt, record.reason) == (0, "no worker named 'stranger' is registered here")
     assert 14.5 < (record.scheduled_at - record.attempted_at).total_seconds() < 16
-    assert unserved.why == "no living worker pool that serves queue 'default' knows worker 'stranger'"
+    assert unserved.why == (
+        "no living worker pool that serves queue 'default' can run worker 'stranger'; the last one that tried says: "
+        "no worker named 'stranger' is registered here"
+    )
 
 
 async def test_a_step_refused_before_runs_when_a_pool_knows_its_worker(engine, connection):
