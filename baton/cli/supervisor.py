@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from baton.cli.health import Listening, endpoint
 from baton.cli.restarts import Restarts, described, exit_code, is_permanent
 from baton.cli.supervisor_link import CLEANUP_SECONDS
+from baton.runtime.signals import ending_signals
 from baton.tasks import Tasks, wait_for_event
 
 log = logging.getLogger("baton.supervisor")
@@ -189,12 +190,6 @@ class Supervisor:
         if slot.process is not None:
             log.error("worker process %d has not drained within %.0f s: killed", slot.number, limit_seconds)
             _signal(slot, signal.SIGKILL)
-
-
-def ending_signals() -> tuple[signal.Signals, ...]:
-    """Return the signals that ask for a drain; without SIGHUP where it is ignored, as under `nohup`."""
-    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    return (signal.SIGTERM, signal.SIGINT, *hangup)
 
 
 def _pipe(kept_ends: ExitStack, kept: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import pytest
 from baton import Baton, Engine
 from baton.embedded.server import EmbeddedServer
 from tests.cli.command import assert_refused, baton, started, terminated, worker_process
-from tests.programs.shared_workers import hanging, noted
+from tests.programs.shared_workers import hanging, hanging_in_to_thread, noted
 from tests.waiting import eventually
 
 STEPS = 1_000
@@ -79,12 +79,14 @@ async def test_a_drained_worker_ends_well_and_says_goodbye(database, engine, con
     assert await living_pools(connection) == 0
 
 
+@pytest.mark.parametrize("hangs", [hanging, hanging_in_to_thread], ids=["plain", "async"])
 async def test_a_step_that_hangs_in_a_thread_does_not_keep_a_drained_worker(
-    database, engine, connection, effects, tmp_path
+    database, engine, connection, effects, tmp_path, hangs
 ):
+    """Also one that an async worker started: leaving the event loop waits for the threads of `asyncio.to_thread`."""
     options = ("--grace", "0.1")
     with worker_process(PROGRAM, *options, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
-        run = await hanging.new().insert()
+        run = await hangs.new().insert()
         await eventually(lambda: effects.read(event="start"))
 
         code, logged = await asyncio.to_thread(terminated, process)

@@ -36,6 +36,12 @@ def hanging(ctx: Context) -> None:
     time.sleep(600)
 
 
+@worker(name="shared: hanging in to_thread")
+async def hanging_in_to_thread(ctx: Context) -> None:
+    Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
+    await asyncio.to_thread(time.sleep, 600)
+
+
 @worker(name="shared: blocking")
 async def blocking(ctx: Context, seconds: float) -> None:
     Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)

@@ -9,10 +9,7 @@ import logging
 import math
 import os
 import signal
-import sys
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from baton.cli import logs, supervisor
@@ -20,11 +17,13 @@ from baton.cli.application import import_application, target_in
 from baton.cli.arguments import add_address, count, duration, duration_or_forever, queues
 from baton.cli.failures import CommandError
 from baton.cli.health import endpoint, facts_of, parse_listening
+from baton.cli.process_end import end_without_threads, name_threads
 from baton.cli.supervisor_link import parse_supervisor_link
 from baton.client.engine import Engine
 from baton.core import registry
 from baton.runtime.health import Drained
 from baton.runtime.pool import WorkerPool
+from baton.runtime.signals import ending_signals, kept_from_children
 from baton.tasks import Tasks
 
 log = logging.getLogger("baton.worker")
@@ -91,9 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.supervisor_link is not None:
         arguments.supervisor_link.grace_seconds = pool.grace_seconds
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        name_threads(runner.get_loop())
         drained = runner.run(_serve(engine, pool, arguments))
-    code = DRAINED if drained.is_settled else UNSETTLED
-    _leave_threads_behind(code)
+        code = DRAINED if drained.is_settled else UNSETTLED
+        end_without_threads(code)
     return code
 
 
@@ -152,9 +152,11 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
         async with endpoint(arguments.health if link is None else None, facts):
             if link is not None:
                 reporting.start(link.report(facts), name="baton reports")
-            async with engine, pool:
-                # From here on the pool handles the signals.
-                return await pool.serve()
+            async with engine:
+                # Steps may fork as soon as the pool is entered, a moment before it handles the signals.
+                with kept_from_children(*ending_signals()):
+                    async with pool:
+                        return await pool.serve()
     except asyncio.CancelledError:
         if (received := ended_by()) is None:
             raise
@@ -177,7 +179,7 @@ def _cancelled_by_signals() -> Callable[[], signal.Signals | None]:
         received.append(number)
         task.cancel()
 
-    for number in supervisor.ending_signals():
+    for number in ending_signals():
         # SIGINT raises KeyboardInterrupt, which ends the process with 130.
         if number != signal.SIGINT:
             asyncio.get_running_loop().add_signal_handler(number, end, number)
@@ -196,16 +198,6 @@ def _supervise(arguments: argparse.Namespace) -> int:
 
 def _grace(arguments: argparse.Namespace) -> float:
     return GRACE_SECONDS if arguments.grace is None else float(arguments.grace)
-
-
-def _leave_threads_behind(code: int) -> None:
-    """End the process now if a step hangs in a thread: it was given back, and Python would wait for it."""
-    if any(thread.name.startswith("AnyIO worker") and thread.is_alive() for thread in threading.enumerate()):
-        logging.getLogger("baton.pool").warning("steps still hang in threads; the process ends without them")
-        logging.shutdown()
-        with suppress(OSError):
-            sys.stdout.flush()
-        os._exit(code)
 
 
 def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
