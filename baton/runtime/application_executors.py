@@ -105,7 +105,7 @@ def run_elsewhere(module: str, claimed: str) -> str:
         with _ignoring_interrupts():
             importlib.import_module(module)
             outcome = run_imported(claim_from_text(claimed), module)
-    except Exception as error:  # noqa: BLE001 - importing runs the application's code
+    except BaseException as error:  # noqa: BLE001 - importing runs the code of the application
         remedy = "install it there, with all it imports"
         outcome = import_failed(module, "where the executor runs", error, remedy)
     return to_text(outcome)
