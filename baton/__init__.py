@@ -20,6 +20,7 @@ from baton.core.retry import Exponential
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status
+from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
@@ -89,6 +90,8 @@ __all__ = [
     "RetryAfter",
     "RetryRefused",
     "Run",
+    "RunPage",
+    "RunSummary",
     "SchemaMismatch",
     "SchemaMissing",
     "SchemaOutdated",

@@ -88,8 +88,8 @@ class AttemptEnded(AttemptStarted, frozen=True, kw_only=True):
     """
 
     kind: str
-    """How it ended: completed, failed, discarded, cancelled, skipped, snoozed, given_back, unknown_worker, expanded or
-    lost; `stopped` if its outcome would not count any more and is not sent."""
+    """How it ended: completed, failed, discarded, cancelled, skipped, snoozed, given_back, unknown_worker, misfit,
+    expanded or lost; `stopped` if its outcome would not count any more and is not sent."""
     error: str | None
     """What went wrong, or the reason the worker gave; redacted as it is stored."""
     trace: str | None
@@ -152,8 +152,10 @@ class CallFailed(Struct, frozen=True):
 
 
 class UpkeepDone(Struct, frozen=True):
-    """A round of upkeep: what it found."""
+    """A part of upkeep was done."""
 
+    part: str
+    """`look`, `mark dead`, `rescue`, `stage` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -166,11 +168,11 @@ class UpkeepDone(Struct, frozen=True):
 
 
 class UpkeepFailed(Struct, frozen=True):
-    """A part of upkeep failed, and is done again. Emitted at the 1st, 2nd, 4th, 8th failure in a row, and so on."""
+    """A part of upkeep failed, and is tried again."""
 
     part: str
     failures: int
-    """In a row."""
+    """How often it has failed in a row."""
     error: Exception
 
 
@@ -196,17 +198,15 @@ class Observers:
 
     Args:
         log_event: is given every event first: the pool's own log.
-        observers: the application's. Only if there are any, is the object true: events that the log does not need are
-            not even made without them.
+        observers: the application's.
     """
 
     def __init__(self, log_event: Observer, observers: Sequence[Observer] = ()) -> None:
         self._observers = (log_event, *observers)
-        self._are_given = bool(observers)
+        self.are_given = bool(observers)
+        """Whether the application observes. If not, events that the log does not need are not even made."""
+        # An attribute, and not `__bool__`: it is asked twice for every attempt.
         self._failures = 0
-
-    def __bool__(self) -> bool:
-        return self._are_given
 
     def emit(self, event: Event) -> None:
         """Call each observer with this event, whatever the others raise."""

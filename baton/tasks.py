@@ -15,7 +15,7 @@ log = logging.getLogger("baton")
 
 
 class Tasks:
-    """Own tasks: hold each until it ends, report the one that fails, and end them all on `aclose`."""
+    """Owns tasks: holds each until it ends, logs the failure of any, and ends them all on `aclose`."""
 
     def __init__(self) -> None:
         self._owned: set[asyncio.Task[Any]] = set()
@@ -23,7 +23,7 @@ class Tasks:
         self._context = copy_context()
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run a coroutine as a task of this owner. Its failure is logged, for nobody may be awaiting it."""
+        """Run a coroutine as a task of this owner. Its failure is logged, as perhaps nothing awaits it."""
         # Looked up once: up to Python 3.11 that asks the kernel for the process id, a sixth of what a task costs.
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -36,18 +36,20 @@ class Tasks:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._owned.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("%s ended with an error that nobody expected", task.get_name(), exc_info=error)
+            log.critical("%s ended with an unexpected error", task.get_name(), exc_info=error)
 
     async def ended(self, timeout: float | None = None) -> bool:
-        """Let what runs end by itself, for `timeout` seconds at most. Returns whether all of it has ended."""
-        if self._owned:
-            await asyncio.wait(self._owned, timeout=timeout)
+        """Let all tasks end by themselves, for at most `timeout` seconds. Return whether they have."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._owned:
+                    await asyncio.wait(self._owned)
         return not self._owned
 
     async def aclose(self, patience: float | None = None) -> None:
         """Cancel what still runs and return when all of it has ended.
 
-        With `patience`, what swallows its cancellation for so many seconds is named in the log and left behind.
+        A task that is still there `patience` seconds after its cancellation is named in the log and left behind.
         """
         while self._owned:
             for task in self._owned:
@@ -62,7 +64,7 @@ class Tasks:
 async def in_turn(calls: AsyncIterator[Callable[[], Coroutine[Any, Any, None]]]) -> None:
     """Make calls one after the other, each while the next one is being prepared.
 
-    The first that fails, to be made or to be prepared, is the last. None is under way any more when this returns.
+    The first call that fails, or cannot be prepared, is the last. When this returns, no call is under way.
     """
     under_way: asyncio.Task[None] | None = None
     try:
@@ -82,7 +84,7 @@ async def in_turn(calls: AsyncIterator[Callable[[], Coroutine[Any, Any, None]]])
 
 
 async def finish(task: asyncio.Task[T]) -> T:
-    """Await a task that must not be abandoned: cancelling the caller takes effect only when the task has ended."""
+    """Await a task that must not be abandoned: a cancellation of the caller takes effect when the task has ended."""
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -98,8 +100,19 @@ async def finish(task: asyncio.Task[T]) -> T:
     return task.result()
 
 
+async def in_thread(call: Callable[..., T], *args: object, abandon_on_cancel: bool = False) -> T:
+    """Call a blocking function in a thread of our own, and not in the executor of `asyncio.to_thread`.
+
+    Steps may keep that one busy. A cancellation takes effect when the call has ended, or at once and without it.
+    """
+    # Imported here: not every program that imports Baton runs anything.
+    from anyio import CapacityLimiter, to_thread
+
+    return await to_thread.run_sync(call, *args, abandon_on_cancel=abandon_on_cancel, limiter=CapacityLimiter(1))
+
+
 async def wait_for_event(event: asyncio.Event, timeout: float | None) -> bool:
-    """Wait until the event is set, or for so many seconds. Tells whether it is set."""
+    """Wait until the event is set, for at most `timeout` seconds. Return whether it is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout):
             await event.wait()

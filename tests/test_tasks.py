@@ -61,7 +61,7 @@ async def test_a_failure_nobody_awaits_is_in_the_log(caplog):
     await asyncio.wait([tasks.start(fails(), name="a loop")])
     await asyncio.sleep(0)
 
-    assert "a loop ended with an error that nobody expected" in caplog.text
+    assert "a loop ended with an unexpected error" in caplog.text
 
 
 async def test_what_must_be_finished_outlives_every_cancellation_of_its_caller():

@@ -1,1 +1,16 @@
-"""The command line: `baton demo`, `migrate`, `worker`, `show`, `cancel` and `retry`."""
+"""The command line, `baton`: one file of `baton.cli.commands` for each command.
+
+    migrate   create the schema, or bring it up to date
+    worker    run the steps of the workers a module defines
+    list      list workflows, the newest first
+    show      draw a workflow's steps, or print everything about one
+    cancel    cancel a workflow, or some of its steps
+    retry     open discarded and cancelled steps again
+    queues    list the queues: what waits and runs in each, and which pools serve it
+    pause     stop the start of steps of a queue, on every machine
+    resume    let a paused queue go on
+    doctor    say what is wrong with an installation, and what to do
+    demo      count the standard library in a workflow of two hundred steps
+
+`main` reads the command line and runs one of them. Only the command that runs is imported.
+"""

@@ -17,12 +17,12 @@ from baton.core.worker import worker
 from baton.core.workflow import Baton
 
 QUEUE = "census"
-NOT_OF_THE_LIBRARY = frozenset({"site-packages", "dist-packages", "__pycache__"})
+LEFT_OUT = frozenset({"site-packages", "dist-packages", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
 class Longest:
-    """The longest function met; of several the first."""
+    """The longest function that was found; the first of several."""
 
     lines: int
     name: str
@@ -67,7 +67,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """The counts of all packages, the one with the most lines first, and their sum."""
+    """The counts of all packages, the one with the most lines first, and their total."""
 
     packages: list[Counted]
     total: Count
@@ -154,7 +154,7 @@ def count_file(path: Path, name: str) -> Count:
 
 def _sources(path: Path) -> Iterator[Path]:
     """The files of a top-level package or module, in a stable order; none if it is not one."""
-    if path.is_dir() and path.name not in NOT_OF_THE_LIBRARY:
+    if path.is_dir() and path.name not in LEFT_OUT:
         yield from sorted(path.rglob("*.py"))
     elif path.suffix == ".py" and path.is_file():
         yield path

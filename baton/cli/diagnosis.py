@@ -80,19 +80,19 @@ def pools(engine: EngineFacts) -> Iterator[Finding]:
     lost = sum(pool.held for pool in holding) + engine.unclaimed
     if not living:
         entries = sum(queue.available + queue.waiting + queue.executing for queue in engine.queues)
-        fact = f"no worker pool lives, and the queues hold {_many(entries, 'step')}"
+        fact = f"no worker pool lives, and the queues hold {_count(entries, 'step')}"
         remedy = "start one: baton worker MODULE"
         yield Finding("problem" if entries else "warning", "pools", fact if entries else "no worker pool lives", remedy)
     if lost:
         names = _listed([pool.name for pool in holding] or ["unknown pools"])
-        fact = f"dead worker pools hold {_many(lost, 'step')}: {names}"
+        fact = f"dead worker pools hold {_count(lost, 'step')}: {names}"
         remedy = (
             "the living ones take them over within a third of a lease" if living else "start one: baton worker MODULE"
         )
         yield Finding("warning" if living else "problem", "pools", fact, remedy)
     if living:
         yield Finding(
-            "ok", "pools", f"living: {_many(len(living), 'worker pool')}, {_listed([pool.name for pool in living])}"
+            "ok", "pools", f"living: {_count(len(living), 'worker pool')}, {_listed([pool.name for pool in living])}"
         )
 
 
@@ -115,10 +115,10 @@ def queues(found: Sequence[Queue]) -> Iterator[Finding]:
         entries = queue.available + queue.waiting
         if queue.paused_at is not None:
             since = f"{queue.paused_at:%Y-%m-%d %H:%M %Z}"
-            fact = f"queue {queue.name!r} is paused since {since}, with {_many(entries, 'step')} waiting in it"
+            fact = f"queue {queue.name!r} is paused since {since}, with {_count(entries, 'step')} waiting in it"
             yield Finding("warning", "queues", fact, f"baton resume {_quoted(queue.name)}")
         elif entries and not queue.pools:
-            fact = f"queue {queue.name!r} has {_many(entries, 'step')} waiting, and no worker pool serves it"
+            fact = f"queue {queue.name!r} has {_count(entries, 'step')} waiting, and no worker pool serves it"
             yield Finding("problem", "queues", fact, f"baton worker MODULE --queues {_quoted(queue.name)}=N")
         else:
             continue
@@ -129,15 +129,19 @@ def queues(found: Sequence[Queue]) -> Iterator[Finding]:
 
 def workers(engine: EngineFacts) -> Iterator[Finding]:
     for one in engine.unknown_workers:
-        fact = f"no pool of queue {one.queue!r} knows worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
-        yield Finding("problem", "workers", fact, "deploy the module that defines it to a worker of this queue")
+        wanted = (
+            f"no pool of queue {one.queue!r} can run worker {one.worker!r}, wanted by {_count(one.steps, 'step')} in it"
+        )
+        fact = f"{wanted}; one that tried says: {one.refusal}" if one.refusal else wanted
+        remedy = "start a worker of this queue with the module that defines it, and with what it asks for"
+        yield Finding("problem", "workers", fact, remedy)
     for misfit in engine.misfits:
-        what = f"{_many(misfit.steps, 'step')} of worker {misfit.worker!r} in queue {misfit.queue!r}"
+        what = f"{_count(misfit.steps, 'step')} of worker {misfit.worker!r} in queue {misfit.queue!r}"
         fact = f"{what} put back for up to {_time(misfit.seconds)}: {misfit.reason}"
         remedy = "deploy a version of the worker that these arguments fit, or cancel the steps; in the end they fail"
         yield Finding("problem", "workers", fact, remedy)
     if not engine.unknown_workers and not engine.misfits:
-        yield Finding("ok", "workers", "every worker that a waiting step wants is known where it waits")
+        yield Finding("ok", "workers", "every worker that a waiting step wants can run where it waits")
 
 
 def steps(engine: EngineFacts) -> Iterator[Finding]:
@@ -151,7 +155,9 @@ def _overdue(engine: EngineFacts) -> Iterator[Finding]:
     for late in engine.overdue:
         if late.seconds >= OVERDUE_SECONDS[0]:
             level = _level(late.seconds, OVERDUE_SECONDS)
-            fact = f"queue {late.queue!r} has {_many(late.count, 'step')} that came due up to {_time(late.seconds)} ago"
+            fact = (
+                f"queue {late.queue!r} has {_count(late.count, 'step')} that came due up to {_time(late.seconds)} ago"
+            )
             yield Finding(
                 level, "steps", fact, "every worker pool makes due steps available: see why none does, in its log"
             )
@@ -160,7 +166,7 @@ def _overdue(engine: EngineFacts) -> Iterator[Finding]:
 def _long(engine: EngineFacts) -> Iterator[Finding]:
     if engine.running:
         longest = [f"{one.step!r} of {one.workflow_id!r} for {_time(one.seconds)}" for one in engine.running]
-        fact = f"executing for long: {_many(len(longest), 'step')}, {_listed(longest)}"
+        fact = f"executing for long: {_count(len(longest), 'step')}, {_listed(longest)}"
         yield Finding(
             "warning", "steps", fact, "if it hangs, cancel it: baton cancel ID STEP; give its worker a timeout"
         )
@@ -170,7 +176,7 @@ def _waiting(engine: EngineFacts) -> Iterator[Finding]:
     served = {queue.name for queue in engine.queues if queue.pools and queue.paused_at is None}
     for one in engine.waiting:
         if one.queue in served and one.seconds >= WAITING_SECONDS:
-            fact = f"queue {one.queue!r} has {_many(one.count, 'step')} available, the oldest for {_time(one.seconds)}"
+            fact = f"queue {one.queue!r} has {_count(one.count, 'step')} available, the oldest for {_time(one.seconds)}"
             yield Finding("warning", "steps", fact, "give the queue more slots, or start more workers")
 
 
@@ -209,7 +215,11 @@ def holders(locks: Sequence[Holder], snapshots: Sequence[Holder]) -> Iterator[Fi
         yield Finding(level, "snapshots", fact, one.remedy)
     if not aged:
         oldest = max((one.seconds or 0 for one in snapshots), default=0)
-        yield Finding("ok", "snapshots", f"the oldest is {_time(max(0, oldest))} old" if snapshots else "there is none")
+        yield Finding(
+            "ok",
+            "snapshots",
+            f"the oldest is {_time(max(0, oldest))} old" if snapshots else "no session holds an old one",
+        )
 
 
 def _is_aged(holder: Holder) -> bool:
@@ -239,7 +249,7 @@ def server(examination: Diagnostics) -> Iterator[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hurts:
+class _RiskySetting:
     level: Level
     setting: str
     values: Sequence[str]
@@ -247,28 +257,28 @@ class _Hurts:
     remedy: str
 
 
-_HURTS = (
-    _Hurts(
+_RISKY_SETTINGS = (
+    _RiskySetting(
         "problem", "fsync", ("off",), "a crash of the machine loses or corrupts what was committed", "set fsync = on"
     ),
-    _Hurts("problem", "full_page_writes", ("off",), "a crash can tear pages", "set full_page_writes = on"),
-    _Hurts(
+    _RiskySetting("problem", "full_page_writes", ("off",), "a crash can tear pages", "set full_page_writes = on"),
+    _RiskySetting(
         "problem",
         "default_transaction_read_only",
         ("on",),
         "nothing can be written",
         "change it for the role or database",
     ),
-    _Hurts("problem", "autovacuum", ("off",), "dead rows pile up until claims crawl", "set autovacuum = on"),
-    _Hurts("problem", "track_counts", ("off",), "autovacuum does not know what to do", "set track_counts = on"),
-    _Hurts(
+    _RiskySetting("problem", "autovacuum", ("off",), "dead rows pile up until claims crawl", "set autovacuum = on"),
+    _RiskySetting("problem", "track_counts", ("off",), "autovacuum does not know what to do", "set track_counts = on"),
+    _RiskySetting(
         "warning",
         "synchronous_commit",
         ("off",),
         "a crash of the server may lose the last commits, and their steps run again",
         "set synchronous_commit = on for the role",
     ),
-    _Hurts(
+    _RiskySetting(
         "warning",
         "default_transaction_isolation",
         ("repeatable read", "serializable"),
@@ -285,11 +295,11 @@ _CUTS = {
 
 
 def settings(values: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what hurts among the settings, by name."""
+    """Yield the risky ones among the settings, which are given by name."""
     findings = [
-        Finding(hurt.level, "settings", f"{hurt.setting} is {values[hurt.setting]}: {hurt.why}", hurt.remedy)
-        for hurt in _HURTS
-        if values.get(hurt.setting) in hurt.values
+        Finding(risk.level, "settings", f"{risk.setting} is {values[risk.setting]}: {risk.why}", risk.remedy)
+        for risk in _RISKY_SETTINGS
+        if values.get(risk.setting) in risk.values
     ]
     for name, shortest in _SHORTEST.items():
         if 0 < _seconds(values.get(name, "0")) < shortest:
@@ -297,11 +307,11 @@ def settings(values: Mapping[str, str]) -> Iterator[Finding]:
             findings.append(Finding("warning", "settings", fact, f"set it to 0, or to {shortest:.0f} s and more"))
     yield from findings
     if not findings:
-        yield Finding("ok", "settings", "none that hurts")
+        yield Finding("ok", "settings", "none of those that matter is risky")
 
 
 def clock(found: Clock) -> Finding:
-    """Judge the difference: the engine goes by the database's clock alone, but people compare times."""
+    """Judge the difference between the clocks: the engine uses only the database's, but people compare times."""
     apart = abs(found.ahead_seconds)
     if apart - found.error_seconds < CLOCK_SECONDS:
         return Finding(
@@ -309,9 +319,7 @@ def clock(found: Clock) -> Finding:
         )
     way = "behind" if found.ahead_seconds > 0 else "ahead of"
     fact = f"this host's clock is {_time(apart)} {way} the database's: a scheduled_at computed here is off by that"
-    return Finding(
-        "warning", "clock", fact, "synchronise the clocks (NTP); nothing else of the engine goes by the host's"
-    )
+    return Finding("warning", "clock", fact, "synchronise the clocks (NTP); the engine itself uses only the database's")
 
 
 def _level(value: float, limits: tuple[float, float]) -> Level:
@@ -340,7 +348,7 @@ def _size(count: int) -> str:
     return f"{count / 1024:.0f} kB" if count < 10 * 1024 * 1024 else f"{count / 1024 / 1024:.0f} MB"
 
 
-def _many(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 

@@ -3,7 +3,7 @@
     GET /healthz   200 while the process lives and its event loop answers
     GET /readyz    200 while it starts steps, else 503
 
-Both have a JSON object with the facts for a body. It speaks as much HTTP as a probe does: one request a connection.
+The body of both is a JSON object with the facts. It speaks as much HTTP as a probe does: one request a connection.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from argparse import ArgumentTypeError
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -41,15 +42,18 @@ class Answer:
 
 
 def parse_listening(text: str) -> Listening:
-    """Read `HOST:PORT`, as in 127.0.0.1:8081, [::1]:8081, or :8081 for every address. Raises `ValueError`."""
+    """Read `HOST:PORT`, as in 127.0.0.1:8081, [::1]:8081, or :8081 for every address.
+
+    Raises: ArgumentTypeError.
+    """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not of the form HOST:PORT, as in 127.0.0.1:8081")
+        raise ArgumentTypeError(f"{text!r} is not of the form HOST:PORT, as in 127.0.0.1:8081")
     return Listening(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 def facts_of(health: Health) -> dict[str, object]:
-    """Return what is told of a pool."""
+    """Return the health of a pool, as it stands in the answers."""
     facts = asdict(health) | {"lease_seconds": round(health.lease_seconds, 3)}
     return {"ready": health.is_ready, "faults": list(health.faults), **facts}
 
@@ -64,16 +68,16 @@ def answer(request_line: str, facts: Mapping[str, object]) -> Answer:
                 case "/readyz":
                     return Answer(HTTPStatus.OK if facts["ready"] else HTTPStatus.SERVICE_UNAVAILABLE, facts)
                 case _:
-                    return Answer(HTTPStatus.NOT_FOUND, {"error": "there are /healthz and /readyz"})
+                    return Answer(HTTPStatus.NOT_FOUND, {"error": "ask for /healthz or /readyz"})
         case [_, _, version] if version.startswith("HTTP/1."):
-            return Answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "this is asked with GET"})
+            return Answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "ask with GET"})
         case _:
-            return Answer(HTTPStatus.BAD_REQUEST, {"error": "this speaks HTTP/1.1"})
+            return Answer(HTTPStatus.BAD_REQUEST, {"error": "ask in HTTP/1.1"})
 
 
 @asynccontextmanager
-async def endpoint(listening: Listening | None, look: Callable[[], Mapping[str, object]]) -> AsyncIterator[None]:
-    """Answer probes while inside, with the facts as `look` tells them. Without an address, do nothing.
+async def endpoint(listening: Listening | None, facts: Callable[[], Mapping[str, object]]) -> AsyncIterator[None]:
+    """Answer probes while inside, with what `facts` returns. Without an address, do nothing.
 
     Raises: CommandError if nothing can listen there.
     """
@@ -83,7 +87,7 @@ async def endpoint(listening: Listening | None, look: Callable[[], Mapping[str, 
     tasks = Tasks()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.start(_serve(reader, writer, look), name="baton health")
+        tasks.start(_serve(reader, writer, facts), name="baton health")
 
     try:
         server = await asyncio.start_server(
@@ -91,10 +95,12 @@ async def endpoint(listening: Listening | None, look: Callable[[], Mapping[str, 
         )
     except OSError as error:
         where = f"{listening.host}:{listening.port}"
-        raise CommandError(f"health cannot be told at {where}: {error.strerror}; name another with --health") from error
+        raise CommandError(
+            f"the health endpoint cannot listen at {where}: {error.strerror}; name another address with --health"
+        ) from error
     try:
         host, port = server.sockets[0].getsockname()[:2]
-        log.info("health is told at http://%s:%d/healthz and /readyz", f"[{host}]" if ":" in host else host, port)
+        log.info("health endpoint: http://%s:%d/healthz and /readyz", f"[{host}]" if ":" in host else host, port)
         yield
     finally:
         server.close()
@@ -102,15 +108,15 @@ async def endpoint(listening: Listening | None, look: Callable[[], Mapping[str, 
 
 
 async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, look: Callable[[], Mapping[str, object]]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: Callable[[], Mapping[str, object]]
 ) -> None:
-    # Whoever asks may be gone, silent, or no client of HTTP at all.
+    # The client may be gone, silent, or speak something else than HTTP.
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
                 request_line = head.partition(b"\r\n")[0].decode("latin-1")
-                writer.write(_response(answer(request_line, look()), is_head=request_line.startswith("HEAD ")))
+                writer.write(_response(answer(request_line, facts()), is_head=request_line.startswith("HEAD ")))
                 await writer.drain()
         finally:
             writer.close()

@@ -1,7 +1,7 @@
-"""What ties a worker process to the supervisor that started it: two pipes.
+"""What connects a worker process with the supervisor that started it: two pipes.
 
-Through the one the worker tells how it is, a line of JSON a second. Nothing is ever said on the other; that it ends is
-how the worker learns that its supervisor is gone, however that went, and drains: no orphan is left.
+Through one the worker reports its health, as a line of JSON a second. Nothing is ever written to the other: that it
+ends tells the worker that its supervisor is gone, however that happened. The worker then drains, so no orphan is left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 log = logging.getLogger("baton.worker")
 
@@ -25,35 +24,40 @@ CLEANUP_SECONDS = 20.0
 ORPHANED = 71
 
 
-@dataclass(frozen=True, slots=True)
 class SupervisorLink:
-    """A worker's ends of the two pipes."""
+    """A worker's ends of the two pipes.
 
-    life: int
-    reports: int
+    `grace_seconds` is how long this process may run once its supervisor is gone, besides `CLEANUP_SECONDS`.
+    """
+
+    def __init__(self, life: int, reports: int) -> None:
+        self.life = life
+        self.reports = reports
+        self.grace_seconds = 0.0
 
     def watch(self, grace_seconds: float) -> None:
         """Drain this process when its supervisor is gone, and end it at the latest when the grace is over."""
+        self.grace_seconds = grace_seconds
         for descriptor in (self.life, self.reports):
-            # Made inheritable for us; processes of our own must not keep the supervisor's pipes open.
+            # The supervisor made them inheritable for us; our own child processes must not keep the pipes open.
             os.set_inheritable(descriptor, False)
-        # A thread, so that the import of the module, or a step that blocks the event loop, does not make us deaf.
-        threading.Thread(target=self._wait, args=(grace_seconds,), name="baton tether", daemon=True).start()
+        # A thread, because an import of the module, or a step, may block the event loop.
+        threading.Thread(target=self._wait, name="baton supervisor link", daemon=True).start()
 
-    def _wait(self, grace_seconds: float) -> None:
+    def _wait(self) -> None:
         with suppress(OSError):
             os.read(self.life, 1)
         log.warning("the supervisor is gone: draining")
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(grace_seconds + CLEANUP_SECONDS)
+        time.sleep(self.grace_seconds + CLEANUP_SECONDS)
         os._exit(ORPHANED)
 
-    async def report(self, look: Callable[[], Mapping[str, object]]) -> None:
-        """Tell how the process is, for ever."""
+    async def report(self, facts: Callable[[], Mapping[str, object]]) -> None:
+        """Report what `facts` returns, again and again, until cancelled."""
         os.set_blocking(self.reports, False)
         while True:
-            line = json.dumps(look(), default=str).encode() + b"\n"
-            # A pipe that is full or broken loses a report, and the next one says the same.
+            line = json.dumps(facts(), default=str).encode() + b"\n"
+            # A report that a full or broken pipe loses is made up for by the next one.
             with suppress(OSError):
                 os.write(self.reports, line)
             await asyncio.sleep(REPORT_SECONDS)

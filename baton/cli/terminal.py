@@ -1,18 +1,18 @@
-"""How things are drawn: with `rich` on a terminal where it is installed, else as plain text."""
+"""How lines are printed: in colour and cut to its width on a terminal where `rich` is installed, else as plain text."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import Literal
 
+from baton.cli.text import ELLIPSIS, cells, cut, visible
 from baton.core.states import StepState
-
-if TYPE_CHECKING:
-    from rich.live import Live
 
 STEP_STYLES: dict[StepState, str] = {
     "suspended": "dim",
@@ -25,22 +25,25 @@ STEP_STYLES: dict[StepState, str] = {
     "discarded": "bold red",
     "skipped": "dim",
 }
+"""A colour for each state of a step, in the order in which it goes through them."""
 _STYLES: dict[str, str] = dict([*STEP_STYLES.items(), ("failed", "bold red")])
+Overlong = Literal["cut", "wrap"]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a line; the style is one of rich's, empty for none."""
+    """A piece of a line; the style is one of rich's, empty for none. Characters that steer a terminal are escaped."""
 
     text: str
     style: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", visible(self.text))
 
-class Meter(Protocol):
-    """Shows how far a workflow is."""
 
-    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
-        """Show the steps by state, and for how long it has run."""
+Line = Sequence[Piece]
+Cell = str | Piece
+GAP = "  "
 
 
 def state(name: str, width: int = 0) -> Piece:
@@ -48,94 +51,98 @@ def state(name: str, width: int = 0) -> Piece:
     return Piece(name.ljust(width), _STYLES.get(name, ""))
 
 
-def is_drawn() -> bool:
-    """Whether there is a terminal to draw on, and what draws."""
-    return sys.stdout.isatty() and importlib.util.find_spec("rich") is not None
+def summed(counts: Mapping[StepState, int]) -> str:
+    """Return steps by state in one phrase, in the order in which a step goes through the states."""
+    return ", ".join(f"{counts[name]:,} {name}" for name in STEP_STYLES if counts.get(name))
 
 
-def print_lines(lines: Iterable[Sequence[Piece]]) -> None:
-    """Print lines of pieces; on a terminal in colour, and never wrapped by us."""
-    if not is_drawn():
-        for line in lines:
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout.isatty()
+
+
+def is_coloured() -> bool:
+    """Whether stdout is a terminal, and `rich` is installed, which draws on it."""
+    return is_terminal() and importlib.util.find_spec("rich") is not None
+
+
+def width() -> int | None:
+    """Return how many columns a line may take; None where stdout is not a terminal, and lines are not cut."""
+    return max(20, shutil.get_terminal_size().columns) if is_terminal() else None
+
+
+def print_lines(lines: Iterable[Line], *, overlong: Overlong = "cut") -> None:
+    """Print lines. On a terminal, one that is longer than its width is cut, or left to wrap."""
+    limit = width() if overlong == "cut" else None
+    fitted = lines if limit is None else (cut_line(line, limit) for line in lines)
+    if not is_coloured():
+        for line in fitted:
             print(plain(line))
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    for line in lines:
+    for line in fitted:
         console.print(Text.assemble(*[(piece.text, piece.style) for piece in line]), soft_wrap=True)
 
 
-def plain(line: Sequence[Piece]) -> str:
+def print_json(value: object) -> None:
+    """Print a value as indented JSON, in ASCII: no name or error in it can steer a terminal."""
+    print(json.dumps(value, indent=2, default=_as_json))
+
+
+def cut_line(line: Line, limit: int) -> Line:
+    """Return a line that takes at most `limit` columns."""
+    kept: list[Piece] = []
+    left = limit
+    for piece in line:
+        size = cells(piece.text)
+        if size > left:
+            # With nothing left for the ellipsis, the end of what came before makes room for it.
+            if left == 0 and kept:
+                last = kept.pop()
+                return [*kept, Piece(cut(last.text + ELLIPSIS, cells(last.text)), last.style)]
+            return [*kept, Piece(cut(piece.text, left), piece.style)]
+        kept.append(piece)
+        left -= size
+    return kept
+
+
+def plain(line: Line) -> str:
     """Return a line without its colours."""
     return "".join(piece.text for piece in line).rstrip()
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without rules: the first column is text, as is one without a heading; the others are figures."""
-    first, *others = _aligned([headings, *rows])
-    print_lines([[Piece(first, "bold")], *([Piece(line)] for line in others)])
+def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, text: Collection[int] = (0,)) -> list[Line]:
+    """Return the lines of a table without rules. Columns whose numbers are in `text` are set left, figures right."""
+    lines = [[Piece(heading, "bold") for heading in headings], *([_piece(cell) for cell in row] for row in rows)]
+    widths = [max(cells(piece.text) for piece in column) for column in zip(*lines, strict=True)]
+    is_text = [place in text for place in range(len(headings))]
+    return [[*_columns(line, widths, is_text)] for line in lines]
 
 
-@contextmanager
-def meter(total: int) -> Iterator[Meter]:
-    """Yield what shows the progress of a workflow of `total` steps."""
-    if not is_drawn():
-        yield _Printed(total)
-        return
-    from rich.live import Live
-
-    with Live(refresh_per_second=12, transient=True) as live:
-        yield _Drawn(live, total)
-
-
-class _Printed:
-    """A line every other second, and at the end."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._printed_at = 0.0
-
-    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
-        is_done = counts.get("completed", 0) == self._total
-        if is_done or seconds - self._printed_at >= 2:
-            self._printed_at = seconds
-            print(f"{seconds:5.1f} s  {summed(counts)}", flush=True)
+def _columns(line: Line, widths: Sequence[int], is_text: Sequence[bool]) -> Iterator[Piece]:
+    for place, (piece, size, left) in enumerate(zip(line, widths, is_text, strict=True)):
+        filling = " " * (size - cells(piece.text))
+        if place:
+            yield Piece(GAP)
+        if not left:
+            yield Piece(filling)
+        yield piece
+        if left and place < len(line) - 1:
+            yield Piece(filling)
 
 
-class _Drawn:
-    """A bar for each state, redrawn in place."""
-
-    def __init__(self, live: Live, total: int) -> None:
-        self._live = live
-        self._total = total
-
-    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        drawn = Table.grid(padding=(0, 2))
-        for name, style in STEP_STYLES.items():
-            if count := counts.get(name, 0):
-                bar = ProgressBar(self._total, count, width=40, complete_style=style, finished_style=style)
-                drawn.add_row(f"[{style}]{name}[/]", bar, str(count))
-        drawn.add_row("", "", f"{seconds:.1f} s")
-        self._live.update(drawn)
+def _piece(cell: Cell) -> Piece:
+    return cell if isinstance(cell, Piece) else Piece(cell)
 
 
-def summed(counts: Mapping[StepState, int]) -> str:
-    """Return steps by state in one phrase, in the order in which a step goes through the states."""
-    return ", ".join(f"{counts[name]} {name}" for name in STEP_STYLES if counts.get(name))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    is_text = [place == 0 or not heading for place, heading in enumerate(rows[0])]
-    return [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(row, widths, is_text, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+def _as_json(value: object) -> object:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case _:
+            return str(value)

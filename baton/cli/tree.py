@@ -1,11 +1,12 @@
-"""A workflow drawn as a tree, each step once, along its dependencies.
+"""A workflow laid out as a tree, each step once, along its dependencies.
 
-A DAG is no tree. A step with several dependencies stands below the one that is furthest from the start, and names
+A DAG is not a tree. A step with several dependencies stands below the one that is furthest from the start, and names
 the others on its line. Siblings that look alike, with all that is below them, are folded, and at some depth the tree
-stops growing to the right. So a drawing has at most a line a step, and takes time and space linear in steps and edges.
+stops growing to the right. So there is at most one line for each step, and the time and the space are linear in steps
+and edges.
 
-A group is one line with numbers; a small one that is no map, and each that is asked for, is followed by its children,
-on rails of their own.
+A group is one line with numbers. The children of a small group that is not a map, and of each group that is asked for,
+follow it on rails of their own.
 """
 
 from __future__ import annotations
@@ -47,20 +48,20 @@ class FoldLine:
     siblings: int
     steps: int
     """The siblings and the steps below them."""
-    state: str
-    """Of the siblings."""
+    example: StepRecord
+    """One of the siblings."""
 
 
-Line = StepLine | FoldLine
+TreeLine = StepLine | FoldLine
 
 
-def tree(steps: Sequence[StepRecord], *, opened: Collection[str] = (), is_folded: bool = True) -> list[Line]:
+def tree(steps: Sequence[StepRecord], *, opened: Collection[str] = (), is_folded: bool = True) -> list[TreeLine]:
     """Return the lines of the drawing, top to bottom. `steps` are a workflow's, in the order added.
 
-    Groups named in `opened` are drawn with their children, and so are those around what is named there; all are, and
-    nothing is folded, unless `is_folded`.
+    Groups named in `opened`, and groups around a step that is named there, are drawn with their children. Unless
+    `is_folded`, all groups are, and no siblings are folded.
     """
-    lines: list[Line] = []
+    lines: list[TreeLine] = []
     open_branches = [_branch(_Forest(steps), None, 0, "", is_folded)]
     while open_branches:
         branch = open_branches[-1]
@@ -73,7 +74,7 @@ def tree(steps: Sequence[StepRecord], *, opened: Collection[str] = (), is_folded
         match item:
             case _Fold(names):
                 size = sum(forest.sizes[name] for name in names)
-                lines.append(FoldLine(rails, len(names), size, forest.steps[names[0]].state))
+                lines.append(FoldLine(rails, len(names), size, forest.steps[names[0]]))
             case str(name):
                 inner = _branch(forest, name, branch.depth + 1, below, is_folded)
                 step = forest.steps[name]
@@ -96,14 +97,14 @@ def _is_open(step: StepRecord, opened: Collection[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """Siblings that are drawn as one line."""
+    """Siblings that become one line."""
 
     names: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Branch:
-    """What is still to be drawn below one step, or inside it."""
+    """What still follows below one step, or inside it."""
 
     forest: _Forest
     items: deque[str | _Fold]
@@ -112,7 +113,7 @@ class _Branch:
 
 
 class _Forest:
-    """The steps with one parent each, and for each what it and all below it look like."""
+    """The steps with one parent each, and the likeness of each with all that is below it: equal numbers look alike."""
 
     def __init__(self, steps: Sequence[StepRecord]) -> None:
         self.steps = {step.name: step for step in steps}
@@ -122,7 +123,7 @@ class _Forest:
         self.children: dict[str | None, list[str]] = {}
         for name in self.steps:
             self.children.setdefault(self.parents[name], []).append(name)
-        self.looks: dict[str, int] = {}
+        self.likeness: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
         self._measure(order)
 
@@ -132,13 +133,13 @@ class _Forest:
             below = self.children.get(name, [])
             step = self.steps[name]
             within = tuple(sorted(Counter(child.state for child in step.children).items()))
-            look = (step.state, bool(step.errors), within, tuple(sorted(self.looks[child] for child in below)))
-            self.looks[name] = known.setdefault(look, len(known))
+            appearance = (step.state, bool(step.errors), within, tuple(sorted(self.likeness[child] for child in below)))
+            self.likeness[name] = known.setdefault(appearance, len(known))
             self.sizes[name] = 1 + sum(self.sizes[child] for child in below)
 
 
 def _parents(dependencies: Mapping[str, Sequence[str]], order: Sequence[str]) -> Mapping[str, str | None]:
-    """The dependency each step stands below: the furthest from the start, of several the one added last."""
+    """Return the dependency each step stands below: the furthest from the start; of several, the one added last."""
     positions = {name: position for position, name in enumerate(dependencies)}
     depths: dict[str, int] = {}
     parents: dict[str, str | None] = {}
@@ -151,20 +152,20 @@ def _parents(dependencies: Mapping[str, Sequence[str]], order: Sequence[str]) ->
 
 def _branch(forest: _Forest, parent: str | None, depth: int, rails: str, is_folded: bool) -> _Branch:
     names = forest.children.get(parent, [])
-    return _Branch(forest, deque(_folded(names, forest.looks) if is_folded else names), depth, rails)
+    return _Branch(forest, deque(_folded(names, forest.likeness) if is_folded else names), depth, rails)
 
 
-def _folded(names: Sequence[str], looks: Mapping[str, int]) -> list[str | _Fold]:
+def _folded(names: Sequence[str], likeness: Mapping[str, int]) -> list[str | _Fold]:
     alike: dict[int, list[str]] = {}
     for name in names:
-        alike.setdefault(looks[name], []).append(name)
+        alike.setdefault(likeness[name], []).append(name)
     folded = [group[KEPT_OF_FOLDED:] for group in alike.values() if len(group) > FOLDED_ABOVE]
     hidden = {name for group in folded for name in group}
     return [name for name in names if name not in hidden] + [_Fold(group) for group in folded]
 
 
 def _rails(branch: _Branch) -> tuple[str, str]:
-    """What is drawn before the next item's name, and before what stands below it."""
+    """Return what is drawn before the name of the next item, and before what stands below it."""
     is_last = len(branch.items) == 0
     if branch.depth == 0:
         return branch.rails, branch.rails

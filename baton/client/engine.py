@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -12,15 +13,17 @@ from baton.client.engine_in_use import add_entered, remove_entered
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
 from baton.core.program_import import stop_if_imported
+from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
 from baton.database.connections import Connections, Connector, Password, Replayed, replayed
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
+from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
 from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
-from baton.tasks import Tasks
+from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
@@ -94,7 +97,7 @@ class Engine:
         stop_if_imported()
         if self._open is not None:
             raise BatonError("the engine is entered already; use it as it is, or make another one")
-        address = await _in_thread(resolve_address, self._argument)
+        address = await in_thread(resolve_address, self._argument)
         opened = _Open(self, address)
         try:
             await opened.connections.open()
@@ -146,6 +149,31 @@ class Engine:
     async def queues(self) -> Sequence[Queue]:
         """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
         return await self.reads.queues()
+
+    async def runs(
+        self,
+        *,
+        state: WorkflowState | None = None,
+        name: str | None = None,
+        since: datetime | timedelta | None = None,
+        limit: int = 50,
+        after: int | None = None,
+    ) -> RunPage:
+        """Return a page of workflows, the newest first.
+
+        The next page is that with `after=page.after`. There is no index on what they are chosen by: a call looks at no
+        more than 100,000 workflows, so a page may be short, even empty, and still have an `after`.
+
+        Args:
+            state: only those in this state.
+            name: only those with this `workflow_name`.
+            since: only those inserted at this time or later; a `timedelta` counts back from now.
+            limit: how many at most, 1 to 1,000.
+            after: where to go on, from the page before.
+
+        Raises: InvalidOption.
+        """
+        return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -245,11 +273,4 @@ class _Open:
     async def aclose(self) -> None:
         await self.tasks.aclose()
         await self.connections.aclose()
-        await _in_thread(self.address.release)
-
-
-async def _in_thread(call: Callable[..., T], *args: object) -> T:
-    from anyio import CapacityLimiter, to_thread
-
-    # Not in the event loop's own executor, which the application may keep busy.
-    return await to_thread.run_sync(call, *args, limiter=CapacityLimiter(1))
+        await in_thread(self.address.release)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ from baton.errors import (
     WorkflowNotFound,
 )
 from baton.tasks import wait_for_event
+
+log = logging.getLogger("baton")
 
 EXPLANATION_SECONDS = 2.0
 """How long an error that time is up may take to say why."""
@@ -165,8 +168,9 @@ class Run:
     async def retry(self, *steps: str, forward: bool = False) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
-        With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
-        begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        With names: those steps, however they ended, and what was cancelled or skipped downstream of them; of a group,
+        what failed in it (if nothing did, a warning in the log says so). Attempts begin again at 0, the history of
+        errors is kept. A dependent that began by ignoring the failure keeps its run.
         Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
         it; with `forward` it stays undone, and only what failed is opened.
 
@@ -181,6 +185,14 @@ class Run:
         await self._require_known(retried.unknown)
         if retried.refused:
             raise RetryRefused(await engine.reads.states(self.id, retried.refused))
+        if steps and not retried.count:
+            # An ordinary step is opened however it ended, or refused.
+            log.warning(
+                "retry(%s) of workflow %r opened nothing: of a group it opens what failed, and nothing did; name the "
+                "steps in it that are to run again",
+                ", ".join(map(repr, steps)),
+                self.id,
+            )
         return retried.count
 
     def engine_to_ask(self) -> Engine:

@@ -20,6 +20,8 @@ MAX_SECONDS = 100 * 366 * 86_400.0
 """A hundred years. Anything longer is a slip, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
+MOST_SLOTS = 1_000_000
+"""Of one queue in one pool; more is a slip."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -125,8 +127,9 @@ def checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
         raise InvalidOption("queues", queues, "a pool serves at least one queue")
     for queue, limit in queues.items():
         checked_queue("queues", queue)
-        if type(limit) is not int or limit < 1:
-            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at once")
+        if type(limit) is not int or not 1 <= limit <= MOST_SLOTS:
+            why = f"a queue runs at least one step at once, and at most {MOST_SLOTS:,}"
+            raise InvalidOption("queues", {queue: limit}, why)
     return dict(queues)
 
 

@@ -37,6 +37,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_workers))
 
 
+def queues() -> tuple[str, ...]:
+    """Return the queues that the workers name, sorted."""
+    return tuple(sorted({worker.options.queue for worker in _workers.values()}))
+
+
 @contextmanager
 def isolated() -> Iterator[None]:
     """Forget, on leaving, each worker registered since entering. For tests that define workers of their own."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import asyncpg
 
 from baton.database.failures import Failure, classify
+from baton.database.name_resolution import resolving_options
 from baton.database.tls import tls_context
 from baton.tasks import Tasks
 
@@ -60,12 +61,17 @@ class Connector:
         """Open a connection that works for the engine whatever the defaults of the role or database are."""
         connection: asyncpg.Connection[Record] = await asyncpg.connect(self.dsn, **self.options(purpose))
         if not self.is_pooled:
-            await prepare(connection)
+            try:
+                await prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
         return connection
 
     def options(self, purpose: str) -> dict[str, Any]:
         """Return what `asyncpg.connect` and `asyncpg.create_pool` take besides the address."""
         options: dict[str, Any] = {"timeout": CONNECT_SECONDS, "password": self.password, "ssl": tls_context(self.dsn)}
+        options |= resolving_options()
         if self.is_pooled:
             return options | {"statement_cache_size": 0}
         return options | {"server_settings": {"application_name": f"baton {purpose}"} | _SESSION_SETTINGS}

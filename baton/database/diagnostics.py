@@ -108,11 +108,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class UnknownWorker:
-    """A worker that entries of a queue want, and that no living pool serving the queue knows."""
+    """A worker that entries of a queue want, and that no living pool serving the queue can run.
+
+    It does not know the worker, or lacks a type or an executor that the worker asks for.
+    """
 
     worker: str
     queue: str
     steps: int
+    refusal: str | None
+    """What a pool said that tried to run one of them; None if none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +347,13 @@ async def _unknown_workers(connection: Connection, schema: str) -> Sequence[Unkn
               from {quoted(schema)}.pools p
              where p.dead_at is null and p.expires_at > clock_timestamp()
         ), wanted as (
-            select s.worker, e.queue, count(*) as steps
+            select s.worker, e.queue, count(*) as steps,
+                   (array_agg(s.reason) filter (where s.refusals > 0))[1] as refusal
               from (select q.step_id, q.queue from {quoted(schema)}.queue q where q.state <> 'executing' limit $1) e
               join {quoted(schema)}.steps s on s.id = e.step_id
              group by s.worker, e.queue
         )
-        select w.worker, w.queue, w.steps
+        select w.worker, w.queue, w.steps, w.refusal
           from wanted w
          where exists (select from living l where w.queue = any(l.queues))
            and not exists (select from living l where w.queue = any(l.queues) and w.worker = any(l.workers))

@@ -160,11 +160,15 @@ class Queries:
         return WorkflowSummary(rows[0]["workflow_state"], steps)
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker, or whose
-        arguments did not fit the last pool that claimed them."""
+        """Return steps that no living pool can run.
+
+        Their queue is paused, or served by no living pool, or by none that can run their worker; or their arguments
+        did not fit the last pool that claimed them.
+        """
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.queue, s.worker, case when s.outcome = 'misfit' then s.reason end as misfit,
+            select s.name, s.queue, s.worker, s.refusals, s.reason,
+                   case when s.outcome = 'misfit' then s.reason end as misfit,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,

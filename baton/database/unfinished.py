@@ -148,7 +148,8 @@ def why_unserved(row: Record) -> str | None:
     if not row["is_served"]:
         return f"no living worker pool serves queue {row['queue']!r}"
     if not row["is_known"]:
-        return f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
+        tried = f"; the last one that tried says: {row['reason']}" if row["refusals"] and row["reason"] else ""
+        return f"no living worker pool that serves queue {row['queue']!r} can run worker {row['worker']!r}{tried}"
     return None
 
 

@@ -42,9 +42,9 @@ class ApplicationExecutors:
         keeps its slot until it returns. An executor that is missing, or takes no work, costs no attempt: another pool
         may have it.
         """
-        executor = self._executors.get(worker.executor)
-        if executor is None:
-            return unable(self._missing(worker))
+        if (why := self.missing(worker)) is not None:
+            return unable(why)
+        executor = self._executors[worker.executor]
         attempt.begin()
         try:
             run: Callable[..., str] = run_elsewhere
@@ -69,7 +69,10 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
         return from_text(answer)
 
-    def _missing(self, worker: AnyWorker) -> str:
+    def missing(self, worker: AnyWorker) -> str | None:
+        """Return why the worker cannot run here, if the executor that it names is not there."""
+        if worker.executor in self._executors:
+            return None
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))
         return (
             f"worker {worker.name!r} runs in executor {worker.executor!r}, which is not there; there are {here}: write "
@@ -102,7 +105,7 @@ def run_elsewhere(module: str, claimed: str) -> str:
         with _ignoring_interrupts():
             importlib.import_module(module)
             outcome = run_imported(claim_from_text(claimed), module)
-    except Exception as error:  # noqa: BLE001 - importing runs the application's code
+    except BaseException as error:  # noqa: BLE001 - importing runs the code of the application
         remedy = "install it there, with all it imports"
         outcome = import_failed(module, "where the executor runs", error, remedy)
     return to_text(outcome)

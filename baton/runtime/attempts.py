@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Cause(Enum):
-    """Who cancels a running attempt; noted before the cancelling, so that nobody has to guess."""
+    """Why an attempt is cancelled; noted before it is, so that the runner need not guess it from a CancelledError."""
 
     TIMEOUT = "it took longer than its timeout"
     SHUTDOWN = "the worker pool is shutting down"
@@ -36,9 +36,9 @@ class Attempt(Struct, eq=False):
     cause: Cause | None = None
     task: asyncio.Task[None] | None = None
     is_running: bool = False
-    """False until its code runs: a task cancelled before that would end without a word."""
+    """False until its code runs: a task that is cancelled before that ends without an outcome."""
     thread_ended: asyncio.Event | None = None
-    """Set when the thread that runs it has returned; a thread cannot be stopped, and keeps its slot until then."""
+    """Set when the thread that runs it has returned. A thread cannot be stopped, so the slot is taken until then."""
     connection: asyncpg.Connection[asyncpg.Record] | None = None
     """That of a transactional worker."""
     is_settled: bool = False
@@ -59,21 +59,21 @@ class Attempt(Struct, eq=False):
         return None if self._began_at is None or self._ended_at is None else self._ended_at - self._began_at
 
     def begin(self) -> None:
-        """Let its time begin."""
+        """Note that its code is called now, and let its timeout begin."""
         self._began_at = monotonic()
         if self.claimed.timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.claimed.timeout, self.cancel, Cause.TIMEOUT)
 
     def end(self) -> None:
-        """Its code has ended; whatever cancels it now comes too late."""
+        """Note that its code has ended: it cannot be cancelled any more."""
         self.is_running = False
         self._ended_at = monotonic()
         if self._timer is not None:
             self._timer.cancel()
 
     def cancel(self, cause: Cause) -> None:
-        """Cancel it, once: the first cause is the one that counts."""
+        """Cancel it, once: the first cause counts."""
         if self.cause is None:
             self.cause = cause
             if self.task is not None and self.is_running:
@@ -85,7 +85,7 @@ current: ContextVar[Attempt | None] = ContextVar("baton attempt", default=None)
 
 
 class Attempts:
-    """Starts attempts, knows which run, and cancels them. Lives as long as its pool."""
+    """Starts attempts, knows which of them run, and cancels them."""
 
     def __init__(self, work: Callable[[Attempt], Awaitable[None]], tasks: Tasks) -> None:
         self._work = work
@@ -115,7 +115,7 @@ class Attempts:
                 self._none_runs.set()
 
     def held(self) -> frozenset[tuple[int, UUID]]:
-        """Return the claims of the attempts that run. May be called from another thread."""
+        """Return the claims of the attempts that run. May be called in another thread."""
         return frozenset(attempt.key for attempt in self._running.copy())
 
     def cancel(self, keys: Iterable[tuple[int, UUID]], cause: Cause) -> None:
@@ -129,5 +129,5 @@ class Attempts:
             attempt.cancel(cause)
 
     async def ended(self, timeout: float | None) -> bool:
-        """Wait until none runs, at most so many seconds. Tells whether none runs."""
+        """Wait until none runs, for at most `timeout` seconds. Return whether none runs."""
         return await wait_for_event(self._none_runs, timeout)

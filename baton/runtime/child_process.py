@@ -27,9 +27,10 @@ from baton.runtime.invocation import MAIN, Origin, claim_from_text, import_faile
 
 LENGTH_BYTES = 8
 PARENT_SECONDS = 1.0
-"""How often the child looks whether its parent is still there."""
+"""How often the child checks whether its parent is still there."""
 ORPHANED = 71
 PR_SET_PDEATHSIG = 1
+_OWN_MAIN = sys.modules[MAIN]
 
 
 def main() -> None:
@@ -92,7 +93,8 @@ def _run(module: str, is_program: bool, file: str | None, claimed: str) -> Outco
 def _import(origin: Origin) -> None:
     if not origin.is_program:
         importlib.import_module(origin.module)
-    elif origin.module not in sys.modules:
+    # multiprocessing, if anything imports it, calls this process's own main module by the same name.
+    elif sys.modules.get(origin.module) in (None, _OWN_MAIN):
         _import_program(origin)
 
 

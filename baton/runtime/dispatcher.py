@@ -9,7 +9,6 @@ the first one had committed.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,8 +28,6 @@ from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.settler import Settler
 from baton.runtime.tokens import Tokens
 from baton.tasks import Tasks, wait_for_event
-
-log = logging.getLogger("baton.pool")
 
 CONNECTIONS = 2
 WORTH_A_SECOND_CALL = 100
@@ -232,7 +229,7 @@ class Dispatcher:
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)
         token, claimed = request.claiming.token, advanced.claimed
-        if self._observers and claimed:
+        if self._observers.are_given and claimed:
             ids = [one.step_id for one in claimed]
             self._observers.emit(StepsClaimed(request.pool, token, ids, sum(request.claiming.limits.values())))
         self._tokens.claimed(token, len(claimed))
@@ -250,7 +247,7 @@ class Dispatcher:
         self._count_answers(1)
 
     def _settled(self, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
-        if settling and (self._observers or not all(accepted)):
+        if settling and (self._observers.are_given or not all(accepted)):
             self._observers.emit(outcomes_answered(settling, accepted))
         self._tokens.answered(*[one.token for one in settling])
         self._count_answers(len(settling))

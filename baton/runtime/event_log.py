@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 
 from baton.database.connections import describe
 from baton.events import (
@@ -68,19 +67,12 @@ def _log_end(ended: AttemptEnded) -> None:
     if ended.error:
         text += ": %s"
         facts.append(ended.error)
-    exception = ended.exception if _is_writable(ended.exception) else None
-    if exception is None and ended.trace:
-        text += "\n%s"
-        facts.append(ended.trace.rstrip())
-    attempts_log.log(level, text, *facts, exc_info=exception, extra=_extra(ended))
-
-
-def _is_writable(error: BaseException | None) -> bool:
-    """Whether the traceback has a form in UTF-8: a log that cannot be written would lose the record."""
-    try:
-        return error is not None and bool("".join(traceback.format_exception(error)).encode())
-    except Exception:  # noqa: BLE001 - an error's own methods are the user's code
-        return False
+    record = attempts_log.makeRecord(
+        attempts_log.name, level, __file__, 0, text, tuple(facts), None, "log_event", _extra(ended)
+    )
+    # The traceback as it is stored, and not the exception: what is redacted, or cannot be written, is not in it.
+    record.exc_text = ended.trace and ended.trace.rstrip()
+    attempts_log.handle(record)
 
 
 def _judged(ended: AttemptEnded) -> tuple[int, str]:
@@ -94,7 +86,7 @@ def _judged(ended: AttemptEnded) -> tuple[int, str]:
             if ended.is_requested:
                 return logging.INFO, f"asked for another one{follows}"
             return logging.WARNING, f"failed{follows}"
-        case "unknown_worker":
+        case "unknown_worker" | "misfit":
             return logging.WARNING, "cannot run here and is put back"
         case "given_back":
             return logging.INFO, "is given back"
@@ -117,12 +109,16 @@ def _extra(ended: AttemptEnded) -> dict[str, object]:
     }
 
 
-def _log_upkeep(round_: UpkeepDone | UpkeepFailed) -> None:
-    if isinstance(round_, UpkeepFailed):
-        facts = (round_.part, round_.failures, describe(round_.error))
-        log.warning("upkeep: %s failed, %d time(s) in a row: %s", *facts)
-        return
-    if round_.died or round_.lost:
-        log.warning("%d worker pool(s) died; %d step(s) were rescued", round_.died, round_.lost)
-    if round_.given_back:
-        log.warning("%d step(s) whose claim was never answered were given back", round_.given_back)
+def _log_upkeep(event: UpkeepDone | UpkeepFailed) -> None:
+    match event:
+        case UpkeepFailed(part, failures, error):
+            # At the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
+            if failures.bit_count() == 1:
+                log.warning("upkeep: %s failed, %d time(s) in a row: %s", part, failures, describe(error))
+        case UpkeepDone():
+            if event.died:
+                log.warning("%d worker pool(s) died", event.died)
+            if event.lost:
+                log.warning("%d step(s) of dead worker pools were rescued", event.lost)
+            if event.given_back:
+                log.warning("%d step(s) whose claim was never answered were given back", event.given_back)

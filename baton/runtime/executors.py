@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
+from baton.core import registry
 from baton.core.context import Context
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
-from baton.runtime.application_executors import ApplicationExecutors
+from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
 from baton.runtime.attempts import Attempt
 from baton.runtime.invocation import prepared
 from baton.runtime.resources import Resources
@@ -35,6 +37,19 @@ class Executors:
         self._application = application
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = WorkerProcesses(processes)
+
+    def runnable(self) -> Sequence[str]:
+        """Return the names of the workers that can run here: nothing that they ask for is missing."""
+        return [name for name in registry.names() if (known := registry.get(name)) and self.missing(known) is None]
+
+    def missing(self, worker: AnyWorker) -> str | None:
+        """Return why the worker cannot run here, if a type or an executor that it asks for is not there."""
+        if worker.executor not in BUILT_IN:
+            return self._application.missing(worker)
+        try:
+            return self._resources.missing(worker)
+        except Exception:  # noqa: BLE001 - its annotations cannot be read: an attempt fails, and says why
+            return None
 
     async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Call the worker for an attempt and classify what it returns. What it raises is raised.

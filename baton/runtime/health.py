@@ -1,4 +1,4 @@
-"""What a pool tells of itself: to probes, and at its end."""
+"""What a pool reports about itself: to probes, and at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a worker pool is at this moment, from what it knows: no question is put to the database."""
+    """The state of a worker pool at this moment, as far as it knows it: the database is not asked."""
 
     name: str
     pool: int | None
@@ -18,9 +18,9 @@ class Health:
     running: int
     """How many attempts run."""
     lease_seconds: float
-    """For how long the lease holds yet if the database answers no more; 0 if there is none."""
+    """How long the lease still lasts if the database does not answer any more; 0 if the pool has none."""
     is_database_answering: bool
-    """The last beat was answered. There are three beats a lease, so this is at most a third of a lease old."""
+    """The last heartbeat was answered. It is at most a third of a lease old."""
     is_draining: bool
     failures: Sequence[str] = ()
     """What fails in it at the moment, a sentence each: parts of its upkeep, and single rows that it passes over."""

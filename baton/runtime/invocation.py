@@ -32,8 +32,8 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
     Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
-    told = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
-    states = {name: outcome.state for name, outcome in told.items()} if reads_states(claimed.arg_refs) else None
+    ended = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
+    states = {name: outcome.state for name, outcome in ended.items()} if reads_states(claimed.arg_refs) else None
     arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
     if not worker.takes_context:
         return arguments, None
@@ -44,7 +44,7 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
         attempt=claimed.attempt,
         max_attempts=claimed.max_attempts,
         results=results,
-        outcomes=told,
+        outcomes=ended,
         generation=claimed.generation,
     )
     return arguments, context

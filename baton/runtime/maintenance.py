@@ -114,9 +114,6 @@ class Maintenance:
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
                 )
-        if self._observers or done.died or done.lost or done.given_back:
-            facts = (done.died, done.lost, done.given_back, done.pruned, done.staged)
-            self._observers.emit(UpkeepDone(*facts))
         return done
 
     async def _do(self, part: Part) -> UpkeepResult:
@@ -128,11 +125,12 @@ class Maintenance:
             self._failures.failed(part.name, error)
             self._bring_forward(part, pause_before(part.failures))
             part.failures += 1
-            # Logged at the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
-            if part.failures & (part.failures - 1) == 0:
-                self._observers.emit(UpkeepFailed(part.name, part.failures, error))
+            self._observers.emit(UpkeepFailed(part.name, part.failures, error))
             return NOTHING
         part.failures = 0
+        if self._observers.are_given or did.died or did.lost or did.given_back:
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged)
+            self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
     async def _do_look(self) -> UpkeepResult:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from baton.database.connections import describe
 from baton.database.messages import PassedOver
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 MOST_KEPT = 100
 MOST_REPORTED = 5

@@ -37,11 +37,13 @@ class WorkerPool:
         engine: where; left out, the engine entered last.
         queues: how many steps of each queue run here at once. Left out, `{"default": 20}`.
         name: what the pool is called in the table `pools`; left out, host and process id.
-        lease: seconds after which others take over when nothing is heard of this process. It is renewed three times as
-            often, from a thread of its own; so no step is too long for it.
-        poll: seconds between two looks at the queues when no notification arrives.
+        lease: seconds after which other pools take over the steps of this one, if it has died. A thread of its own
+            renews the lease three times in that time, so that a step may take as long as it needs.
+        poll: seconds after which the queues are asked for work although no notification has arrived.
         grace: seconds that running attempts have to end when the pool is left.
         keep: how long finished workflows are kept; None keeps them.
+        misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has
+            another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored or logged, and returns what is.
         threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
@@ -50,7 +52,7 @@ class WorkerPool:
         executors: where workers run that name one of them, as in `@worker(executor="cluster")`. They belong to the
             application, which shuts them down after the pool.
         connections: how many attempts of transactional workers run at once, each on a connection that is opened when
-            it is needed; left out, as many as there are slots.
+            it is needed; left out, as many as there are slots, and a thousand at most.
         provide: classes, or functions without arguments, that make asynchronous context managers. They are entered with
             the pool, left when it has drained, and handed to the workers that annotate `Provided[...]` of their type.
         observers: functions that are called with each event of `baton.events`, in the pool's event loop.
@@ -107,6 +109,16 @@ class WorkerPool:
     def queues(self) -> Mapping[str, int]:
         """How many steps of each queue run here at once."""
         return self._settings.queues
+
+    @property
+    def given_engine(self) -> Engine | None:
+        """The engine it was given; None if it takes the one that is entered last."""
+        return self._given_engine
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long running attempts have to end when the pool is left."""
+        return self._settings.grace
 
     @property
     def id(self) -> int:

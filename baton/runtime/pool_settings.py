@@ -17,6 +17,9 @@ from baton.events import Observer
 from baton.runtime.application_executors import checked_executors
 from baton.runtime.resources import Provider, checked_providers
 
+MOST_CONNECTIONS = 1_000
+"""For transactional workers. asyncpg keeps an object for each, whether it is opened or not."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
@@ -72,10 +75,16 @@ def pool_settings(
         threads=at_least_one("threads", threads) or sum(slots.values()),
         processes=at_least_one("processes", processes) or os.cpu_count() or 1,
         executors=checked_executors(executors),
-        connections=at_least_one("connections", connections) or sum(slots.values()),
+        connections=_checked_connections(connections) or min(sum(slots.values()), MOST_CONNECTIONS),
         providers=checked_providers(provide),
         observers=_checked_observers(observers),
     )
+
+
+def _checked_connections(connections: int | None) -> int | None:
+    if connections is not None and type(connections) is int and connections > MOST_CONNECTIONS:
+        raise InvalidOption("connections", connections, f"a pool opens at most {MOST_CONNECTIONS:,} for its workers")
+    return at_least_one("connections", connections)
 
 
 def _checked_observers(observers: Sequence[Observer]) -> Sequence[Observer]:

@@ -1,4 +1,4 @@
-"""What a pool provides its workers with: made once when it is entered, closed when it has drained."""
+"""What a pool provides to its workers: made when the pool is entered, closed when it has drained."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def checked_providers(providers: Sequence[Provider]) -> dict[Any, Provider]:
 
 
 class Resources:
-    """Enters what the providers make, and hands it to the workers that ask for its type."""
+    """Enters the context managers that providers make, and hands what they yield to the workers that ask for it."""
 
     def __init__(self, providers: Mapping[Any, Provider]) -> None:
         self._providers = providers
@@ -40,7 +40,7 @@ class Resources:
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
-        """Enter them in the order given; if one raises, those before it are left again."""
+        """Enter them in the order given; if one raises, those that were entered are left again."""
         async with AsyncExitStack() as stack:
             for kind, provider in self._providers.items():
                 manager = provider()
@@ -48,8 +48,8 @@ class Resources:
                     raise InvalidOption(
                         "provide",
                         provider,
-                        f"what it returns is no asynchronous context manager, but {type(manager).__name__}; give it "
-                        f"__aenter__ and __aexit__, or write a function with @asynccontextmanager",
+                        f"it returned an object of type {type(manager).__name__}, which is not an asynchronous context "
+                        f"manager; give it __aenter__ and __aexit__, or write a function with @asynccontextmanager",
                     )
                 self._made[kind] = await stack.enter_async_context(manager)
             self._stack = stack.pop_all()
@@ -71,12 +71,12 @@ class Resources:
         return None
 
     def of(self, worker: AnyWorker) -> Mapping[str, Any]:
-        """Return by parameter name what the worker asks for."""
+        """Return what the worker asks for, by parameter name."""
         return {name: self._made[kind] for name, kind in worker.provided.items()}
 
 
 def _type_made_by(provider: Any) -> Any:
-    """Return the type that a class, or a function by its return annotation, provides."""
+    """Return the type that is provided: a class itself, or what the return annotation of a function names."""
     if isinstance(provider, type):
         return provider
     if not callable(provider):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -18,8 +17,6 @@ from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
 
 Redact = Callable[[str], str]
-
-log = logging.getLogger("baton.runtime.pool")
 
 
 class Runner:
@@ -58,9 +55,8 @@ class Runner:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
-        if outcome is not None and outcome.kind == "misfit":
-            outcome = self._misfit(outcome, attempt.claimed)
-        outcome = None if outcome is None else self.finished(outcome, attempt, worker)
+        if outcome is not None:
+            outcome = self.finished(self._within_misfit(outcome, attempt.claimed), attempt, worker)
         return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
     def failed(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome:
@@ -76,6 +72,13 @@ class Runner:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
         return self.redacted(outcome)
 
+    def _within_misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
+        """Discard a step whose arguments did not fit for too long; until then another process may have what fits."""
+        limit = self._misfit_seconds
+        if outcome.kind == "misfit" and limit is not None and (claimed.refused_seconds or 0.0) >= limit:
+            return replace(outcome, kind="discarded")
+        return outcome
+
     def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         if attempt.cause is not None:
             # Whatever it raises, it does so because it was cancelled.
@@ -86,21 +89,9 @@ class Runner:
             attempt.error = error
         return failed(error, attempt.claimed.attempt, worker.backoff)
 
-    def _misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
-        """Return the outcome of a step whose arguments do not fit: put back for a while, then discarded.
-
-        Another process may have a version of the worker that they fit.
-        """
-        limit = self._misfit_seconds
-        if limit is not None and (claimed.refused_seconds or 0.0) >= limit:
-            return replace(outcome, kind="discarded")
-        outcome = self.redacted(outcome)
-        log.warning("step %r of workflow %r is put back: %s", claimed.step, claimed.workflow_id, outcome.detail)
-        return outcome
-
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""
-        # A graph is no text for people either: its arguments would be others, and a long one would be cut.
+        # A graph stays as it is: with other texts its arguments would be others, and a long text would be cut.
         if self._redact is None or outcome.kind in ("completed", "expanded"):
             return outcome
         detail = outcome.detail and _redacted(self._redact, outcome.detail)

@@ -192,7 +192,7 @@ class RunningPool:
             host=socket.gethostname(),
             pid=os.getpid(),
             limits=dict(settings.queues),
-            workers=registry.names(),
+            workers=self._executors.runnable(),
             lease_seconds=settings.lease,
         )
         lease = Lease(
@@ -203,6 +203,7 @@ class RunningPool:
             on_lost=self.on_lease_lost,
             on_counted=self.claim_planner.pools_counted,
             failures=lambda: self._failures.sentences,
+            workers=self._executors.runnable,
         )
         self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self.attempts)
         self._heartbeat.start()
@@ -225,17 +226,17 @@ class RunningPool:
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ClaimsVoid(pool) if pool == self._pool:
-                self._beat_now()
+                self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
-                self._beat_now()
+                self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass
 
-    def _beat_now(self) -> None:
+    def _send_heartbeat(self) -> None:
         if self._heartbeat is not None:
-            self._heartbeat.beat_now()
+            self._heartbeat.send_now()
 
     def _begin(self, claimed: Claimed) -> None:
         if self._draining is not None:
@@ -258,10 +259,10 @@ class RunningPool:
         claimed = attempt.claimed
         running_attempt.set(RunningAttempt(self._engine, claimed, self._settings.lease))
         try:
-            if self._observers:
+            if self._observers.are_given:
                 self._observers.emit(attempt_started(attempt, self._pool))
             outcome = await self._run(attempt)
-            if self._observers or outcome is None or outcome.kind != "completed":
+            if self._observers.are_given or outcome is None or outcome.kind != "completed":
                 self._observers.emit(attempt_ended(attempt, self._pool, outcome))
             # It holds the attempt by its traceback, which would keep both until the next garbage collection.
             attempt.error = None
@@ -270,7 +271,10 @@ class RunningPool:
             if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
                 # What cleans up after the step waits until its code has ended.
                 await attempt.thread_ended.wait()
-            self.dispatcher.put(claimed, _unsettled(attempt, outcome))
+            if outcome is None or attempt.is_settled:
+                self.dispatcher.put(claimed, None)
+            else:
+                self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
@@ -334,9 +338,3 @@ class RunningPool:
                 await self._engine.store.deregister(self._pool)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lease runs out by itself
             log.warning("pool %s could not deregister, and its lease has to run out: %s", self._pool, describe(error))
-
-
-def _unsettled(attempt: Attempt, outcome: Outcome | None) -> Settlement | None:
-    if outcome is None or attempt.is_settled:
-        return None
-    return Settlement(attempt.claimed.step_id, attempt.claimed.token, outcome)

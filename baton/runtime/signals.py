@@ -21,7 +21,7 @@ _is_watching_forks = False
 
 @contextmanager
 def shutdown_signals() -> Iterator[AsyncIterator[Signals]]:
-    """Receive the signals that ask a process to end: SIGTERM, SIGINT, and SIGHUP unless the process ignores it.
+    """Receive the signals that ask this process to end.
 
     Raises: BatonError in a thread, because Python delivers signals to the main thread only.
     """
@@ -30,12 +30,16 @@ def shutdown_signals() -> Iterator[AsyncIterator[Signals]]:
             "serve() handles signals, which Python allows in the main thread only: in another thread use "
             "'async with pool' and wait for an event of your own; leaving the block drains the pool"
         )
-    wanted = [Signals.SIGTERM, Signals.SIGINT]
-    # nohup lets a process outlive its terminal by ignoring it.
-    if (hangup := getattr(signal, "SIGHUP", None)) is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        wanted.append(hangup)
+    wanted = ending_signals()
     with kept_from_children(*wanted), anyio.open_signal_receiver(*wanted) as received:
         yield received
+
+
+def ending_signals() -> tuple[Signals, ...]:
+    """Return the signals that ask this process to end: without SIGHUP where it is ignored, as under `nohup`."""
+    hangup = getattr(signal, "SIGHUP", None)
+    is_heard = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return (Signals.SIGTERM, Signals.SIGINT, *((hangup,) if is_heard else ()))
 
 
 @contextmanager

@@ -146,7 +146,7 @@ class Transactions:
             return lost(f"it is unknown whether its transaction was committed: {describe(error)}")
         await failpoints.reach("after its commit")
         attempt.is_settled = True
-        if self._observers:
+        if self._observers.are_given:
             answered = AnsweredOutcome(attempt.claimed.step_id, attempt.claimed.token, outcome.kind, True)
             self._observers.emit(OutcomesAnswered([answered]))
         self._on_committed()

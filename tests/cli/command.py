@@ -8,12 +8,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60
 
@@ -26,10 +27,10 @@ def environment(database: str | None = None, **variables: str) -> dict[str, str]
     return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 
-def python(*arguments: str, cwd: Path, **given: str | None) -> subprocess.CompletedProcess[str]:
-    """Run Python to its end."""
+def run_command(command: list[str], *, cwd: Path, **given: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, *arguments],
+        command,
         cwd=cwd,
         env=environment(**given),
         capture_output=True,
@@ -37,6 +38,11 @@ def python(*arguments: str, cwd: Path, **given: str | None) -> subprocess.Comple
         timeout=DEADLINE_SECONDS,
         check=False,
     )
+
+
+def python(*arguments: str, cwd: Path, **given: str | None) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end."""
+    return run_command([sys.executable, *arguments], cwd=cwd, **given)
 
 
 def baton(*arguments: str, cwd: Path, database: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -60,15 +66,9 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int = 1) -> str
 
 
 @contextmanager
-def worker_process(module: str, *arguments: str, cwd: Path, **given: str) -> Iterator[subprocess.Popen[str]]:
-    """A `baton worker` that is killed in the end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "baton", "worker", module, *arguments],
-        cwd=cwd,
-        env=environment(**given),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def started(command: list[str], *, cwd: Path, **given: str) -> Iterator[Process]:
+    """A process that is killed in the end if it still runs."""
+    process = subprocess.Popen(command, cwd=cwd, env=environment(**given), stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -76,7 +76,12 @@ def worker_process(module: str, *arguments: str, cwd: Path, **given: str) -> Ite
         process.communicate()
 
 
-def terminated(process: subprocess.Popen[str]) -> tuple[int, str]:
+def worker_process(module: str, *arguments: str, cwd: Path, **given: str) -> AbstractContextManager[Process]:
+    """A `baton worker` that is killed in the end if it still runs."""
+    return started([sys.executable, "-m", "baton", "worker", module, *arguments], cwd=cwd, **given)
+
+
+def terminated(process: Process) -> tuple[int, str]:
     """Send SIGTERM; return the exit code and what the process logged."""
     process.send_signal(signal.SIGTERM)
     _, logged = process.communicate(timeout=DEADLINE_SECONDS)

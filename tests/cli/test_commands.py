@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import subprocess
 import sys
 
 import pytest
 
-from baton import Baton, WorkerPool
-from tests.cli.command import assert_refused, assert_succeeded, baton, environment
+import baton.cli as baton_cli
+from baton import Baton, WorkerPool, each
+from baton.cli import commands
+from baton.cli.main import COMMANDS, parser
+from tests.cli.command import assert_refused, assert_succeeded, baton, environment, python
 from tests.programs.shared_workers import failing, noted
 
 
@@ -148,6 +153,82 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(arguments, tmp_path):
 
 def test_the_version_is_printed(tmp_path):
     assert assert_succeeded(baton("--version", cwd=tmp_path)).startswith("baton ")
+
+
+async def test_a_retry_of_a_group_in_which_nothing_failed_says_why(database, engine, effects, tmp_path, monkeypatch):
+    monkeypatch.setenv("EFFECTS", str(effects.path))
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="one").add("m", noted.new(seconds=each([0.0, 0.0]))).insert()
+        assert await run.wait(timeout=30) == "completed"
+
+    said = assert_succeeded(baton("retry", "one", "m", cwd=tmp_path, database=database))
+
+    assert said == (
+        "opened nothing of workflow 'one', which is completed: 'm' is a group in which nothing failed; name the steps "
+        "in it that are to run again\n"
+    )
+    assert assert_succeeded(baton("retry", "one", "m[0]", cwd=tmp_path, database=database)).startswith("opened 2 steps")
+
+
+async def test_a_retry_of_a_workflow_in_which_nothing_failed_says_why(database, engine, tmp_path):
+    await Baton.new(workflow_id="one").add("a", noted.new()).insert()
+
+    said = assert_succeeded(baton("retry", "one", cwd=tmp_path, database=database))
+
+    assert said == "opened nothing: no step is discarded or cancelled in workflow 'one', which is executing\n"
+
+
+LISTS_MODULES = """
+import sys
+import baton
+before = set(sys.modules)
+from baton.cli.main import main
+try:
+    main({arguments})
+finally:
+    print(*sorted(set(sys.modules) - before), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_help_imports_no_command_and_nothing_that_only_one_needs(arguments, tmp_path):
+    done = python("-c", LISTS_MODULES.format(arguments=arguments), cwd=tmp_path)
+
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert {name for name in imported if name.startswith("baton.")} == {
+        "baton.cli",
+        "baton.cli.main",
+        "baton.cli.quiet_parser",
+        "baton.cli.standard_streams",
+    }
+    assert not imported & {"asyncpg", "email", "http", "importlib.metadata", "rich", "zipfile"}
+
+
+def test_a_command_imports_no_other(tmp_path):
+    done = python("-c", LISTS_MODULES.format(arguments=["cancel", "--help"]), cwd=tmp_path)
+
+    commands = [name for name in done.stderr.splitlines()[-1].split() if name.startswith("baton.cli.commands.")]
+    assert commands == ["baton.cli.commands.cancel"]
+
+
+def test_every_command_is_a_file_and_every_file_a_command():
+    files = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+
+    assert files == set(COMMANDS)
+    described = re.findall(r"^    (\w+) ", baton_cli.__doc__, re.MULTILINE)
+    assert set(described) == files
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parser(only=command).parse_args([command, "--help"])
+
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: baton {command} ")
+    assert len(said.split("\n\n")[1].split()) >= 5
+    assert all(len(line) <= 80 for line in said.splitlines())
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(database, tmp_path):

@@ -102,7 +102,7 @@ ILL = {
     "an unserved queue": (engine(queues=[queue(waiting=1)]), "problem", "queues"),
     "upkeep that fails": (engine(pools=[Pool("x", False, 1, 0, ["prune fails: no"])]), "problem", "upkeep"),
     "arguments that do not fit": (engine(misfits=[Misfit("w", "default", 1, 60, "no")]), "problem", "workers"),
-    "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1)]), "problem", "workers"),
+    "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1, None)]), "problem", "workers"),
     "a little overdue": (engine(overdue=[Waiting("default", 1, 30)]), "warning", "steps"),
     "overdue": (engine(overdue=[Waiting("default", 1, 120)]), "problem", "steps"),
     "long": (engine(running=[Running("w", "a", "here:1", 4000)]), "warning", "steps"),

@@ -11,7 +11,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool
 from baton.cli import diagnosis
-from baton.cli.doctor import doctor
+from baton.cli.commands import doctor
 from baton.cli.main import parser
 from baton.embedded.server import EmbeddedServer
 from tests.cli.command import assert_refused, assert_succeeded, baton
@@ -104,7 +104,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
     monkeypatch.setattr("time.time", lambda: 1e9)
 
     async def findings(dsn):
-        code = await doctor(parser().parse_args(["doctor", "--json", "--address", dsn]))
+        code = await doctor.run(parser().parse_args(["doctor", "--json", "--address", dsn]))
         assert code == 1
         return [one for one in json.loads(capsys.readouterr().out)["findings"] if one["level"] != "ok"]
 
@@ -125,7 +125,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
         "problem queues: queue 'mail' has 1 step waiting, and no worker pool serves it; baton worker MODULE",
         "warning queues: queue 'paused' is paused since ",
         " with 1 step waiting in it; baton resume paused",
-        "problem workers: no pool of queue 'default' knows worker 'noted', wanted by 1 step in it; deploy the module",
+        "problem workers: no pool of queue 'default' can run worker 'noted', wanted by 1 step in it; start a worker",
         "problem steps: queue 'default' has 3 steps that came due up to 5 min ago; every worker pool makes due steps",
         "warning steps: executing for long: 1 step, 'long' of 'long' for 3 h; if it hangs, cancel it",
         "warning steps: queue 'default' has 1 step available, the oldest for 60 min; give the queue more slots",

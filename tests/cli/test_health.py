@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from argparse import ArgumentTypeError
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_where_to_listen_is_read(text, host, port):
 
 @pytest.mark.parametrize("text", ["8081", "localhost", "localhost:", "localhost:http", "localhost:70000", ""])
 def test_an_invalid_address_to_listen_at_is_refused(text):
-    with pytest.raises(ValueError, match="is not of the form HOST:PORT"):
+    with pytest.raises(ArgumentTypeError, match="is not of the form HOST:PORT"):
         parse_listening(text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baton.cli.restarts import HEALTHY_SECONDS, Restarts, described, exit_code, is_hopeless
+from baton.cli.restarts import HEALTHY_SECONDS, Restarts, described, exit_code, is_permanent
 
 
 def ended(*lives):
@@ -32,7 +32,7 @@ def test_a_healthy_while_resets_the_pause_but_not_the_count():
     [(1, False, True), (2, False, True), (1, True, False), (70, False, False), (-9, False, False), (0, False, False)],
 )
 def test_no_restart_if_no_process_ever_worked_and_one_says_why(code, was_any_ready, hopeless):
-    assert is_hopeless(code, was_any_ready=was_any_ready) is hopeless
+    assert is_permanent(code, was_any_ready=was_any_ready) is hopeless
 
 
 @pytest.mark.parametrize(

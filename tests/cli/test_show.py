@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from baton import Baton, WorkerPool
-from baton.cli.show import drawing
-from baton.cli.terminal import plain
+from baton.cli.drawing import drawing
+from baton.cli.terminal import cut_line, plain
+from baton.cli.text import cells
 from baton.cli.tree import tree
-from baton.database.queries import Status
+from baton.database.queries import Status, Unserved
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
 from tests.programs.shared_workers import failing, noted
@@ -16,13 +20,18 @@ from tests.programs.shared_workers import failing, noted
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-def shown(one, **facts):
-    """The lines about one step, spaces squeezed."""
-    from dataclasses import replace
+def drawn(*steps, opened=(), unserved=(), width=None):
+    """The lines about steps, as they are printed."""
+    status = Status(None, "executing", NOW, None, {}, unserved)
+    found = drawing("w", status, steps, tree(steps, opened=opened), NOW, width)
+    cut = [line if width is None else cut_line(line, width) for line in found.tree]
+    return [plain(line) for line in (*found.heading, [], *cut, *([[], *found.hints] if found.hints else []))]
 
-    status = Status(None, "executing", NOW, None, {one.state: 1}, ())
-    lines = drawing("w", status, tree([replace(one, **facts)]), NOW)
-    return [" ".join(plain(line).split()) for line in lines][2:]
+
+def shown(one, **facts):
+    """The lines about one step, spaces squeezed, without the hints."""
+    lines = [" ".join(line.split()) for line in drawn(replace(one, **facts))][2:]
+    return lines[: lines.index("")] if "" in lines else lines
 
 
 def ago(**duration):
@@ -75,7 +84,8 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
     lines = assert_succeeded(baton("show", "one", cwd=tmp_path, database=database)).splitlines()
 
     assert lines[0] == "workflow one is failed: 2 completed, 2 cancelled, 1 discarded"
-    facts = [" ".join(line.split()[:3]) for line in lines[2:]]
+    assert lines[-1] == "baton show one b prints its arguments and tracebacks"
+    facts = [" ".join(line.split()[:3]) for line in lines[2:-2]]
     assert facts == [
         "a completed 1/20",
         "├─ b discarded",
@@ -130,17 +140,17 @@ def test_nothing_is_created_by_looking(empty_database, tmp_path):
     assert "has no schema 'baton'" in assert_refused(baton("show", "w", cwd=tmp_path, database=empty_database))
 
 
-def children(*states):
-    return [step(f"a[{n}]", state=state) for n, state in enumerate(states)]
+def children(*states, **facts):
+    return [replace(step(f"a[{n}]", state=state), **facts) for n, state in enumerate(states)]
 
 
 def test_a_closed_group_says_how_many_children_are_in_which_state():
-    many = children(*["completed"] * 1_200, *["executing"] * 50)
+    many = children(*["completed"] * 1_200, *["executing"] * 50, attempted_at=ago(seconds=9))
+
     assert shown(step("a", state="suspended"), grouping="map", concurrency=50, children=many) == [
-        "a suspended 1/20 map of 1,250, 50 at a time: 50 executing, 1200 completed",
-        "",
-        "--open a draws what is in it",
+        "a executing 9.00 s so far map of 1,250, 50 at a time: 50 executing, 1,200 completed"
     ]
+    assert drawn(step("a", state="completed", grouping="map", children=many))[-1] == "--open a draws what is in it"
 
 
 def test_an_open_group_says_what_it_is():
@@ -152,3 +162,165 @@ def test_an_open_group_says_what_it_is():
 
 def test_a_map_before_its_expansion_is_shown_as_a_map():
     assert shown(step("a", state="available"), attempt=0, grouping="map") == ["a available map"]
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        (["completed", "executing", "available", "suspended"], "executing"),
+        (["completed", "retryable", "available"], "available"),
+        (["completed", "retryable", "scheduled"], "retryable"),
+        (["scheduled", "suspended"], "scheduled"),
+        (["suspended", "suspended"], "suspended"),
+    ],
+)
+def test_a_group_is_called_what_its_most_active_child_is(states, state):
+    group = step("g", state="suspended", grouping="workflow", children=children(*states))
+    outer = step("o", state="suspended", grouping="workflow", children=[group])
+
+    assert drawn(outer)[0] == f"workflow w is executing: {counted([*states, state, state])}"
+    assert [line.split()[1:2] for line in drawn(outer)[2:3]] == [[state]]
+
+
+def counted(states):
+    order = ["suspended", "scheduled", "available", "executing", "retryable", "completed"]
+    return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
+
+
+def test_a_group_has_taken_as_long_as_its_children():
+    first, last = children("completed", "completed")
+    first = replace(first, attempted_at=ago(seconds=90), finished_at=ago(seconds=80))
+    last = replace(last, attempted_at=ago(seconds=70), finished_at=ago(seconds=30))
+
+    lines = shown(
+        step("a"), grouping="map", children=[first, last], attempted_at=ago(seconds=29), finished_at=ago(seconds=28)
+    )
+
+    assert lines == ["a completed 1 min 02 s map of 2: 2 completed"]
+
+
+def test_a_step_that_never_ran_has_no_duration_after_a_cancel():
+    """It was claimed once and given back, which spends no attempt."""
+    cancelled = step("a", state="cancelled")
+
+    assert shown(cancelled, attempt=0, attempted_at=ago(hours=9), finished_at=NOW) == ["a cancelled"]
+
+
+def test_a_step_cancelled_between_two_attempts_shows_the_first_one():
+    """Its duration is not the time that it waited, and its error is shown as well as the reason."""
+    errors = [{"attempt": 1, "at": ago(hours=1).isoformat(), "error": "ValueError: no"}]
+
+    assert shown(
+        step("a", state="cancelled"),
+        errors=errors,
+        reason="enough",
+        attempted_at=ago(hours=1, seconds=2),
+        finished_at=NOW,
+    ) == ["a cancelled 1/20 2.00 s", "! enough", "! attempt 1: ValueError: no"]
+
+
+def test_a_step_that_is_put_back_shows_why_and_its_last_error():
+    errors = [{"attempt": 1, "error": "ValueError: no"}]
+
+    assert shown(step("a", state="scheduled"), errors=errors, reason="no worker named 'a' is registered here") == [
+        "a scheduled 1/20",
+        "! no worker named 'a' is registered here",
+        "! attempt 1: ValueError: no",
+    ]
+
+
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_a_step_that_is_infinitely_late_is_shown(zone):
+    late = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=zone)
+
+    assert shown(step("a", state="scheduled"), attempt=0, scheduled_at=late) == ["a scheduled never"]
+
+
+def test_a_step_whose_time_has_come_is_due():
+    assert shown(step("a", state="scheduled"), attempt=0, scheduled_at=ago(seconds=1)) == ["a scheduled due"]
+
+
+FAILED = {"errors": [{"attempt": 1, "error": "ValueError: no"}], "reason": "ValueError: no"}
+
+
+def remarks(lines):
+    return [line.partition("! ")[2] for line in lines if "! " in line]
+
+
+def test_nested_reasons_say_the_root_once():
+    root = replace(step("g/h/x", state="discarded"), **FAILED)
+    inner = step("g/h", state="discarded", grouping="workflow", children=[root])
+    inner = replace(inner, reason="step 'g/h/x' was discarded: ValueError: no")
+    outer = step("g", state="discarded", grouping="workflow", children=[inner])
+    outer = replace(
+        outer, reason="2 of its 3 children were discarded; first step 'g/h/x' was discarded: ValueError: no"
+    )
+    after = step("after", "g", state="cancelled")
+    after = replace(after, reason=f"step 'g' upstream was discarded: {outer.reason}")
+
+    assert remarks(drawn(outer, after)) == [
+        "2 of its 3 children were discarded; first step 'g/h/x' was discarded",
+        "step 'g/h/x' was discarded",
+        "attempt 1: ValueError: no",
+        "step 'g' upstream was discarded",
+    ]
+
+
+def test_a_root_that_is_not_drawn_is_named_with_its_reason():
+    root = replace(step("m[0]", state="discarded"), **FAILED)
+    group = step("m", state="discarded", grouping="map", children=[root])
+    group = replace(group, reason="step 'm[0]' was discarded: ValueError: no")
+
+    assert remarks(drawn(group)) == ["step 'm[0]' was discarded: ValueError: no"]
+
+
+def test_a_reason_that_the_engine_cut_is_still_recognised():
+    why = "x" * 2_000
+    root = replace(step("a", state="discarded"), errors=[{"attempt": 1, "error": why}], reason=why)
+    below = step("b", "a", state="cancelled")
+    below = replace(below, reason=f"step 'a' upstream was discarded: {why}"[:2_000])
+
+    assert remarks(drawn(root, below))[1] == "step 'a' upstream was discarded"
+
+
+def test_steps_that_nobody_can_run_for_one_reason_are_one_line():
+    unserved = [Unserved(f"m[{n}]", "gpu", "w", "queue 'gpu' is paused") for n in range(90)]
+    unserved += [Unserved(f"x{n}", "q", "w", f"why {n}") for n in range(6)]
+
+    lines = drawn(step("a"), unserved=unserved)
+
+    assert lines[1] == "  nobody can run 'm[0]' and 89 other steps: queue 'gpu' is paused"
+    assert lines[2] == "  nobody can run 'x0': why 0"
+    assert lines[6] == "  nor 2 other steps, for other reasons"
+
+
+LONG = "a step with a name that is much longer than there is room for in a terminal of eighty columns " * 2
+
+
+@pytest.mark.parametrize("width", [20, 80, 140])
+def test_no_line_is_wider_than_the_terminal(width):
+    """The states stay in it, however long the names and however deep the groups are."""
+    failing_step = replace(step(LONG, state="discarded"), errors=[{"attempt": 1, "error": "日本語" * 200}])
+    steps = [failing_step, *[step(f"{n}{LONG}", f"{n - 1}{LONG}" if n else LONG) for n in range(20)]]
+    nested = step("innermost")
+    for _ in range(50):
+        nested = step("g", grouping="graph", children=[nested])
+
+    lines = drawn(*steps, nested, width=width)[2:]
+    lines = lines[: lines.index("")]
+
+    assert max(map(cells, lines)) == width
+    if width >= 80:
+        assert sum("completed" in line for line in lines) == 71
+        assert "discarded" in lines[0]
+
+
+def test_a_name_that_steers_a_terminal_is_escaped():
+    """Whatever inserts workflows through SQL, or a worker's error, may hold such characters."""
+    hostile = "\x1b[2J\u202eexe\x07"
+    one = replace(step(hostile, state="discarded"), errors=[{"attempt": 1, "error": hostile}])
+
+    text = "\n".join(drawn(one, step("b", hostile), unserved=[Unserved(hostile, "q", "w", hostile)]))
+
+    assert text.count("\\x1b[2J\\u202eexe\\x07") >= 4
+    assert text.replace("\n", "").isprintable()

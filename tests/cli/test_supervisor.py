@@ -180,7 +180,7 @@ def test_a_port_that_is_taken_is_one_sentence(database, tmp_path):
         done = baton("worker", PROGRAM, "--processes", "2", "--health", where, cwd=tmp_path, database=database)
 
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"baton: health cannot be told at {where}: ")
+    assert done.stderr.splitlines()[-1].startswith(f"baton: the health endpoint cannot listen at {where}: ")
 
 
 async def test_a_process_whose_loop_is_blocked_exits_with_70_and_is_replaced(
@@ -209,11 +209,50 @@ time.sleep(60)
 async def test_a_process_that_does_not_end_in_time_is_killed(tmp_path):
     """The exit code of the supervisor says so."""
     deaf = tmp_path / "deaf"
-    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0)
-    supervisor._limit_seconds = 1.0
+    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0, cleanup_seconds=1.0)
     running = asyncio.create_task(supervisor.run(None))
     await eventually(deaf.exists)
 
     os.kill(os.getpid(), signal.SIGTERM)
 
     assert await asyncio.wait_for(running, 20) == 137
+
+
+PATIENT = """
+import json, os, pathlib, signal, sys, time
+received = []
+signal.signal(signal.SIGTERM, lambda *_: received.append(1))
+_, reports = sys.argv[-1].split(",")
+os.write(int(reports), json.dumps({"grace_seconds": 60, "ready": True}).encode() + b"\\n")
+while not (received and pathlib.Path(sys.argv[1]).exists()):
+    time.sleep(0.01)
+"""
+
+
+async def test_a_process_may_run_for_as_long_as_the_grace_that_it_reported(tmp_path):
+    """A pool that the application makes has its own, which the supervisor's command line does not say."""
+    may_end = tmp_path / "may end"
+    supervisor = Supervisor([sys.executable, "-c", PATIENT, str(may_end)], 1, grace_seconds=0, cleanup_seconds=0.5)
+    running = asyncio.create_task(supervisor.run(None))
+    await eventually(lambda: supervisor.health()["ready"])
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    ended, _ = await asyncio.wait([running], timeout=2)
+    assert not ended
+    may_end.touch()
+    assert await asyncio.wait_for(running, 20) == 0
+
+
+async def test_a_hangup_drains_all_processes(database, engine, connection, effects, tmp_path):
+    with supervised(cwd=tmp_path, database=database, effects=effects) as process:
+        workers = await ready(connection)
+        run = await noted.new(seconds=0.5).insert()
+        await eventually(lambda: effects.read(event="start"), deadline=30)
+
+        process.send_signal(signal.SIGHUP)
+        _, logged = await asyncio.to_thread(process.communicate, timeout=40)
+
+    assert (process.returncode, "SIGHUP: draining" in logged) == (0, True)
+    assert (await run.status()).state == "completed"
+    await all_gone(workers)

@@ -44,7 +44,7 @@ def drawn(steps, **options):
                 after = f" after {', '.join(line.after)}" if line.after else ""
                 lines.append(f"{line.rails}{line.step.name}{after}")
             case FoldLine():
-                lines.append(f"{line.rails}({line.siblings} {line.state}, {line.steps} steps)")
+                lines.append(f"{line.rails}({line.siblings} {line.example.state}, {line.steps} steps)")
     return lines
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import sys
 import textwrap
 from collections import Counter
 from contextlib import ExitStack
@@ -12,8 +14,8 @@ import pytest
 
 from baton import Baton, Engine
 from baton.embedded.server import EmbeddedServer
-from tests.cli.command import assert_refused, baton, terminated, worker_process
-from tests.programs.shared_workers import hanging, noted
+from tests.cli.command import assert_refused, baton, started, terminated, worker_process
+from tests.programs.shared_workers import hanging, hanging_in_to_thread, noted
 from tests.waiting import eventually
 
 STEPS = 1_000
@@ -77,12 +79,14 @@ async def test_a_drained_worker_ends_well_and_says_goodbye(database, engine, con
     assert await living_pools(connection) == 0
 
 
+@pytest.mark.parametrize("hangs", [hanging, hanging_in_to_thread], ids=["plain", "async"])
 async def test_a_step_that_hangs_in_a_thread_does_not_keep_a_drained_worker(
-    database, engine, connection, effects, tmp_path
+    database, engine, connection, effects, tmp_path, hangs
 ):
+    """Also one that an async worker started: leaving the event loop waits for the threads of `asyncio.to_thread`."""
     options = ("--grace", "0.1")
     with worker_process(PROGRAM, *options, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
-        run = await hanging.new().insert()
+        run = await hangs.new().insert()
         await eventually(lambda: effects.read(event="start"))
 
         code, logged = await asyncio.to_thread(terminated, process)
@@ -170,9 +174,6 @@ async def test_queues_lease_and_grace_reach_the_pool(database, connection, tmp_p
         (["no_such_module"], "there is no module 'no_such_module' in"),
         (["tests.no_such_part"], "there is no module 'tests.no_such_part' in"),
         (["json"], "module 'json' defines no worker; decorate a function in it with @worker"),
-        ([f"{PROGRAM}:missing"], f"{PROGRAM}:missing should be an Engine and is not there"),
-        ([f"{PROGRAM}:not_an_engine"], f"{PROGRAM}:not_an_engine should be an Engine and is of type str"),
-        ([f"{PROGRAM}:engine", "--schema", "x"], "--schema belongs to an engine made here; leave it out, or :engine"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_sentence(arguments, expected, database, tmp_path):
@@ -195,3 +196,89 @@ def test_queues_that_make_no_sense_are_a_usage_error(queues, tmp_path):
 
     assert done.returncode == 2
     assert "should read like default=20,web=50" in done.stderr
+
+
+async def test_a_hangup_drains(database, engine, connection, effects, tmp_path):
+    with worker_process(PROGRAM, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
+        run = await noted.new(seconds=0.5).insert()
+        await eventually(lambda: effects.read(event="start"))
+
+        process.send_signal(signal.SIGHUP)
+        _, logged = await asyncio.to_thread(process.communicate, timeout=30)
+
+    assert (process.returncode, "SIGHUP: draining" in logged) == (0, True)
+    assert (await run.status()).state == "completed"
+
+
+async def test_a_hangup_that_is_ignored_changes_nothing(database, engine, effects, tmp_path):
+    """`nohup` has its command ignore it; the second signal is seen to be the first one that counts."""
+    command = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"', sys.executable, "-m", "baton", "worker", PROGRAM]
+    with started(command, cwd=tmp_path, database=database, EFFECTS=str(effects.path)) as process:
+        run = await noted.new(seconds=0.5).insert()
+        await eventually(lambda: effects.read(event="start"), deadline=30)
+
+        process.send_signal(signal.SIGHUP)
+        assert await run.wait(timeout=30) == "completed"
+        assert await (await noted.new().insert()).wait(timeout=30) == "completed"
+        code, logged = await asyncio.to_thread(terminated, process)
+
+    assert (code, "SIGHUP" in logged, "SIGTERM: draining" in logged) == (0, False, True)
+
+
+NAMED_QUEUES = """
+from baton import worker
+
+
+@worker(queue="mail")
+async def send() -> None: ...
+
+
+@worker(queue="web")
+async def fetch() -> None: ...
+
+
+@worker(queue="mail")
+async def receive() -> None: ...
+"""
+
+
+async def test_the_queues_that_the_workers_name_are_served(database, connection, tmp_path):
+    (tmp_path / "named_queues.py").write_text(NAMED_QUEUES)
+    with worker_process("named_queues", cwd=tmp_path, database=database) as process:
+        await eventually(lambda: living_pools(connection), deadline=30)
+        pool = await connection.fetchrow("select queues, limits from pools")
+        _, logged = await asyncio.to_thread(terminated, process)
+
+    assert dict(zip(pool["queues"], pool["limits"], strict=True)) == {"mail": 20, "web": 20}
+    assert "serving the queues that the workers name, as with --queues mail=20,web=20" in logged
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [((), True), (("--keep", "1h"), False), (("--keep", "3d"), True), (("--keep", "forever"), True)],
+)
+async def test_keep_says_how_long_finished_workflows_stay(
+    given, is_kept, database, engine, connection, effects, tmp_path
+):
+    """A workflow that finished two days ago is pruned, or kept until one that finished a year ago is seen to be."""
+    old, older = [await noted.new().insert() for _ in range(2)]
+    for run in (old, older):
+        await run.cancel()
+    await connection.execute("update workflows set finished_at = now() - interval '2 days' where id = $1", old.id)
+    await connection.execute("update workflows set finished_at = now() - interval '1 year' where id = $1", older.id)
+    is_forever = "forever" in given
+    options = ("--lease", "2", *given)
+    with worker_process(PROGRAM, *options, cwd=tmp_path, database=database, EFFECTS=str(effects.path)):
+        if is_forever:
+            await eventually(lambda: living_pools(connection), deadline=30)
+            assert await (await noted.new().insert()).wait(timeout=30) == "completed"
+        else:
+            await eventually(lambda: is_gone(connection, older), deadline=30)
+            if not is_kept:
+                await eventually(lambda: is_gone(connection, old), deadline=30)
+
+        assert await is_gone(connection, old) is not is_kept
+
+
+async def is_gone(connection, run):
+    return await connection.fetchval("select not exists (select from workflows where id = $1)", run.id)

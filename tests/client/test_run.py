@@ -22,6 +22,7 @@ from baton import (
     StepNotFound,
     WorkerPool,
     WorkflowNotFound,
+    each,
     worker,
 )
 from baton.database.connections import Connections
@@ -395,6 +396,25 @@ async def test_a_retry_by_name_opens_that_step_and_its_downstream_only(engine, f
         assert await run.wait(timeout=10) == "failed"
 
     assert await states(run) == {"one": "completed", "two": "discarded", "after one": "completed"}
+
+
+async def test_a_retry_that_opens_nothing_says_why_in_the_log(engine, caplog):
+    @worker
+    async def same(n: int) -> int:
+        return n
+
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="one").add("m", same.new(each([1, 2]))).insert()
+        assert await run.wait(timeout=20) == "completed"
+    caplog.clear()
+
+    assert await run.retry("m") == 0
+
+    (message,) = caplog.messages
+    assert message == (
+        "retry('m') of workflow 'one' opened nothing: of a group it opens what failed, and nothing did; name the steps "
+        "in it that are to run again"
+    )
 
 
 async def test_a_waiter_that_comes_after_a_retry_waits_for_the_new_end(engine, fails_until):

@@ -68,7 +68,7 @@ async def test_a_worker_that_nobody_knows(engine, quick):
     run = await quick.new().insert()
 
     assert await why(run) == (
-        ": step 'quick' is available, and no living worker pool that serves queue 'default' knows worker 'quick'"
+        ": step 'quick' is available, and no living worker pool that serves queue 'default' can run worker 'quick'"
     )
 
 

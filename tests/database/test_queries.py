@@ -74,7 +74,7 @@ async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick)
     ("queues", "workers", "whys"),
     [
         (["default"], ["quick"], []),
-        (["default"], ["other"], ["no living worker pool that serves queue 'default' knows worker 'quick'"]),
+        (["default"], ["other"], ["no living worker pool that serves queue 'default' can run worker 'quick'"]),
         (["other"], ["quick"], ["no living worker pool serves queue 'default'"]),
     ],
 )

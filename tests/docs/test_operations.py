@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 import baton
-from baton.cli import doctor, supervisor, supervisor_link, worker
+from baton.cli import supervisor, supervisor_link
+from baton.cli.commands import doctor, worker
 from baton.cli.main import parser
-from baton.runtime import heartbeat
+from baton.runtime import loop_watchdog
 from tests.cli.command import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -81,7 +82,7 @@ def test_the_manifest_migrates_first(pod):
 def test_each_exit_code_is_documented():
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
 
-    ours = {worker.DRAINED, worker.UNSETTLED, heartbeat.EXIT_STATUS, supervisor_link.ORPHANED, doctor.PROBLEM}
+    ours = {worker.DRAINED, worker.UNSETTLED, loop_watchdog.EXIT_STATUS, supervisor_link.ORPHANED, doctor.PROBLEM}
     assert ours <= documented
     assert supervisor.NOT_STARTED in documented
 

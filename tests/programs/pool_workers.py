@@ -35,6 +35,13 @@ def write_pid_and_hang(path: str) -> None:
 
 
 @worker(executor="process")
+def write_pid_and_compute(path: str) -> None:
+    """Compute for minutes in one call that lets no other thread run."""
+    Path(path).write_text(str(os.getpid()))
+    sum(range(10**14))
+
+
+@worker(executor="process")
 def exits() -> None:
     sys.exit(5)
 

@@ -36,6 +36,12 @@ def hanging(ctx: Context) -> None:
     time.sleep(600)
 
 
+@worker(name="shared: hanging in to_thread")
+async def hanging_in_to_thread(ctx: Context) -> None:
+    Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
+    await asyncio.to_thread(time.sleep, 600)
+
+
 @worker(name="shared: blocking")
 async def blocking(ctx: Context, seconds: float) -> None:
     Effects(Path(os.environ["EFFECTS"])).write(event="start", step=ctx.step, attempt=ctx.attempt)
@@ -55,3 +61,13 @@ async def logging_and_catching(ctx: Context) -> None:
 @worker(name="shared: killing")
 async def killing() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@worker(name="shared: counting")
+async def counting(number: int | None) -> int | None:
+    return number
+
+
+@worker(name="shared: refusing", max_attempts=2, backoff=0.0, timeout=30)
+async def refusing(order: str, amount: int, lines: list[object]) -> None:
+    raise LookupError(f"{order} is \x1b[31mred")

@@ -228,3 +228,15 @@ async def refused(run):
 async def due_now(engine):
     async with engine.connections.acquire() as connection:
         await connection.execute("update baton.queue set scheduled_at = clock_timestamp()")
+
+
+async def test_a_step_whose_executor_no_pool_has_is_unserved(engine, connection):
+    async with WorkerPool(engine):
+        run = await executor_workers.add.new(left=1, right=2).insert()
+        await eventually(lambda: refused(run), deadline=30)
+        (unserved,) = (await run.status()).unserved
+    assert unserved.why.startswith(
+        "no living worker pool that serves queue 'default' can run worker 'elsewhere add'; the last one that tried "
+        "says: worker 'elsewhere add' runs in executor 'elsewhere', which is not there"
+    )
+    assert "elsewhere add" not in await connection.fetchval("select workers from pools")

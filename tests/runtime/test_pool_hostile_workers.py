@@ -43,6 +43,7 @@ RAISED = {
     r"ValueError: a \ud800 in it": ValueError("a \ud800 in it"),
     "Unprintable: (the text of this error cannot be had: its __str__ raises)": Unprintable(),
     "SystemExit: 3": SystemExit(3),
+    "KeyboardInterrupt: stop": KeyboardInterrupt("stop"),
     "RuntimeError: coroutine raised StopIteration": StopIteration(),
     "GeneratorExit: gone": GeneratorExit("gone"),
     "CancelledError: by itself": asyncio.CancelledError("by itself"),

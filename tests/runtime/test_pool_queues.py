@@ -95,7 +95,10 @@ async def test_a_worker_nobody_knows_waits_unspent_and_status_names_the_cause(en
 
     assert (record.attempt, record.reason) == (0, "no worker named 'stranger' is registered here")
     assert 14.5 < (record.scheduled_at - record.attempted_at).total_seconds() < 16
-    assert unserved.why == "no living worker pool that serves queue 'default' knows worker 'stranger'"
+    assert unserved.why == (
+        "no living worker pool that serves queue 'default' can run worker 'stranger'; the last one that tried says: "
+        "no worker named 'stranger' is registered here"
+    )
 
 
 async def test_a_step_refused_before_runs_when_a_pool_knows_its_worker(engine, connection):
@@ -250,6 +253,8 @@ async def test_a_queue_name_may_have_anything_in_it(engine, quick, calls):
         ({"queues": {"": 1}}, "queues=''"),
         ({"queues": {"default": 0}}, "a queue runs at least one step at once"),
         ({"queues": {"default": True}}, "a queue runs at least one step at once"),
+        ({"queues": {"default": 10**9}}, "at least one step at once, and at most 1,000,000"),
+        ({"connections": 10**9}, "a pool opens at most 1,000 for its workers"),
         ({"lease": 0}, "lease=0 cannot be used: it must be more than 0 seconds"),
         ({"poll": -1}, "poll=-1 cannot be used"),
         ({"keep": "a week"}, "keep='a week' cannot be used: it must be a number of seconds or a timedelta"),
@@ -293,3 +298,9 @@ async def test_an_idle_pool_asks_the_database_less_than_every_other_second(calls
             asked = statements() - before
 
     assert 16 < asked < 16 * 5 * 0.5
+
+
+async def test_a_million_slots_cost_nothing_until_they_are_used(engine):
+    """What is made for each slot beforehand would hold up the event loop for half a minute."""
+    async with asyncio.timeout(10), WorkerPool(engine, queues={"default": 1_000_000}):
+        pass

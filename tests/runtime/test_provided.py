@@ -237,3 +237,42 @@ async def test_what_a_worker_sets_is_seen_by_no_other(engine):
     async with WorkerPool(engine, queues={"default": 1}):
         for value in ("a", "b"):
             assert await (await setting.new(value=value).insert()).result(timeout=20) == "none"
+
+
+async def test_a_step_that_no_pool_can_provide_for_is_unserved(engine, connection):
+    """A pool registers the workers that it can run: not those that ask for a type which it does not provide."""
+
+    @worker
+    async def wanting(client: Provided[Client] = provided) -> str: ...
+
+    @worker
+    async def content() -> None: ...
+
+    async with WorkerPool(engine, provide=[make_cache], name="without"):
+        run = await wanting.new().insert()
+        await eventually(lambda: refused(run))
+        (unserved,) = (await run.status()).unserved
+        assert unserved.why == (
+            "no living worker pool that serves queue 'default' can run worker 'wanting'; the last one that tried says: "
+            "worker 'wanting' asks for Client, which this worker pool does not provide (it provides Cache): "
+            "write WorkerPool(provide=[Client])"
+        )
+        async with WorkerPool(engine, provide=[Client], name="with"):
+            assert not (await run.status()).unserved
+
+    known = dict(await connection.fetch("select name, workers from pools"))
+    assert {name: "wanting" in workers for name, workers in known.items()} == {"without": False, "with": True}
+    assert all("content" in workers for workers in known.values())
+
+
+async def test_a_worker_whose_annotations_cannot_be_read_is_registered(engine, connection):
+    """Its attempts fail with the reason; a pool that could not say what it asks for would lose its lease."""
+
+    @worker
+    async def unreadable(client: Provided[Missing] = provided) -> str: ...  # noqa: F821
+
+    async with WorkerPool(engine, lease=0.6):
+        beats = await connection.fetchval("select beats from pools")
+        await eventually(lambda: connection.fetchval("select beats > $1 + 2 from pools", beats))
+
+    assert "unreadable" in await connection.fetchval("select workers from pools")

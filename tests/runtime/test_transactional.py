@@ -209,6 +209,28 @@ async def test_a_refused_settle_rolls_everything_back(engine, connection, connec
     assert await written(connection) == ["attempt 2 1"]
 
 
+@pytest.mark.parametrize("what", ["workflow", "step"])
+async def test_a_worker_that_cancels_itself_over_its_connection_fails(engine, connection, what):
+    """Its transaction sees the step as cancelled and refuses the settle; rolled back, the step is its own as before."""
+
+    @worker(transactional=True, max_attempts=2, backoff=0)
+    async def cancelling(ctx: Context) -> None:
+        await write(ctx, f"attempt {ctx.attempt}")
+        steps = [ctx.step] if what == "step" else None
+        query = "select baton.cancel($1::text, $2::text[], 'enough', gen_random_uuid())"
+        await ctx.connection.execute(query, ctx.workflow_id, steps)
+
+    async with WorkerPool(engine):
+        run = await cancelling.new().insert()
+        assert await run.wait(timeout=20) == "failed"
+        (record,) = await run.steps()
+    assert (record.state, [error["attempt"] for error in record.errors]) == ("discarded", [1, 2])
+    assert "the worker itself cancelled its step or workflow over ctx.connection" in record.reason
+    assert "by returning Cancel(reason)" in record.reason
+    assert await written(connection) == []
+    await assert_consistent(connection)
+
+
 async def test_a_constraint_that_only_the_commit_finds_broken_fails_the_attempt(engine, connection):
     @worker(transactional=True, max_attempts=1)
     async def twice(ctx: Context) -> None:

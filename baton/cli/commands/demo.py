@@ -10,9 +10,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from baton.cli.arguments import add_address, count
 from baton.cli.census import QUEUE, Census, Counted, census, packages_in, standard_library
 from baton.cli.failures import CommandError
-from baton.cli.terminal import Meter, meter, print_table
+from baton.cli.meter import Meter, meter
+from baton.cli.terminal import print_lines, table
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.embedded.server import EmbeddedServer
@@ -34,6 +36,17 @@ class Finished:
     census: Census
 
 
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Count this interpreter's standard library in a workflow, once with one worker process and once with several. "
+        "It runs on a PostgreSQL server of its own, which is gone afterwards, or on the one that --address names."
+    )
+    parser.add_argument("--slots", type=count, metavar="N", help="how many worker processes the second run has")
+    parser.add_argument("--library", metavar="DIR", help="count the packages in this folder instead")
+    add_address(parser, address_help="postgresql://...; left out: a temporary server", schema="baton_demo")
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run the census twice and print what it found and how long it took; leave nothing running.
 
@@ -46,12 +59,12 @@ def run(arguments: argparse.Namespace) -> None:
         address = arguments.address
         if address is None:
             # Neither the application's database nor the user's own embedded one: a demonstration leaves no trace.
-            print("starting a PostgreSQL server of the demo's own")
+            print("starting a PostgreSQL server for the demo")
             address = server.enter_context(EmbeddedServer.start(temporary=True)).dsn()
         runs = asyncio.run(_measured(Engine(address, schema=arguments.schema), library, packages, (1, slots)))
     _report(library, runs)
     if arguments.address is not None:
-        print(f"\nIts steps are there still: baton show {runs[-1].workflow_id} --schema {arguments.schema}")
+        print(f"\nTo see its steps: baton show {runs[-1].workflow_id} --schema {arguments.schema}")
 
 
 async def _measured(engine: Engine, library: Path, packages: Sequence[str], slots: Sequence[int]) -> list[Finished]:
@@ -78,8 +91,10 @@ async def _watch(run: Run, shown: Meter, began: float) -> None:
     """Show the steps by state until the workflow is final."""
     state = None
     while state is None:
+        # Not the timeout of `wait`, which looks up why the workflow is not final.
         with suppress(TimeoutError):
-            state = await run.wait(timeout=REFRESH_SECONDS)
+            async with asyncio.timeout(REFRESH_SECONDS):
+                state = await run.wait()
         status = await run.status()
         shown.show(status.counts, asyncio.get_running_loop().time() - began)
     if state != "completed":
@@ -93,7 +108,7 @@ def _report(library: Path, runs: Sequence[Finished]) -> None:
     print(f"\nThe {TOP_PACKAGES} largest of {len(found.packages)} packages in {library}\n")
     headings = ("package", "modules", "functions", "async", "classes", "lines", "longest", "process")
     rows = [_row(one) for one in found.packages[:TOP_PACKAGES]]
-    print_table(headings, [*rows, ("all", *_figures(Counted("", total, 0, 0.0)), "")])
+    print_lines(table(headings, [*rows, ("all", *_figures(Counted("", total, 0, 0.0)), "")]))
     longest = total.longest
     print(f"\nThe longest function is {longest.name} in {longest.file}: {longest.lines} lines.")
     if total.unparsed:
@@ -102,7 +117,7 @@ def _report(library: Path, runs: Sequence[Finished]) -> None:
             f"nowhere else."
         )
     print()
-    print_table(SUMMARY_COLUMNS, [_summary(one) for one in runs])
+    print_lines(table(SUMMARY_COLUMNS, [_summary(one) for one in runs]))
 
 
 def _row(counted: Counted) -> Sequence[str]:

@@ -1,0 +1,42 @@
+"""`baton retry`: open discarded and cancelled steps again."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from baton.cli.arguments import add_address
+from baton.client.engine import Engine
+from baton.client.run import Run
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Open discarded and cancelled steps again. A step that is named is opened however it ended, and so is what was "
+        "cancelled or skipped because of it; of a group, what failed in it."
+    )
+    parser.add_argument("id", metavar="ID", help="the workflow's id")
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: all that failed")
+    add_address(parser)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Open failed steps, and print how many; if there is none, why."""
+    async with Engine(arguments.address, schema=arguments.schema, create=False):
+        run = Run(arguments.id)
+        count = await run.retry(*arguments.steps)
+        status = await run.status()
+    print(_described(count, arguments.id, arguments.steps, status.state))
+
+
+def _described(count: int, workflow_id: str, steps: Sequence[str], state: str) -> str:
+    workflow = f"workflow {workflow_id!r}, which is {'now ' if count else ''}{state}"
+    if count:
+        return f"opened {'1 step' if count == 1 else f'{count:,} steps'} of {workflow}"
+    if not steps:
+        return f"opened nothing: no step is discarded or cancelled in {workflow}"
+    # An ordinary step is opened however it ended, or refused.
+    names = ", ".join(map(repr, steps))
+    are = "is a group in which nothing failed" if len(steps) == 1 else "are groups in which nothing failed"
+    return f"opened nothing of {workflow}: {names} {are}; name the steps in it that are to run again"
