@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import logging
 import os
 import sys
 import traceback
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,9 @@ from baton.errors.faults import did_you_mean
 from baton.runtime.pool import WorkerPool
 
 log = logging.getLogger("baton.worker")
+
+_LIBRARY = Path(os.__file__).parent
+"""Where Python's standard library is."""
 
 
 def import_application(name: str, *, is_logged: bool = False) -> ModuleType:
@@ -119,15 +124,22 @@ def _put_on_path(here: str) -> None:
         del sys.path[0]  # `python -m baton` puts it first
     if here in sys.path:
         return
-    library = Path(os.__file__).parent
-    ours = [place for place, entry in enumerate(sys.path) if Path(entry) in (library, library / "lib-dynload")]
-    sys.path.insert(max(ours, default=len(sys.path) - 1) + 1, here)
+    own = [place for place, entry in enumerate(sys.path) if Path(entry) in (_LIBRARY, _LIBRARY / "lib-dynload")]
+    sys.path.insert(max(own, default=len(sys.path) - 1) + 1, here)
 
 
 def _require_not_hidden(name: str, here: Path) -> None:
     root = name.partition(".")[0]
-    if root not in sys.stdlib_module_names:
-        return
-    for file in (here / f"{root}.py", here / root / "__init__.py"):
-        if file.is_file():
-            raise CommandError(f"module {root!r} is Python's own, and hides {file}; give the file another name")
+    hidden = next((path for path in (here / f"{root}.py", here / root) if path.exists()), None)
+    if hidden is not None and _is_pythons(importlib.util.find_spec(root)):
+        raise CommandError(f"module {root!r} is Python's own, and hides {hidden}; give that another name")
+
+
+def _is_pythons(found: ModuleSpec | None) -> bool:
+    """Whether a module is in the standard library."""
+    if found is None or found.origin is None:
+        return False
+    if found.origin in ("built-in", "frozen"):
+        return True
+    origin = Path(found.origin)
+    return _LIBRARY in origin.parents and not {"site-packages", "dist-packages"}.intersection(origin.parts)

@@ -182,10 +182,10 @@ SHADOWS = ("queue", "types", "selectors", "code", "logging")
 SAYS_WHERE = """
 import queue, sys, types, selectors, code, logging
 import asyncio.queues, concurrent.futures.thread
-import installed
+import yaml
 
 names = ("queue", "types", "selectors", "code", "logging")
-print([name for name in names if "own" in vars(sys.modules[name])], installed.where, file=sys.stderr)
+print([name for name in names if "own" in vars(sys.modules[name])], yaml.where, file=sys.stderr)
 """
 
 
@@ -201,7 +201,7 @@ def test_files_of_the_application_do_not_hide_the_standard_library(command, tmp_
     shadows = SHADOWS if command is console_script else ["code"]
     for name in shadows:
         (tmp_path / f"{name}.py").write_text("own = True")
-    (tmp_path / "installed.py").write_text("where = 'here'")
+    (tmp_path / "yaml.py").write_text("where = 'here'")
     (tmp_path / "app.py").write_text(SAYS_WHERE)
 
     done = command("worker", "app", cwd=tmp_path)
@@ -210,9 +210,13 @@ def test_files_of_the_application_do_not_hide_the_standard_library(command, tmp_
     assert done.stderr.splitlines()[-1].startswith("baton: module 'app' defines no worker")
 
 
-def test_a_module_that_the_standard_library_hides_is_named(tmp_path):
-    (tmp_path / "queue.py").write_text("own = True")
+@pytest.mark.parametrize(("module", "file"), [("queue", "queue.py"), ("test.workers", "test")])
+def test_a_module_that_the_standard_library_hides_is_named(module, file, tmp_path):
+    path = tmp_path / module.replace(".", "/")
+    path.parent.mkdir(exist_ok=True)
+    path.with_suffix(".py").write_text("own = True")
 
-    said = assert_refused(console_script("worker", "queue", cwd=tmp_path))
+    said = assert_refused(console_script("worker", module, cwd=tmp_path))
 
-    assert said == f"module 'queue' is Python's own, and hides {tmp_path / 'queue.py'}; give the file another name"
+    root = module.partition(".")[0]
+    assert said == f"module {root!r} is Python's own, and hides {tmp_path / file}; give that another name"

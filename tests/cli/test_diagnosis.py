@@ -186,3 +186,16 @@ def test_the_worst_finding_speaks_for_all():
 
     assert worst([Finding(level, "x", "y") for level in levels]) == "problem"
     assert worst([]) == "ok"
+
+
+def test_what_a_pool_lacks_is_in_the_finding():
+    (found,) = [
+        finding
+        for finding in diagnosed(engine(unknown_workers=[UnknownWorker("w", "default", 2, "Client is not provided")]))
+        if finding.level != "ok"
+    ]
+
+    assert found.fact == (
+        "no pool of queue 'default' can run worker 'w', wanted by 2 steps in it; one that tried says: Client is not "
+        "provided"
+    )
