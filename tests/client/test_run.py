@@ -249,9 +249,9 @@ async def test_records_have_the_history_of_each_step(engine, quick, held):
         )
         await held.has_begun()
         a, b, c = await run.steps()
-        status = await run.status()
+        status, pool_id = await run.status(), pool.id
 
-    assert (a.state, a.attempt, a.result, a.pool, a.priority) == ("completed", 1, 1, pool.id, 2)
+    assert (a.state, a.attempt, a.result, a.pool, a.priority) == ("completed", 1, 1, pool_id, 2)
     assert a.attempted_at <= a.finished_at
     assert (b.state, b.attempt, b.result, b.finished_at) == ("executing", 1, None, None)
     assert (c.state, c.attempt, c.pending, c.dependencies, c.pool) == ("suspended", 0, 1, ["a", "b"], None)
