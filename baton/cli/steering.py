@@ -10,7 +10,7 @@ from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.database.address import resolve_address
 from baton.database.connections import Connector, close
-from baton.database.grants import PARTS, Part, grant
+from baton.database.grants import PARTS, Part, grant, grantee
 from baton.database.migrate import Migrated
 from baton.database.migrate import migrate as migrate_schema
 
@@ -29,7 +29,7 @@ async def migrate(arguments: argparse.Namespace) -> None:
         await asyncio.to_thread(address.release)
     print(_told(migrated, arguments.schema))
     for part, role in arguments.grant:
-        print(f"role {role!r} may do what a {part} does")
+        print(f"{grantee(role)} may do what a {part} does")
 
 
 async def cancel(arguments: argparse.Namespace) -> None:
