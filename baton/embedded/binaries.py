@@ -33,6 +33,7 @@ _MACHINE_FOLDERS = (
     "/usr/local/opt/postgresql@*/bin",
     "/usr/local/pgsql/bin",
 )
+_KEPT_VARIABLES = frozenset({"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TMPDIR"})
 # Headers, static libraries and translations are half of a wheel, and no server reads them.
 _NOT_COPIED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "locale", "doc", "man", "*.a")
 
@@ -126,8 +127,12 @@ def within_reach(binaries: Binaries, user: ServerUser | None, home: Path) -> Bin
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without what changes PostgreSQL's behaviour: PG*, LC_*, LANG, and ours."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG", "BATON_"))}
+    """Return what PostgreSQL's programs need of our environment to run, and nothing else.
+
+    The rest may hold passwords, which are no business of the account that the server runs as; and
+    PG*, LC_* and LANG would change how it behaves.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
     # On macOS the postmaster exits when the C library starts a thread to find the locale, unless one is named.
     return kept | {"LC_ALL": "C"}
 
