@@ -198,7 +198,7 @@ async def test_a_database_that_does_not_answer_delays_the_error_little(database,
                 await run.wait(timeout=0.05)
 
 
-async def test_a_wait_that_may_never_end_is_told_in_the_log(engine, own_workers, quick, caplog):
+async def test_a_wait_that_may_never_end_is_logged(engine, own_workers, quick, caplog):
     """A worker waits for another workflow, which needs the slot that the worker holds."""
 
     @worker
