@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from baton.database.migrate import SchemaVersion, quoted, schema_version
 from baton.database.misfits import Misfit, misfits
 from baton.database.queries import Queries, Queue
+from baton.database.recent_failures import RecentFailure, recent_failures
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
@@ -145,6 +146,8 @@ class EngineFacts:
     unknown_workers: Sequence[UnknownWorker]
     tables: Sequence[Table]
     misfits: Sequence[Misfit] = ()
+    failures: Sequence[RecentFailure] = ()
+    """What failed within the last hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +289,7 @@ async def _engine(connection: Connection, schema: str, long_seconds: float) -> E
         overdue=await _oldest(connection, schema, ["scheduled", "retryable"]),
         unknown_workers=await _unknown_workers(connection, schema),
         misfits=await misfits(connection, schema),
+        failures=await recent_failures(connection, schema),
         tables=await _tables(connection, schema),
     )
 
