@@ -249,7 +249,8 @@ async def test_records_have_the_history_of_each_step(engine, quick, held):
         )
         await held.has_begun()
         a, b, c = await run.steps()
-        status, pool_id = await run.status(), pool.id
+        status = await run.status()
+        pool_id = pool.id
 
     assert (a.state, a.attempt, a.result, a.pool, a.priority) == ("completed", 1, 1, pool_id, 2)
     assert a.attempted_at <= a.finished_at
