@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from baton.database.connections import describe
+from baton.database.connections import error_summary
 from baton.events import (
     AttemptEnded,
     AttemptStarted,
@@ -55,7 +55,7 @@ def _log_outcomes(event: OutcomeReplaced | OutcomesAnswered | CallFailed) -> Non
         case CallFailed(call, outcomes, error):
             log.warning(
                 "a call to the engine failed and is sent again (%s with %d outcomes): %s",
-                *(call, len(outcomes), describe(error)),
+                *(call, len(outcomes), error_summary(error)),
             )
 
 
@@ -119,7 +119,7 @@ def _extra(ended: AttemptEnded) -> dict[str, object]:
 
 def _log_upkeep(round_: UpkeepDone | UpkeepFailed) -> None:
     if isinstance(round_, UpkeepFailed):
-        facts = (round_.part, round_.failures, describe(round_.error))
+        facts = (round_.part, round_.failures, error_summary(round_.error))
         log.warning("upkeep: %s failed, %d time(s) in a row: %s", *facts)
         return
     if round_.died or round_.lost:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from baton.core import registry
-from baton.database.connections import Connector, ReconnectingConnection, describe
+from baton.database.connections import Connector, ReconnectingConnection, error_summary
 from baton.database.store import Store
 from baton.runtime.attempts import Attempts
 from baton.runtime.tokens import Tokens
@@ -140,7 +140,7 @@ class Heartbeat:
                 self._is_answered = False
                 # It may be noted all the same, at any time: the next one does not follow it (see heartbeat.sql).
                 self._number += 1
-                log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, describe(error))
+                log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, error_summary(error))
                 await asyncio.sleep(min(1.0, self._lease.seconds / 20))
         return False
 

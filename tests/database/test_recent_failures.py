@@ -45,7 +45,9 @@ async def test_steps_that_wait_for_another_attempt_are_found(engine, found):
 
     async with WorkerPool(engine):
         await failing.new().insert(workflow_id="w")
-        assert await eventually(found) == [RecentFailure("fails lately", 0, 1, "w", "fails lately", "ValueError: not yet")]
+        assert await eventually(found) == [
+            RecentFailure("fails lately", 0, 1, "w", "fails lately", "ValueError: not yet")
+        ]
 
 
 async def test_what_failed_before_the_last_hour_is_not_found(engine, failing, found, connection):
