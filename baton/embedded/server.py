@@ -241,7 +241,7 @@ class EmbeddedServer:
         return True
 
     def _others_use_it(self) -> bool:
-        """Return whether other processes use the server. A watchdog at work holds the exclusive lock, and is none of them."""
+        """Return whether other processes use the server. The exclusive lock is held by a watchdog that stops it."""
         watchdog_has_it = is_locked(self._users_lock, fcntl.LOCK_SH)
         return not watchdog_has_it and is_locked(self._users_lock, fcntl.LOCK_EX)
 
