@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlsplit
 from baton.database.address import SYSTEM_CERTIFICATES
 from baton.errors import InvalidAddress
 
-
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 

@@ -100,8 +100,8 @@ async def test_a_file_that_is_not_there_is_named_by_its_parameter(file):
 
 
 async def test_a_certificate_of_the_client_without_its_key_is_an_error(database, port):
+    certificate = str(CERTIFICATES / "authority.pem")
     with pytest.raises(InvalidAddress, match="its sslcert and sslkey cannot be used"):
-        certificate = str(CERTIFICATES / "authority.pem")
         await Engine(address(database, "localhost", port, sslcert=certificate)).__aenter__()
 
 
