@@ -26,7 +26,7 @@ from typing import Any
 import tests.programs.group_workers
 import tests.programs.random_workers  # noqa: F401  # their workers are registered in every child
 from baton import Engine, WorkerPool
-from baton.database.failures import Failure, classify
+from baton.database.failures import Failure, failure_of
 from campaign import hooks
 from tests.effects import Effects
 
@@ -122,7 +122,7 @@ async def serve(settings: dict[str, Any], address: str) -> None:
                 await pool.serve()
             return
         except Exception as error:
-            if classify(error) not in (Failure.PASSING, Failure.LOCKED):
+            if failure_of(error) not in (Failure.TRANSIENT, Failure.LOCKED):
                 raise
             # A fault came before the pool was ready; a supervisor would start the process again.
             logging.getLogger("campaign").warning("a worker process could not start: %r", error)

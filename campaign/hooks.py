@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from baton.core.outcome import Outcome
-from baton.database.connections import describe
+from baton.database.connections import error_summary
 from baton.database.messages import Claimed
 from baton.events import (
     AttemptEnded,
@@ -131,4 +131,4 @@ def _log_start(log: Effects, event: AttemptStarted) -> None:
 
 def _log_unknown(log: Effects, event: CallFailed) -> None:
     rows = [[one.step_id, one.token.hex, one.kind] for one in event.outcomes]
-    log.write(event="unknown", call=event.call, outcomes=rows, error=describe(event.error), at=time.time())
+    log.write(event="unknown", call=event.call, outcomes=rows, error=error_summary(event.error), at=time.time())

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from baton.database.address import normalised
+from baton.database.address import asyncpg_dsn
 from baton.embedded.server import EmbeddedServer
 from tests.effects import Effects
 from tests.held_worker import HeldWorker
@@ -73,7 +73,7 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def server() -> Iterator[TestServer]:
     """The server all tests share. A test that restarts or stops one starts its own."""
     if given := os.environ.get("BATON_TEST_DATABASE_URL"):
-        yield TestServer(normalised(given), None)
+        yield TestServer(asyncpg_dsn(given), None)
         return
     with EmbeddedServer.start(temporary=True, settings={"max_connections": "200"}) as embedded:
         yield TestServer(embedded.dsn(), embedded)

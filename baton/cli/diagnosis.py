@@ -51,6 +51,7 @@ def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
         yield from queues(engine.queues)
         yield from workers(engine)
         yield from steps(engine)
+        yield from failures(engine)
         yield from tables(engine.tables, examination.schema)
     yield from holders(examination.locks, examination.snapshots)
     yield from server(examination)
@@ -149,6 +150,18 @@ def steps(engine: EngineFacts) -> Iterator[Finding]:
     yield from findings
     if not findings:
         yield Finding("ok", "steps", "none is overdue, and none runs or waits for long")
+
+
+def failures(engine: EngineFacts) -> Iterator[Finding]:
+    """Yield what failed within the last hour, by worker."""
+    for one in engine.failures:
+        ends = [(one.discarded, "used up all attempts"), (one.retryable, "to be tried again")]
+        counts = ", ".join(f"{count} {'step' if count == 1 else 'steps'} {how}" for count, how in ends if count)
+        latest = f"the latest is {one.step!r} of {one.workflow_id!r}: {one.error}"
+        fact = f"worker {one.worker!r} failed in the last hour, {counts}; {latest}"
+        yield Finding("warning", "failures", fact, f"baton show {_quoted(one.workflow_id)}")
+    if not engine.failures:
+        yield Finding("ok", "failures", "no step failed in the last hour")
 
 
 def _overdue(engine: EngineFacts) -> Iterator[Finding]:

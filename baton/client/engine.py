@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -15,8 +14,8 @@ from baton.core.options import checked_queue
 from baton.core.program_import import stop_if_imported
 from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
-from baton.database.address import Address, normalised, resolve_address
-from baton.database.connections import Connections, Connector, Password, Replayed, replayed
+from baton.database.address import Address, asyncpg_dsn, resolve_address
+from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
@@ -27,8 +26,6 @@ from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
-
-log = logging.getLogger("baton")
 
 T = TypeVar("T")
 
@@ -51,8 +48,8 @@ class Engine:
         create: create the schema on entry if it is not there, instead of raising.
         migrate: bring an older schema up to date on entry, instead of raising.
         connections: how many connections inserts and reads may use at once. Worker pools have their own.
-        transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
-            per session, and notices are heard at `listener_address`, or not at all: then the library polls.
+        transaction_pooler: the address leads to PgBouncer in transaction mode, or a similar pooler. Nothing is prepared
+            or set per session. Notifications arrive through `listener_address`; without it the library polls.
         listener_address: another address of the same database, for the connection that listens.
         password: goes before one in the address. A function, plain or async, is called whenever a
             connection is opened, for passwords that expire; worker pools also call it in a thread
@@ -130,19 +127,19 @@ class Engine:
             await self.__aexit__(None, None, None)
 
     async def pause(self, queue: str) -> bool:
-        """Let no pool start a step of this queue, on any machine, until it is resumed; whoever restarts meanwhile.
+        """Let no pool start a step of this queue, on any machine, until it is resumed; restarts do not resume it.
 
-        What runs goes on and settles, what is inserted or due waits. A claim that is under way may still start steps.
-        Tells whether it was running before; False if it was paused already.
+        What runs goes on and settles; what is inserted or due waits. A claim that is under way may still start steps.
+        Returns True if this call paused it, False if it was paused already.
 
-        Raises: InvalidOption if it is no name of a queue.
+        Raises: InvalidOption if this cannot be the name of a queue.
         """
         return await self.store.pause(checked_queue("queue", queue))
 
     async def resume(self, queue: str) -> bool:
-        """Let a paused queue go on; its pools are woken at once. Tells whether it was paused.
+        """Let a paused queue go on; its pools are woken at once. Returns whether it was paused.
 
-        Raises: InvalidOption if it is no name of a queue.
+        Raises: InvalidOption if this cannot be the name of a queue.
         """
         return await self.store.resume(checked_queue("queue", queue))
 
@@ -182,7 +179,7 @@ class Engine:
 
     @property
     def store(self) -> Store:
-        """The engine's functions, each call sent again after passing failures."""
+        """The engine's functions; each call is made again after transient failures."""
         return self._opened().store
 
     @property
@@ -199,19 +196,20 @@ class Engine:
         return self._opened().connections
 
     @property
-    def dialing(self) -> Connector:
-        """How to open a connection of one's own to the same database."""
-        return self._opened().dialing
+    def connector(self) -> Connector:
+        """How to open another connection to the same database."""
+        return self._opened().connector
 
     @property
     def listener(self) -> Listener | None:
-        """None behind a transaction pooler without a listener address: nothing can be heard there."""
+        """None behind a transaction pooler without a listener address, where no notification arrives."""
         return self._opened().listener
 
     @property
     def seconds_between_reads(self) -> float:
-        """How often a waiter reads the state although it heard nothing."""
-        return SECONDS_BETWEEN_READS_WHILE_LISTENING if self.listener else SECONDS_BETWEEN_READS_WITHOUT_LISTEN
+        """How often a waiter reads the state although no notification came."""
+        listens = self.listener is not None
+        return SECONDS_BETWEEN_READS_WHILE_LISTENING if listens else SECONDS_BETWEEN_READS_WITHOUT_LISTEN
 
     def _opened(self) -> _Open:
         if self._open is None:
@@ -236,7 +234,7 @@ class Engine:
                         raise
                     await migrating.migrate(connection, self.schema)
 
-        await replayed(prepare, seconds=0)
+        await with_retries(prepare, seconds=0)
 
 
 async def _require_usable_defaults(connection: Connection) -> None:
@@ -259,15 +257,15 @@ class _Open:
         is_pooled = engine._is_pooled
         self.loop = asyncio.get_running_loop()
         self.address = address
-        self.dialing = Connector(address.dsn, is_pooled, engine._password)
-        self.connections = Connections(self.dialing, engine._size)
-        self.store = Store(Replayed(self.connections), engine.schema)
-        self.reads = Queries(Replayed(self.connections), engine.schema)
+        self.connector = Connector(address.dsn, is_pooled, engine._password)
+        self.connections = Connections(self.connector, engine._size)
+        self.store = Store(RetryingCalls(self.connections), engine.schema)
+        self.reads = Queries(RetryingCalls(self.connections), engine.schema)
         self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
-        listening = self.dialing
+        listening = self.connector
         if engine._listener_address:
-            listening = Connector(normalised(engine._listener_address), password=engine._password)
+            listening = Connector(asyncpg_dsn(engine._listener_address), password=engine._password)
         self.listener = None if listening.is_pooled else Listener(listening, engine.schema, self.tasks)
 
     async def aclose(self) -> None:

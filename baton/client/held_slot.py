@@ -15,27 +15,27 @@ log = logging.getLogger("baton")
 
 
 class HeldSlot:
-    """Warns, once, of a wait that the waiting attempts themselves may keep from ending.
+    """Warns, once, of a wait that may never end because the waiting attempts hold the slots.
 
-    Looks whether it is one after each lease of the pool that the wait has taken.
+    This is checked each time that the wait has taken another lease of the pool.
     """
 
     def __init__(self) -> None:
         self._attempt = running_attempt.get()
         self._loop = asyncio.get_running_loop()
-        self._looks_at = self._next_look()
+        self._checks_at = self._next_check()
 
     @property
-    def seconds_to_next_look(self) -> float:
-        """How long the wait may go on undisturbed; infinite where no attempt is running, or the warning was given."""
-        return max(0.0, self._looks_at - self._loop.time())
+    def seconds_to_next_check(self) -> float:
+        """How long to wait until then; infinite outside attempts, and once the warning was given."""
+        return max(0.0, self._checks_at - self._loop.time())
 
-    async def look(self, engine: Engine, workflow_id: str, step: str | None) -> None:
+    async def check(self, engine: Engine, workflow_id: str, step: str | None) -> None:
         """Warn if what is waited for needs a slot of the queue in which the waiting attempt holds one."""
         attempt = self._attempt
-        if attempt is None or self.seconds_to_next_look > 0:
+        if attempt is None or self.seconds_to_next_check > 0:
             return
-        self._looks_at = self._next_look()
+        self._checks_at = self._next_check()
         unfinished = await engine.explanations.unfinished(workflow_id, step)
         for one in unfinished.steps if unfinished else ():
             if one.full_queue == attempt.claimed.queue and engine.schema == attempt.engine.schema:
@@ -45,8 +45,8 @@ class HeldSlot:
                     "step",
                     *(attempt.claimed.step, attempt.claimed.workflow_id, workflow_id, one.step, one.why),
                 )
-                self._attempt, self._looks_at = None, float("inf")
+                self._attempt, self._checks_at = None, float("inf")
                 return
 
-    def _next_look(self) -> float:
+    def _next_check(self) -> float:
         return float("inf") if self._attempt is None else self._loop.time() + self._attempt.lease_seconds

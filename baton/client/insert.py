@@ -14,7 +14,7 @@ from baton.core.limits import Limits
 from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
 from baton.core.workflow import Baton
-from baton.database.connections import replayed
+from baton.database.connections import with_retries
 from baton.database.messages import Inserted
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.errors import InvalidWorkflow, WorkflowExists
@@ -64,7 +64,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.limits, spec)
-        inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
+        inserted = await with_retries(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
@@ -89,7 +89,7 @@ async def insert_workflows(
         entered: Engine | None = using or default_engine()
         assert entered is not None
         engine, making = entered, _Making(makes, entered.limits)
-        existing = await replayed(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
+        existing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         making = _Making(makes, limits_in_effect())

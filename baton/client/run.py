@@ -18,9 +18,9 @@ from baton.core.names import normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
-from baton.database.connections import Replayed
+from baton.database.connections import RetryingCalls
 from baton.database.messages import Watched
-from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
+from baton.database.notifications import Notification, Reconnected, StepEnded, WorkflowFinished
 from baton.database.queries import Status
 from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
@@ -249,24 +249,26 @@ class Run:
         waiter = _EndWaiter(step)
         if engine.listener is None:
             return await self._watched_end(engine, step, waiter)
-        with engine.listener.heard_by(waiter.hear):
+        with engine.listener.subscribed(waiter.on_notification):
             # LISTEN first, then the flag and the state: an end between the two would be missed the other way round.
             await engine.listener.listening()
             return await self._watched_end(engine, step, waiter)
 
     async def _watched_end(self, engine: Engine, step: str | None, waiter: _EndWaiter) -> Watched:
         # The wait goes on while the database is away; the timeout is the caller's to set.
-        patient = Store(Replayed(engine.connections, seconds=math.inf), engine.schema)
+        patient = Store(RetryingCalls(engine.connections, seconds=math.inf), engine.schema)
         slot = HeldSlot()
         while True:
-            waiter.heard.clear()
+            waiter.announced.clear()
             watched = await patient.watch(self.id, step)
             await self._require_found(step, watched)
             if watched.state in (FINAL_WORKFLOW_STATES if step is None else FINAL_STEP_STATES):
                 return watched
             waiter.subject = watched.key if step is None else watched.step_id
-            if not await wait_for_event(waiter.heard, min(engine.seconds_between_reads, slot.seconds_to_next_look)):
-                await slot.look(engine, self.id, step)
+            if not await wait_for_event(
+                waiter.announced, min(engine.seconds_between_reads, slot.seconds_to_next_check)
+            ):
+                await slot.check(engine, self.id, step)
 
     async def _require_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
@@ -278,20 +280,20 @@ class Run:
 
 
 class _EndWaiter:
-    """Hears the end of one workflow or step; until it knows its number, that of any."""
+    """Notes that the end of a workflow or step was announced. While its number is unknown, any end counts."""
 
     def __init__(self, step: str | None) -> None:
-        self.heard = asyncio.Event()
+        self.announced = asyncio.Event()
         self.subject: int | None = None
         self._is_step = step is not None
 
-    def hear(self, notice: Notice) -> None:
-        match notice:
+    def on_notification(self, notification: Notification) -> None:
+        match notification:
             case Reconnected():
-                self.heard.set()
+                self.announced.set()
             case WorkflowFinished(key) if not self._is_step and self.subject in (None, key):
-                self.heard.set()
+                self.announced.set()
             case StepEnded(step_id) if self._is_step and self.subject in (None, step_id):
-                self.heard.set()
+                self.announced.set()
             case _:
                 pass

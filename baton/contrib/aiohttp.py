@@ -20,7 +20,8 @@ from baton.runtime.pool import WorkerPool
 
 ENGINE = web.AppKey("baton_engine", Engine)
 """Where the engine is: `request.config_dict[ENGINE]`, in the application itself `app[ENGINE]`."""
-_STREAMS = web.AppKey("baton_streams", Streams)
+STREAMS = web.AppKey("baton_streams", Streams)
+"""The event streams that are open, as `app[STREAMS].number_open`."""
 
 
 def baton_context(
@@ -38,7 +39,7 @@ def baton_context(
     async def context(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             app[ENGINE] = await stack.enter_async_context(opened)
-            app[_STREAMS] = Streams()
+            app[STREAMS] = Streams()
             if pool is not None:
                 await stack.enter_async_context(pool)
             yield
@@ -61,7 +62,7 @@ async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
 
     Raises: HTTPNotFound for an id that no workflow has, which ends the browser's attempts.
     """
-    events = server_sent_events(run, streams=request.config_dict.get(_STREAMS))
+    events = server_sent_events(run, streams=request.config_dict.get(STREAMS))
     async with aclosing(events):
         try:
             first = await anext(events)
@@ -79,5 +80,5 @@ async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
 
 async def end_streams(app: web.Application) -> None:
     """End the open streams: to be called by `on_shutdown`, since aiohttp waits for open responses afterwards."""
-    if _STREAMS in app:
-        app[_STREAMS].end()
+    if STREAMS in app:
+        app[STREAMS].end()

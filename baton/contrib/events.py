@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES
-from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
+from baton.database.notifications import Notification, Reconnected, StepEnded, WorkflowFinished
 from baton.database.queries import StepSummary, WorkflowSummary
 from baton.errors import WorkflowNotFound
 from baton.tasks import wait_for_event
@@ -169,7 +169,7 @@ class _Readings:
 
     async def _listen_and_read(self) -> None:
         if self._engine.listener is not None:
-            self._listening.enter_context(self._engine.listener.heard_by(self._hear))
+            self._listening.enter_context(self._engine.listener.subscribed(self._on_notification))
             # LISTEN first, then the flags, then the state: an end between two of these would be missed otherwise.
             await self._engine.listener.listening()
             await self._watch()
@@ -194,8 +194,8 @@ class _Readings:
             await store.watch(self._workflow_id, step.name)
             self._watched_steps.add(step.id)
 
-    def _hear(self, notice: Notice) -> None:
-        match notice:
+    def _on_notification(self, notification: Notification) -> None:
+        match notification:
             case Reconnected():
                 self._announce()
             case StepEnded(step_id) if step_id in self._watched_steps:

@@ -34,7 +34,7 @@ def baton_lifespan(
         engine: left out, `Engine()`, which takes its address from the environment.
         pool: left out, steps are run by other processes, as those of `baton worker`.
         lifespan: the application's own. It is entered with the engine open, and left after the pool has drained, so
-            that workers may use what it holds. What it yields is the application's state as ever.
+            that workers may use what it holds. What it yields is the application's state, as usual.
 
     Raises on entry: BatonError if it is entered already, and whatever entering engine and pool raises.
     """
@@ -119,10 +119,10 @@ async def _with_first(first: bytes, events: AsyncGenerator[bytes, None]) -> Asyn
 
 @contextmanager
 def _ended_by_signals(streams: Streams) -> Iterator[None]:
-    """End the streams when the server is told to stop.
+    """End the streams when the server gets a signal to stop.
 
-    Servers leave the lifespan when the last response has ended, which a stream's does not: they would wait until their
-    own patience ends, which is for ever in uvicorn. Only the signal comes before.
+    Servers leave the lifespan when the last response has ended. A stream does not end by itself, so they would wait for
+    their own timeout, and uvicorn has none. Only the signal comes before that.
     """
     loop = asyncio.get_running_loop()
     replaced: dict[int, Callable[[int, FrameType | None], Any]] = {}

@@ -113,7 +113,7 @@ def resolve_address(argument: str | None = None, environment: Mapping[str, str] 
     return address
 
 
-def normalised(address: str, environment: Mapping[str, str] | None = None) -> str:
+def asyncpg_dsn(address: str, environment: Mapping[str, str] | None = None) -> str:
     """Return the address as asyncpg takes it. A warning names what had to be left out.
 
     A service is looked up in the file that `environment` names, or in the user's.
@@ -185,10 +185,10 @@ class _Parts:
 
 def _given_address(argument: str | None, environment: Mapping[str, str]) -> Address | None:
     if argument is not None:
-        return Address(normalised(argument, environment), "the argument")
+        return Address(asyncpg_dsn(argument, environment), "the argument")
     for name in ENVIRONMENT:
         if value := environment.get(name, "").strip():
-            return Address(normalised(value, environment), name)
+            return Address(asyncpg_dsn(value, environment), name)
     return None
 
 

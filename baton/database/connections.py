@@ -1,4 +1,4 @@
-"""How the library reaches its database: connections of its own, opened alike, never lent to steps."""
+"""How the library reaches its database: connections of its own, all opened in the same way, never lent to steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from baton.database.failures import Failure, classify
+from baton.database.failures import Failure, failure_of
 from baton.database.name_resolution import resolving_options
 from baton.database.tls import tls_context
 from baton.tasks import Tasks
@@ -30,15 +30,15 @@ log = logging.getLogger("baton")
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 CALL_SECONDS = 60.0
-"""A call that is not answered by then never will be: its peer is frozen, or the network swallows everything."""
+"""A call without an answer after this time will never get one: the server is frozen, or the network loses packets."""
 IDLE_SECONDS = 60.0
-"""A transaction of several calls in which the next one does not come by then has lost its process."""
+"""If the next call of a transaction does not come within this time, the calling process is lost or frozen."""
 APPLICATION_CALL_SECONDS = 600.0
-"""The same for what applications ask: to cancel a workflow of a million steps takes its time."""
+"""The same for calls of the application: to cancel a workflow of a million steps takes minutes."""
 
 
 class Calls(Protocol):
-    """Whatever runs one statement and returns its rows."""
+    """Something that runs a statement and returns its rows."""
 
     async def fetch(self, query: str, *args: Any) -> list[Record]: ...
 
@@ -62,7 +62,7 @@ class Connector:
         connection: asyncpg.Connection[Record] = await asyncpg.connect(self.dsn, **self.options(purpose))
         if not self.is_pooled:
             try:
-                await prepare(connection)
+                await lift_transaction_timeout(connection)
             except BaseException:
                 connection.terminate()
                 raise
@@ -80,18 +80,18 @@ class Connector:
 _SESSION_SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
-    # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock
-    # would end whole rounds of upkeep because one workflow is locked.
+    # A default is made for the queries of an application. If it is shorter than the engine's own limit on
+    # waiting for a lock, one locked workflow ends whole rounds of upkeep.
     "statement_timeout": "0",
-    # The listener and a pool without work are idle for long, and would be opened again and again.
+    # The listener and pools without work are idle for long. They would be opened again and again.
     "idle_session_timeout": "0",
-    # The planner thinks a read of one workflow costly once the tables are large, and to compile it takes a
-    # thousand times as long as to run it. The engine's functions say so for themselves.
+    # In large tables the planner overestimates the cost of reading one workflow, and would compile the query.
+    # That takes a thousand times as long as running it. The engine's functions have this setting themselves.
     "jit": "off",
 }
 
 
-async def prepare(connection: Connection) -> None:
+async def lift_transaction_timeout(connection: Connection) -> None:
     """Switch off a limit that only servers from version 17 on know; an older one would refuse the connection."""
     if connection.get_server_version().major >= 17:
         await connection.execute("set transaction_timeout = 0")
@@ -104,8 +104,8 @@ class ReconnectingConnection:
     state is unknown, and no statement that goes on in the server.
     """
 
-    def __init__(self, dialing: Connector, purpose: str) -> None:
-        self._dialing = dialing
+    def __init__(self, connector: Connector, purpose: str) -> None:
+        self._connector = connector
         self._purpose = purpose
         self._connection: asyncpg.Connection[Record] | None = None
         self._closing = Tasks()
@@ -134,13 +134,13 @@ class ReconnectingConnection:
 
     async def _open(self) -> asyncpg.Connection[Record]:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._dialing.connect(self._purpose)
+            self._connection = await self._connector.connect(self._purpose)
         return self._connection
 
     def _drop_if_lost(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError | TimeoutError):
             self._abandon()
-        elif classify(error) in (Failure.PASSING, Failure.LASTING):
+        elif failure_of(error) in (Failure.TRANSIENT, Failure.PERMANENT):
             self.terminate()
 
     def _abandon(self) -> None:
@@ -164,7 +164,7 @@ class ReconnectingConnection:
 
 
 async def close(connection: asyncpg.Connection[Record]) -> None:
-    """Close a connection within a few seconds, whatever its peer does; first cancel what the server does for it."""
+    """Close a connection within a few seconds, even if the server does not answer; cancel a running statement first."""
     try:
         await connection.close(timeout=CLOSE_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -174,16 +174,16 @@ async def close(connection: asyncpg.Connection[Record]) -> None:
 class Connections:
     """A few connections for the calls of an application: inserts, reads, cancels."""
 
-    def __init__(self, dialing: Connector, size: int) -> None:
+    def __init__(self, connector: Connector, size: int) -> None:
         self._pool = asyncpg.create_pool(
-            dialing.dsn,
+            connector.dsn,
             min_size=0,
             max_size=size,
-            # Our calls leave nothing behind in a session, and asyncpg's own reset is a round trip for each of them.
-            reset=_leave_as_it_is,
+            # Our calls leave nothing behind in a session, and asyncpg's own reset costs a round trip after each call.
+            reset=_no_reset,
             max_queries=2**31,
-            init=None if dialing.is_pooled else prepare,
-            **dialing.options("engine"),
+            init=None if connector.is_pooled else lift_transaction_timeout,
+            **connector.options("engine"),
         )
         self._releasing = Tasks()
 
@@ -192,7 +192,7 @@ class Connections:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
-        """Lend a connection to the engine's own code. One that failed under it is dropped, and not waited for."""
+        """Lend a connection to the engine's own code. A connection that fails meanwhile is dropped."""
         connection = await self._pool.acquire()
         try:
             yield connection
@@ -201,8 +201,8 @@ class Connections:
             self._releasing.start(self._release(connection), name="baton abandoned call")
             raise
         except BaseException as error:
-            if classify(error) in (Failure.PASSING, Failure.LASTING):
-                # One that was lost is the pool's again already, and says so in an error that would hide this one.
+            if failure_of(error) in (Failure.TRANSIENT, Failure.PERMANENT):
+                # A lost connection is back in the pool already; the error that says so would hide this one.
                 with suppress(asyncpg.InterfaceError):
                     connection.terminate()
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
@@ -227,24 +227,24 @@ class Connections:
             self._pool.terminate()
 
 
-async def _leave_as_it_is(_connection: Connection) -> None:
+async def _no_reset(_connection: Connection) -> None:
     return
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """Calls that are sent again after a passing failure: only those that may be replayed, as all the engine's may."""
+class RetryingCalls:
+    """Makes calls again after transient failures. Only for calls that can be replayed, as all of the engine's can."""
 
     calls: Calls
     seconds: float = 30.0
-    """For how long, before the failure reaches the caller."""
+    """How long calls are made again before the failure reaches the caller."""
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
-        return await replayed(lambda: self.calls.fetch(query, *args), self.seconds)
+        return await with_retries(lambda: self.calls.fetch(query, *args), self.seconds)
 
 
-async def replayed(call: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Make a call, and make it again with growing pauses while it fails in a passing way, for so many seconds."""
+async def with_retries(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Make a call, and again with growing pauses while it fails with a transient failure, for at most `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     attempt = 0
     while True:
@@ -252,10 +252,10 @@ async def replayed(call: Callable[[], Awaitable[T]], seconds: float) -> T:
             return await call()
         except Exception as error:
             pause = pause_before(attempt)
-            is_final = classify(error) not in (Failure.PASSING, Failure.LOCKED)
+            is_final = failure_of(error) not in (Failure.TRANSIENT, Failure.LOCKED)
             if is_final or asyncio.get_running_loop().time() + pause > deadline:
                 raise
-            log.warning("a call to the database failed and is sent again in %.2f s: %s", pause, describe(error))
+            log.warning("a call to the database failed and is sent again in %.2f s: %s", pause, error_summary(error))
             await asyncio.sleep(pause)
             attempt += 1
 
@@ -265,7 +265,7 @@ def pause_before(attempt: int) -> float:
     return min(5.0, 0.05 * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)
 
 
-def describe(error: BaseException) -> str:
-    """Return an error in one line for the log: its kind and code, and no text of a query or its arguments."""
+def error_summary(error: BaseException) -> str:
+    """Return an error in one line for the log: its type and code, but no text of a query or of its arguments."""
     code = getattr(error, "sqlstate", None)
     return f"{type(error).__name__}{f' ({code})' if code else ''}: {str(error).splitlines()[0] if str(error) else ''}"

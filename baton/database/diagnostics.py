@@ -1,6 +1,6 @@
-"""What can be seen from outside of how the engine fares: facts, by plain queries, for `baton doctor` to judge.
+"""The state of the engine and its server as facts, from plain queries; `baton doctor` says what they mean.
 
-Reads the whole table of entries, but of the steps only those it looks up for an entry; locks nothing.
+Reads the whole table of entries, but only those steps that it looks up for an entry. Locks nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from baton.database.migrate import SchemaVersion, quoted, schema_version
 from baton.database.misfits import Misfit, misfits
 from baton.database.queries import Queries, Queue
+from baton.database.recent_failures import RecentFailure, recent_failures
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
 
 LOOKED_UP = 100_000
-"""Of so many entries at most the worker is looked up."""
+"""The worker is looked up for at most this many entries."""
 NAMED = 3
 
 SETTINGS = (
@@ -36,7 +37,7 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server, and how it treats a session of this role in this database that asks for nothing special."""
+    """The server, and the settings of a session of this role in this database that sets none itself."""
 
     version: str
     version_number: int
@@ -55,7 +56,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The database's clock less that of this host, in seconds; it may be off by so many either way."""
+    """The difference between the database's clock and that of this host, and how exactly it is known."""
 
     ahead_seconds: float
     error_seconds: float
@@ -66,9 +67,9 @@ class Holder:
     """What holds something back: a session, a prepared transaction, or a replication slot."""
 
     name: str
-    """As people know it: `session 4711 (psql, role app, idle in transaction)`."""
+    """For messages: `session 4711 (psql, role app, idle in transaction)`."""
     seconds: float | None
-    """For how long; None if that cannot be known."""
+    """For how long; None if that is unknown."""
     transactions: int
     """How many transactions began since its snapshot was taken."""
     remedy: str
@@ -80,7 +81,7 @@ class Pool:
     is_dead: bool
     """Marked dead, or its lease ran out."""
     silent_seconds: float
-    """Since its last beat."""
+    """Since its last heartbeat."""
     held: int
     """Entries it has claimed."""
     failures: Sequence[str] = ()
@@ -135,14 +136,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What the engine's own tables tell."""
+    """What the engine's own tables say."""
 
     queues: Sequence[Queue]
     pools: Sequence[Pool]
     unclaimed: int
-    """Entries claimed by pools that are not even in the table."""
+    """Entries claimed by pools that are not in the table of pools."""
     running: Sequence[Running]
-    """Those that execute for longest first, and longer than was asked."""
+    """Steps that execute for longer than the given time, the longest first."""
     waiting: Sequence[Waiting]
     """The oldest available entry of each queue."""
     overdue: Sequence[Waiting]
@@ -150,6 +151,8 @@ class EngineFacts:
     unknown_workers: Sequence[UnknownWorker]
     tables: Sequence[Table]
     misfits: Sequence[Misfit] = ()
+    failures: Sequence[RecentFailure] = ()
+    """What failed within the last hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Diagnostics:
 
 
 async def examine(connection: Connection, schema: str, wanted: int, long_seconds: float) -> Diagnostics:
-    """Look at everything once. `long_seconds`: for how long a step may execute before it is told of."""
+    """Read everything once. Steps that execute for longer than `long_seconds` are among the facts."""
     clock = await _clock(connection)
     version = await schema_version(connection, schema)
     is_known = version is not None and version.reached >= wanted >= version.breaking
@@ -291,6 +294,7 @@ async def _engine(connection: Connection, schema: str, long_seconds: float) -> E
         overdue=await _oldest(connection, schema, ["scheduled", "retryable"]),
         unknown_workers=await _unknown_workers(connection, schema),
         misfits=await misfits(connection, schema),
+        failures=await recent_failures(connection, schema),
         tables=await _tables(connection, schema),
     )
 

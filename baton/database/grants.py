@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Part = Literal["worker", "client", "operator", "viewer"]
 PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
+EVERYBODY = "public"
+
 _READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
@@ -49,7 +51,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
 async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequence[str]]) -> None:
     """Grant these roles their parts, in one transaction. It has to be repeated after a migration that adds functions.
 
-    Raises: asyncpg.UndefinedObjectError if there is no such role.
+    A role named `public` stands for every role, as in SQL. Raises: asyncpg.UndefinedObjectError if there is no such
+    role.
     """
     name = quoted(schema)
     async with connection.transaction():
@@ -60,6 +63,11 @@ async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequen
                 await connection.execute(f"grant select on all tables in schema {name} to {role}")
                 for function in await _signatures(connection, schema, [*_READS, *_FUNCTIONS[part]]):
                     await connection.execute(f"grant execute on function {function} to {role}")
+
+
+def grantee(role: str) -> str:
+    """Return whom a grant to this role is for: `public` is no role, but everybody, now and later."""
+    return "every role that may connect to this database" if role == EVERYBODY else f"role {role!r}"
 
 
 async def _signatures(connection: Connection, schema: str, functions: Sequence[str]) -> Sequence[str]:

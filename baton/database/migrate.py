@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from baton.database.engine_functions import apply_functions, stored_functions, written_since
+from baton.database.schema_checks import repair_name, require_own_name, require_safe_schema, require_utf8
 from baton.database.sql_files import sql_folder
 from baton.errors import InvalidOption, SchemaMissing, SchemaOutdated, SchemaTooNew
 
@@ -97,7 +98,8 @@ async def schema_version(connection: Connection, schema: str) -> SchemaVersion |
 async def require_current_schema(connection: Connection, schema: str) -> None:
     """Return if this library can work with the schema as it is.
 
-    Raises: SchemaMissing, SchemaOutdated, or SchemaTooNew if the schema has a newer change that is marked breaking.
+    Raises: SchemaMissing, SchemaOutdated, SchemaTooNew if the schema has a newer change that is marked breaking, or
+        SchemaRenamed.
     """
     version = await schema_version(connection, schema)
     if version is None:
@@ -106,23 +108,33 @@ async def require_current_schema(connection: Connection, schema: str) -> None:
         raise SchemaOutdated(schema, version.reached, wanted_version())
     if version.breaking > wanted_version():
         raise SchemaTooNew(schema, version.breaking, wanted_version())
+    await require_own_name(connection, schema)
 
 
 async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
     """Create the schema or bring it up to date, in one transaction; any number of processes may do so at once.
 
-    A schema that is newer than this library is left as it is.
+    A schema that is newer than this library is left as it is. One that was renamed works again.
 
-    Raises: SchemaTooNew if it is newer by a change marked breaking.
+    Raises:
+        SchemaTooNew: it is newer by a change marked breaking.
+        UnsafeSchema: another role owns it, may create in it, or has objects in it.
+        BatonError: the database is not encoded in UTF8.
     """
     name = quoted(schema)
     async with connection.transaction(isolation="read_committed"):
         # Before anything else: concurrent `create ... if not exists` fails with unique violations.
         await connection.execute("select pg_advisory_xact_lock($1)", _lock_key(schema))
+        await require_utf8(connection)
+        # Before anything is read in it: a table may be a view that another role has put there.
+        await require_safe_schema(connection, schema)
         version = await schema_version(connection, schema)
         found = version.reached if version else 0
         if version and version.breaking > wanted_version():
             raise SchemaTooNew(schema, version.breaking, wanted_version())
+        if version:
+            await connection.execute(f"set local search_path to {name}, pg_temp")
+            await repair_name(connection, schema)
         missing = [migration for migration in migrations() if migration.version > found]
         if not missing:
             return Migrated(found, found)

@@ -1,22 +1,25 @@
-"""The schema's one channel, and what is said on it (sql/functions/channel.sql says the same)."""
+"""The schema's one channel, and what is announced on it (sql/functions/channel.sql lists the same)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import md5
 
+MOST_DELAYED_MS = 86_400_000
+"""A day. The engine announces no entry that is due later."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueHasWork:
     queue: str
     entries: int
-    """At least so many were released there: a power of ten."""
+    """At least this many were released there: a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryDue:
     seconds: float
-    """From when the notice was composed."""
+    """From the moment when the notification was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +39,19 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """Not said by the database: the listener hears again, after it may have missed notices."""
+    """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
 
-MOST_DELAYED_MS = 86_400_000
-"""A day; what is due later is announced to nobody."""
-
-Notice = QueueHasWork | EntryDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+Notification = QueueHasWork | EntryDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
 
 
 def channel(schema: str) -> str:
-    """Return the name of the schema's channel: a prefix and a hash, as names of channels are short."""
+    """Return the name of the schema's channel: a prefix and a hash, because names of channels are short."""
     return "baton_" + md5(schema.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
-def parse(payload: str) -> Notice | None:
-    """Return what a notice says; None for one that this version does not know, or that cannot be read.
+def parse(payload: str) -> Notification | None:
+    """Return what a payload announces; None if this version does not know it, or if it is malformed.
 
     Every role that may connect to the database may notify on the channel.
     """

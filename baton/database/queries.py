@@ -1,4 +1,4 @@
-"""What people ask about a workflow: plain queries, no locks, no decisions."""
+"""The queries about workflows and queues: plain reads, no locks, no decisions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Queue:
     pools: int
     """Living pools that serve it."""
     slots: int
-    """How many steps of it these pools run at once, all together."""
+    """How many steps of it all these pools together run at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,14 @@ class Queries:
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
         # The engine's own steps are nobody's business but its own.
-        self._is_users = "(v.role is null or v.role not in ('gate', 'end'))"
+        # Gates and ends are the engine's own steps: nobody added them, and they have no worker.
+        self._of_user = "(s.role is null or s.role not in ('gate', 'end'))"
         self._ended = f"""
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
             coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
-        # By the lease as well: where every pool is gone, nobody is left to mark them dead.
+        # By the lease as well: if every pool is gone, none is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers
               from {self._schema}.pools p
@@ -117,7 +118,7 @@ class Queries:
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
-             where w.id = $1 and (s.role is null or s.role not in ('gate', 'end'))
+             where w.id = $1 and {self._of_user}
              group by w.key, 2
             """,
             workflow_id,
@@ -145,7 +146,7 @@ class Queries:
             select w.state as workflow_state, s.id, s.name, coalesce(q.state, s.state) as state,
                    coalesce(q.attempt, s.attempt) as attempt, s.reason
               from {self._schema}.workflows w
-              join lateral ({self._steps_of_w}) s on s.parent is null
+              join lateral ({self._steps_of_w}) s on s.parent is null and {self._of_user}
               left join lateral (
                        select e.state, e.attempt from {self._schema}.queue e where e.step_id = s.id offset 0
                    ) q on true
@@ -160,10 +161,10 @@ class Queries:
         return WorkflowSummary(rows[0]["workflow_state"], steps)
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps that no living pool can run.
+        """Return steps that could run but that no living pool can run.
 
         Their queue is paused, or served by no living pool, or by none that can run their worker; or their arguments
-        did not fit the last pool that claimed them.
+        did not fit in the last pool that claimed them.
         """
         rows = await self._calls.fetch(
             f"""
@@ -196,7 +197,7 @@ class Queries:
         return [_unserved(row) for row in rows]
 
     async def queues(self) -> Sequence[Queue]:
-        """Return every queue there is anything to tell of, by name. Reads the whole table of entries."""
+        """Return every queue that has entries, is paused or is served, by name. Reads the whole table of entries."""
         rows = await self._calls.fetch(
             f"""
             with entries as (
@@ -228,10 +229,12 @@ class Queries:
         rows = await self._calls.fetch(
             f"""
             select v.queue, v.priority, v.attempt, v.max_attempts, v.pending, v.dependencies, v.args::text,
-                   coalesce(v.errors::text[], '{{}}') as errors, v.pool, v.scheduled_at, v.attempted_at, v.finished_at,
-                   v.concurrency, {self._ended}
+                   coalesce(v.errors::text[], '{{}}') as errors, v.pool,
+                   -- of infinity asyncpg makes a datetime without a time zone
+                   case when isfinite(v.scheduled_at) then v.scheduled_at end as scheduled_at,
+                   v.attempted_at, v.finished_at, v.concurrency, {self._ended}
               from {self._schema}.steps_view v
-             where v.workflow_id = $1 and {self._is_users}
+             where v.workflow_id = $1 and (v.role is null or v.role not in ('gate', 'end'))
              order by v.id
             """,
             workflow_id,
@@ -239,8 +242,10 @@ class Queries:
         return step_tree(rows)
 
     async def ended(self, workflow_id: str, step: str | None) -> Sequence[StepEnd]:
-        """Return how a step ended and what is below it; without a name, the step that the workflow returns, or its last
-        ones, those nothing depends on. A group comes before what is below it."""
+        """Return how a step ended, and the steps below it. A group comes before what is below it.
+
+        Without a name, of the step that the workflow returns, or of its last steps, on which no other step depends.
+        """
         rows = await self._calls.fetch(
             f"""
             with recursive chosen(id, first_child, children) as (
@@ -280,7 +285,7 @@ class Queries:
             f"""
             select s.name
               from {self._schema}.workflows w
-              join lateral ({self._steps_of_w}) s on true
+              join lateral ({self._steps_of_w}) s on {self._of_user}
              where w.id = $1
              order by s.id
             """,

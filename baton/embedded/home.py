@@ -1,16 +1,16 @@
-"""The directory an embedded server lives in: who owns what in it, and how it is made.
+"""The directory of an embedded server: what is in it, who owns it, and how it is made.
 
-    start.lock    held while somebody starts or joins the server
-    users.lock    shared by everybody who uses it; the watchdog waits for the exclusive lock
+    start.lock    held while a process starts or joins the server
+    users.lock    shared by all processes that use it; the watchdog waits for the exclusive lock
     watchdog.lock   held by the watchdog for as long as it lives
-    halted        there while the server is meant to be down
+    halted        exists while the server is meant to be down
     server.log    what the server and its watchdog print
     binaries-18/  a copy of the programs, only where the server's user cannot reach the original
     data/         the data directory
     socket/       the socket's directory, unless its path would be too long
 
-The home belongs to us. Where we are root, `data` and `socket` belong to the server's user and nothing else does,
-so that whoever can act as that user cannot make us open or remove a file elsewhere.
+The home belongs to us. If we are root, only `data` and `socket` belong to the server's user: a process
+that runs as that user cannot make us open or remove a file elsewhere.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Home:
         return self.folder / "halted"
 
     def postmaster(self) -> Postmaster | None:
-        """Read what the server wrote about itself, true or out of date; None if it wrote nothing."""
+        """Read what the server wrote about itself, which may be out of date; None if it wrote nothing."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class Home:
         return Postmaster(int(lines[0]), Path(lines[4]), lines[7].strip() == "ready")
 
     def answering(self) -> Postmaster | None:
-        """The server, if it is there and accepts connections."""
+        """Return the server if it runs and accepts connections."""
         postmaster = self.postmaster()
         if postmaster is None or not postmaster.is_ready:
             return None
@@ -96,7 +96,7 @@ class Home:
         return ""
 
     def make_cluster(self, binaries: Binaries, *, durable: bool) -> None:
-        """Create the data directory if there is none; a crash on the way leaves none.
+        """Create the data directory unless it exists. A crash meanwhile leaves no incomplete one.
 
         Raises:
             EmbeddedServerError: it cannot be created, or another major version made the one that is there.
@@ -113,7 +113,7 @@ class Home:
             )
 
     def socket_folder(self) -> Path:
-        """A directory for the socket that only the server's user and we can enter, with a path that is short enough."""
+        """Make a directory for the socket that only the server's user and we can enter; its path is short enough."""
         folder = self.folder / "socket"
         if len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) > _SOCKET_PATH_BYTES:
             folder = private_temporary_folder(self.user)
@@ -178,9 +178,9 @@ def open_home(folder: Path, user: ServerUser | None) -> Home:
 
 
 def default_folder(environment: Mapping[str, str], major: int, user: ServerUser | None) -> Path:
-    """Where the user's own embedded server lives, one per major version of PostgreSQL.
+    """Return the directory of the user's own embedded server, one per major version of PostgreSQL.
 
-    XDG_DATA_HOME, or ~/.local/share; as root /var/lib, where the server's user cannot enter root's home.
+    It is in XDG_DATA_HOME or ~/.local/share; for root in /var/lib, if the server's user cannot enter root's home.
     """
     data = Path(environment.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser())
     if user is not None and not _passable(data, user):
@@ -189,7 +189,7 @@ def default_folder(environment: Mapping[str, str], major: int, user: ServerUser 
 
 
 def private_temporary_folder(user: ServerUser | None) -> Path:
-    """A new directory of ours that the server's user can reach and others cannot read."""
+    """Make a new directory of ours that the server's user can reach and others cannot read."""
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if user is None or _passable(Path(parent), user):
             folder = Path(tempfile.mkdtemp(prefix="baton-", dir=parent))
@@ -203,7 +203,7 @@ def private_temporary_folder(user: ServerUser | None) -> Path:
 
 @contextmanager
 def holding(path: Path, operation: int) -> Iterator[None]:
-    """Hold a lock on a file while the block runs, having waited for it."""
+    """Wait for a lock on a file, and hold it while the block runs."""
     descriptor = take_lock(path, operation)
     try:
         yield
@@ -212,17 +212,17 @@ def holding(path: Path, operation: int) -> Iterator[None]:
 
 
 def take_lock(path: Path, operation: int) -> int:
-    """Take a lock on a file, created if need be; the descriptor holds it until it is closed, by SIGKILL too.
+    """Take a lock on a file, created if necessary. The descriptor holds it until it is closed, also by SIGKILL.
 
     Raises:
-        BlockingIOError: somebody else holds it, and `operation` says not to wait.
+        BlockingIOError: another process holds it, and `operation` says not to wait.
         FileNotFoundError: the directory is gone.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, operation)
-            # While we waited the whole home may have been removed: a lock on a file without a name keeps nobody out.
+            # The whole home may have been removed meanwhile: a lock on a file without a name excludes nobody.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except BaseException:
@@ -232,7 +232,7 @@ def take_lock(path: Path, operation: int) -> int:
 
 
 def is_locked(path: Path, against: int) -> bool:
-    """Tell whether somebody holds a lock that keeps out the kind of lock `against`; no file, no lock."""
+    """Return whether a lock is held that excludes the kind of lock `against`; False if there is no file."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -250,17 +250,17 @@ def _make_folders(folder: Path, user: ServerUser | None) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent, user)
-    # Appears with its mode: between a mkdir and a chmod others who start at the same time would find it closed.
+    # It appears with its mode: between mkdir and chmod, processes that start at the same time could not enter it.
     made = Path(tempfile.mkdtemp(prefix=".baton-", dir=folder.parent))
     made.chmod(_mode(user))
     try:
         made.rename(folder)
-    except OSError:  # somebody was faster, and has put something into theirs
+    except OSError:  # another process was faster, and its directory has something in it
         made.rmdir()
 
 
 def _mode(user: ServerUser | None) -> int:
-    # Where the server runs as another user it must pass through; it may still not list or read.
+    # A server that runs as another user must be able to pass through it, but not to list or read it.
     return 0o700 if user is None else 0o711
 
 

@@ -1,8 +1,9 @@
 """A PostgreSQL server of our own, for the first hour with the library, for demonstrations and for tests.
 
-It needs no root and tolerates it, listens on a socket in a private directory and on no network, and ends with its
-last user: every user holds a shared file lock, and a detached watchdog (`baton.embedded.watchdog`) stops the server
-when the last one is gone, however it went. Starting one takes 0.4 to 0.8 s the first time, joining 0.02 s.
+It runs with and without root, and listens on a socket in a private directory, not on a network. It ends
+with the last process that uses it: each of them holds a shared file lock, and a detached watchdog
+(`baton.embedded.watchdog`) stops the server when none is held any more, even after SIGKILL. The first
+start takes 0.4 to 0.8 s, joining a running server 0.02 s.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ _WATCHDOG = Path(__file__).with_name("watchdog.py")
 _START_SECONDS = 120.0  # recovery after a crash is part of it
 _STOP_SECONDS = 110.0  # the watchdog's patience, and a little more
 _POLL_SECONDS = 0.01
-# Nothing of a temporary server outlives it, so a crash of the machine is none of its worries.
+# Nothing of a temporary server outlives it, so its data need not survive a crash of the machine.
 _TEMPORARY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedServer:
-    """One process's use of an embedded server; made by `start`, ended by `stop` or with the process.
+    """The use of an embedded server by one process; begun by `start`, ended by `stop` or with the process.
 
     A plain context manager, for code with and without an event loop. `start`, `stop` and `restart` block for up to
     seconds: call them from a thread (`anyio.to_thread.run_sync`) where a loop must go on meanwhile.
@@ -76,11 +77,11 @@ class EmbeddedServer:
 
         Any number of processes may do so at once. Left out, `data_dir` is the user's own ($XDG_DATA_HOME/baton, or
         ~/.local/share/baton; as root perhaps /var/lib/baton), and its data stays. With `temporary` the server is a
-        new one, and what it stored is deleted with it. `settings` are PostgreSQL's own, and count only for the one
-        who starts the server.
+        new one, and what it stored is deleted with it. `settings` are PostgreSQL's own; they have an effect only
+        if this call starts the server.
 
         Raises:
-            EmbeddedServerError: there are no programs for it, or it does not start; the text has its last words.
+            EmbeddedServerError: there are no programs for it, or it does not start; the text has the end of its log.
         """
         if temporary and data_dir is not None:
             raise ValueError("a temporary server makes a directory of its own: leave out data_dir, or temporary")
@@ -97,7 +98,7 @@ class EmbeddedServer:
         return server
 
     def dsn(self, database: str = "postgres") -> str:
-        """The address of one of the server's databases, as asyncpg, psycopg and psql take it."""
+        """Return the address of one of the server's databases, as asyncpg, psycopg and psql take it."""
         folder = quote(str(self._running().socket_folder))
         # The port is named, or PGPORT in the caller's environment would be taken.
         return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={folder}&port={PORT}"
@@ -148,7 +149,7 @@ class EmbeddedServer:
         self.resume()
 
     def stop(self) -> None:
-        """Give up our use; if it was the last, return when the server is gone. Doing so again does nothing."""
+        """Stop using the server; if no other process uses it, return when it is gone. A second call does nothing."""
         if self._use is None:
             return
         os.close(self._use)
@@ -189,14 +190,14 @@ class EmbeddedServer:
         self._watchdog_pid = _start_watchdog(home, command, [*remove, home.folder] if self._temporary else remove)
 
     def _stop_an_orphan(self) -> None:
-        """Stop a server whose watchdog was killed, since nobody would stop it later."""
+        """Stop a server whose watchdog was killed, because nothing else would stop it later."""
         if (postmaster := self._home.answering()) is not None:
             os.kill(postmaster.pid, signal.SIGINT)
             self._wait_until_stopped(postmaster.pid)
 
     def _wait_until_stopped(self, pid: int) -> None:
-        # Judged by the file that the server removes last: its process, if it is an orphan, may stay a zombie for ever
-        # under a container's first process.
+        # The server removes this file last. Its process is no sign: an orphan may stay a zombie under the first process
+        # of a container.
         deadline = time.monotonic() + _STOP_SECONDS
         while (postmaster := self._home.postmaster()) is not None and postmaster.pid == pid:
             if time.monotonic() > deadline:
@@ -240,12 +241,12 @@ class EmbeddedServer:
         return True
 
     def _others_use_it(self) -> bool:
-        """Tell a shared lock, of another user, from the exclusive one of a watchdog that is at work."""
+        """Return whether other processes use the server. The exclusive lock is held by a watchdog that stops it."""
         watchdog_has_it = is_locked(self._users_lock, fcntl.LOCK_SH)
         return not watchdog_has_it and is_locked(self._users_lock, fcntl.LOCK_EX)
 
     def _watchdog_has_ended(self) -> bool:
-        """Collect the watchdog if it is our child and has ended; nobody else's watchdog is judged here."""
+        """Collect the watchdog if it is our child and has ended; always False for the watchdog of another process."""
         if self._watchdog_pid is None:
             return False
         try:

@@ -1,11 +1,12 @@
-"""Keeps one embedded PostgreSQL server running for as long as somebody uses it.
+"""Keeps one embedded PostgreSQL server running for as long as a process uses it.
 
-A program of its own, started detached by `baton.embedded.server`, with the standard library and nothing else:
-it must start in a few milliseconds and outlive the process that started it. Every user of the server holds a
-shared lock on one file; the operating system drops it however the user ends, SIGKILL included. The watchdog waits
-for the exclusive lock, and having it stops the server before it lets anybody in again.
+A program of its own, started detached by `baton.embedded.server`. It uses only the standard library,
+because it must start in a few milliseconds and outlive the process that started it. Every process that
+uses the server holds a shared lock on one file, which the operating system releases when the process
+ends, SIGKILL included. The watchdog waits for the exclusive lock; once it has it, it stops the server
+before it lets another process use it.
 
-A server that ends by itself is started again, unless the file `halted` says that somebody wants it down.
+A server that ends by itself is started again, unless the file `halted` says that it is meant to be down.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Watchdog:
             self._command, cwd="/", user=user, group=group, extra_groups=None if user is None else []
         )
         self._server = server
-        if self._closing:  # asked to close while the server was being started: nobody has signalled this one
+        if self._closing:  # closed while the server was being started, so this one got no signal
             server.send_signal(self._stopping()[0][0])
         return server
 
@@ -103,7 +104,7 @@ class Watchdog:
 
 
 def lock(path: Path) -> int:
-    """Take the exclusive lock on a file, however long that takes; the descriptor holds it."""
+    """Wait for the exclusive lock on a file, and return the descriptor that holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor

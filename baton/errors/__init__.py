@@ -27,6 +27,8 @@
     ├── InvalidAddress (ValueError)       an address that cannot be used
     ├── EmbeddedServerError               the embedded server could not be found, started or stopped
     ├── SchemaMissing                     the schema is not there; `baton migrate` creates it
+    ├── SchemaRenamed                     the schema was renamed; `baton migrate` repairs it
+    ├── UnsafeSchema                      other roles may have put something into the schema to be migrated
     └── SchemaMismatch
         ├── SchemaOutdated                `baton migrate` brings it up to date
         └── SchemaTooNew                  this library is too old for it
@@ -292,6 +294,28 @@ class SchemaMissing(BatonError):
     def __init__(self, schema: str) -> None:
         self.schema = schema
         super().__init__(f"the database has no schema {schema!r}; create it with 'baton migrate'")
+
+
+class SchemaRenamed(BatonError):
+    """Raised when the schema was renamed since its functions were made."""
+
+    def __init__(self, schema: str, former_path: str) -> None:
+        self.schema = schema
+        super().__init__(
+            f"schema {schema!r} was renamed, and its functions still look for their tables in {former_path}; "
+            f"'baton migrate' tells them the new name"
+        )
+
+
+class UnsafeSchema(BatonError):
+    """Raised by a migration into a schema in which other roles may have put something; nothing was changed."""
+
+    def __init__(self, schema: str, why: str) -> None:
+        self.schema = schema
+        self.why = why
+        super().__init__(
+            f"schema {schema!r} is not migrated, for what others put into it would run with your rights: {why}"
+        )
 
 
 class SchemaMismatch(BatonError):

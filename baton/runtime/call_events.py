@@ -28,4 +28,4 @@ def call_failed(
     call: Literal["advance", "settle", "expand"], settling: Sequence[Settlement], error: Exception, failure: Failure
 ) -> CallFailed:
     outcomes = [SentOutcome(one.step_id, one.token, one.outcome.kind) for one in settling]
-    return CallFailed(call, outcomes, error, failure is Failure.PASSING)
+    return CallFailed(call, outcomes, error, failure is Failure.TRANSIENT)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from baton.core.limits import Limits
 from baton.core.outcome import given_back
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
-from baton.database.failures import Failure, classify
+from baton.database.failures import Failure, failure_of
 from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement
 from baton.database.store import Store
 from baton.events import Observers, StepsClaimed
@@ -205,15 +205,15 @@ class Dispatcher:
                 advanced = await self._send(store, request)
                 await failpoints.reach("after settle" if request.settling else "after claim")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
-                failure = classify(error)
+                failure = failure_of(error)
                 self._observers.emit(call_failed("advance", request.settling, error, failure))
-                if request.settling and failure is not Failure.PASSING:
+                if request.settling and failure is not Failure.TRANSIENT:
                     # The outcomes and the claim go by themselves: either may be what failed.
                     self._settler.isolate(request.settling, failure)
                     self._wake_isolated.set()
                     request = replace(request, settling=())
                 else:
-                    if failure is not Failure.PASSING:
+                    if failure is not Failure.TRANSIENT:
                         request = request.narrowed()
                     await asyncio.sleep(pause_before(attempt))
                     attempt += 1
@@ -274,7 +274,7 @@ class Dispatcher:
         try:
             accepted = await store.settle(settling)
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
-            failure = classify(error)
+            failure = failure_of(error)
             self._observers.emit(call_failed("settle", settling, error, failure))
             if (replaced := self._settler.split(settling, failure, error)) is not None:
                 self._observers.emit(outcome_replaced(replaced))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from baton.database.connections import describe
+from baton.database.connections import error_summary
 from baton.events import (
     AttemptEnded,
     AttemptStarted,
@@ -54,7 +54,7 @@ def _log_outcomes(event: OutcomeReplaced | OutcomesAnswered | CallFailed) -> Non
         case CallFailed(call, outcomes, error):
             log.warning(
                 "a call to the engine failed and is sent again (%s with %d outcomes): %s",
-                *(call, len(outcomes), describe(error)),
+                *(call, len(outcomes), error_summary(error)),
             )
 
 
@@ -114,7 +114,7 @@ def _log_upkeep(event: UpkeepDone | UpkeepFailed) -> None:
         case UpkeepFailed(part, failures, error):
             # At the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
             if failures.bit_count() == 1:
-                log.warning("upkeep: %s failed, %d time(s) in a row: %s", part, failures, describe(error))
+                log.warning("upkeep: %s failed, %d time(s) in a row: %s", part, failures, error_summary(error))
         case UpkeepDone():
             if event.died:
                 log.warning("%d worker pool(s) died", event.died)

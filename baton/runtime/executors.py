@@ -18,6 +18,7 @@ from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
 from baton.runtime.attempts import Attempt
 from baton.runtime.invocation import prepared
+from baton.runtime.plain_calls import call_plain
 from baton.runtime.resources import Resources
 from baton.runtime.worker_processes import WorkerProcesses
 
@@ -102,7 +103,7 @@ class Executors:
             if not turn.acquire(blocking=False):
                 return None
             try:
-                return worker.call(arguments, context)
+                return call_plain(worker, arguments, context)
             except BaseException as error:  # noqa: BLE001 - a future can hold no StopIteration and no GeneratorExit
                 return _Raised(error)
             finally:

@@ -19,7 +19,7 @@ from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, hopeless
 from baton.database.connections import ReconnectingConnection, pause_before
-from baton.database.failures import Failure, classify
+from baton.database.failures import Failure, failure_of
 from baton.database.messages import Claimed, Expanded, Part, Settlement
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.errors.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
@@ -89,7 +89,7 @@ class Expander:
         except Refused as refused:
             ended = refused.outcome
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcome must not be lost
-            failure = classify(error)
+            failure = failure_of(error)
             self._observers.emit(call_failed("expand", [settling], error, failure))
             if failure is not Failure.DATA:
                 self._waiting.append(expanding)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from baton.database.connections import Connector, ReconnectingConnection, describe
+from baton.database.connections import Connector, ReconnectingConnection, error_summary
 from baton.database.store import Store
 from baton.runtime.attempts import Attempts
 from baton.runtime.loop_watchdog import LoopWatchdog
@@ -136,7 +136,7 @@ class Heartbeat:
                 # The database may receive it all the same, at any time: the next one is not its successor, and says so
                 # by a gap in the numbers (see heartbeat.sql).
                 self._number += 1
-                log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, describe(error))
+                log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, error_summary(error))
                 await asyncio.sleep(min(1.0, self._lease.seconds / 20))
         return False
 

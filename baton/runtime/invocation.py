@@ -20,6 +20,7 @@ from baton.core.references import reads_states
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
+from baton.runtime.plain_calls import call_plain
 
 MAIN = "__main__"
 RENAMED_MAIN = "__mp_main__"
@@ -122,7 +123,7 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
         )
     try:
         arguments, context = prepared(worker, claimed)
-        return classify(worker, worker.call(arguments, context), claimed.attempt)
+        return classify(worker, call_plain(worker, arguments, context), claimed.attempt)
     except ArgumentsDoNotFit as error:
         return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares

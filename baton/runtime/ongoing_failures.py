@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from baton.database.connections import describe
+from baton.database.connections import error_summary
 from baton.database.messages import PassedOver
 
 log = logging.getLogger("baton.pool")
@@ -55,7 +55,7 @@ class OngoingFailures:
 
     def failed(self, part: str, error: BaseException) -> None:
         """Note that a part failed as a whole."""
-        self._note(part, None, describe(error))
+        self._note(part, None, error_summary(error))
         self._publish()
 
     def succeeded(self, part: str, passed_over: Sequence[PassedOver] = (), *, is_complete: bool = True) -> None:

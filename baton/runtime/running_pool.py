@@ -14,12 +14,12 @@ from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
 from baton.core.outcome import Outcome, expanded, given_back, hopeless, joined
-from baton.database.connections import describe
+from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
     ClaimsVoid,
     EntryDue,
-    Notice,
+    Notification,
     QueueHasWork,
     Reconnected,
     StepEnded,
@@ -62,7 +62,7 @@ class RunningPool:
     """Claims, runs and settles steps between `start` and `aclose`; see `WorkerPool`."""
 
     def __init__(self, engine: Engine, settings: PoolSettings) -> None:
-        connector, schema = engine.dialing, engine.schema
+        connector, schema = engine.connector, engine.schema
         self._engine = engine
         self._settings = settings
         self._pool = NO_POOL
@@ -149,7 +149,7 @@ class RunningPool:
             await self._resources.aclose()
             raise
         if self._engine.listener is not None:
-            self._listening.enter_context(self._engine.listener.heard_by(self._hear))
+            self._listening.enter_context(self._engine.listener.subscribed(self._hear))
         self._tasks.start(self.dispatcher.run(), name="baton dispatcher")
         self._tasks.start(self._maintenance.run(), name="baton maintenance")
         self._tasks.start(self._poll(), name="baton poll")
@@ -205,7 +205,7 @@ class RunningPool:
             failures=lambda: self._failures.sentences,
             workers=self._executors.runnable,
         )
-        self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self.attempts)
+        self._heartbeat = Heartbeat(self._engine.connector, self._engine.schema, lease, self._tokens, self.attempts)
         self._heartbeat.start()
         self._pool = pool
         self._observers.emit(PoolRegistered(pool, settings.name, settings.queues))
@@ -219,7 +219,7 @@ class RunningPool:
         self.claim_planner.wake_all()
         self.dispatcher.wake()
 
-    def _hear(self, notice: Notice) -> None:
+    def _hear(self, notice: Notification) -> None:
         match notice:
             case QueueHasWork(queue, entries):
                 self.dispatcher.notified(queue, entries)
@@ -337,4 +337,6 @@ class RunningPool:
             async with asyncio.timeout(DEREGISTER_SECONDS):
                 await self._engine.store.deregister(self._pool)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lease runs out by itself
-            log.warning("pool %s could not deregister, and its lease has to run out: %s", self._pool, describe(error))
+            log.warning(
+                "pool %s could not deregister, and its lease has to run out: %s", self._pool, error_summary(error)
+            )

@@ -88,7 +88,7 @@ class Settler:
                 replaced = _unstorable(settling[0], error)
                 self._isolated.append((replaced,))
                 return replaced
-            case Failure.PASSING | Failure.LASTING:
+            case Failure.TRANSIENT | Failure.PERMANENT:
                 self._isolated.append(settling)
         return None
 

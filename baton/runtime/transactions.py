@@ -18,8 +18,8 @@ import asyncpg
 from baton.core.limits import Limits
 from baton.core.outcome import Outcome, lost
 from baton.core.worker import AnyWorker
-from baton.database.connections import CALL_SECONDS, CLOSE_SECONDS, describe, pause_before
-from baton.database.failures import Failure, classify
+from baton.database.connections import CALL_SECONDS, CLOSE_SECONDS, error_summary, pause_before
+from baton.database.failures import Failure, failure_of
 from baton.database.messages import Settlement
 from baton.database.store import Store
 from baton.database.worker_connections import OpenTransaction, WorkerConnections
@@ -79,7 +79,7 @@ class Transactions:
         except Exception as error:
             # Without an outcome, its claim would be held as long as the pool lives.
             log.critical("a transactional attempt ended with an unexpected error", exc_info=True)
-            return lost(f"it is unknown how its transaction ended: {describe(error)}")
+            return lost(f"it is unknown how its transaction ended: {error_summary(error)}")
 
     async def _run(self, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         try:
@@ -112,9 +112,9 @@ class Transactions:
                     seconds = timeout + self._lease_seconds
                     await begun.connection.execute(_limits(begun, idle_seconds=seconds, more_seconds=1.0))
             except Exception as error:
-                if classify(error) is not Failure.PASSING:
+                if failure_of(error) is not Failure.TRANSIENT:
                     raise
-                log.warning("no transaction for %s yet: %s", attempt.claimed.worker, describe(error))
+                log.warning("no transaction for %s yet: %s", attempt.claimed.worker, error_summary(error))
                 await asyncio.sleep(pause_before(failures))
                 failures += 1
             else:
@@ -141,9 +141,9 @@ class Transactions:
             async with asyncio.timeout(CALL_SECONDS):
                 await begun.transaction.commit()
         except Exception as error:  # noqa: BLE001 - a deferred constraint on the worker's rows may object
-            if classify(error) is not Failure.PASSING:
+            if failure_of(error) is not Failure.TRANSIENT:
                 return self._runner.failed(error, attempt, worker)
-            return lost(f"it is unknown whether its transaction was committed: {describe(error)}")
+            return lost(f"it is unknown whether its transaction was committed: {error_summary(error)}")
         await failpoints.reach("after its commit")
         attempt.is_settled = True
         if self._observers.are_given:
@@ -163,10 +163,10 @@ class Transactions:
                 async with asyncio.timeout(CALL_SECONDS):
                     return await self._sent(begun, attempt, outcome)
             except asyncpg.PostgresError as error:
-                is_locked = classify(error) is Failure.LOCKED or isinstance(error, asyncpg.DeadlockDetectedError)
+                is_locked = failure_of(error) is Failure.LOCKED or isinstance(error, asyncpg.DeadlockDetectedError)
                 if not is_locked or attempt.cause is not None:
                     raise
-                log.warning("a transactional settle waits for a lock: %s", describe(error))
+                log.warning("a transactional settle waits for a lock: %s", error_summary(error))
             await begun.connection.execute("rollback to savepoint baton_settle")
 
     async def _sent(self, begun: OpenTransaction, attempt: Attempt, outcome: Outcome) -> bool:
@@ -184,14 +184,14 @@ class Transactions:
         self, error: Exception, begun: OpenTransaction, attempt: Attempt, worker: AnyWorker
     ) -> Outcome | None:
         """Return what a failed settle means; it was not committed."""
-        match classify(error):
+        match failure_of(error):
             case Failure.LOCKED if attempt.cause is not None:
                 return stopped(attempt)
             case Failure.DATA:
                 text = f"the outcome of this attempt could not be stored: {type(error).__name__}"
                 return self._runner.finished(Outcome("failed", text), attempt, worker)
-            case Failure.PASSING if begun.is_lost or isinstance(error, TimeoutError):
-                return lost(f"the connection was lost before its transaction was committed: {describe(error)}")
+            case Failure.TRANSIENT if begun.is_lost or isinstance(error, TimeoutError):
+                return lost(f"the connection was lost before its transaction was committed: {error_summary(error)}")
             case _:
                 return self._runner.failed(_explained(error), attempt, worker)
 

@@ -164,7 +164,7 @@ MUTANTS = (
         (
             Change(
                 _TRANSACTIONS,
-                'return lost(f"it is unknown whether its transaction was committed: {describe(error)}")',
+                'return lost(f"it is unknown whether its transaction was committed: {error_summary(error)}")',
                 "return outcome",
             ),
         ),

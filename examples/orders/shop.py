@@ -16,7 +16,7 @@ TABLES = """
     create table if not exists articles (name text primary key);
     insert into articles values ('kettle'), ('teapot') on conflict do nothing;
 
-    -- The article is looked up when the transaction commits: after the order's workflow was inserted.
+    -- The foreign key is checked when the transaction commits, after the order's workflow was inserted.
     create table if not exists orders (
         id       bigint generated always as identity primary key,
         article  text not null references articles deferrable initially deferred,
@@ -60,7 +60,7 @@ class Shop:
 
 
 def run_of(number: int) -> Run:
-    """The run of an order: its workflow's id follows from its number, so the table need not keep it."""
+    """Return the run of an order. The id of its workflow follows from its number, so no column keeps it."""
     return Run(f"order-{number}")
 
 

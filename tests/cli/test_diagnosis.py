@@ -25,6 +25,7 @@ from baton.database.diagnostics import (
 from baton.database.migrate import SchemaVersion
 from baton.database.misfits import Misfit
 from baton.database.queries import Queue
+from baton.database.recent_failures import RecentFailure
 
 WELL = {
     "autovacuum": "on",
@@ -85,7 +86,7 @@ def test_of_what_is_well_each_check_says_so_once():
     assert {finding.level for finding in findings} == {"ok"}
     assert all(not finding.remedy for finding in findings)
     checks = [finding.check for finding in findings]
-    assert len(checks) == len(set(checks)) == 14
+    assert len(checks) == len(set(checks)) == 15
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,6 +104,7 @@ ILL = {
     "upkeep that fails": (engine(pools=[Pool("x", False, 1, 0, ["prune fails: no"])]), "problem", "upkeep"),
     "arguments that do not fit": (engine(misfits=[Misfit("w", "default", 1, 60, "no")]), "problem", "workers"),
     "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1, None)]), "problem", "workers"),
+    "failures": (engine(failures=[RecentFailure("w", 2, 1, "id", "a", "ValueError: no")]), "warning", "failures"),
     "a little overdue": (engine(overdue=[Waiting("default", 1, 30)]), "warning", "steps"),
     "overdue": (engine(overdue=[Waiting("default", 1, 120)]), "problem", "steps"),
     "long": (engine(running=[Running("w", "a", "here:1", 4000)]), "warning", "steps"),

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from baton import BatonError, Engine, EngineClosed, NoEngine, Run, WorkerPool, worker
-from baton.contrib.aiohttp import ENGINE, baton_context, end_streams, engine_of, event_stream
+from baton.contrib.aiohttp import ENGINE, STREAMS, baton_context, end_streams, engine_of, event_stream
 from tests.waiting import eventually
 
 
@@ -118,12 +118,6 @@ async def test_a_client_that_leaves_ends_its_stream(database, doubled, monkeypat
         run = await doubled.new(1).insert()
         async with client.stream("GET", f"/runs/{run.id}/events") as response:
             assert await anext(response.aiter_lines()) == "event: steps"
-            assert streams_of(app).number_open == 1
+            assert app[STREAMS].number_open == 1
 
-        await eventually(lambda: streams_of(app).number_open == 0, deadline=30)
-
-
-def streams_of(app):
-    from baton.contrib.aiohttp import _STREAMS
-
-    return app[_STREAMS]
+        await eventually(lambda: app[STREAMS].number_open == 0, deadline=30)

@@ -161,9 +161,9 @@ async def test_a_follower_that_stops_is_forgotten(engine, held):
     run, streams = await held("a").insert(), Streams()
     async with aclosing(follow(run, streams=streams)) as following:
         await anext(following)
-        assert (streams.number_open, engine.listener.number_of_hearers) == (1, 1)
+        assert (streams.number_open, engine.listener.number_of_subscribers) == (1, 1)
 
-    assert (streams.number_open, engine.listener.number_of_hearers) == (0, 0)
+    assert (streams.number_open, engine.listener.number_of_subscribers) == (0, 0)
 
 
 async def test_followers_of_a_workflow_share_its_readings(engine, held, readings):
@@ -172,7 +172,7 @@ async def test_followers_of_a_workflow_share_its_readings(engine, held, readings
     async with AsyncExitStack() as stack, WorkerPool(engine, grace=0):
         following = [await stack.enter_async_context(aclosing(follow(run, every=NEVER))) for _ in range(20)]
         assert len({id(await anext(one)) for one in following}) <= 2
-        assert engine.listener.number_of_hearers == 2  # the pool and all of these
+        assert engine.listener.number_of_subscribers == 2  # the pool and all of these
         before = len(readings)
         waiting = [asyncio.ensure_future(anext(one)) for one in following]
         held.end("a")

@@ -183,8 +183,8 @@ async def test_a_client_that_leaves_ends_its_stream(database, doubled):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         async with client.stream("GET", f"/runs/{run.id}/events") as response:
             assert await anext(response.aiter_lines()) == "event: steps"
-            assert engine.listener.number_of_hearers == 1
+            assert engine.listener.number_of_subscribers == 1
 
-        await eventually(lambda: engine.listener.number_of_hearers == 0)
+        await eventually(lambda: engine.listener.number_of_subscribers == 0)
     server.should_exit = True
     await serving

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from baton.database import address as module
-from baton.database.address import normalised, resolve_address, without_password
+from baton.database.address import asyncpg_dsn, resolve_address, without_password
 from baton.errors import InvalidAddress, NoAddress
 
 ONE = "postgresql://localhost/one"
@@ -53,7 +53,7 @@ def test_which_address_was_taken_is_logged_without_its_password(caplog):
     ["postgres", "postgresql", "POSTGRESQL", "postgresql+asyncpg", "postgresql+psycopg", "postgres+psycopg2"],
 )
 def test_the_schemes_people_have_in_their_environment_are_understood(scheme):
-    assert normalised(f"{scheme}://ann:p%40ss@db:6543/app") == "postgresql://ann:p%40ss@db:6543/app"
+    assert asyncpg_dsn(f"{scheme}://ann:p%40ss@db:6543/app") == "postgresql://ann:p%40ss@db:6543/app"
 
 
 @pytest.mark.parametrize(
@@ -70,18 +70,18 @@ def test_the_schemes_people_have_in_their_environment_are_understood(scheme):
     ],
 )
 def test_query_keys_that_mean_something_are_kept(given, kept):
-    assert normalised(f"postgresql://db/app?{given}") == f"postgresql://db/app{kept}"
+    assert asyncpg_dsn(f"postgresql://db/app?{given}") == f"postgresql://db/app{kept}"
 
 
 def test_what_is_left_out_of_an_address_is_warned_about_by_key(caplog):
-    normalised("postgresql://db/app?pgbouncer=yes&connection_limit=77")
+    asyncpg_dsn("postgresql://db/app?pgbouncer=yes&connection_limit=77")
 
     assert "are left out: connection_limit, pgbouncer" in caplog.text
     assert "77" not in caplog.text
 
 
 def test_a_key_that_may_be_a_piece_of_a_password_is_not_named(caplog):
-    normalised("postgresql://db/app?password=one&s3cret=two&pgbouncer=yes")
+    asyncpg_dsn("postgresql://db/app?password=one&s3cret=two&pgbouncer=yes")
 
     assert "are left out: pgbouncer, 1 that are not known here" in caplog.text
     assert "s3cret" not in caplog.text
@@ -90,13 +90,13 @@ def test_a_key_that_may_be_a_piece_of_a_password_is_not_named(caplog):
 @pytest.mark.parametrize("database", ["mysql://db/app", "sqlite:///app.db", "mysql+asyncmy://db/app"])
 def test_an_address_of_another_database_is_refused_in_a_sentence(database):
     with pytest.raises(InvalidAddress, match="and Baton needs PostgreSQL"):
-        normalised(database)
+        asyncpg_dsn(database)
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "host=localhost dbname=app", "db:5432/app"])
 def test_what_is_not_an_address_is_refused_with_an_example(text):
     with pytest.raises(InvalidAddress, match="postgresql://user:password@host:5432/database"):
-        normalised(text)
+        asyncpg_dsn(text)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_is_not_an_address_is_refused_with_an_example(text):
 )
 def test_an_address_that_cannot_be_read_is_refused_and_not_shown(address, caplog):
     with pytest.raises(InvalidAddress) as refused:
-        normalised(address)
+        asyncpg_dsn(address)
 
     assert "cret" not in f"{refused.value!s} {refused.value!r} {caplog.text} {without_password(address)}"
     assert refused.value.__cause__ is None
@@ -126,7 +126,7 @@ def test_an_address_that_cannot_be_read_is_refused_and_not_shown(address, caplog
 
 def test_the_sentence_about_a_password_says_how_to_write_it():
     with pytest.raises(InvalidAddress, match="'/', '\\?', '#', '@' and '&' are written as %2F, %3F, %23, %40 and %26"):
-        normalised("postgresql://ann:s3/cret@db/app")
+        asyncpg_dsn("postgresql://ann:s3/cret@db/app")
 
 
 @pytest.mark.parametrize(
@@ -141,15 +141,15 @@ def test_the_sentence_about_a_password_says_how_to_write_it():
     ],
 )
 def test_a_password_that_is_not_quoted_is_quoted(written, quoted):
-    assert normalised(f"postgresql://ann:{written}@db:5432/app") == f"postgresql://ann:{quoted}@db:5432/app"
+    assert asyncpg_dsn(f"postgresql://ann:{written}@db:5432/app") == f"postgresql://ann:{quoted}@db:5432/app"
 
 
 def test_a_user_with_an_at_sign_is_kept_whole():
-    assert normalised("postgresql://ann@server:pass@db/app") == "postgresql://ann%40server:pass@db/app"
+    assert asyncpg_dsn("postgresql://ann@server:pass@db/app") == "postgresql://ann%40server:pass@db/app"
 
 
 def test_an_ipv6_address_stands_in_brackets():
-    assert normalised("postgresql://ann:a[b@[::1]:5433/app") == "postgresql://ann:a%5Bb@[::1]:5433/app"
+    assert asyncpg_dsn("postgresql://ann:a[b@[::1]:5433/app") == "postgresql://ann:a%5Bb@[::1]:5433/app"
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def services(tmp_path):
 
 
 def test_a_service_is_looked_up_in_its_file(services):
-    found = normalised("postgresql:///?service=prod", services)
+    found = asyncpg_dsn("postgresql:///?service=prod", services)
 
     given = dict(parse_qsl(urlsplit(found).query))
     assert given == {
@@ -189,7 +189,7 @@ def test_a_service_is_looked_up_in_its_file(services):
 
 
 def test_what_an_address_says_itself_goes_before_its_service(services):
-    found = normalised("postgresql://eve:other@db2/test?service=prod&sslmode=disable", services)
+    found = asyncpg_dsn("postgresql://eve:other@db2/test?service=prod&sslmode=disable", services)
 
     assert found == "postgresql://eve:other@db2/test?port=6543&sslmode=disable"
 
@@ -205,20 +205,20 @@ def test_a_service_may_stand_in_the_file_of_the_system(tmp_path):
     (tmp_path / "pg_service.conf").write_text("[prod]\nhost=db")
     environment = {"PGSYSCONFDIR": str(tmp_path), "HOME": str(tmp_path)}
 
-    assert normalised("postgresql:///?service=prod", environment) == "postgresql:///?host=db"
+    assert asyncpg_dsn("postgresql:///?service=prod", environment) == "postgresql:///?host=db"
 
 
 def test_a_service_that_is_not_there_is_refused_with_the_files(services, tmp_path):
     with pytest.raises(InvalidAddress, match=f"the service that it names is not in {tmp_path}/services; PGSERVICEFILE"):
-        normalised("postgresql:///?service=none", services)
+        asyncpg_dsn("postgresql:///?service=none", services)
     with pytest.raises(InvalidAddress, match=r"\.pg_service\.conf \(No such file or directory\)"):
-        normalised("postgresql:///?service=prod", {"HOME": str(tmp_path)})
+        asyncpg_dsn("postgresql:///?service=prod", {"HOME": str(tmp_path)})
 
 
 def test_a_line_of_a_service_that_cannot_be_read_is_named_by_number(tmp_path):
     (tmp_path / "services").write_text("[prod]\nhost=db\ns3cret")
     with pytest.raises(InvalidAddress, match=r"line 3 of .*services is not a parameter of a connection") as refused:
-        normalised("postgresql:///?service=prod", {"PGSERVICEFILE": str(tmp_path / "services")})
+        asyncpg_dsn("postgresql:///?service=prod", {"PGSERVICEFILE": str(tmp_path / "services")})
 
     assert "s3cret" not in str(refused.value)
 
@@ -226,13 +226,13 @@ def test_a_line_of_a_service_that_cannot_be_read_is_named_by_number(tmp_path):
 def test_system_certificates_verify_the_host_as_well():
     system = "sslrootcert=system"
 
-    assert normalised(f"postgresql://db/app?{system}") == f"postgresql://db/app?{system}"
+    assert asyncpg_dsn(f"postgresql://db/app?{system}") == f"postgresql://db/app?{system}"
     with pytest.raises(InvalidAddress, match="so sslmode must be verify-full or left out"):
-        normalised(f"postgresql://db/app?{system}&sslmode=require")
+        asyncpg_dsn(f"postgresql://db/app?{system}&sslmode=require")
 
 
 def test_several_hosts_are_kept():
-    assert normalised("postgres://a:1,b:2/app?target_session_attrs=primary") == (
+    assert asyncpg_dsn("postgres://a:1,b:2/app?target_session_attrs=primary") == (
         "postgresql://a:1,b:2/app?target_session_attrs=primary"
     )
 

@@ -10,8 +10,15 @@ from contextlib import suppress
 import asyncpg
 import pytest
 
-from baton.database.connections import Connections, Connector, ReconnectingConnection, describe, pause_before, replayed
-from baton.database.failures import Failure, classify
+from baton.database.connections import (
+    Connections,
+    Connector,
+    ReconnectingConnection,
+    error_summary,
+    pause_before,
+    with_retries,
+)
+from baton.database.failures import Failure, failure_of
 from tests.waiting import eventually
 
 
@@ -32,38 +39,38 @@ async def raised_by(connection, query, *args):
         ("select $1::int", ("one",), Failure.DATA),
         ("select 'no json'::json", (), Failure.DATA),
         ("select 1/0", (), Failure.DATA),
-        ("select pg_terminate_backend(pg_backend_pid())", (), Failure.PASSING),
+        ("select pg_terminate_backend(pg_backend_pid())", (), Failure.TRANSIENT),
         ("select pg_cancel_backend(pg_backend_pid())", (), Failure.LOCKED),
-        ("select from nowhere", (), Failure.LASTING),
-        ("do $$ begin raise serialization_failure; end $$", (), Failure.PASSING),
-        ("do $$ begin raise deadlock_detected; end $$", (), Failure.PASSING),
+        ("select from nowhere", (), Failure.PERMANENT),
+        ("do $$ begin raise serialization_failure; end $$", (), Failure.TRANSIENT),
+        ("do $$ begin raise deadlock_detected; end $$", (), Failure.TRANSIENT),
         ("do $$ begin raise lock_not_available; end $$", (), Failure.LOCKED),
-        ("do $$ begin raise disk_full; end $$", (), Failure.PASSING),
-        ("do $$ begin raise read_only_sql_transaction; end $$", (), Failure.PASSING),
+        ("do $$ begin raise disk_full; end $$", (), Failure.TRANSIENT),
+        ("do $$ begin raise read_only_sql_transaction; end $$", (), Failure.TRANSIENT),
     ],
 )
 async def test_a_failed_call_is_classified_by_what_helps(connection, query, args, failure):
-    assert classify(await raised_by(connection, query, *args)) is failure
+    assert failure_of(await raised_by(connection, query, *args)) is failure
 
 
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (ConnectionRefusedError(), Failure.PASSING),
-        (FileNotFoundError("no socket"), Failure.PASSING),
-        (TimeoutError(), Failure.PASSING),
-        (asyncpg.InterfaceError("connection is closed"), Failure.PASSING),
-        (asyncpg.InternalClientError("another operation (2) is in progress"), Failure.PASSING),
-        (asyncpg.CannotConnectNowError("starting up"), Failure.PASSING),
-        (asyncpg.TooManyConnectionsError("too many"), Failure.PASSING),
-        (asyncpg.InvalidPasswordError("no"), Failure.LASTING),
-        (asyncio.CancelledError(), Failure.LASTING),
-        (ZeroDivisionError(), Failure.LASTING),
+        (ConnectionRefusedError(), Failure.TRANSIENT),
+        (FileNotFoundError("no socket"), Failure.TRANSIENT),
+        (TimeoutError(), Failure.TRANSIENT),
+        (asyncpg.InterfaceError("connection is closed"), Failure.TRANSIENT),
+        (asyncpg.InternalClientError("another operation (2) is in progress"), Failure.TRANSIENT),
+        (asyncpg.CannotConnectNowError("starting up"), Failure.TRANSIENT),
+        (asyncpg.TooManyConnectionsError("too many"), Failure.TRANSIENT),
+        (asyncpg.InvalidPasswordError("no"), Failure.PERMANENT),
+        (asyncio.CancelledError(), Failure.PERMANENT),
+        (ZeroDivisionError(), Failure.PERMANENT),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_a_failure_without_a_server_is_classified_too(error, failure):
-    assert classify(error) is failure
+    assert failure_of(error) is failure
 
 
 async def test_a_connection_is_opened_again_after_its_backend_was_killed(database, connection):
@@ -185,7 +192,7 @@ async def test_a_call_is_repeated_after_transient_failures_until_it_succeeds():
             raise failures.pop()
         return "at last"
 
-    assert await replayed(call, seconds=10) == "at last"
+    assert await with_retries(call, seconds=10) == "at last"
 
 
 async def test_a_call_that_goes_on_failing_raises_when_its_time_is_up():
@@ -193,7 +200,7 @@ async def test_a_call_that_goes_on_failing_raises_when_its_time_is_up():
         raise ConnectionResetError("gone")
 
     with pytest.raises(ConnectionResetError):
-        await replayed(call, seconds=0.2)
+        await with_retries(call, seconds=0.2)
 
 
 async def test_a_permanent_failure_is_raised_at_once():
@@ -204,7 +211,7 @@ async def test_a_permanent_failure_is_raised_at_once():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await replayed(call, seconds=10)
+        await with_retries(call, seconds=10)
     assert len(calls) == 1
 
 
@@ -216,7 +223,7 @@ def test_pauses_grow_to_five_seconds():
 async def test_what_is_logged_of_an_error_has_no_values_of_the_call(connection):
     error = await raised_by(connection, "select $1::text::json", "my secret")
 
-    assert "my secret" not in describe(error)
+    assert "my secret" not in error_summary(error)
 
 
 async def test_more_callers_than_connections_wait_their_turn(database):

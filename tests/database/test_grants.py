@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, Run, WorkerPool, each, insert_many, worker
-from baton.database.grants import PARTS, grant
+from baton.database.grants import PARTS, grant, grantee
 
 
 @worker(name="granted")
@@ -169,3 +169,17 @@ async def test_a_stranger_calls_nothing(database: str, connection: asyncpg.Conne
         await stranger.close()
         await connection.execute(f'drop owned by "{name}"')
         await connection.execute(f'drop role "{name}"')
+
+
+async def test_a_grant_to_public_is_for_every_role(database: str, connection: asyncpg.Connection) -> None:
+    name = f"baton stranger {uuid4().hex[:8]}"
+    await connection.execute(f'create role "{name}" login')
+    await grant(connection, "baton", {"client": ["public"]})
+    try:
+        async with Engine(database.replace("postgres@", f"{quote(name)}@", 1)) as stranger:
+            assert (await granted.new().insert(stranger)).is_new
+    finally:
+        await connection.execute(f'drop role "{name}"')
+
+    assert grantee("public") == "every role that may connect to this database"
+    assert grantee("app") == "role 'app'"

@@ -30,7 +30,7 @@ async def heard(database):
     """What is received, from the first LISTEN on."""
     tasks, notices = Tasks(), []
     listener = Listener(Connector(database), "baton", tasks)
-    with listener.heard_by(notices.append):
+    with listener.subscribed(notices.append):
         await asyncio.wait_for(listener.listening(), 5)
         yield notices
     await tasks.aclose()
@@ -113,7 +113,7 @@ async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, con
     monkeypatch.setattr(listening, "PING_SECONDS", 0.3)
     tasks, notices = Tasks(), []
     listener = Listener(Connector(database), "baton", tasks)
-    with listener.heard_by(notices.append):
+    with listener.subscribed(notices.append):
         await asyncio.wait_for(listener.listening(), 5)
         frozen = await eventually(lambda: listener_pid(connection))
         os.kill(frozen, signal.SIGSTOP)

@@ -94,7 +94,7 @@ async def test_a_function_is_asked_for_the_password_of_each_connection(address, 
 
     async with Engine(address, password=token) as engine, WorkerPool(engine):
         assert await (await quick.new().insert()).result(timeout=20) == "done"
-        connection = await engine.dialing.connect("test")
+        connection = await engine.connector.connect("test")
         opened = await connection.fetchval(
             "select count(*) from pg_stat_activity where application_name like 'baton %' and usename = 'app'"
         )
@@ -149,7 +149,7 @@ async def test_no_password_is_in_what_a_pool_says_while_it_cannot_connect(server
 
 async def test_nothing_that_holds_the_password_shows_it(with_password):
     async with Engine(with_password(CANARY), password=CANARY) as engine:
-        assert_silent(f"{engine!r} {engine.dialing!r} {engine.connections!r} {engine.store!r} {engine._open.address!r}")
+        assert_silent(f"{engine!r} {engine.connector!r} {engine.connections!r} {engine.store!r}")
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,12 @@ async def test_the_view_of_the_queue_names_what_waits(engine, connection, quick)
     )
 
     assert tuple(row) == ("w", "nightly", "a", "quick", "default", "available", None)
+
+
+async def test_a_step_scheduled_at_no_time_can_be_read(engine, connection, reads, quick):
+    """The table was changed directly, or before infinity was refused."""
+    await quick.new().with_options(schedule_in=60).insert(workflow_id="w")
+    await connection.execute("update queue set scheduled_at = 'infinity'")
+
+    (step,) = await reads.steps("w")
+    assert (step.state, step.scheduled_at) == ("scheduled", None)

@@ -90,9 +90,19 @@ async def test_a_server_under_another_name_is_refused(database, port, monkeypatc
         await Engine(address(database, "127.0.0.1", port)).__aenter__()
 
 
-async def test_a_certificate_of_the_client_that_is_not_there_is_an_error(database, port):
-    with pytest.raises(InvalidAddress, match="its sslcert or sslkey cannot be read: No such file"):
-        await Engine(address(database, "localhost", port, sslcert="/no/such.pem")).__aenter__()
+@pytest.mark.parametrize("file", ["sslrootcert", "sslcert", "sslkey", "sslcrl"])
+async def test_a_file_that_is_not_there_is_named_by_its_parameter(file):
+    """asyncpg's FileNotFoundError looks as if there were no socket."""
+    with pytest.raises(InvalidAddress, match=f"its {file} cannot be read: No such file or directory") as refused:
+        await Engine(f"postgresql://db/app?sslmode=verify-full&{file}=/no/such.pem").__aenter__()
+
+    assert "such.pem" not in str(refused.value)
+
+
+async def test_a_certificate_of_the_client_without_its_key_is_an_error(database, port):
+    certificate = str(CERTIFICATES / "authority.pem")
+    with pytest.raises(InvalidAddress, match="its sslcert and sslkey cannot be used"):
+        await Engine(address(database, "localhost", port, sslcert=certificate)).__aenter__()
 
 
 async def test_a_server_without_encryption_is_refused(database):

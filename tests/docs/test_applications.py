@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import asyncpg
 import httpx
@@ -15,7 +17,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import baton
-from baton import Run, worker
+from baton import Baton, Run, WorkerPool, worker
 from tests.cli.command import ROOT, assert_succeeded, environment, python
 
 PATH = ROOT / "docs" / "applications.md"
@@ -68,8 +70,11 @@ def defined(section: str) -> dict:
     return names
 
 
+NO_ASYNC = "Without async: cancel, retry and read"
+
+
 def test_every_block_is_run_here():
-    assert list(BLOCKS) == ["FastAPI", "aiohttp", "SQLAlchemy", "psycopg", "Any other driver", "Django"]
+    assert list(BLOCKS) == ["FastAPI", "aiohttp", "SQLAlchemy", "psycopg", "Any other driver", NO_ASYNC, "Django"]
 
 
 @pytest.mark.parametrize("section", BLOCKS)
@@ -141,6 +146,45 @@ async def test_an_order_is_placed_with_a_synchronous_driver(database, orders, en
     assert await orders() == [1, 1]
 
 
+async def test_an_order_is_cancelled_and_retried_without_async(database, engine):
+    named = defined(NO_ASYNC)
+    with psycopg.connect(database, autocommit=True) as connection:
+        run = await Baton.new().add("a", ship.new(7)).add("b", ship.new(8), deps=["a"]).insert()
+        call = {name: partial(named[name], connection, run.id) for name in named if name.endswith(("_order", "_of"))}
+
+        assert call["steps_of"]() == [("a", "available", None), ("b", "suspended", None)]
+        with pytest.raises(ValueError, match=r"no such steps: \['c'\]; not final yet: \['a'\]"):
+            call["retry_order"]("a", "c")
+        assert (call["cancel_order"]("too late"), call["state_of"]()) == (2, "cancelled")
+        assert (await run.steps())[0].reason == "too late"
+        assert (call["retry_order"](), call["state_of"]()) == (2, "executing")
+        async with WorkerPool(engine):
+            await run.wait(timeout=20)
+        assert call["steps_of"]() == [("a", "completed", "shipped 7"), ("b", "completed", "shipped 8")]
+
+        unknown = {
+            name: partial(named[name], connection, "none") for name in ("cancel_order", "retry_order", "state_of")
+        }
+        assert (unknown["cancel_order"]("x"), unknown["retry_order"](), unknown["state_of"]()) == (None, None, None)
+
+
+async def test_a_cancel_commits_with_the_transaction_that_calls_it(database, engine):
+    run = await ship.new(7).insert()
+    with psycopg.connect(database) as connection:
+        assert defined(NO_ASYNC)["cancel_order"](connection, run.id, "not at all") == 1
+        connection.rollback()
+
+    assert (await run.status()).state == "executing"
+
+
+async def test_a_workflow_that_is_held_is_not_waited_for_for_long(database, engine, connection):
+    run = await ship.new(7).insert()
+    async with connection.transaction():
+        await connection.execute("select from baton.workflows where id = $1 for update", run.id)
+        with psycopg.connect(database) as other, pytest.raises(psycopg.errors.LockNotAvailable):
+            await asyncio.to_thread(defined(NO_ASYNC)["cancel_order"], other, run.id, "x")
+
+
 @pytest.mark.slow
 async def test_an_order_is_placed_with_django(database, orders, tmp_path):
     use = """
@@ -156,7 +200,8 @@ async def test_an_order_is_placed_with_django(database, orders, tmp_path):
         settings.configure(DATABASES={"default": default})
         django.setup()
 
-        print(state_of(place_order("kettle")))
+        order = place_order("kettle")
+        print(state_of(order), cancel_order(order, "too late"), state_of(order))
         try:
             place_order("teapot")
         except IntegrityError:
@@ -170,7 +215,7 @@ async def test_an_order_is_placed_with_django(database, orders, tmp_path):
     )
 
     said = assert_succeeded(python("shop.py", database, cwd=tmp_path))
-    assert said == "executing\nrefused\n"
+    assert said == "executing 1 cancelled\nrefused\n"
     assert await orders() == [1, 1]
 
 

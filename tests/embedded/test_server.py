@@ -103,6 +103,31 @@ async def test_a_temporary_server_answers_and_leaves_nothing_behind():
     assert processes_about(home) == []
 
 
+def environments(folder):
+    """What the watchdogs and servers whose command line names the folder, and their children, have as environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            parents = [entry, Path("/proc", (entry / "stat").read_text().rpartition(")")[2].split()[1])]
+            if any(str(folder) in (one / "cmdline").read_text(errors="replace") for one in parents):
+                found.append((entry / "environ").read_text(errors="replace"))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux shows what a process was given")
+async def test_the_server_is_given_nothing_of_our_environment(monkeypatch):
+    """It may hold passwords, and the server of a root user runs as another account."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:canary@db/app")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    monkeypatch.setenv("HOME", "/canary")
+    with EmbeddedServer.start(temporary=True) as server:
+        assert await ask(server) == 1
+        given = environments(server.data.parent)
+
+    assert len(given) >= 3  # the watchdog, the postmaster and its processes
+    assert [environment for environment in given if "canary" in environment] == []
+
+
 async def test_the_server_listens_on_no_network():
     with EmbeddedServer.start(temporary=True) as server:
         assert await ask(server, "show listen_addresses") == ""

@@ -43,7 +43,7 @@ async def finished_by_another(run, engine, connection, pid):
 @pytest.mark.parametrize(("point", "starts", "attempt", "attempt_of_next"), POINTS)
 async def test_killed_at_a_point_of_the_pool(engine, connection, effects, point, starts, attempt, attempt_of_next):
     run = await insert()
-    with worker_process(engine.dialing.dsn, effects, kill_at=point) as killed:
+    with worker_process(engine.connector.dsn, effects, kill_at=point) as killed:
         assert await killed.ended() == -signal.SIGKILL
 
         async with finished_by_another(run, engine, connection, killed.pid) as steps:
@@ -55,7 +55,7 @@ async def test_killed_at_a_point_of_the_pool(engine, connection, effects, point,
 
 
 async def test_killed_inside_the_worker(engine, connection, effects):
-    with worker_process(engine.dialing.dsn, effects) as killed:
+    with worker_process(engine.connector.dsn, effects) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
         killed.send(signal.SIGKILL)
@@ -68,7 +68,7 @@ async def test_killed_inside_the_worker(engine, connection, effects):
 
 async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, connect, effects):
     """The server does not notice the death, and settles when it gets the lock: the outcome is accepted."""
-    with worker_process(engine.dialing.dsn, effects, lease=5) as killed:
+    with worker_process(engine.connector.dsn, effects, lease=5) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
         other = await connect()

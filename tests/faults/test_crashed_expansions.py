@@ -69,7 +69,7 @@ async def test_killed_at_a_point_of_the_expansion(
     run = await insert(engine, kind)
     # It has one slot, so the process that is killed starts no child.
     settings = {"kill_at": point, "part_size": part_size, "queues": {"default": 1}}
-    with worker_process(engine.dialing.dsn, effects, **settings) as killed:
+    with worker_process(engine.connector.dsn, effects, **settings) as killed:
         assert await killed.ended() == -signal.SIGKILL
         await eventually(lambda: no_backend_of_a_pool(connection), deadline=30)
         assert await children(connection) == left_behind
@@ -85,7 +85,7 @@ async def test_a_process_frozen_between_parts_does_not_keep_the_workflow(engine,
     """Between two parts of an expansion."""
     run = await insert(engine, kind)
     settings = {"stop_at": "between parts of an expansion", "part_size": IN_PARTS, "idle_seconds": 1}
-    with worker_process(engine.dialing.dsn, effects, queues={"default": 1}, **settings) as frozen:
+    with worker_process(engine.connector.dsn, effects, queues={"default": 1}, **settings) as frozen:
         await frozen.is_stopped()
         await finish_by_another(run, engine, connection, frozen.pid)
 

@@ -34,7 +34,7 @@ async def by_name(run):
 
 async def test_a_process_stopped_past_its_lease_goes_on_as_another_pool(engine, connection, effects):
     """What it settles is refused, and it logs that."""
-    with worker_process(engine.dialing.dsn, effects, queues={"default": 2, "own": 1}) as zombie:
+    with worker_process(engine.connector.dsn, effects, queues={"default": 2, "own": 1}) as zombie:
         lost = await zombie.registered(connection)
         run = await Baton.new().add("held", held.new(value=3)).add("blocking", blocking.new(seconds=2)).insert()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
@@ -56,7 +56,7 @@ async def test_a_process_stopped_past_its_lease_goes_on_as_another_pool(engine, 
 
 
 async def test_a_terminated_process_lets_steps_end_and_starts_no_more(engine, connection, effects):
-    with worker_process(engine.dialing.dsn, effects, queues={"default": 2}) as process:
+    with worker_process(engine.connector.dsn, effects, queues={"default": 2}) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         process.send(signal.SIGTERM)
@@ -74,7 +74,7 @@ async def test_a_terminated_process_lets_steps_end_and_starts_no_more(engine, co
 
 async def test_a_terminated_process_gives_back_what_outlasts_the_grace(engine, connection, effects):
     """Without spending an attempt."""
-    with worker_process(engine.dialing.dsn, effects, queues={"default": 2}, grace=0.1) as process:
+    with worker_process(engine.connector.dsn, effects, queues={"default": 2}, grace=0.1) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         process.send(signal.SIGTERM)
@@ -86,7 +86,7 @@ async def test_a_terminated_process_gives_back_what_outlasts_the_grace(engine, c
 
 
 async def test_a_second_signal_cuts_the_grace_short(engine, connection, effects):
-    with worker_process(engine.dialing.dsn, effects, queues={"default": 2}, grace=300) as process:
+    with worker_process(engine.connector.dsn, effects, queues={"default": 2}, grace=300) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         process.send(signal.SIGTERM)
@@ -117,7 +117,7 @@ async def test_a_step_that_kills_its_process_runs_out_of_attempts(engine, connec
     # The pool of this process must not run it: that would kill the tests.
     async with WorkerPool(engine, lease=1, poll=0.3, queues={"default": 1}):
         for _ in range(2):
-            with worker_process(engine.dialing.dsn, effects, queues={"risky": 1}) as process:
+            with worker_process(engine.connector.dsn, effects, queues={"risky": 1}) as process:
                 assert await process.ended() == -signal.SIGKILL
             await expire_lease(connection, process.pid)
             await eventually(lambda: connection.fetchval("select count(*) = 0 from queue where state = 'executing'"))
@@ -158,7 +158,7 @@ async def expire_one_lease(connection, pool):
 
 @pytest.mark.parametrize("clock_off", [3600, -3600])
 async def test_a_process_whose_clock_is_an_hour_off_does_what_the_others_do(engine, connection, effects, clock_off):
-    with worker_process(engine.dialing.dsn, effects, clock_off=clock_off, queues={"default": 5}) as process:
+    with worker_process(engine.connector.dsn, effects, clock_off=clock_off, queues={"default": 5}) as process:
         pool = await process.registered(connection)
         async with WorkerPool(engine, lease=1, poll=0.3, queues={"other": 1}):
             run = await (

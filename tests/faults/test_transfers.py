@@ -119,7 +119,7 @@ async def finished_by_another(engine: Engine, bank: Bank, pid: int) -> AsyncIter
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_at_a_point_each_transfer_is_made_once(engine, bank, effects, point):
     await bank.insert(with_the_step)
-    with worker_process(engine.dialing.dsn, effects, kill_at=point, kill_on=3, queues={"default": 4}) as killed:
+    with worker_process(engine.connector.dsn, effects, kill_at=point, kill_on=3, queues={"default": 4}) as killed:
         assert await killed.ended() == -signal.SIGKILL
 
         async with finished_by_another(engine, bank, killed.pid):
@@ -183,7 +183,7 @@ async def test_a_process_frozen_past_its_lease_blocks_and_overwrites_nobody(engi
         pytest.skip("PostgreSQL 16 and older have no limit for it, as docs/workers.md says")
     run = await bank.insert(kind, timeout=1)
     settings = {"stop_at": point, "queues": {"default": 4}, "call_seconds": 2}
-    with worker_process(engine.dialing.dsn, effects, **settings) as frozen:
+    with worker_process(engine.connector.dsn, effects, **settings) as frozen:
         await frozen.is_stopped()
         async with WorkerPool(engine, lease=1, poll=0.3):
             await eventually(bank.is_done, deadline=60)
@@ -244,9 +244,9 @@ async def is_done_or_short(bank, alive):
 )
 async def test_the_control_loses_or_doubles_money(engine, bank, effects, monkeypatch, kind, point):
     """The same transfers and kills, with workers that are not transactional."""
-    monkeypatch.setenv("BATON_DATABASE_URL", engine.dialing.dsn)
+    monkeypatch.setenv("BATON_DATABASE_URL", engine.connector.dsn)
     await bank.insert(kind)
-    with worker_process(engine.dialing.dsn, effects, kill_at=point, queues={"default": 4}) as killed:
+    with worker_process(engine.connector.dsn, effects, kill_at=point, queues={"default": 4}) as killed:
         assert await killed.ended() == -signal.SIGKILL
 
         async with finished_by_another(engine, bank, killed.pid):

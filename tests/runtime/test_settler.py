@@ -90,7 +90,7 @@ def test_outcomes_of_a_locked_workflow_are_sent_in_a_batch_of_their_own():
     assert settler.take() == [outcome(1, 4)]
 
 
-@pytest.mark.parametrize("failure", [Failure.PASSING, Failure.LASTING])
+@pytest.mark.parametrize("failure", [Failure.TRANSIENT, Failure.PERMANENT])
 def test_after_any_other_failure_the_batch_is_sent_again_as_it_was(failure):
     settler = Settler()
     batch = [outcome(1), outcome(2)]

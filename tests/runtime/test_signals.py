@@ -23,12 +23,12 @@ PROGRAM = "tests.programs.forking_workers"
 async def serving(request, engine, effects, connection, tmp_path):
     """A process that serves, on the event loop of asyncio or, as `baton worker` does, on that of uvloop."""
     if request.param == "asyncio":
-        with asyncio_worker(engine.dialing.dsn, effects) as process:
+        with asyncio_worker(engine.connector.dsn, effects) as process:
             await process.registered(connection)
             yield process.process
     else:
         pytest.importorskip("uvloop")
-        with baton_worker(PROGRAM, cwd=tmp_path, database=engine.dialing.dsn) as process:
+        with baton_worker(PROGRAM, cwd=tmp_path, database=engine.connector.dsn) as process:
             yield process
 
 

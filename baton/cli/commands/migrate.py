@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from baton.cli.arguments import add_address
 from baton.cli.connection import connected
-from baton.database.grants import PARTS, Part, grant
+from baton.database.grants import PARTS, Part, grant, grantee
 from baton.database.migrate import Migrated, migrate
 
 _GRANT_HELP = (
@@ -28,7 +28,7 @@ async def run(arguments: argparse.Namespace) -> None:
         await grant(connection, arguments.schema, _by_part(arguments.grant))
     print(_described(migrated, arguments.schema))
     for part, role in arguments.grant:
-        print(f"role {role!r} may do what a {part} does")
+        print(f"{grantee(role)} may do what a {part} does")
 
 
 def _grant(text: str) -> tuple[Part, str]:
