@@ -1,23 +1,30 @@
 """Values to JSON and back, such that what Python put in is what Python gets back, or an error says why not.
 
+Whether the types of a value survive is for `baton.core.round_trip` to say.
+
 msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates; texts in
 which one of these may have happened go through the standard library, which is ten times slower.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import PurePath
 from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 import msgspec
 
+from baton.core.round_trip import extra_attributes, key_step
+from baton.core.tagged_unions import TaggedUnion, member_of, with_tagged_unions
 from baton.errors import NotJSON
 
 MAX_NESTING = 200
@@ -31,6 +38,10 @@ _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(","
 _ascii_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":"))
 
 
+class NoForm(TypeError):  # noqa: N818  # a reason on its way to NotJSON, seen by no caller
+    """A value has no form in JSON; the message says what to give instead."""
+
+
 def plain_form(value: Any) -> Any:
     """Return something nearer to JSON for a value whose type msgspec does not know.
 
@@ -42,16 +53,64 @@ def plain_form(value: Any) -> Any:
     match value:
         case PurePath():
             return str(value)
+        case deque():
+            return list(value)
+        case str() | int() | float() | bytes() | Decimal() | datetime() | date() | time() | timedelta():
+            return _as_base(value)
+        case _ if type(value).__module__ == "numpy":
+            return _as_python(value)
+        case _:
+            raise NoForm(f"a value of type {type(value).__qualname__} has no form in JSON{_instead(value)}")
+
+
+def _as_base(value: Any) -> Any:
+    """Return a scalar of a subclass as one of its built-in type."""
+    if names := extra_attributes(value):
+        shown = ", ".join(repr(name) for name in names[:3])
+        raise NoForm(f"a {type(value).__qualname__} would lose its {shown}; give the plain value")
+    match value:
         case str():
             return str.__str__(value)
         case int():
             return int.__index__(value)
         case float():
             return float.__float__(value)
-        case deque():
-            return list(value)
+        case datetime():
+            parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
+            return datetime(*parts, tzinfo=value.tzinfo, fold=value.fold)
+        case date():
+            return date(value.year, value.month, value.day)
+        case time():
+            return time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo, fold=value.fold)
+        case timedelta():
+            return timedelta.__pos__(value) if type(+value) is timedelta else timedelta(0) + value
+        case Decimal():
+            return Decimal(value)
         case _:
-            raise TypeError(f"a value of type {type(value).__qualname__} has no form in JSON")
+            return bytes(value)
+
+
+def _as_python(value: Any) -> Any:
+    """Return a numpy scalar as the Python number or text that it is."""
+    item = getattr(value, "item", None)
+    if getattr(value, "ndim", None) != 0 or not callable(item) or value.dtype.kind not in "biufSU":
+        raise NoForm(f"a numpy {type(value).__name__} has no form in JSON; give value.tolist(), or text")
+    if type(plain := item()) not in (bool, int, float, str, bytes):
+        raise NoForm(f"a numpy {type(value).__name__} has more digits than a float keeps; give float(value)")
+    return plain
+
+
+def _instead(value: Any) -> str:
+    """Return what to give instead of a value that stands for something; to be put behind a sentence."""
+    if inspect.iscoroutine(value):
+        value.close()
+        return "; await it first"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return "; give a list of what it yields"
+    kind = type(value).__name__
+    if kind in ("Job", "Worker", "Baton"):
+        return "; add it as a step, and pass what it results in with result_of(...)"
+    return ""
 
 
 def restored(kind: Any, plain: Any) -> Any:
@@ -60,6 +119,8 @@ def restored(kind: Any, plain: Any) -> Any:
     Raises `TypeError` or `ValueError` if `plain` is not such a form.
     """
     origin = get_origin(kind) or kind
+    if isinstance(origin, type) and issubclass(origin, TaggedUnion):
+        return msgspec.convert(plain, member_of(origin, plain), str_keys=True, dec_hook=restored)
     if kind is object or isinstance(plain, origin):
         return plain
     if callable(validate := getattr(kind, "model_validate_json", None)):
@@ -82,7 +143,9 @@ _CONTAINERS: dict[type, Callable[[Any], Any]] = {
 
 
 def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str:
-    """Return the JSON text of `value`; it has a form in UTF-8. So many None are known to lie below its first level.
+    """Return the JSON text of `value`; it has a form in UTF-8.
+
+    `nones_inside` is how many None are known to lie below its first level.
 
     Raises `NotJSON` with the path of the value that has none: NaN, Infinity, an object, a key that is neither
     text nor number, an integer of more than 4,300 digits, nesting deeper than `MAX_NESTING`.
@@ -101,7 +164,7 @@ def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str
 
 
 def encode_in_order(value: Any, hook: Hook = plain_form) -> str | None:
-    """Return JSON text that is the same for equal sets and mappings, or None where no order can be had.
+    """Return JSON text that is the same for equal sets and mappings, or None for keys that have no order.
 
     Only for comparing: it is not checked as `encode` checks.
     """
@@ -124,7 +187,7 @@ def decode(text: str) -> Any:
 class Decoder:
     """Reads JSON into values of one type.
 
-    Raises `TypeError` when made for a type that cannot be told apart in JSON, such as `str | datetime`; its methods
+    Raises `TypeError` when made for a union whose members look alike in JSON, such as `str | datetime`; its methods
     raise `msgspec.ValidationError` with the path where a text does not fit.
     """
 
@@ -140,26 +203,29 @@ class Decoder:
         return msgspec.convert(plain, self._kind, str_keys=True, dec_hook=restored)
 
 
-def changes_keys(value: Any) -> bool:
-    """Tell whether a mapping in `value` has keys that are not text; JSON knows no others."""
-    try:
-        as_text = msgspec.to_builtins(value, str_keys=True, enc_hook=plain_form)
-        return bool(as_text != msgspec.to_builtins(value, enc_hook=plain_form))
-    except _UNENCODABLE:
-        return True
+def decoder_of(worker: str, what: str, kind: Any) -> Decoder:
+    """Return what reads values of an annotation of a worker.
 
-
-def check_keys(path: str, value: Any, decoded: Any) -> None:
-    """Raise `NotJSON` if keys of `value` are other ones in `decoded`, which is what came back from its JSON.
-
-    An int key comes back as one where an annotation says so, and else as a string.
+    Raises `TypeError`, which names `what` is annotated so, if they cannot be told apart in JSON.
     """
-    before = _lists(msgspec.to_builtins(value, enc_hook=plain_form))
-    if decoded == value or _lists(msgspec.to_builtins(decoded, enc_hook=plain_form)) == before:
-        return
-    where, key = next(_other_keys(before, path))
-    remedy = f"annotate it, as in dict[{type(key).__name__}, ...], or use text"
-    raise NotJSON(where, f"the key {key!r} would come back as a string; {remedy}")
+    try:
+        return Decoder(with_tagged_unions(kind))
+    except NameError as error:
+        why = f"{error}: import it outside of 'if TYPE_CHECKING', in the module of the class that names it"
+    except Exception as error:  # noqa: BLE001  # the types are the user's, and so is the code that describes them
+        why = f"{error}{_remedy(str(error))}"
+    raise TypeError(f"{worker}: {what} is annotated with a type JSON cannot carry: {why}") from None
+
+
+def _remedy(why: str) -> str:
+    if "str-like" in why or "array-like" in why or "number-like" in why:
+        return "; they look alike in JSON: annotate one of them, or dataclasses that are told apart by a tag"
+    if why.startswith("Type unions"):
+        return (
+            "; give each a field of another value, as in kind: Literal['a'], and annotate the parameter itself with "
+            "the union; or make them msgspec.Struct with tag=True"
+        )
+    return ""
 
 
 def _may_have_surrogates(text: str) -> bool:
@@ -224,7 +290,7 @@ def _refusal(value: Any, hook: Hook) -> Exception | None:
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        yield from ((_key_step(key), child) for key, child in value.items())
+        yield from ((key_step(key), child) for key, child in value.items())
     elif isinstance(value, list | tuple | set | frozenset | deque):
         yield from ((f"[{index}]", child) for index, child in enumerate(value))
     elif isinstance(value, msgspec.Struct):
@@ -232,11 +298,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((f".{field.name}", getattr(value, field.name)) for field in fields(value))
     elif callable(dump := getattr(value, "model_dump", None)) and not isinstance(value, type):
-        yield from ((_key_step(key), child) for key, child in dump(mode="python").items())
-
-
-def _key_step(key: Any) -> str:
-    return f".{key}" if isinstance(key, str) else f"[{key!r}]"
+        yield from ((key_step(key), child) for key, child in dump(mode="python").items())
 
 
 def _reason(value: Any, error: Exception) -> str:
@@ -246,27 +308,10 @@ def _reason(value: Any, error: Exception) -> str:
         return "an integer of more than 4,300 digits cannot be read back"
     if isinstance(value, Mapping) and (kinds := {type(key).__name__ for key in value if not _may_be_key(key)}):
         return f"a key must be text or a number, not {' or '.join(sorted(kinds))}"
-    if callable(getattr(value, "model_dump", None)) or not isinstance(error, TypeError):
+    if callable(getattr(value, "model_dump", None)) or isinstance(error, NoForm) or not isinstance(error, TypeError):
         return str(error)
     return f"a value of type {type(value).__qualname__} has no form in JSON"
 
 
 def _may_be_key(key: Any) -> bool:
     return isinstance(key, str | int | float) and not isinstance(key, bool)
-
-
-def _lists(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _lists(child) for key, child in plain.items()}
-    return [_lists(child) for child in plain] if isinstance(plain, list | tuple) else plain
-
-
-def _other_keys(plain: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield path and key of each mapping key that is not text."""
-    if isinstance(plain, dict):
-        yield from ((path, key) for key in plain if not isinstance(key, str))
-        for key, child in plain.items():
-            yield from _other_keys(child, path + _key_step(key))
-    elif isinstance(plain, list):
-        for index, child in enumerate(plain):
-            yield from _other_keys(child, f"{path}[{index}]")

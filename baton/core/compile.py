@@ -28,6 +28,7 @@ from baton.errors.faults import (
     EmptyWorkflow,
     EndlessGroup,
     Fault,
+    IgnoredInFixedPlace,
     IgnoredWithoutDefault,
     NestedTooDeep,
     TooManySteps,
@@ -198,10 +199,17 @@ class CompiledGraph:
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
                 if any(self._flags_of(position).as_tuple()):
-                    lacking = {(str(placed.path[0]), placed.step): None for placed in arguments.placed}
-                    for parameter, dependency in lacking:
-                        if not step.what.worker.has_default(parameter):
-                            yield IgnoredWithoutDefault(name, parameter, dependency)
+                    places = [placed for placed in arguments.placed if not step.what.worker.may_lack(placed.path)]
+                    kinds = [
+                        IgnoredInFixedPlace if len(placed.path) > 1 else IgnoredWithoutDefault for placed in places
+                    ]
+                    # One fault for all places of a result in one argument.
+                    yield from dict.fromkeys(
+                        [
+                            kind(name, str(placed.path[0]), placed.step)
+                            for kind, placed in zip(kinds, places, strict=True)
+                        ]
+                    )
                 for placed in arguments.placed:
                     yield from self._misfits(position, step.what, placed)
 

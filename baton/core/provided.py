@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import Parameter
 from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from baton.core.annotations import Annotations
 
 T = TypeVar("T")
 
@@ -35,11 +36,11 @@ def provided_type(annotation: Any) -> Any | None:
     return get_args(annotation)[0]
 
 
-def provided_types(parameters: tuple[Parameter, ...], annotations: Mapping[str, Any]) -> dict[str, Any]:
+def provided_types(parameters: tuple[Parameter, ...], annotations: Annotations) -> dict[str, Any]:
     """Return what the parameters of a worker want of the pool, by parameter name."""
     wanted = {}
     for parameter in parameters:
-        annotation = annotations.get(parameter.name)
+        annotation = annotations.written(parameter.name)
         if isinstance(annotation, str) and "Provided[" in annotation:
             raise TypeError(
                 f"parameter {parameter.name!r} is {annotation}, and one of its names is not there at run time: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,7 @@ import msgspec
 
 from baton.core.codec import plain_form
 from baton.core.names import normalised
-
-Path = tuple[str | int, ...]
-"""Keys and indices from a job's arguments to a value in them; the first is the name of a parameter."""
+from baton.core.places import Path
 
 
 class Reference:
@@ -74,7 +72,7 @@ def result_of(step: str) -> Any:
 
     It may be an argument itself, or stand in a list, tuple or mapping in one. When the step starts, the result is
     put in its place; `step` becomes a dependency without being named in `deps`. If that dependency ended without a
-    result and was ignored, the parameter gets its default.
+    result and was ignored, an argument gets its default, and a list or mapping does without that item.
     """
     if not isinstance(step, str):
         raise TypeError(f"result_of takes the name of a step, not {type(step).__name__}")
@@ -151,22 +149,39 @@ def to_json(placed: tuple[Placed, ...]) -> str | None:
     return msgspec.json.encode([[reference.path, reference.step] for reference in placed]).decode()
 
 
-def fill(arguments: dict[str, Any], references: str, results: Mapping[str, object]) -> None:
-    """Put results in the places that references name, and remove each argument that lacks one of its results.
+def fill(arguments: dict[str, Any], references: str, results: Mapping[str, object], each: Sequence[str] = ()) -> None:
+    """Put results in the places that references name, and leave out the places of results that are missing.
 
-    `arguments` is changed; `references` is what `to_json` made.
+    Of a list or mapping the item is left out, of the arguments the argument. `arguments` is changed; `references` is
+    what `to_json` made. The lists of `each`, of which a child of a map gets one item each, stay in step: if one lacks
+    an item, so do the others.
     """
-    lacking: set[str] = set()
+    missing: list[list[str | int]] = []
     for path, step in msgspec.json.decode(references):
-        if step not in results:
-            lacking.add(path[0])
-            continue
-        place: Any = arguments
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = results[step]
-    for name in lacking:
-        del arguments[name]
+        if step in results:
+            _container(arguments, path)[path[-1]] = results[step]
+        else:
+            missing.append(path)
+    if missing:
+        _leave_out(arguments, missing, each)
+
+
+def _leave_out(arguments: dict[str, Any], paths: list[list[str | int]], each: Sequence[str]) -> None:
+    items = {path[1] for path in paths if len(path) == 2 and path[0] in each}
+    # An item moves those behind it, so the last ones go first.
+    for path in reversed([path for path in paths if not (len(path) == 2 and path[0] in each)]):
+        del _container(arguments, path)[path[-1]]
+    for name in each:
+        if items and isinstance(given := arguments.get(name), list):
+            arguments[name] = [item for index, item in enumerate(given) if index not in items]
+
+
+def _container(arguments: dict[str, Any], path: Sequence[str | int]) -> Any:
+    """Return the list or mapping in which a path ends."""
+    place: Any = arguments
+    for key in path[:-1]:
+        place = place[key]
+    return place
 
 
 @dataclass(frozen=True, slots=True)

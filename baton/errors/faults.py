@@ -111,6 +111,22 @@ class IgnoredWithoutDefault:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredInFixedPlace:
+    """An argument takes the result of a step that may end without one, in a place that cannot be left out."""
+
+    step: str
+    parameter: str
+    dependency: str
+
+    def __str__(self) -> str:
+        return (
+            f"step {self.step!r} goes on when {self.dependency!r} ends without a result, but its parameter "
+            f"{self.parameter!r} has that result in a tuple or a record, which needs all its values; pass it in a "
+            f"list, under a key of a mapping, or as an argument with a default"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class EmptyGroup:
     """A sub-workflow has no step."""
 
@@ -228,6 +244,7 @@ Fault = (
     | ArgumentNotJSON
     | MetaNotJSON
     | IgnoredWithoutDefault
+    | IgnoredInFixedPlace
     | TooManySteps
     | ArgumentsTooLarge
 )
