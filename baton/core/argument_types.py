@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import GenericAlias
 from typing import Any
@@ -64,15 +64,19 @@ class ArgumentTypes:
             raise TypeError(f"{self._worker}: {error}") from None
         return decoded
 
-    def require_same(self, name: str, value: Any, back: Any) -> None:
-        """Raise `NotJSON` if an argument would come back from JSON as another one."""
-        if type(value) in SCALARS or is_same_plain(
-            value, back, is_flat=name in self._flat, is_plain=name in self._plain
-        ):
-            return
-        check(f"$.{name}", value, back, self._signature.annotations.remedy(name))
+    def require_same(self, name: str, value: Any, back: Any) -> bool:
+        """Raise `NotJSON` if an argument would come back from JSON as another one.
 
-    def require_pieces(self, name: str, value: Any, paths: Iterable[Path], *, is_each: bool) -> None:
+        Returns whether it is known to hold no sets, whose order in JSON changes from process to process.
+        """
+        if type(value) in SCALARS:
+            return True
+        if is_same_plain(value, back, is_flat=name in self._flat, is_plain=name in self._plain):
+            return not isinstance(value, set | frozenset)
+        check(f"$.{name}", value, back, self._signature.annotations.remedy(name))
+        return False
+
+    def require_pieces(self, name: str, value: Any, paths: Sequence[Path], *, is_each: bool) -> None:
         """Check the parts of an argument that stand beside references, each by itself.
 
         Raises `TypeError` and `NotJSON`, as `require_fit` and `require_same`.
@@ -90,7 +94,10 @@ class ArgumentTypes:
         except (msgspec.ValidationError, Unmet) as error:
             what = f"an item of each(...) for {name!r} does not fit" if is_item else f"in `{path}`"
             raise TypeError(f"{self._worker}: {what}: {error}") from None
-        if type(piece.value) not in SCALARS:
+        is_flat, only_plain = equality_suffices(piece.kind), is_plain(piece.kind)
+        if type(piece.value) not in SCALARS and not is_same_plain(
+            piece.value, back, is_flat=is_flat, is_plain=only_plain
+        ):
             check(path, piece.value, back, self._signature.annotations.remedy(name))
 
     @cached_property

@@ -13,13 +13,13 @@ from baton.core.argument_types import ArgumentTypes
 from baton.core.error_texts import misfit_text
 from baton.core.places import Path
 from baton.core.references import (
+    STAND_INS,
     Each,
     Placed,
     ReferenceInside,
     TakenOut,
     fill,
     refuse_reference,
-    stands_in,
     take_out,
     take_out_nested,
 )
@@ -63,29 +63,17 @@ class Parameters:
         """
         if not arguments:
             return _NO_ARGUMENTS
-        if SCALARS.issuperset(map(type, arguments.values())):
-            return self._encode_scalars(arguments)
-        each: tuple[str, ...] = ()
-        taken = TakenOut(arguments, ())
-        if stands_in(arguments):
-            each = tuple([name for name, value in arguments.items() if type(value) is Each])
-            arguments = self._with_items(arguments, each) if each else arguments
-            taken = take_out(arguments)
+        types = set(map(type, arguments.values()))
         try:
-            try:
-                text = codec.encode(taken.arguments, refuse_reference)
-            except ReferenceInside:
-                taken = take_out_nested(arguments)
-                inside = sum([len(reference.path) > 1 for reference in taken.placed])
-                text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
-            faults = self._check(taken, text, each)
-        except ReferenceInside as error:
-            raise TypeError(f"{self._worker}: {error}") from None
+            if types <= SCALARS:
+                return self._encode_scalars(arguments)
+            if types.isdisjoint(STAND_INS):
+                return self._encode_values(arguments)
         except NotJSON as error:
-            faults = _faults(taken.arguments) or (error,)
-        if faults:
-            return EncodedArguments("{}", "{}", taken.placed, faults, each)
-        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
+            return EncodedArguments("{}", "{}", (), _faults(arguments) or (error,))
+        except ReferenceInside:
+            pass
+        return self._encode_with_references(arguments)
 
     def decode(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
         """Return the arguments of a stored call, typed, with results in the places of the references.
@@ -104,12 +92,44 @@ class Parameters:
 
     def _encode_scalars(self, arguments: dict[str, Any]) -> EncodedArguments:
         """As `encode`, of what nearly all jobs have: JSON keeps these as they are, and there is no order in them."""
-        try:
-            text = codec.encode(arguments)
-        except NotJSON as error:
-            return EncodedArguments("{}", "{}", (), _faults(arguments) or (error,))
+        text = codec.encode(arguments)
         self.types.require_fit(text)
         return EncodedArguments(text, text, (), ())
+
+    def _encode_values(self, arguments: dict[str, Any]) -> EncodedArguments:
+        """As `encode`, without references. Raises `ReferenceInside` if there is one."""
+        text = codec.encode(arguments, refuse_reference)
+        decoded = self.types.require_fit(text)
+        faults: list[NotJSON] = []
+        is_ordered = text.count("{") == 1
+        for name, value in arguments.items():
+            try:
+                is_ordered &= self.types.require_same(name, value, getattr(decoded, name))
+            except NotJSON as fault:
+                faults.append(fault)
+        if faults:
+            return EncodedArguments("{}", "{}", (), tuple(faults))
+        return EncodedArguments(text, text if is_ordered else _in_order(arguments, text), (), ())
+
+    def _encode_with_references(self, given: dict[str, Any]) -> EncodedArguments:
+        each = tuple([name for name, value in given.items() if type(value) is Each])
+        arguments = self._with_items(given, each) if each else given
+        taken = take_out(arguments)
+        try:
+            try:
+                text = codec.encode(taken.arguments, refuse_reference)
+            except ReferenceInside:
+                taken = take_out_nested(arguments)
+                inside = sum([len(reference.path) > 1 for reference in taken.placed])
+                text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
+            faults = self._faults_beside(taken, text, each)
+        except ReferenceInside as error:
+            raise TypeError(f"{self._worker}: {error}") from None
+        except NotJSON as error:
+            faults = _faults(taken.arguments) or (error,)
+        if faults:
+            return EncodedArguments("{}", "{}", taken.placed, faults, each)
+        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
 
     def _with_items(self, arguments: dict[str, Any], each: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments with lists, or references to such, in place of each `each`."""
@@ -122,8 +142,8 @@ class Parameters:
             raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {shown}")
         return opened
 
-    def _check(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
-        """Return the faults of arguments that would come back as others, one an argument."""
+    def _faults_beside(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
+        """Return the faults of what stands beside references and would come back as another value, one an argument."""
         paths: dict[str, list[Path]] = {name: [] for name in each}
         for reference in taken.placed:
             paths.setdefault(str(reference.path[0]), []).append(reference.path)
@@ -131,10 +151,10 @@ class Parameters:
         faults = []
         for name, value in taken.arguments.items():
             try:
-                if name in paths:
-                    self.types.require_pieces(name, value, paths[name], is_each=name in each)
-                else:
+                if name not in paths:
                     self.types.require_same(name, value, getattr(decoded, name))
+                elif value is not None:
+                    self.types.require_pieces(name, value, paths[name], is_each=name in each)
             except NotJSON as fault:
                 faults.append(fault)
         return tuple(faults)

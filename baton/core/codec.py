@@ -8,23 +8,19 @@ which one of these may have happened go through the standard library, which is t
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import re
-from collections import Counter, OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import PurePath
-from types import GenericAlias
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
-from baton.core.round_trip import extra_attributes, key_step
-from baton.core.tagged_unions import TaggedUnion, member_of, with_tagged_unions
+from baton.core.json_forms import NoForm, plain_form, restored
+from baton.core.round_trip import key_step
+from baton.core.tagged_unions import with_tagged_unions
 from baton.errors import NotJSON
 
 MAX_NESTING = 200
@@ -36,110 +32,6 @@ _UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.Ms
 _SPLIT_CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _ascii_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":"))
-
-
-class NoForm(TypeError):  # noqa: N818  # a reason on its way to NotJSON, seen by no caller
-    """A value has no form in JSON; the message says what to give instead."""
-
-
-def plain_form(value: Any) -> Any:
-    """Return something nearer to JSON for a value whose type msgspec does not know.
-
-    Raises `TypeError` if there is nothing nearer.
-    """
-    if callable(dump := getattr(value, "model_dump", None)):
-        # Aliases and round_trip, because this is what model_validate_json will read.
-        return dump(mode="json", by_alias=True, round_trip=True)
-    match value:
-        case PurePath():
-            return str(value)
-        case deque():
-            return list(value)
-        case str() | int() | float() | bytes() | Decimal() | datetime() | date() | time() | timedelta():
-            return _as_base(value)
-        case _ if type(value).__module__ == "numpy":
-            return _as_python(value)
-        case _:
-            raise NoForm(f"a value of type {type(value).__qualname__} has no form in JSON{_instead(value)}")
-
-
-def _as_base(value: Any) -> Any:
-    """Return a scalar of a subclass as one of its built-in type."""
-    if names := extra_attributes(value):
-        shown = ", ".join(repr(name) for name in names[:3])
-        raise NoForm(f"a {type(value).__qualname__} would lose its {shown}; give the plain value")
-    match value:
-        case str():
-            return str.__str__(value)
-        case int():
-            return int.__index__(value)
-        case float():
-            return float.__float__(value)
-        case datetime():
-            parts = value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond
-            return datetime(*parts, tzinfo=value.tzinfo, fold=value.fold)
-        case date():
-            return date(value.year, value.month, value.day)
-        case time():
-            return time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo, fold=value.fold)
-        case timedelta():
-            return timedelta.__pos__(value) if type(+value) is timedelta else timedelta(0) + value
-        case Decimal():
-            return Decimal(value)
-        case _:
-            return bytes(value)
-
-
-def _as_python(value: Any) -> Any:
-    """Return a numpy scalar as the Python number or text that it is."""
-    item = getattr(value, "item", None)
-    if getattr(value, "ndim", None) != 0 or not callable(item) or value.dtype.kind not in "biufSU":
-        raise NoForm(f"a numpy {type(value).__name__} has no form in JSON; give value.tolist(), or text")
-    if type(plain := item()) not in (bool, int, float, str, bytes):
-        raise NoForm(f"a numpy {type(value).__name__} has more digits than a float keeps; give float(value)")
-    return plain
-
-
-def _instead(value: Any) -> str:
-    """Return what to give instead of a value that stands for something; to be put behind a sentence."""
-    if inspect.iscoroutine(value):
-        value.close()
-        return "; await it first"
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
-        return "; give a list of what it yields"
-    kind = type(value).__name__
-    if kind in ("Job", "Worker", "Baton"):
-        return "; add it as a step, and pass what it results in with result_of(...)"
-    return ""
-
-
-def restored(kind: Any, plain: Any) -> Any:
-    """Return the value of a type that msgspec does not know from its form in JSON; the reverse of `plain_form`.
-
-    Raises `TypeError` or `ValueError` if `plain` is not such a form.
-    """
-    origin = get_origin(kind) or kind
-    if isinstance(origin, type) and issubclass(origin, TaggedUnion):
-        return msgspec.convert(plain, member_of(origin, plain), str_keys=True, dec_hook=restored)
-    if kind is object or isinstance(plain, origin):
-        return plain
-    if callable(validate := getattr(kind, "model_validate_json", None)):
-        # As JSON and not as Python values: a strict model takes a datetime from a string only this way.
-        return validate(json.dumps(plain))
-    if origin in _CONTAINERS:
-        return origin(msgspec.convert(plain, _CONTAINERS[origin](get_args(kind)), str_keys=True, dec_hook=restored))
-    if issubclass(origin, PurePath | str) and isinstance(plain, str):
-        return kind(plain)
-    if issubclass(origin, int | float) and isinstance(plain, int | float):
-        return kind(plain)
-    raise TypeError(f"a {origin.__qualname__} cannot be read from JSON")
-
-
-_CONTAINERS: dict[type, Callable[[Any], Any]] = {
-    Counter: lambda args: GenericAlias(dict, (args[0] if args else str, int)),
-    OrderedDict: lambda args: GenericAlias(dict, args) if args else dict,
-    deque: lambda args: GenericAlias(list, args) if args else list,
-}
 
 
 def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str:

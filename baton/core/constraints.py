@@ -11,10 +11,12 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from datetime import datetime, time
-from functools import lru_cache, partial
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
+
+from baton.core.round_trip import cached
 
 Check = Callable[[Any, str], None]
 """Takes a decoded value and its path. Raises `Unmet`."""
@@ -115,7 +117,7 @@ def _elements(check: Check, values: Any, path: str) -> None:
         check(value, f"{path}[{index}]")
 
 
-@lru_cache(maxsize=1024)
+@cached
 def _field_checks(record: Any) -> tuple[tuple[str, Check], ...]:
     # When the first value is checked and not before: a record may have a field of its own type.
     return tuple([(name, check) for name, hint in _hints(record).items() if (check := check_of(hint)) is not None])

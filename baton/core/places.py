@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import types
 from collections import abc
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from functools import lru_cache
 from typing import Annotated, Any, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 from msgspec import Struct
 
 from baton.core.constraints import unaliased
-from baton.core.round_trip import SCALARS
+from baton.core.round_trip import SCALARS, cached
 
 Path = tuple[str | int, ...]
 """Keys and indices from a job's arguments to a value in them; the first is the name of a parameter."""
@@ -29,17 +28,23 @@ class Piece(Struct, frozen=True):
     value: Any
 
 
-def pieces_beside(kind: Any, value: Any, paths: Iterable[Path], path: Path) -> Iterator[Piece]:
+def pieces_beside(kind: Any, value: Any, paths: Sequence[Path], path: Path) -> Iterator[Piece]:
     """Yield the parts of a value that lie beside references.
 
     `kind` is the annotation of the value, which stands at `path`; `paths` are those of the references in it.
     """
-    inside = [at for at in paths if at[: len(path)] == path]
-    if not inside:
+    if not paths:
         yield Piece(path, kind, value)
-    elif path not in inside:
-        entries = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, child in entries:
+        return
+    depth = len(path)
+    below: dict[str | int, list[Path]] = {}
+    for at in paths:
+        below.setdefault(at[depth], []).append(at)
+    if len(below) == len(paths) == len(value) and all(len(at) == depth + 1 for at in paths):
+        return
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+        inside = below.get(key, [])
+        if not inside or len(inside[0]) > depth + 1:
             yield from pieces_beside(kind_at(kind, key), child, inside, (*path, key))
 
 
@@ -82,8 +87,8 @@ def equality_suffices(kind: Any) -> bool:
     if get_origin(kind) in (Union, types.UnionType):
         return all(map(equality_suffices, get_args(kind)))
     if get_origin(kind) in _CONTAINERS:
-        return all(part is Ellipsis or unaliased(part) in SCALARS or part is None for part in get_args(kind))
-    return isinstance(kind, Hashable) and kind in SCALARS
+        return all(part is Ellipsis or _is_scalar(unaliased(part)) for part in get_args(kind))
+    return _is_scalar(kind)
 
 
 def is_plain(kind: Any) -> bool:
@@ -95,6 +100,10 @@ def is_plain(kind: Any) -> bool:
         parts = get_args(kind)[:1] if get_origin(kind) is Annotated else get_args(kind)
         return all(map(is_plain, parts))
     return kind in (list, dict)
+
+
+def _is_scalar(kind: Any) -> bool:
+    return kind is None or (isinstance(kind, type) and kind in SCALARS)
 
 
 def _container(kind: Any) -> Any:
@@ -109,7 +118,7 @@ def _container(kind: Any) -> Any:
 
 
 def _is_container(kind: Any) -> bool:
-    origin: Any = get_origin(kind) or kind
+    origin = get_origin(kind) or kind
     if _hints(origin):
         return True
     return isinstance(origin, type) and issubclass(origin, abc.Collection) and not issubclass(origin, str | bytes)
@@ -119,8 +128,8 @@ def _is_fixed(parts: tuple[Any, ...]) -> bool:
     return bool(parts) and parts[-1] is not Ellipsis
 
 
-@lru_cache(maxsize=1024)
-def _hints(kind: Hashable) -> Mapping[Any, Any]:
+@cached
+def _hints(kind: Any) -> Mapping[Any, Any]:
     if not (isinstance(kind, type) and (is_typeddict(kind) or is_dataclass(kind) or hasattr(kind, "__annotations__"))):
         return {}
     try:
@@ -129,8 +138,8 @@ def _hints(kind: Hashable) -> Mapping[Any, Any]:
         return {}
 
 
-@lru_cache(maxsize=1024)
-def _required_fields(kind: Hashable) -> frozenset[Any]:
+@cached
+def _required_fields(kind: Any) -> frozenset[Any]:
     """Return the names of the fields of a record that have no default."""
     if is_typeddict(kind):
         return frozenset(getattr(kind, "__required_keys__", ()))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from baton.core.codec import plain_form
+from baton.core.json_forms import plain_form
 from baton.core.names import normalised
 from baton.core.places import Path
 
@@ -38,7 +38,10 @@ class Each:
         return f"each({self.items!r})"
 
 
-# Structs and no dataclasses: some are made with every job, in a fifth of the time.
+STAND_INS: frozenset[type] = frozenset({Reference, Each})
+
+
+# Structs and not dataclasses: some are made with every job, in a fifth of the time.
 class Placed(msgspec.Struct, frozen=True):
     """A reference and the place it stands at."""
 
@@ -100,14 +103,6 @@ def refuse_reference(value: Any) -> Any:
     if type(value) is Reference or type(value) is Each:
         raise ReferenceInside(value)
     return plain_form(value)
-
-
-def stands_in(arguments: dict[str, Any]) -> bool:
-    """Tell whether one of the arguments is itself a reference or an `each`."""
-    return not _STAND_INS.isdisjoint(map(type, arguments.values()))
-
-
-_STAND_INS = frozenset({Reference, Each})
 
 
 def take_out(arguments: dict[str, Any]) -> TakenOut:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import marshal
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,12 +24,22 @@ from baton.errors import NotJSON
 SCALARS = frozenset({str, int, float, bool, type(None)})
 """What JSON keeps as it is."""
 _COMPARED = SCALARS | {bytes, UUID, date, timedelta}
+TIMES = (datetime, date, time, timedelta)
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset})
 _SUBCLASSED = (str, int, float, bytes, datetime, date, time, timedelta, Decimal)
 _SEQUENCES = (list, tuple, deque)
 _SETS = (set, frozenset)
 _BYTES = (bytes, bytearray, memoryview)
 _MISSING = object()
+
+
+F = TypeVar("F", bound=Callable[[Any], Any])
+
+
+def cached(function: F) -> F:
+    """Cache what a function says of a type."""
+    # As lru_cache is typed, a class cannot be hashed.
+    return lru_cache(maxsize=1024)(function)  # type: ignore[return-value]
 
 
 class Changed(Exception):  # noqa: N818  # it is caught where the path is complete
@@ -87,33 +97,43 @@ def extra_attributes(value: Any) -> list[str]:
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         names += [name for name in ((slots,) if isinstance(slots, str) else slots) if hasattr(value, name)]
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
+    if isinstance(value, TIMES):
+        # Libraries keep the parts of a time in attributes of their own.
+        names = [name for name in names if not name.startswith("_")]
+        # A calendar's months are no part of a timedelta.
+        names += [name for name in ("months", "years") if isinstance(value, timedelta) and getattr(value, name, None)]
+    return [name for name in names if not name.startswith("__")]
 
 
 def _compare(value: Any, back: Any) -> None:
-    kind: Any = type(value)
-    if kind is not type(back):
+    kind = type(value)
+    if type(back) is not kind:
         _compare_types(value, back)
     elif kind in _COMPARED:
         _require(value == back)
-    elif kind is dict or isinstance(value, Mapping):
-        _compare_mappings(value, back)
-    elif isinstance(value, _SEQUENCES):
-        _compare_sequences(value, back)
-    elif isinstance(value, _SETS):
-        _compare_sets(value, back)
-    elif (names := _field_names(kind)) is not None:
-        _compare_fields(value, back, names)
-    elif callable(getattr(kind, "model_dump", None)):
-        _compare_models(value, back)
     else:
-        _compare_scalars(value, back)
+        _comparer_of(kind)(value, back)
+
+
+@cached
+def _comparer_of(kind: type) -> Callable[[Any, Any], None]:
+    """Return what compares two values of one type."""
+    if issubclass(kind, Mapping):
+        return _compare_mappings
+    if issubclass(kind, _SEQUENCES):
+        return _compare_sequences
+    if issubclass(kind, _SETS):
+        return _compare_sets
+    if (names := _field_names(kind)) is not None:
+        return partial(_compare_fields, names)
+    if callable(getattr(kind, "model_dump", None)):
+        return partial(_compare_models, tuple(getattr(kind, "model_fields", ())))
+    return _compare_scalars
 
 
 def _compare_types(value: Any, back: Any) -> None:
     """Compare two values that are not of one type."""
-    kind: Any = type(value)
-    other: Any = type(back)
+    kind, other = type(value), type(back)
     if hasattr(value, "_fields") or _field_names(kind) is not None:
         raise _other_type(value, back)
     if isinstance(value, Mapping):
@@ -194,17 +214,20 @@ def _compare_sets(value: Any, back: Any) -> None:
         _compare(child, others[child])
 
 
-def _compare_fields(value: Any, back: Any, names: tuple[str, ...]) -> None:
+def _compare_fields(names: tuple[str, ...], value: Any, back: Any) -> None:
     for name in names:
+        child, other = getattr(value, name, _MISSING), getattr(back, name, _MISSING)
+        if child is other or (type(child) in SCALARS and child == other):
+            continue
         try:
-            _compare(getattr(value, name, _MISSING), getattr(back, name, _MISSING))
+            _compare(child, other)
         except Changed as change:
             change.steps.append(f".{name}")
             raise
 
 
-def _compare_models(value: Any, back: Any) -> None:
-    _compare_fields(value, back, tuple(getattr(type(value), "model_fields", ())))
+def _compare_models(names: tuple[str, ...], value: Any, back: Any) -> None:
+    _compare_fields(names, value, back)
     for part in ("__pydantic_extra__", "__pydantic_private__"):
         mine, other = getattr(value, part, None), getattr(back, part, None)
         if mine or other:
@@ -266,8 +289,7 @@ _BUILT_IN = frozenset({*_SUBCLASSED, *_SEQUENCES, *_SETS, dict})
 
 
 def _other_type(value: Any, back: Any) -> Changed:
-    kind: Any = type(value)
-    other: Any = type(back)
+    kind, other = type(value), type(back)
     without = ""
     if (names := _field_names(kind)) is not None and (kept := _field_names(other)) is not None:
         lost = [repr(name) for name in names if name not in kept]
@@ -291,8 +313,8 @@ def _name(kind: type) -> str:
     return kind.__qualname__.rpartition("<locals>.")[2]
 
 
-@lru_cache(maxsize=1024)
-def _field_names(kind: Hashable) -> tuple[str, ...] | None:
+@cached
+def _field_names(kind: Any) -> tuple[str, ...] | None:
     """Return the names of a record's fields; None if it is none."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return tuple(kind.__struct_fields__)
@@ -308,6 +330,5 @@ def _encoded_names(record: Any) -> frozenset[str] | None:
         config = record.__struct_config__
         tag = () if config.tag_field is None else (config.tag_field,)
         return frozenset((*record.__struct_encode_fields__, *tag))
-    kind: Any = type(record)
-    names = _field_names(kind)
+    names = _field_names(type(record))
     return None if names is None else frozenset(names)
