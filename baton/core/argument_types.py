@@ -11,7 +11,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.constraints import Check, Unmet, check_of
-from baton.core.places import Path, Piece, equality_suffices, is_plain, may_be_left_out, pieces_beside
+from baton.core.places import Path, Piece, allows_float, equality_suffices, is_plain, may_be_left_out, pieces_beside
 from baton.core.references import refuse_reference
 from baton.core.round_trip import SCALARS, check, is_same_plain, key_step
 from baton.core.signature import Signature
@@ -64,12 +64,19 @@ class ArgumentTypes:
             raise TypeError(f"{self._worker}: {error}") from None
         return decoded
 
+    def require_same_scalars(self, arguments: dict[str, Any], decoded: Any) -> None:
+        """As `require_same`, of arguments that are all scalars."""
+        for name in self.floats & arguments.keys():
+            self.require_same(name, arguments[name], getattr(decoded, name))
+
     def require_same(self, name: str, value: Any, back: Any) -> bool:
         """Raise `NotJSON` if an argument would come back from JSON as another one.
 
         Returns whether it is known to hold no sets, whose order in JSON changes from process to process.
         """
         if type(value) in SCALARS:
+            if name in self.floats and value != back:
+                check(f"$.{name}", value, back, "")
             return True
         if is_same_plain(value, back, is_flat=name in self._flat, is_plain=name in self._plain):
             return not isinstance(value, set | frozenset)
@@ -99,6 +106,11 @@ class ArgumentTypes:
             piece.value, back, is_flat=is_flat, is_plain=only_plain
         ):
             check(path, piece.value, back, self._signature.annotations.remedy(name))
+
+    @cached_property
+    def floats(self) -> frozenset[str]:
+        """The parameters in which an integer becomes a float, which may have fewer digits."""
+        return frozenset([name for name, kind in self._kinds.items() if allows_float(kind)])
 
     @cached_property
     def _flat(self) -> frozenset[str]:

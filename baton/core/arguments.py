@@ -93,7 +93,9 @@ class Parameters:
     def _encode_scalars(self, arguments: dict[str, Any]) -> EncodedArguments:
         """As `encode`, of what nearly all jobs have: JSON keeps these as they are, and there is no order in them."""
         text = codec.encode(arguments)
-        self.types.require_fit(text)
+        decoded = self.types.require_fit(text)
+        if self.types.floats:
+            self.types.require_same_scalars(arguments, decoded)
         return EncodedArguments(text, text, (), ())
 
     def _encode_values(self, arguments: dict[str, Any]) -> EncodedArguments:

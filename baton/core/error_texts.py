@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from baton.core.constraints import Unmet
+
 _INPUT = re.compile(r"\[type=[^\n]*?(, input_value=[^\n]*)\]")
 
 
@@ -25,9 +27,9 @@ def text_of(error: BaseException, *, shows_input: bool = False) -> str:
 
 
 def misfit_text(error: Exception) -> str:
-    """Return why arguments do not fit: what msgspec says, which has a path, or the type and text of another error."""
+    """Return why arguments do not fit: what its annotations say, with a path, or the type and text of another error."""
     text = text_of(error)
-    return text if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, msgspec.MsgspecError | Unmet) else f"{type(error).__name__}: {text}"
 
 
 def trace_of(error: BaseException, *, shows_input: bool = False) -> str | None:

@@ -91,6 +91,16 @@ def equality_suffices(kind: Any) -> bool:
     return _is_scalar(kind)
 
 
+def allows_float(kind: Any) -> bool:
+    """Return whether an annotation is `float`, alone or in a union: an integer comes back as one."""
+    kind = unaliased(kind)
+    if get_origin(kind) is Annotated:
+        return allows_float(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(map(allows_float, get_args(kind)))
+    return kind is float
+
+
 def is_plain(kind: Any) -> bool:
     """Return whether an annotation allows only what JSON has: scalars, lists and mappings, however deep."""
     kind = unaliased(kind)

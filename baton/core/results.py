@@ -8,7 +8,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.annotations import Annotations
-from baton.core.places import equality_suffices, is_plain
+from baton.core.places import allows_float, equality_suffices, is_plain
 from baton.core.round_trip import SCALARS, check, is_same_plain
 from baton.errors import NotJSON, ResultNotJSON
 
@@ -24,6 +24,8 @@ class ResultType:
         self.kind = annotations.result
         self._remedy = annotations.remedy("return")
         self._decoder = codec.decoder_of(worker, "the result", self.kind)
+        # An integer becomes a float, which may have fewer digits.
+        self._kept = SCALARS - {int} if allows_float(self.kind) else SCALARS
         self._is_flat = equality_suffices(self.kind)
         self._is_plain = is_plain(self.kind)
 
@@ -31,7 +33,7 @@ class ResultType:
         """Return a result as JSON text. Raises `ResultNotJSON` if it would not come back as it is."""
         try:
             text = codec.encode(value)
-            if type(value) not in SCALARS:
+            if type(value) not in self._kept:
                 back = self.decode(text)
                 if not is_same_plain(value, back, is_flat=self._is_flat, is_plain=self._is_plain):
                     check("$", value, back, self._remedy)

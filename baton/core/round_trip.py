@@ -146,7 +146,7 @@ def _compare_types(value: Any, back: Any) -> None:
         _compare_sets(value, back)
     elif isinstance(value, _BYTES) and isinstance(back, _BYTES):
         _require(bytes(value) == bytes(back))
-    elif kind in (str, int, float, bool) and other not in (str, int, float, bool):
+    elif kind in SCALARS and other not in SCALARS:
         pass  # An annotation asked for it: this is the form in which JSON has it.
     elif isinstance(value, _SUBCLASSED) and isinstance(value, other) and not isinstance(value, bool):
         _require_nothing_more(value, back)
@@ -163,7 +163,7 @@ def _compare_mappings(value: Mapping[Any, Any], back: Mapping[Any, Any]) -> None
         raise Changed(_left_out(value, back))
     # JSON keeps their order.
     for (key, child), (other_key, other) in zip(value.items(), back.items(), strict=True):
-        if type(key) is not type(other_key) or key != other_key:
+        if type(key) not in SCALARS or type(key) is not type(other_key) or key != other_key:
             _compare_keys(key, other_key)
         try:
             _compare(child, other)
@@ -178,7 +178,7 @@ def _compare_given_mapping(value: Mapping[Any, Any], back: Any) -> None:
         return _compare_mappings(value, back)
     known = _encoded_names(back)
     if known is not None and (unknown := [key for key in value if key not in known]):
-        raise Changed(f"the key {unknown[0]!r} would be left out, as a {_name(type(back))} has no such field")
+        raise Changed(f"the key {unknown[0]!r} would be left out, as {_name(type(back))} has no such field")
     return None
 
 
@@ -267,8 +267,8 @@ def _compare_zones(value: datetime | time, back: datetime | time) -> None:
     # A zone of one offset says no more than the offset: UTC by any name is one.
     elif zone.utcoffset(None) is None or zone.utcoffset(None) != back.utcoffset():
         raise Changed(
-            f"a datetime in the zone {zone} would come back with the fixed offset {back.tzinfo}; give it in UTC, as in "
-            f".astimezone(timezone.utc), and the name of the zone beside it if it is needed"
+            f"a datetime in the zone {zone} would come back with the fixed offset {back.isoformat()[-6:]}; give it in "
+            f"UTC, as in .astimezone(timezone.utc), and the name of the zone beside it if it is needed"
         )
 
 
@@ -282,23 +282,29 @@ def _require_nothing_more(value: Any, back: Any) -> None:
         return
     if names := extra_attributes(value):
         shown = ", ".join(repr(name) for name in names[:3])
-        raise Changed(f"a {_name(type(value))} would come back as a {_name(type(back))}, without its {shown}")
+        raise Changed(f"{_becomes(value, back)}, without its {shown}")
 
 
 _BUILT_IN = frozenset({*_SUBCLASSED, *_SEQUENCES, *_SETS, dict})
 
 
 def _other_type(value: Any, back: Any) -> Changed:
-    kind, other = type(value), type(back)
-    without = ""
-    if (names := _field_names(kind)) is not None and (kept := _field_names(other)) is not None:
-        lost = [repr(name) for name in names if name not in kept]
-        without = f", without {', '.join(lost[:3])}" if lost else ""
-    return Changed(f"a {_name(kind)} would come back as a {_name(other)}{without}", lacks_type=True)
+    kept = _shown_fields(type(back))
+    lost = [repr(name) for name in _shown_fields(type(value)) if name not in kept] if kept else []
+    without = f", without {', '.join(lost[:3])}" if lost else ""
+    return Changed(_becomes(value, back) + without, lacks_type=True)
+
+
+def _becomes(value: Any, back: Any) -> str:
+    return f"a value of type {_name(type(value))} would come back as {_name(type(back))}"
+
+
+def _shown_fields(kind: Any) -> tuple[str, ...]:
+    return _field_names(kind) or tuple(getattr(kind, "model_fields", ()))
 
 
 def _left_out(value: Mapping[Any, Any], back: Mapping[Any, Any]) -> str:
-    missing = [key for key in value if key not in back]
+    missing = [key for key in value if isinstance(key, str) and key not in back]
     if not missing:
         return "two of its keys are the same as text, and one would be left out"
     return f"the key {missing[0]!r} would be left out, as its annotation has no such key"
