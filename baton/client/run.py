@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from baton.client.caller_transactions import CallerTransaction
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
 from baton.client.run_state import InsertedStep, Results, Status, StepRecord, records
 from baton.core.spec import StepSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
@@ -108,33 +109,36 @@ class Run:
             raise WorkflowNotFound(self.id)
         return records(rows)
 
-    async def cancel(self, *steps: str, reason: str | None = None) -> int:
+    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
-        Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
-        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
+        Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
+        final when this returns, unless it has closing steps or undos: these still run, but for `force`, which cancels
+        them as well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
         step is cancelled within about a second, and nothing it returns is accepted.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
         """
-        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason)
+        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason, force=force)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
         return cancelled.count
 
-    async def retry(self, *steps: str) -> int:
+    async def retry(self, *steps: str, forward: bool = False) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
         With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
         begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
+        it; with `forward` it stays undone, and only what failed is opened.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        retried = await self._used_engine().store.retry(self.id, steps or None)
+        retried = await self._used_engine().store.retry(self.id, steps or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)

@@ -11,7 +11,16 @@ import msgspec
 
 from baton.core import codec
 from baton.core.constraints import Check, Unmet, check_of
-from baton.core.places import Path, Piece, allows_float, equality_suffices, is_plain, may_be_left_out, pieces_beside
+from baton.core.places import (
+    Path,
+    Piece,
+    allows_float,
+    equality_suffices,
+    is_plain,
+    kind_at,
+    may_be_left_out,
+    pieces_beside,
+)
 from baton.core.references import refuse_reference
 from baton.core.round_trip import SCALARS, check, is_same_plain, key_step
 from baton.core.signature import Signature
@@ -88,9 +97,19 @@ class ArgumentTypes:
 
         Raises `TypeError` and `NotJSON`, as `require_fit` and `require_same`.
         """
-        kind = GenericAlias(list, (self.kind(name),)) if is_each else self.kind(name)
+        kind = self._kind_of_argument(name, is_each=is_each)
         for piece in pieces_beside(kind, value, paths, (name,)):
             self._require_piece(piece, is_item=is_each)
+
+    def require_default(self, path: Path, value: Any, *, is_each: bool) -> None:
+        """Check the default of a reference against the annotation of its place, as `require_pieces`."""
+        kind = self._kind_of_argument(str(path[0]), is_each=is_each)
+        for key in path[1:]:
+            kind = kind_at(kind, key)
+        self._require_piece(Piece(path, kind, value), is_item=False)
+
+    def _kind_of_argument(self, name: str, *, is_each: bool) -> Any:
+        return GenericAlias(list, (self.kind(name),)) if is_each else self.kind(name)
 
     def _require_piece(self, piece: Piece, *, is_item: bool) -> None:
         name, path = str(piece.path[0]), "$" + "".join(map(_step, piece.path))

@@ -75,8 +75,14 @@ class Parameters:
             pass
         return self._encode_with_references(arguments)
 
-    def decode(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
-        """Return the arguments of a stored call, typed, with results in the places of the references.
+    def decode(
+        self,
+        args: str,
+        references: str | None,
+        results: Mapping[str, object],
+        states: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Return the arguments of a stored call, typed, with results and states in the places of the references.
 
         A result that is missing is left out of its list or mapping; one that is an argument itself leaves its argument
         out. Raises `ArgumentsDoNotFit`.
@@ -85,7 +91,7 @@ class Parameters:
             if references is None:
                 return {} if args == "{}" and not self.signature.required else self.types.read(args)
             plain = codec.decode(args)
-            fill(plain, references, results)
+            fill(plain, references, results, states)
             return self.types.convert(plain)
         except Exception as error:  # the types are the user's, and so is the code that validates them
             raise ArgumentsDoNotFit(self._worker, misfit_text(error)) from error
@@ -116,9 +122,10 @@ class Parameters:
     def _encode_with_references(self, given: dict[str, Any]) -> EncodedArguments:
         each = tuple([name for name, value in given.items() if type(value) is Each])
         arguments = self._with_items(given, each) if each else given
-        taken = take_out(arguments)
+        taken = TakenOut(arguments, ())
         try:
             try:
+                taken = take_out(arguments)
                 text = codec.encode(taken.arguments, refuse_reference)
             except ReferenceInside:
                 taken = take_out_nested(arguments)
@@ -159,6 +166,8 @@ class Parameters:
                     self.types.require_pieces(name, value, paths[name], is_each=name in each)
             except NotJSON as fault:
                 faults.append(fault)
+        for path, default in taken.defaults:
+            self.types.require_default(path, default, is_each=path[0] in each)
         return tuple(faults)
 
 
@@ -176,6 +185,8 @@ def _faults(arguments: dict[str, Any]) -> tuple[NotJSON, ...]:
     for name, value in arguments.items():
         try:
             codec.encode(value, refuse_reference)
+        except ReferenceInside:
+            continue
         except NotJSON as error:
             faults.append(NotJSON(f"$.{name}{error.path[1:]}", error.why))
     return tuple(faults)

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from baton.core.origin import Origin, is_same_function, made_by_one_definition
-from baton.core.retry import Backoff
 from baton.errors import DuplicateWorker
 
-
-class Registered(Protocol):
-    """A worker, as those who run it see it; see `baton.core.worker.Worker`."""
-
-    name: str
-    module: str
-    origin: Origin
-    backoff: Backoff
-    executor: str
-    is_transactional: bool
-
-    @property
-    def takes_context(self) -> bool: ...
-    @property
-    def provided(self) -> Mapping[str, Any]: ...
-    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]: ...
-    def call(self, arguments: dict[str, Any], context: Any) -> Any: ...
-    def encode_result(self, value: object) -> str: ...
-    def decode_result(self, text: str) -> Any: ...
-
+if TYPE_CHECKING:
+    from baton.core.worker import AnyWorker
 
 # A name stands for one function; the same function may be registered again.
-_workers: dict[str, Registered] = {}
+_workers: dict[str, AnyWorker] = {}
 
 
-def add(worker: Registered) -> None:
+def add(worker: AnyWorker) -> None:
     """Register a worker, in place of an earlier one of the same function.
 
     Raises `DuplicateWorker` if the name stands for another function.
@@ -46,7 +27,7 @@ def add(worker: Registered) -> None:
     _workers[worker.name] = worker
 
 
-def get(name: str) -> Registered | None:
+def get(name: str) -> AnyWorker | None:
     """Return the worker of this name, or None if there is none in this process."""
     return _workers.get(name)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from msgspec.structs import asdict
+
 from baton.core import registry
 from baton.core.arguments import Parameters
 from baton.core.context import Context
@@ -102,22 +104,22 @@ class Worker(Generic[CallP, P, R]):
         return usual
 
     def _made_terms(self, given: GivenOptions, flags: Flags) -> Terms:
-        options = self.options
         return Terms(
             worker=self.name,
-            queue=given.get("queue", options.queue),
-            priority=given.get("priority", options.priority),
-            max_attempts=given.get("max_attempts", options.max_attempts),
-            timeout=given.get("timeout", options.timeout),
-            scheduled_at=given.get("scheduled_at"),
-            schedule_in=given.get("schedule_in"),
             ignore_cancelled=flags.ignore_cancelled,
             ignore_discarded=flags.ignore_discarded,
             ignore_skipped=flags.ignore_skipped,
             takes_context=self.takes_context,
+            **{**asdict(self.options), **given},
         )
 
-    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+    def bind_json(
+        self,
+        args: str,
+        references: str | None,
+        results: Mapping[str, object],
+        states: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Return the arguments of a stored job by parameter name, typed by the annotations.
 
         `references` is as in `StepSpec`; `results` are plain JSON values by step name. A parameter that lacks the
@@ -127,7 +129,7 @@ class Worker(Generic[CallP, P, R]):
             parameters = self._parameters
         except TypeError as error:
             raise ArgumentsDoNotFit(self.name, str(error)) from error
-        return parameters.decode(args, references, results)
+        return parameters.decode(args, references, results, states)
 
     def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
         """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""

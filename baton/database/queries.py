@@ -115,11 +115,13 @@ class Queries:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        # The engine's own steps are nobody's business but its own.
+        self._is_users = "(v.role is null or v.role not in ('gate', 'end'))"
         self._ended = f"""
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
-            v.dependents = '{{}}' as is_last"""
+            coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
         # By the lease as well: where every pool is gone, nobody is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers
@@ -135,7 +137,7 @@ class Queries:
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
-             where w.id = $1
+             where w.id = $1 and (s.role is null or s.role not in ('gate', 'end'))
              group by w.key, 2
             """,
             workflow_id,
@@ -152,10 +154,11 @@ class Queries:
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
+        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker, or whose
+        arguments did not fit the last pool that claimed them."""
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.queue, s.worker,
+            select s.name, s.queue, s.worker, case when s.outcome = 'misfit' then s.reason end as misfit,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
@@ -168,7 +171,7 @@ class Queries:
               cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
                and q.state <> 'executing'
-               and (s.queue = any(z.queues) or not exists (
+               and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
                        select
                          from {self._living_pools} p
                         where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
@@ -217,7 +220,7 @@ class Queries:
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool, v.scheduled_at, v.attempted_at, v.finished_at,
                    v.concurrency, {self._ended}
               from {self._schema}.steps_view v
-             where v.workflow_id = $1
+             where v.workflow_id = $1 and {self._is_users}
              order by v.id
             """,
             workflow_id,
@@ -237,7 +240,7 @@ class Queries:
                    and case
                            when $2::text is not null then s.name = $2
                            when w.returns is not null then s.id = {self._schema}.step_of(w.key, w.returns)
-                           else s.parent is null and s.dependents = '{{}}'
+                           else s.parent is null and coalesce(s.is_last, s.dependents = '{{}}')
                        end
                  union all
                 select c.id, c.first_child, c.children
@@ -277,6 +280,8 @@ def _step(row: Record) -> StepRow:
 def _unserved(row: Record) -> Unserved:
     if row["is_paused"]:
         why = f"queue {row['queue']!r} is paused"
+    elif row["misfit"] is not None:
+        why = f"no worker pool that claimed it could run it: {row['misfit']}"
     elif row["is_served"]:
         why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
     else:

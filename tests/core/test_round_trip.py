@@ -504,6 +504,30 @@ def test_what_stands_beside_a_reference_is_refused_as_well(kind: Any, value: Any
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "path"),
+    [
+        (Page, result_of("a", default=RatedPage("x", 1)), "$.value"),
+        (list[Page], [result_of("b"), result_of("a", default=RatedPage("x", 1))], "$.value[1]"),
+        (Page, each([result_of("a", default=RatedPage("x", 1))]), "$.value[0]"),
+        (None, result_of("a", default=Decimal(1)), "$.value"),
+        (None, result_of("a", default=[object()]), "$.value[0]"),
+        (None, [result_of("b"), result_of("a", default=[object()])], "$.value[1][0]"),
+    ],
+    ids=shown,
+)
+def test_the_default_of_a_reference_is_refused_as_well(kind: Any, value: Any, path: str) -> None:
+    with pytest.raises(NotJSON) as caught:
+        as_argument(kind, value)
+    assert caught.value.path == path
+
+
+def test_the_default_of_a_reference_must_fit_its_annotation() -> None:
+    with pytest.raises(TypeError) as caught:
+        as_argument(dict[str, int], {"a": result_of("a", default="x")})
+    assert str(caught.value) == "take: in `$.value.a`: Expected `int`, got `str`"
+
+
 def test_what_stands_beside_a_reference_must_fit_its_annotation() -> None:
     with pytest.raises(TypeError) as caught:
         as_argument(dict[str, list[int]], {"a": [result_of("a"), "x"]})

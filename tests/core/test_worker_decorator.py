@@ -13,13 +13,6 @@ from baton.core.context import Context
 from baton.core.worker import worker
 from baton.errors import DuplicateWorker, InvalidName, InvalidOption
 
-
-@pytest.fixture(autouse=True)
-def _own_registry() -> Iterator[None]:
-    with registry.isolated():
-        yield
-
-
 with registry.isolated():
 
     @worker

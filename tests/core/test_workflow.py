@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,13 +15,6 @@ from baton.core.worker import worker
 from baton.core.workflow import Baton
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, InvalidWorkflow, StepNotFound
 from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
-
-
-@pytest.fixture(autouse=True)
-def _own_registry() -> Iterator[None]:
-    with registry.isolated():
-        yield
-
 
 with registry.isolated():
 
@@ -48,7 +41,7 @@ def test_a_valid_workflow_has_a_topological_order() -> None:
     assert baton.validate() == ["a", "b", "c"]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     baton = (
         Baton.new(meta={"since": math.inf})
         .add("charge", go.new(), deps=["charge"])
@@ -91,7 +84,7 @@ def test_a_reference_to_itself_or_to_nothing_is_a_fault() -> None:
     assert caught.value.faults == (SelfDependency("a"), UnknownDependency("a", "b", ["a"]))
 
 
-def test_a_very_long_cycle_is_told_in_short() -> None:
+def test_a_very_long_cycle_is_abbreviated() -> None:
     text = str(Cycle(tuple(f"s{number}" for number in range(1_000))))
     assert text.endswith(
         "-> 's19' -> (960 more) -> 's980' -> " + " -> ".join(f"'s{n}'" for n in range(981, 1000)) + " -> 's0'"

@@ -1,15 +1,16 @@
-"""A worker pool played by hand over one raw connection: each call of the engine's functions is one line of a test."""
+"""A worker pool without a loop, on one raw connection: each call of an engine function is one line of a test."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
-from msgspec.structs import replace
+from msgspec import structs
 
 from baton.core.outcome import Outcome
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
@@ -24,9 +25,8 @@ from baton.database.messages import (
     Settlement,
     UpkeepResult,
 )
-from baton.database.notifications import channel
 from baton.database.store import Store
-from tests.database.consistency import demand_sound as demand_sound  # noqa: PLC0414  # where tests look for it
+from tests.database.consistency import assert_consistent as assert_consistent  # noqa: PLC0414  # where tests look for it
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Step:
 
 
 def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), **options: Any) -> Step:
-    """Describe a step; `ignoring` lists the states of dependencies it ignores, as in "discarded skipped"."""
+    """Describe a step; `ignoring` lists the states of dependencies that it ignores, as in "discarded skipped"."""
     terms = Terms(
         worker=WORKER,
         queue="default",
@@ -56,12 +56,12 @@ def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), *
         ignore_skipped="skipped" in ignoring,
     )
     given = {option: options.pop(option) for option in Terms.__struct_fields__ if option in options}
-    plain = StepSpec(name=name, terms=replace(terms, **given), args="{}", references=None)
-    return Step(name, deps, tuple(reads), replace(plain, **options))
+    plain = StepSpec(name=name, terms=structs.replace(terms, **given), args="{}", references=None)
+    return Step(name, deps, tuple(reads), structs.replace(plain, **options))
 
 
 def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> WorkflowSpec:
-    """Return what is inserted for these steps."""
+    """Return the workflow that consists of these steps."""
     place = {each.name: n for n, each in enumerate(steps)}
     dependents: list[list[int]] = [[] for _ in steps]
     for n, each in enumerate(steps):
@@ -74,7 +74,7 @@ def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> Wor
         debug=False,
         meta=None,
         steps=tuple(
-            replace(
+            structs.replace(
                 each.spec,
                 dependencies=tuple(sorted(place[dep] for dep in each.deps)),
                 dependents=tuple(dependents[n]),
@@ -86,14 +86,14 @@ def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> Wor
 
 
 def outcome(claimed: Claimed, kind: Any, detail: str | None = None, delay: float | None = None) -> Settlement:
-    """Return an attempt's outcome; a completed one has the step's name for a result, another its kind for a cause."""
-    told = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by hand")
-    return Settlement(claimed.step_id, claimed.token, Outcome(kind, told, delay=delay))
+    """Return an outcome; without `detail` its result is the step's name, its reason the outcome's kind."""
+    given = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by the test")
+    return Settlement(claimed.step_id, claimed.token, Outcome(kind, given, delay=delay))
 
 
 @dataclass
 class RawPool:
-    """A registered worker pool that does only what the test tells it, on its own connection."""
+    """A registered worker pool that does only what the test calls, on its own connection."""
 
     connection: asyncpg.Connection
     store: Store
@@ -140,7 +140,7 @@ class RawPool:
         assert await self.settle(*outcomes) == [True] * len(outcomes)
 
     async def finish(self) -> None:
-        """Complete whatever is held and whatever becomes available, until nothing does."""
+        """Complete all that is held or becomes available, until nothing does."""
         done = await self.advance(*[outcome(claimed, "completed") for claimed in self.held.values()])
         while done.claimed:
             done = await self.advance(*[outcome(claimed, "completed") for claimed in done.claimed])
@@ -152,37 +152,23 @@ class RawPool:
         return await self.store.retry(workflow_id, steps or None)
 
     async def heartbeat(self, *tokens: UUID, number: int | None = None) -> HeartbeatReply:
-        """Beat, as the next in line or with the given number."""
+        """Send a heartbeat, with the next number or the given one."""
         self.beats += 1
         return await self.store.heartbeat(self.id, number or self.beats, tokens, [WORKER], 30)
 
-    async def run_upkeep(self, sweep: bool = True) -> UpkeepResult:
-        return await self.store.run_upkeep(sweep=sweep, keep=None, limit=1000)
+    async def run_upkeep(self, sweep: bool = True, *, keep: timedelta | None = None, limit: int = 1000) -> UpkeepResult:
+        """Do all parts of upkeep, or with `sweep=False` only stage what is due."""
+        done = UpkeepResult()
+        if sweep:
+            marked = await self.store.mark_dead()
+            rescued = await self.store.rescue(limit=limit)
+            pruned = 0 if keep is None else (await self.store.prune(keep, limit=limit)).workflows
+            done = UpkeepResult(marked.died, rescued.lost, rescued.given_back, pruned)
+        return replace(done, staged=(await self.store.stage(limit=limit)).staged)
 
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
         self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}
         return list(claims)
-
-
-class Ear:
-    """Hears what the schema notifies."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._heard: list[str] = []
-        self._marks = 0
-
-    async def listen(self) -> None:
-        await self._connection.add_listener(channel("baton"), lambda *notice: self._heard.append(notice[-1]))
-
-    async def heard(self) -> list[str]:
-        """Return what was committed since the last call, sorted. A notice of our own comes after all of that."""
-        self._marks += 1
-        mark = f"mark {self._marks}"
-        await self._connection.execute("select pg_notify($1, $2)", channel("baton"), mark)
-        await eventually(lambda: mark in self._heard)
-        heard, self._heard = self._heard, []
-        return sorted(notice for notice in heard if notice != mark)
 
 
 async def overlap(

@@ -15,20 +15,35 @@ EXPECTED = {
     "advance": ENGINE,
     "cancel": ENGINE,
     "claim": ENGINE,
+    "claim_separately": ENGINE,
     "expand": ENGINE,
     "expand_map": ENGINE,
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
+    "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
+    "prune": ENGINE,
+    "rescue": ENGINE,
     "retry": ENGINE,
-    "run_upkeep": ENGINE,
     "settle": ENGINE,
+    "stage": ENGINE,
+    "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
 }
 """Besides `search_path`; any other function has nothing else."""
-INLINED = {"claimed_steps", "counts_as_done", "local_name", "shift_ordinals", "workflow_of", "step_of", "sibling_of"}
+INLINED = {
+    "claimed_steps",
+    "counts_as_done",
+    "local_name",
+    "ordinal_of",
+    "shift_ordinals",
+    "text_of_json",
+    "workflow_of",
+    "step_of",
+    "sibling_of",
+}
 
 
 @pytest.fixture
