@@ -123,8 +123,9 @@ class IgnoredInFixedPlace:
     def __str__(self) -> str:
         return (
             f"step {self.step!r} goes on when {self.dependency!r} ends without a result, but its parameter "
-            f"{self.parameter!r} has that result in a tuple or a record, which needs all its values; pass it in a "
-            f"list, under a key of a mapping, or as an argument with a default"
+            f"{self.parameter!r} has that result in a tuple or a record, which needs all its values; write "
+            f"result_of(..., default=...), or pass it in a list, under a key of a mapping, or as an argument with a "
+            f"default"
         )
 
 
