@@ -152,13 +152,20 @@ def _hints(kind: Any) -> Mapping[Any, Any]:
 def _required_fields(kind: Any) -> frozenset[Any]:
     """Return the names of the fields of a record that have no default."""
     if is_typeddict(kind):
-        return frozenset(getattr(kind, "__required_keys__", ()))
+        # The class itself does not see a NotRequired in an annotation that is a string.
+        required = getattr(kind, "__required_keys__", ())
+        return frozenset([key for key, hint in _hints(kind).items() if _is_required(hint, key in required)])
     if is_dataclass(kind):
         return frozenset([f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING])
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return frozenset([field.encode_name for field in msgspec.structs.fields(kind) if field.required])
     models = getattr(kind, "model_fields", {})
     return frozenset([name for name, field in models.items() if field.is_required()])
+
+
+def _is_required(hint: Any, is_required_else: bool) -> bool:
+    origin = get_origin(hint)
+    return origin is Required or (origin is not NotRequired and is_required_else)
 
 
 def _without_requirement(hint: Any) -> Any:
