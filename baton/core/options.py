@@ -11,7 +11,7 @@ import msgspec
 
 from baton.core.names import checked_text
 from baton.errors import InvalidName, InvalidOption
-from baton.errors.faults import did_you_mean
+from baton.errors.texts import did_you_mean
 
 Seconds = float | timedelta
 """A public duration: a number of seconds or a `timedelta`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from baton.core.annotations import Annotations, names_type
 from baton.core.provided import provided_types
-from baton.errors.faults import did_you_mean
+from baton.errors.texts import did_you_mean
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)

@@ -1,4 +1,6 @@
-"""Every error that Baton raises, as one tree.
+"""Every error of Baton's own, as one tree.
+
+A call that Python itself would refuse raises `TypeError`, and a wait that takes too long `TimeoutError`.
 
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
@@ -41,7 +43,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baton.errors.faults import Fault, did_you_mean
+from baton.errors.faults import Fault
+from baton.errors.texts import did_you_mean, quoted, shortened, shown
+
+MOST_SHOWN = 20
+"""Faults of one workflow in the text of the error."""
 
 
 def _restored(kind: type[BatonError], message: str, facts: dict[str, Any]) -> BatonError:
@@ -65,15 +71,18 @@ class BatonError(Exception):
 
 
 class InvalidWorkflow(BatonError, ValueError):
-    """The graph cannot be inserted. The message names every fault, one a line; nothing was written."""
+    """The graph cannot be inserted. The message names the first twenty faults, one a line; nothing was written."""
 
     faults: tuple[Fault, ...]
+    """All of them."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        lines = [str(fault) for fault in self.faults]
-        count = "a fault" if len(lines) == 1 else f"{len(lines)} faults"
-        super().__init__("\n".join([f"the workflow has {count}:", *(f"- {line}" for line in lines)]))
+        count = "a fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = [f"the workflow has {count}:", *(f"- {fault}" for fault in self.faults[:MOST_SHOWN])]
+        if (more := len(self.faults) - MOST_SHOWN) > 0:
+            lines.append(f"and {more:,} more")
+        super().__init__("\n".join(lines))
 
 
 class DuplicateStep(BatonError, ValueError):
@@ -81,7 +90,7 @@ class DuplicateStep(BatonError, ValueError):
 
     def __init__(self, step: str) -> None:
         self.step = step
-        super().__init__(f"there is a step named {step!r} already; give this one another name")
+        super().__init__(f"there is a step named {quoted(step)} already; give this one another name")
 
 
 class InvalidName(BatonError, ValueError):
@@ -91,7 +100,7 @@ class InvalidName(BatonError, ValueError):
         self.kind = kind
         self.name = name
         self.why = why
-        super().__init__(f"{_shortened(name)} cannot be the name of a {kind}: {why}")
+        super().__init__(f"{shown(name)} cannot be the name of a {kind}: {why}")
 
 
 class InvalidOption(BatonError, ValueError):
@@ -101,7 +110,7 @@ class InvalidOption(BatonError, ValueError):
         self.option = option
         self.value = value
         self.why = why
-        super().__init__(f"{option}={_shortened(value)} cannot be used: {why}")
+        super().__init__(f"{option}={shown(value)} cannot be used: {why}")
 
 
 class DuplicateWorker(BatonError):
@@ -124,7 +133,7 @@ class NotJSON(BatonError, ValueError):
     def __init__(self, path: str, why: str) -> None:
         self.path = path
         self.why = why
-        super().__init__(f"not JSON, at {path}: {why}")
+        super().__init__(f"not JSON, at {shortened(path)}: {why}")
 
 
 class ResultNotJSON(NotJSON):
@@ -133,7 +142,7 @@ class ResultNotJSON(NotJSON):
     def __init__(self, worker: str, path: str, why: str) -> None:
         super().__init__(path, why)
         self.worker = worker
-        self.args = (f"the result of worker {worker!r} is not JSON, at {path}: {why}",)
+        self.args = (f"the result of worker {worker!r} is not JSON, at {shortened(path)}: {why}",)
 
 
 class ArgumentsDoNotFit(BatonError, TypeError):
@@ -170,7 +179,7 @@ class StepNotFound(BatonError, LookupError):
         self.workflow_id = workflow_id
         self.step = step
         hint = did_you_mean(step, known)
-        super().__init__(f"workflow {workflow_id!r} has no step {step!r}{hint}")
+        super().__init__(f"workflow {workflow_id!r} has no step {quoted(step)}{hint}")
 
 
 class NoResult(BatonError):
@@ -183,7 +192,7 @@ class NoResult(BatonError):
         self.reason = reason
         self.workflow_id = workflow_id
         because = f": {reason}" if reason else ""
-        super().__init__(f"step {step!r} of workflow {workflow_id!r} {self.ending}{because}")
+        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} {self.ending}{because}")
 
 
 class StepFailed(NoResult):
@@ -209,7 +218,8 @@ class RetryRefused(BatonError):
 
     def __init__(self, steps: Sequence[str]) -> None:
         self.steps = tuple(steps)
-        names = ", ".join(repr(step) for step in self.steps)
+        names = ", ".join(quoted(step) for step in self.steps[:MOST_SHOWN])
+        names += f" and {more:,} more" if (more := len(self.steps) - MOST_SHOWN) > 0 else ""
         super().__init__(f"these steps would run again but are executing: {names}; wait for them or cancel them first")
 
 
@@ -315,8 +325,3 @@ class SchemaTooNew(SchemaMismatch):
     """Raised when the schema has a change that this library is too old to work with."""
 
     remedy = "the schema works only with a newer library, so upgrade this one"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

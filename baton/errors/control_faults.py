@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baton.errors.texts import quoted
+
 
 @dataclass(frozen=True, slots=True)
 class NeedsTooMany:
@@ -15,8 +17,8 @@ class NeedsTooMany:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} needs {self.needs} of its dependencies and has {self.dependencies} that count; name "
-            f"more of them in deps, or need fewer"
+            f"step {quoted(self.step)} needs {self.needs} of its dependencies and has {self.dependencies} that count; "
+            f"name more of them in deps, or need fewer"
         )
 
 
@@ -29,8 +31,8 @@ class DependsOnClosing:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} depends on {self.closing!r}, which is a closing step; only closing steps may, so give "
-            f"it runs= as well, or leave that dependency out"
+            f"step {quoted(self.step)} depends on {quoted(self.closing)}, which is a closing step; only closing steps "
+            f"may, so give it runs= as well, or leave that dependency out"
         )
 
 
@@ -43,10 +45,10 @@ class ReferenceWithoutDefault:
     is_undo: bool
 
     def __str__(self) -> str:
-        what = f"the undo of step {self.step!r}" if self.is_undo else f"closing step {self.step!r}"
+        what = f"the undo of step {quoted(self.step)}" if self.is_undo else f"closing step {quoted(self.step)}"
         return (
-            f"{what} takes the result of {self.dependency!r}, which may be missing; write "
-            f"result_of({self.dependency!r}, default=None)"
+            f"{what} takes the result of {quoted(self.dependency)}, which may be missing; write "
+            f"result_of({quoted(self.dependency)}, default=None)"
         )
 
 
@@ -59,8 +61,8 @@ class PlainAndDefault:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} takes the result of {self.dependency!r} both with a default and without one; give "
-            f"each reference the default, or none of them"
+            f"step {quoted(self.step)} takes the result of {quoted(self.dependency)} both with a default and without "
+            f"one; give each reference the default, or none of them"
         )
 
 
@@ -71,7 +73,7 @@ class NothingToClose:
     step: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} is a closing step, and there is no ordinary step before it; add one"
+        return f"step {quoted(self.step)} is a closing step, and there is no ordinary step before it; add one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class ConditionNeverHolds:
 
     def __str__(self) -> str:
         return (
-            f"the condition of step {self.step!r} compares {self.comparison}, and that result is {self.given}; compare "
-            f"it with a value of its type"
+            f"the condition of step {quoted(self.step)} compares {self.comparison}, and that result is {self.given}; "
+            f"compare it with a value of its type"
         )
 
 
@@ -99,8 +101,8 @@ class UnknownUndoReference:
 
     def __str__(self) -> str:
         return (
-            f"the undo of step {self.step!r} takes the result of {self.dependency!r}; it may take that of "
-            f"{self.step!r} itself, or of a step upstream of it"
+            f"the undo of step {quoted(self.step)} takes the result of {quoted(self.dependency)}; it may take that of "
+            f"{quoted(self.step)} itself, or of a step upstream of it"
         )
 
 

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from baton.errors.control_faults import ControlFault
+from baton.errors.texts import did_you_mean, quoted, shortened
 
-COMPARED_NAMES = 5_000
 SHOWN_MEMBERS = 40
-LONGEST_SHOWN = 200
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the known name most like `name`, to be put behind a sentence; empty if none is like it."""
-    # A misspelled name in a graph of a hundred thousand steps has to be answered at once.
-    similar_in_length = [other for other in known if abs(len(other) - len(name)) <= 2]
-    matches = get_close_matches(name, similar_in_length[:COMPARED_NAMES], n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
-
-
-def shortened(name: str) -> str:
-    """Return a name so that it can be read in a sentence."""
-    return name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN // 2]} ... {name[-LONGEST_SHOWN // 2 :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +29,7 @@ class UnknownDependency:
 
     def __str__(self) -> str:
         hint = did_you_mean(self.dependency, self.known)
-        return f"step {self.step!r} depends on {self.dependency!r}, which is not in the workflow{hint}"
+        return f"step {quoted(self.step)} depends on {quoted(self.dependency)}, which is not in the workflow{hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +39,7 @@ class SelfDependency:
     step: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} depends on itself"
+        return f"step {quoted(self.step)} depends on itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,7 @@ class Cycle:
     """In the order in which they would run: each is waited for by the next, and the last by the first."""
 
     def __str__(self) -> str:
-        names = [repr(name) for name in self.members]
+        names = [quoted(name) for name in self.members]
         if len(names) > SHOWN_MEMBERS:
             half = SHOWN_MEMBERS // 2
             names[half:-half] = [f"({len(names) - 2 * half} more)"]
@@ -83,7 +68,7 @@ class ArgumentNotJSON:
     why: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} has an argument that is not JSON, at {self.path}: {self.why}"
+        return f"step {quoted(self.step)} has an argument that is not JSON, at {shortened(self.path)}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +79,7 @@ class MetaNotJSON:
     why: str
 
     def __str__(self) -> str:
-        return f"the workflow's meta is not JSON, at {self.path}: {self.why}"
+        return f"the workflow's meta is not JSON, at {shortened(self.path)}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +92,8 @@ class IgnoredWithoutDefault:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} goes on when {self.dependency!r} ends without a result, but its parameter "
-            f"{self.parameter!r} takes that result and has no default; give it one"
+            f"step {quoted(self.step)} goes on when {quoted(self.dependency)} ends without a result, but its parameter "
+            f"{quoted(self.parameter)} takes that result and has no default; give it one"
         )
 
 
@@ -122,8 +107,8 @@ class IgnoredInFixedPlace:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} goes on when {self.dependency!r} ends without a result, but its parameter "
-            f"{self.parameter!r} has that result in a tuple or a record, which needs all its values; write "
+            f"step {quoted(self.step)} goes on when {quoted(self.dependency)} ends without a result, but its parameter "
+            f"{quoted(self.parameter)} has that result in a tuple or a record, which needs all its values; write "
             f"result_of(..., default=...), or pass it in a list, under a key of a mapping, or as an argument with a "
             f"default"
         )
@@ -136,7 +121,7 @@ class EmptyGroup:
     step: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} is a workflow without steps; add at least one"
+        return f"step {quoted(self.step)} is a workflow without steps; add at least one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +131,7 @@ class EndlessGroup:
     step: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} is a workflow that it is part of itself; build another one for it"
+        return f"step {quoted(self.step)} is a workflow that it is part of itself; build another one for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +142,7 @@ class NestedTooDeep:
     most: int
 
     def __str__(self) -> str:
-        return f"step {shortened(self.step)!r} has more than {self.most} groups around it; that is the limit"
+        return f"step {quoted(self.step)} has more than {self.most} groups around it; that is the limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +155,8 @@ class UnknownReturn:
     known: Sequence[str] = field(repr=False)
 
     def __str__(self) -> str:
-        what = "the workflow" if self.group is None else f"step {self.group!r}"
-        return f"{what} returns {self.name!r}, which is no step of it{did_you_mean(self.name, self.known)}"
+        what = "the workflow" if self.group is None else f"step {quoted(self.group)}"
+        return f"{what} returns {quoted(self.name)}, which is no step of it{did_you_mean(self.name, self.known)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +173,10 @@ class TypesDoNotFit:
     """Only an item of the result is passed, by `each`."""
 
     def __str__(self) -> str:
-        given = f"{'an item of ' if self.is_item else ''}the result of {self.dependency!r}, {self.given},"
-        return f"step {self.step!r} takes {given} as its parameter {self.parameter!r}, which is {self.wanted}"
+        given = f"{'an item of ' if self.is_item else ''}the result of {quoted(self.dependency)}, {self.given},"
+        return (
+            f"step {quoted(self.step)} takes {given} as its parameter {quoted(self.parameter)}, which is {self.wanted}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +189,8 @@ class EachOfNoList:
     """The type as it is written in the annotation."""
 
     def __str__(self) -> str:
-        result = f"the result of {self.dependency!r}, which is {self.given} and no list"
-        return f"step {self.step!r} takes each item of {result}"
+        result = f"the result of {quoted(self.dependency)}, which is {self.given} and no list"
+        return f"step {quoted(self.step)} takes each item of {result}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +215,8 @@ class ArgumentsTooLarge:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} has arguments of {self.size:,} bytes as JSON, and the limit is {self.most:,}; store "
-            f"the data elsewhere and pass where it is, or see Engine(limits=...)"
+            f"step {quoted(self.step)} has arguments of {self.size:,} bytes as JSON, and the limit is {self.most:,}; "
+            f"store the data elsewhere and pass where it is, or see Engine(limits=...)"
         )
 
 
