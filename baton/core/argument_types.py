@@ -11,6 +11,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.constraints import Check, Unmet, check_of
+from baton.core.error_texts import text_of
 from baton.core.places import (
     Path,
     Piece,
@@ -70,7 +71,7 @@ class ArgumentTypes:
             if self._constraints:
                 self._require_constraints(decoded, referenced)
         except (msgspec.ValidationError, Unmet) as error:
-            raise TypeError(f"{self._worker}: {error}") from None
+            raise TypeError(f"{self._worker}: {text_of(error)}") from None
         return decoded
 
     def require_same_scalars(self, arguments: dict[str, Any], decoded: Any) -> None:
@@ -119,7 +120,7 @@ class ArgumentTypes:
                 constraint(back, path)
         except (msgspec.ValidationError, Unmet) as error:
             what = f"an item of each(...) for {name!r} does not fit" if is_item else f"in `{path}`"
-            raise TypeError(f"{self._worker}: {what}: {error}") from None
+            raise TypeError(f"{self._worker}: {what}: {text_of(error)}") from None
         is_flat, only_plain = equality_suffices(piece.kind), is_plain(piece.kind)
         if type(piece.value) not in SCALARS and not is_same_plain(
             piece.value, back, is_flat=is_flat, is_plain=only_plain

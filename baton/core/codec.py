@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from baton.core.error_texts import text_of
 from baton.core.json_forms import NoForm, plain_form, restored
 from baton.core.round_trip import key_step
 from baton.core.tagged_unions import with_tagged_unions
@@ -201,7 +202,7 @@ def _reason(value: Any, error: Exception) -> str:
     if isinstance(value, Mapping) and (kinds := {type(key).__name__ for key in value if not _may_be_key(key)}):
         return f"a key must be text or a number, not {' or '.join(sorted(kinds))}"
     if callable(getattr(value, "model_dump", None)) or isinstance(error, NoForm) or not isinstance(error, TypeError):
-        return str(error)
+        return text_of(error)
     return f"a value of type {type(value).__qualname__} has no form in JSON"
 
 

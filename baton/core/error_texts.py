@@ -5,25 +5,27 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
 
 import msgspec
 
 from baton.core.constraints import Unmet
 
-_INPUT = re.compile(r"\[type=[^\n]*?(, input_value=[^\n]*)\]")
+input_is_shown: ContextVar[bool] = ContextVar("baton shows the input in errors", default=False)
+"""Whether Pydantic's errors keep the value that they refuse, which may be a secret."""
+
+_INPUT = re.compile(r", input_value=.*(?=, input_type=[^\]\n]*\])")
+_LIBRARIES = ("pydantic", "pydantic_core", "msgspec")
+"""msgspec repeats the text of an error that a model raises while it is read."""
 
 
-def text_of(error: BaseException, *, shows_input: bool = False) -> str:
-    """Return what an error says; empty if it says nothing.
-
-    The errors of Pydantic repeat the value that they refuse, which may be a secret: it is left out unless
-    `shows_input`.
-    """
+def text_of(error: BaseException) -> str:
+    """Return what an error says; empty if it says nothing."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001  # __str__ is the user's code
         return "(this error has no text: its __str__ raises)"
-    return text if shows_input or not _is_pydantic(error) else _without_input(text)
+    return _without_input(text) if _is_hidden(error) else text
 
 
 def misfit_text(error: Exception) -> str:
@@ -32,13 +34,11 @@ def misfit_text(error: Exception) -> str:
     return text if isinstance(error, msgspec.MsgspecError | Unmet) else f"{type(error).__name__}: {text}"
 
 
-def trace_of(error: BaseException, *, shows_input: bool = False) -> str | None:
+def trace_of(error: BaseException) -> str | None:
     """Return the traceback of an error with its causes; None if it cannot be formatted."""
     try:
         text = "".join(traceback.format_exception(error))
-        if shows_input:
-            return text
-        for line in {line for inner in _chain(error) if _is_pydantic(inner) for line in str(inner).splitlines()}:
+        for line in {line for inner in _chain(error) if _is_hidden(inner) for line in str(inner).splitlines()}:
             text = text.replace(line, _without_input(line))
     except Exception:  # noqa: BLE001  # an error's attributes are the user's code as well
         return None
@@ -46,11 +46,11 @@ def trace_of(error: BaseException, *, shows_input: bool = False) -> str | None:
 
 
 def _without_input(text: str) -> str:
-    return _INPUT.sub(lambda found: found.group().replace(found.group(1), ""), text)
+    return _INPUT.sub("", text)
 
 
-def _is_pydantic(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in ("pydantic", "pydantic_core")
+def _is_hidden(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in _LIBRARIES and not input_is_shown.get()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from baton.core import expansion
+from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
@@ -167,19 +167,14 @@ def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
     return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
 
 
-def discarded(error: BaseException) -> Outcome:
+def discarded(why: BaseException | str) -> Outcome:
     """The step can never succeed, so that no further attempt is made."""
-    return Outcome("discarded", _summary(error))
+    return Outcome("discarded", storable(why, MAX_SUMMARY) if isinstance(why, str) else _summary(why))
 
 
 def expanded() -> Outcome:
     """The step is a map, and is to be taken apart."""
     return Outcome("expanded")
-
-
-def hopeless(why: str) -> Outcome:
-    """The step cannot expand, now or ever."""
-    return Outcome("discarded", storable(why, MAX_SUMMARY))
 
 
 def joined() -> Outcome:
@@ -254,19 +249,13 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _summary(error: BaseException) -> str:
-    kind = type(error).__qualname__
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  # __str__ is the user's code
-        text = "(the text of this error cannot be had: its __str__ raises)"
+    kind, text = type(error).__qualname__, text_of(error)
     return storable(f"{kind}: {text}" if text else kind, MAX_SUMMARY)
 
 
 def _trace(error: BaseException) -> str | None:
-    try:
-        return storable("".join(traceback.format_exception(error)), MAX_TRACE)
-    except Exception:  # noqa: BLE001  # an error's attributes are the user's code as well
-        return None
+    text = trace_of(error)
+    return None if text is None else storable(text, MAX_TRACE)
 
 
 def _set_seconds(control: Snooze | RetryAfter, given: Seconds) -> None:
