@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.run_state import InsertedStep, Results, Status, StepRecord, records
+from baton.core.names import checked_step, checked_text
+from baton.core.options import checked_reason
 from baton.core.spec import StepSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
+from baton.core.worker import AnyWorker, Worker
 from baton.database.connections import Replayed
 from baton.database.messages import Watched
 from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
@@ -29,16 +32,21 @@ from baton.errors import (
 )
 from baton.tasks import wait_for_event
 
+R = TypeVar("R")
+
 
 class Run:
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
-    `Run("some id")` is a handle on any workflow, whoever inserted it. Nothing is asked of the database before a method
-    is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
+    `Run("some id")` is a handle on any workflow, whatever process inserted it. Nothing is asked of the database before
+    a method is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or
+    pruned).
+
+    Raises: InvalidName for what cannot be the id of a workflow.
     """
 
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
-        self.id = workflow_id
+        self.id = checked_text("workflow", workflow_id)
         self._engine = using
         self._steps: Sequence[StepSpec] = ()
         self._caller: CallerTransaction | None = None
@@ -63,8 +71,25 @@ class Run:
         watched = await self._end(None, timeout)
         return cast("FinalWorkflowState", watched.state)
 
-    async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
+    @overload
+    async def result(self, step: Worker[..., ..., Coroutine[Any, Any, R]], timeout: float | None = None) -> R: ...
+    @overload
+    async def result(self, step: Worker[..., ..., R], timeout: float | None = None) -> R: ...
+    @overload
+    async def result(
+        self, step: str, timeout: float | None = None, *, worker: Worker[..., ..., Coroutine[Any, Any, R]]
+    ) -> R: ...
+    @overload
+    async def result(self, step: str, timeout: float | None = None, *, worker: Worker[..., ..., R]) -> R: ...
+    @overload
+    async def result(self, step: str | None = None, timeout: float | None = None) -> Any: ...
+    async def result(
+        self, step: str | AnyWorker | None = None, timeout: float | None = None, *, worker: AnyWorker | None = None
+    ) -> Any:
         """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
+
+        `worker` is the worker of that step, so that type checkers know what is returned; a worker in place of the name
+        is the step that is named as it, as that of a job that was inserted by itself.
 
         Without a name: wait for the whole workflow, and return the result of the step it returns (`Baton.returns`);
         else that of its last step (nothing depends on it), or, if there are several, a mapping of their results by
@@ -73,16 +98,22 @@ class Run:
         Raises:
             StepFailed, StepCancelled, StepSkipped: it ended without a result; the message has the reason.
             StepNotFound: there is no such step.
+            TypeError: another worker runs the step, or the step is a group.
             TimeoutError, TransactionStillOpen: as `wait`.
         """
+        if isinstance(step, Worker):
+            worker, step = step, step.name
+        name = None if step is None else checked_step(step)
         ended: Sequence[Ended] = ()
         while not ended or any(one.state not in FINAL_STEP_STATES for one in ended):
-            # Once, but for a retry by hand that comes between the end and this reading.
-            await self._end(step, timeout)
-            ended = await self._used_engine().reads.ended(self.id, step)
+            # Again only if the step is retried between its end and this reading.
+            await self._end(name, timeout)
+            ended = await self._used_engine().reads.ended(self.id, name)
         results = Results(ended)
         roots = results.roots()
         if len(roots) == 1:
+            if worker is not None:
+                _require_worker(roots[0], worker)
             return self._value(results, roots[0])
         return {root.local_name: self._value(results, root) for root in roots if root.state != "skipped"}
 
@@ -119,8 +150,10 @@ class Run:
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
+            InvalidOption: the reason has more than 2,000 characters, or one that cannot be stored.
         """
-        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason, force=force)
+        names, why = list(map(checked_step, steps)) or None, checked_reason("reason", reason)
+        cancelled = await self._used_engine().store.cancel(self.id, names, why, force=force)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
@@ -138,7 +171,8 @@ class Run:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        retried = await self._used_engine().store.retry(self.id, steps or None, forward=forward)
+        names = list(map(checked_step, steps)) or None
+        retried = await self._used_engine().store.retry(self.id, names, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)
@@ -206,6 +240,13 @@ class Run:
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:
             await self._require_known([step])
+
+
+def _require_worker(step: Ended, worker: AnyWorker) -> None:
+    if step.grouping is not None:
+        raise TypeError(f"step {step.name!r} is a {step.grouping}, whose result is put together; leave out the worker")
+    if step.worker != worker.name:
+        raise TypeError(f"step {step.name!r} is run by worker {step.worker!r}, not by {worker.name!r}")
 
 
 class _EndListener:

@@ -12,6 +12,7 @@ from baton.errors import InvalidName
 MAX_NAME_LENGTH = 200
 
 # Lone surrogates cannot be stored: a text column takes only what has a form in UTF-8.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _RESERVED = re.compile(r"[/\[\]]")
 
@@ -49,6 +50,18 @@ def checked_text(kind: str, text: object) -> str:
     if found := _UNWRITABLE.search(text):
         raise InvalidName(kind, text, f"it contains the character {found.group()!r}, which cannot be stored or shown")
     return text
+
+
+def checked_step(name: object) -> str:
+    """Return the NFC form of the name of any step, which may be a child: `extract/pages[0]`.
+
+    Raises `InvalidName` for what the database could not even compare with the names it has.
+    """
+    if not isinstance(name, str):
+        raise InvalidName("step", name, f"it must be a string, not {type(name).__name__}")
+    if found := _UNWRITABLE.search(name):
+        raise InvalidName("step", name, f"it contains the character {found.group()!r}, which no name has")
+    return normalised(name)
 
 
 def new_workflow_id() -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
-from baton.core.names import checked_text
+from baton.core.names import UNSTORABLE, checked_text
 from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
 
@@ -20,6 +20,10 @@ MAX_SECONDS = 100 * 366 * 86_400.0
 """A hundred years. Anything longer is a slip, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Earlier and later times are slips, such as `datetime.max`, which PostgreSQL would take for infinity."""
+MAX_REASON = 2_000
+"""Characters of a reason."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -93,11 +97,30 @@ def seconds(option: str, value: object) -> float:
     return float(value)
 
 
-def checked_queue(option: str, value: object) -> str:
+def checked_option_name(option: str, value: object) -> str:
+    """Return an option that is a name, of a queue or a pool. Raises `InvalidOption`."""
     try:
-        return checked_text("queue", value)
+        return checked_text(option, value)
     except InvalidName as error:
         raise InvalidOption(option, value, error.why) from None
+
+
+def checked_queue(option: str, value: object) -> str:
+    """Return the name of a queue. Raises `InvalidOption`."""
+    return checked_option_name(option, value)
+
+
+def checked_reason(option: str, value: object) -> str | None:
+    """Return why something is done, as text that a database can store; None for no reason. Raises `InvalidOption`."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidOption(option, value, f"it must be text, not {type(value).__name__}")
+    if len(value) > MAX_REASON:
+        raise InvalidOption(option, value, f"it has {len(value):,} characters, and at most {MAX_REASON:,} are allowed")
+    if found := UNSTORABLE.search(value):
+        raise InvalidOption(option, value, f"it contains the character {found.group()!r}, which cannot be stored")
+    return value
 
 
 def more_than_none(option: str, value: Seconds) -> float:
@@ -161,11 +184,11 @@ def _scheduled_at(option: str, value: object) -> datetime:
         raise InvalidOption(option, value, "it must be a datetime")
     if value.utcoffset() is None:
         raise InvalidOption(option, value, "the datetime is naive; give it a time zone, such as tzinfo=timezone.utc")
-    try:
-        # JSON writes the offset in whole minutes, and older time zones have seconds in it.
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InvalidOption(option, value, "it is beyond the range of datetime when converted to UTC") from None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        why = f"it must be between the years {FIRST_YEAR} and {LAST_YEAR}; leave it out to start at once"
+        raise InvalidOption(option, value, why)
+    # JSON writes the offset in whole minutes, and older time zones have seconds in it.
+    return value.astimezone(UTC)
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {

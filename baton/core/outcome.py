@@ -12,14 +12,15 @@ from msgspec import Struct
 from baton.core import expansion
 from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
-from baton.core.options import Seconds, seconds
+from baton.core.names import UNSTORABLE
+from baton.core.options import MAX_REASON, Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
 
-MAX_SUMMARY = 2_000
+MAX_SUMMARY = MAX_REASON
 """Characters kept of an error's text or a reason."""
 MAX_TRACE = 20_000
 """Characters kept of a traceback: its head and, larger, its tail."""
@@ -40,8 +41,6 @@ Kind = Literal[
 ]
 PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
 """What a worker that builds a graph may run into; another attempt would build the same one."""
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -232,7 +231,7 @@ def storable(text: str, limit: int) -> str:
     """
     # Cut before and after: the escapes lengthen the text, and a text of many megabytes need not be searched.
     shortened = _cut(text, limit)
-    return _cut(_UNSTORABLE.sub(_escaped, shortened), limit) if _UNSTORABLE.search(shortened) else shortened
+    return _cut(UNSTORABLE.sub(_escaped, shortened), limit) if UNSTORABLE.search(shortened) else shortened
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from baton.core.options import Seconds, at_least_one, checked_queues, more_than_none, seconds
+from baton.core.options import Seconds, at_least_one, checked_option_name, checked_queues, more_than_none, seconds
 from baton.errors import InvalidOption
 from baton.events import Observer
 from baton.runtime.application_executors import checked_executors
@@ -60,7 +60,7 @@ def pool_settings(
     """Return checked settings. Raises `InvalidOption` for the first one that cannot be used."""
     slots = checked_queues(queues)
     return PoolSettings(
-        name=name or f"{socket.gethostname()}:{os.getpid()}",
+        name=checked_option_name("name", name or f"{socket.gethostname()}:{os.getpid()}"),
         queues=slots,
         lease=more_than_none("lease", lease),
         poll=more_than_none("poll", poll),

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -204,6 +204,13 @@ def test_a_job_may_have_no_limit_although_its_worker_has_one() -> None:
     [
         ({"scheduled_at": datetime(2024, 1, 1)}, "the datetime is naive; give it a time zone"),
         ({"scheduled_at": 5}, "it must be a datetime"),
+        (
+            {"scheduled_at": datetime.max.replace(tzinfo=UTC)},
+            "it must be between the years 1900 and 9000; leave it out",
+        ),
+        ({"scheduled_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))}, "it must be between the years"),
+        ({"schedule_in": math.inf}, "it must be 0 or more seconds, and at most a hundred years"),
+        ({"schedule_in": timedelta.max}, "it must be 0 or more seconds, and at most a hundred years"),
         ({"schedule_in": -1}, "it must be 0 or more seconds"),
         ({"schedule_in": timedelta(days=-1)}, "it must be 0 or more seconds"),
         ({"schedule_in": 1, "scheduled_at": datetime(2024, 1, 1, tzinfo=UTC)}, "give one of the two"),
