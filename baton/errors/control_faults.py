@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from baton.errors.texts import quoted
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsTooMany:
+class NeedsTooMany(Struct, frozen=True):
     """A step needs more dependencies than it has."""
 
     step: str
@@ -22,8 +21,7 @@ class NeedsTooMany:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DependsOnClosing:
+class DependsOnClosing(Struct, frozen=True):
     """An ordinary step waits for a closing one."""
 
     step: str
@@ -36,8 +34,7 @@ class DependsOnClosing:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceWithoutDefault:
+class ReferenceWithoutDefault(Struct, frozen=True):
     """A closing step or an undo refers to a result that may never be there."""
 
     step: str
@@ -52,8 +49,7 @@ class ReferenceWithoutDefault:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PlainAndDefault:
+class PlainAndDefault(Struct, frozen=True):
     """One step refers to another both with a default and without one."""
 
     step: str
@@ -66,8 +62,7 @@ class PlainAndDefault:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToClose:
+class NothingToClose(Struct, frozen=True):
     """A closing step waits for all ordinary steps, and there are none."""
 
     step: str
@@ -76,8 +71,7 @@ class NothingToClose:
         return f"step {quoted(self.step)} is a closing step, and there is no ordinary step before it; add one"
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionNeverHolds:
+class ConditionNeverHolds(Struct, frozen=True):
     """A condition compares what can never be compared."""
 
     step: str
@@ -92,8 +86,7 @@ class ConditionNeverHolds:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownUndoReference:
+class UnknownUndoReference(Struct, frozen=True):
     """An undo takes the result of a step that is neither its own nor upstream of it."""
 
     step: str

@@ -97,7 +97,7 @@ def test_an_error_of_pydantic_still_says_where_and_why() -> None:
     ]
 
 
-def test_arguments_that_do_not_fit_a_model_are_refused_without_their_values(own_workers: None) -> None:
+def test_arguments_that_do_not_fit_a_model_are_not_repeated(own_workers: None) -> None:
     @worker
     async def charge(card: Card) -> None: ...
 

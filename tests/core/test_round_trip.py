@@ -452,7 +452,7 @@ def test_each_argument_that_would_change_is_a_fault() -> None:
 # --- an annotation that is there for the type checker alone
 
 
-def test_what_an_unresolved_annotation_would_change_is_refused_with_the_remedy() -> None:
+def test_what_an_unresolved_annotation_would_change_is_refused() -> None:
     @worker
     def take(price: Unresolvable, other: Unresolvable | None = None) -> Unresolvable:
         return price
