@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import tomllib
 import venv
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,6 +66,17 @@ def wheel(tmp_path_factory):
 
 
 @pytest.mark.slow
+def test_each_dependency_has_an_upper_bound_and_is_tested_within_it():
+    """A newer asyncpg or msgspec may behave otherwise; an installation does not get one that the tests have not seen."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [Requirement(line) for line in project["dependencies"]]
+    own = [requirement for requirement in needed if requirement.marker is None]
+    assert {requirement.name for requirement in own} == {"anyio", "asyncpg", "msgspec"}
+    for requirement in own:
+        assert any(bound.operator == "<" for bound in requirement.specifier), requirement
+        assert version(requirement.name) in requirement.specifier
+
+
 def test_the_wheel_holds_every_sql_file_the_types_marker_and_the_licence(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     sql = {f"baton/{path.relative_to(ROOT)}" for path in (ROOT / "sql").rglob("*.sql")}
