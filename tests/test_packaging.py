@@ -65,9 +65,8 @@ def wheel(tmp_path_factory):
     return built
 
 
-@pytest.mark.slow
 def test_each_dependency_has_an_upper_bound_and_is_tested_within_it():
-    """A newer asyncpg or msgspec may behave otherwise; an installation does not get one that the tests have not seen."""
+    """A newer asyncpg or msgspec may behave otherwise: nobody installs one that the tests have not seen."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [Requirement(line) for line in project["dependencies"]]
     own = [requirement for requirement in needed if requirement.marker is None]
@@ -77,6 +76,7 @@ def test_each_dependency_has_an_upper_bound_and_is_tested_within_it():
         assert version(requirement.name) in requirement.specifier
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_sql_file_the_types_marker_and_the_licence(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     sql = {f"baton/{path.relative_to(ROOT)}" for path in (ROOT / "sql").rglob("*.sql")}

@@ -29,15 +29,16 @@ GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
 CallP = ParamSpec("CallP")
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Worker(Generic[CallP, P, R]):
+class Worker(Generic[CallP, P, R_co]):
     """A registered function. Called, it is that function; `new` makes a job of it.
 
     `CallP` are the parameters of the function, `P` those of `new`: the same without a first `Context`.
     """
 
-    function: Callable[CallP, R]
+    function: Callable[CallP, R_co]
     name: str
     module: str
     """The module that registers it, when another process imports that."""
@@ -50,7 +51,7 @@ class Worker(Generic[CallP, P, R]):
 
     def __init__(
         self,
-        function: Callable[CallP, R],
+        function: Callable[CallP, R_co],
         name: str,
         options: Options,
         backoff: Backoff,
@@ -69,11 +70,11 @@ class Worker(Generic[CallP, P, R]):
         self.is_transactional = is_transactional
         self._usual_terms: dict[Flags, Terms] = {}
 
-    def under_name(self, name: str, module: str) -> Worker[CallP, P, R]:
+    def under_name(self, name: str, module: str) -> Worker[CallP, P, R_co]:
         """Return the same worker under another name, which `module` registers."""
         return Worker(self.function, name, self.options, self.backoff, self.executor, self.is_transactional, module)
 
-    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
+    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R_co:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
