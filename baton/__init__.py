@@ -11,8 +11,7 @@ import typing
 
 from baton.client.engine import Engine
 from baton.client.insert import insert_many
-from baton.client.run import Run
-from baton.client.run_state import InsertedStep, Status, StepRecord
+from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
 from baton.core.job import Job
@@ -25,7 +24,8 @@ from baton.core.retry import Backoff, Exponential
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
-from baton.database.queries import Queue, Unserved
+from baton.database.queries import Queue, Status, Unserved
+from baton.database.step_records import StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
     BatonError,

@@ -24,6 +24,7 @@ INTERNAL = {
     "Baton.spec": "WorkflowSpec",
     "Engine.connections": "Connections",
     "Engine.dialing": "Connector",
+    "Engine.explanations": "Explanations",
     "Engine.listener": "Listener",
     "Engine.reads": "Queries",
     "Engine.store": "Store",
@@ -31,6 +32,7 @@ INTERNAL = {
     "Job.spec": "WorkflowSpec",
     "Limits.applied": "Outcome",
     "Limits.faults": "WorkflowSpec",
+    "Run.of_insert": ("WorkflowSpec", "CallerTransaction"),
     "Worker": "Origin",
     "Worker.terms": ("Flags", "Terms"),
 }

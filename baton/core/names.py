@@ -52,18 +52,6 @@ def checked_text(kind: str, text: object) -> str:
     return text
 
 
-def checked_step(name: object) -> str:
-    """Return the NFC form of the name of any step, which may be a child: `extract/pages[0]`.
-
-    Raises `InvalidName` for what the database could not even compare with the names it has.
-    """
-    if not isinstance(name, str):
-        raise InvalidName("step", name, f"it must be a string, not {type(name).__name__}")
-    if found := _UNWRITABLE.search(name):
-        raise InvalidName("step", name, f"it contains the character {found.group()!r}, which no name has")
-    return normalised(name)
-
-
 def new_workflow_id() -> str:
     """Return a fresh id for a workflow: a UUID of version 7 (RFC 9562), 60 bits of it the time and 62 random.
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
-from baton.core.names import UNSTORABLE, checked_text
+from baton.core.names import checked_text
 from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
 
@@ -22,8 +22,6 @@ MAX_SECONDS = 100 * 366 * 86_400.0
 MAX_SMALL_INTEGER = 32_767
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Earlier and later times are slips, such as `datetime.max`, which PostgreSQL would take for infinity."""
-MAX_REASON = 2_000
-"""Characters of a reason."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -108,19 +106,6 @@ def checked_option_name(option: str, value: object) -> str:
 def checked_queue(option: str, value: object) -> str:
     """Return the name of a queue. Raises `InvalidOption`."""
     return checked_option_name(option, value)
-
-
-def checked_reason(option: str, value: object) -> str | None:
-    """Return why something is done, as text that a database can store; None for no reason. Raises `InvalidOption`."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise InvalidOption(option, value, f"it must be text, not {type(value).__name__}")
-    if len(value) > MAX_REASON:
-        raise InvalidOption(option, value, f"it has {len(value):,} characters, and at most {MAX_REASON:,} are allowed")
-    if found := UNSTORABLE.search(value):
-        raise InvalidOption(option, value, f"it contains the character {found.group()!r}, which cannot be stored")
-    return value
 
 
 def more_than_none(option: str, value: Seconds) -> float:

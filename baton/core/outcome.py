@@ -13,14 +13,14 @@ from baton.core import expansion
 from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
 from baton.core.names import UNSTORABLE
-from baton.core.options import MAX_REASON, Seconds, seconds
+from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
 
-MAX_SUMMARY = MAX_REASON
+MAX_SUMMARY = 2_000
 """Characters kept of an error's text or a reason."""
 MAX_TRACE = 20_000
 """Characters kept of a traceback: its head and, larger, its tail."""

@@ -18,7 +18,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── StepFailed
     │   ├── StepCancelled
     │   └── StepSkipped
-    ├── RetryRefused                      steps that would run again are executing
+    ├── RetryRefused                      steps that are to run again are not final
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
     ├── NoEngine                          nothing says which database to use
@@ -40,7 +40,7 @@ The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baton.errors.faults import Fault
@@ -214,13 +214,14 @@ class StepSkipped(NoResult):
 
 
 class RetryRefused(BatonError):
-    """Raised by a retry when steps that it would run again are executing; nothing was changed."""
+    """Raised by a retry of named steps that are not final; nothing was changed."""
 
-    def __init__(self, steps: Sequence[str]) -> None:
-        self.steps = tuple(steps)
-        names = ", ".join(quoted(step) for step in self.steps[:MOST_SHOWN])
-        names += f" and {more:,} more" if (more := len(self.steps) - MOST_SHOWN) > 0 else ""
-        super().__init__(f"these steps would run again but are executing: {names}; wait for them or cancel them first")
+    def __init__(self, states: Mapping[str, str]) -> None:
+        self.states = dict(states)
+        """The state of each of these steps, by name, as it was a moment later."""
+        steps = ", ".join(f"{quoted(step)} is {state}" for step, state in list(states.items())[:MOST_SHOWN])
+        steps += f" and {more:,} more" if (more := len(states) - MOST_SHOWN) > 0 else ""
+        super().__init__(f"only steps that are final can run again: {steps}; wait for them, or cancel them first")
 
 
 class TransactionStillOpen(BatonError):

@@ -24,7 +24,7 @@ DEEP = "/".join(f"level {number} of a deep workflow" for number in range(100))
         (StepFailed(DEEP, "ValueError: no", "w"), " of workflow 'w' failed: ValueError: no"),
         (StepNotFound("w", DEEP), "workflow 'w' has no step "),
         (DuplicateStep(DEEP), " already; give this one another name"),
-        (RetryRefused([DEEP]), "; wait for them or cancel them first"),
+        (RetryRefused({DEEP: "executing"}), " is executing; wait for them, or cancel them first"),
         (NotJSON(f"$.{DEEP.replace('/', '.')}", "nan has no form in JSON"), ": nan has no form in JSON"),
     ],
     ids=lambda value: type(value).__name__,
@@ -77,6 +77,6 @@ def test_twenty_faults_are_named_in_full() -> None:
 
 
 def test_a_refused_retry_names_at_most_twenty_steps() -> None:
-    error = RetryRefused([f"s{number}" for number in range(1_020)])
-    assert "'s19' and 1,000 more; wait for them" in str(error)
-    assert len(pickle.loads(pickle.dumps(error)).steps) == 1_020
+    error = RetryRefused({f"s{number}": "executing" for number in range(1_020)})
+    assert "'s19' is executing and 1,000 more; wait for them" in str(error)
+    assert len(pickle.loads(pickle.dumps(error)).states) == 1_020
