@@ -14,7 +14,7 @@ from msgspec import structs
 
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
-from baton.core.error_texts import text_of, trace_of
+from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
 from baton.core.worker import AnyWorker
@@ -103,11 +103,14 @@ def import_failed(what: str, where: str, error: BaseException, remedy: str) -> O
 
 def claim_to_text(claimed: Claimed) -> str:
     """Return a claim as the JSON that crosses to another process."""
-    return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
+    facts = structs.asdict(claimed) | {"token": str(claimed.token)}
+    return json.dumps([facts, input_is_shown.get()], ensure_ascii=True)
 
 
 def claim_from_text(text: str) -> Claimed:
-    facts = json.loads(text)
+    """Return the claim that `claim_to_text` wrote; errors that are stored from now on show what they showed there."""
+    facts, is_shown = json.loads(text)
+    input_is_shown.set(is_shown)
     return Claimed(**facts | {"token": UUID(facts["token"])})
 
 

@@ -31,6 +31,7 @@ class PoolSettings:
     keep: timedelta | None
     misfit: float | None
     redact: Callable[[str], str] | None
+    errors_show_input: bool
     threads: int
     processes: int
     executors: Mapping[str, Executor]
@@ -50,6 +51,7 @@ def pool_settings(
     misfit: Seconds | None,
     max_block: Seconds,
     redact: Callable[[str], str] | None,
+    errors_show_input: bool,
     threads: int | None,
     processes: int | None,
     executors: Mapping[str, Executor] | None,
@@ -69,6 +71,7 @@ def pool_settings(
         misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
         redact=redact,
+        errors_show_input=errors_show_input,
         threads=at_least_one("threads", threads) or sum(slots.values()),
         processes=at_least_one("processes", processes) or os.cpu_count() or 1,
         executors=checked_executors(executors),

@@ -85,7 +85,9 @@ class RunningPool:
             settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
         )
         self._executors = executors
-        self._runner = Runner(executors, limits, settings.redact, settings.misfit)
+        self._runner = Runner(
+            executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
+        )
         self._worker_connections = WorkerConnections(connector, settings.connections)
         self._transactions = Transactions(
             self._worker_connections,
