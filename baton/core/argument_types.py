@@ -20,7 +20,7 @@ from baton.core.places import (
     is_plain,
     kind_at,
     may_be_left_out,
-    pieces_beside,
+    pieces_without_references,
 )
 from baton.core.references import refuse_reference
 from baton.core.round_trip import SCALARS, check, is_same_plain, key_step
@@ -94,12 +94,12 @@ class ArgumentTypes:
         return False
 
     def require_pieces(self, name: str, value: Any, paths: Sequence[Path], *, is_each: bool) -> None:
-        """Check the parts of an argument that stand beside references, each by itself.
+        """Check the parts of an argument in which no reference stands, each by itself.
 
         Raises `TypeError` and `NotJSON`, as `require_fit` and `require_same`.
         """
         kind = self._kind_of_argument(name, is_each=is_each)
-        for piece in pieces_beside(kind, value, paths, (name,)):
+        for piece in pieces_without_references(kind, value, paths, (name,)):
             self._require_piece(piece, is_item=is_each)
 
     def require_default(self, path: Path, value: Any, *, is_each: bool) -> None:

@@ -1,4 +1,4 @@
-"""Between a call as it is written and JSON: arguments are bound, checked and encoded, and later put back together."""
+"""The arguments of a call as JSON, and back: bound, checked and encoded in one process, decoded in another."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """The same with sets and mappings in an order of their own, for comparing."""
     placed: tuple[Placed, ...]
     faults: tuple[NotJSON, ...]
-    """Why arguments are not JSON, one fault an argument; if there are any, `args` is empty."""
+    """Why arguments are not JSON, one fault per argument; if there are any, `args` is empty."""
     each: tuple[str, ...] = ()
     """The arguments that are lists of which each child of the step gets one item."""
 
@@ -97,7 +97,7 @@ class Parameters:
             raise ArgumentsDoNotFit(self._worker, misfit_text(error)) from error
 
     def _encode_scalars(self, arguments: dict[str, Any]) -> EncodedArguments:
-        """As `encode`, of what nearly all jobs have: JSON keeps these as they are, and there is no order in them."""
+        """As `encode`, of None, text and numbers alone, as nearly all jobs have: JSON keeps these as they are."""
         text = codec.encode(arguments)
         decoded = self.types.require_fit(text)
         if self.types.floats:
@@ -131,7 +131,7 @@ class Parameters:
                 taken = take_out_nested(arguments)
                 inside = sum([len(reference.path) > 1 for reference in taken.placed])
                 text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
-            faults = self._faults_beside(taken, text, each)
+            faults = self._faults_with_references(taken, text, each)
         except ReferenceInside as error:
             raise TypeError(f"{self._worker}: {error}") from None
         except NotJSON as error:
@@ -151,8 +151,8 @@ class Parameters:
             raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {shown}")
         return opened
 
-    def _faults_beside(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
-        """Return the faults of what stands beside references and would come back as another value, one an argument."""
+    def _faults_with_references(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
+        """Return the faults of values next to references that would come back as others, one fault per argument."""
         paths: dict[str, list[Path]] = {name: [] for name in each}
         for reference in taken.placed:
             paths.setdefault(str(reference.path[0]), []).append(reference.path)

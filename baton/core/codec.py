@@ -1,9 +1,8 @@
-"""Values to JSON and back, such that what Python put in is what Python gets back, or an error says why not.
+"""Values to JSON and back, without a loss: a value that has no faithful form in JSON is an error.
 
-Whether the types of a value survive is for `baton.core.round_trip` to say.
-
-msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates; texts in
-which one of these may have happened go through the standard library, which is ten times slower.
+msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates. Texts that may
+contain one of these go through the standard library, which is ten times slower. `baton.core.round_trip` checks that
+the types of a value survive as well.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from baton.core.tagged_unions import with_tagged_unions
 from baton.errors import NotJSON
 
 MAX_NESTING = 200
-"""Deeper JSON can be stored, but nobody can rely on reading it back."""
+"""Deeper JSON can be stored, but not every reader can read it back."""
 
 Hook = Callable[[Any], Any]
 
@@ -49,7 +48,7 @@ def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str
         text = msgspec.json.encode(value, enc_hook=hook).decode()
     except _UNENCODABLE:
         return _encode_carefully(value, hook)
-    # Every null that is not a None known of may have been a NaN.
+    # A null that does not stand for a None may have been a NaN.
     if "null" in text and text.count("null") != _nones(value) + nones_inside:
         text = _encode_carefully(value, hook)
     _check_nesting(text)
@@ -99,7 +98,7 @@ class Decoder:
 def decoder_of(worker: str, what: str, kind: Any) -> Decoder:
     """Return what reads values of an annotation of a worker.
 
-    Raises `TypeError`, which names `what` is annotated so, if they cannot be told apart in JSON.
+    Raises `TypeError` if they look alike in JSON; its text names `what` is annotated so.
     """
     try:
         return Decoder(with_tagged_unions(kind))
@@ -112,7 +111,7 @@ def decoder_of(worker: str, what: str, kind: Any) -> Decoder:
 
 def _remedy(why: str) -> str:
     if "str-like" in why or "array-like" in why or "number-like" in why:
-        return "; they look alike in JSON: annotate one of them, or dataclasses that are told apart by a tag"
+        return "; they look alike in JSON: annotate one of them, or dataclasses with a tag"
     if why.startswith("Type unions"):
         return (
             "; give each a field of another value, as in kind: Literal['a'], and annotate the parameter itself with "

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.compatibility import can_fit, written
+from baton.core.compatibility import can_fit, type_name
 from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
@@ -226,10 +226,10 @@ class CompiledGraph:
         name, is_item = self.names[position], parameter in job.arguments.each
         given, wanted = self.result_type(dependency), job.worker.parameter_type(parameter)
         if is_item and not can_fit(given, list):
-            yield EachOfNoList(name, placed.step, written(given))
+            yield EachOfNoList(name, placed.step, type_name(given))
         elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
             shown = given.__args__[0] if is_item else given
-            yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
+            yield TypesDoNotFit(name, parameter, placed.step, type_name(shown), type_name(wanted), is_item=is_item)
 
     def result_type(self, position: int) -> Any:
         what = self.steps[position].what

@@ -128,7 +128,7 @@ def _hints(kind: Any) -> Mapping[str, Any]:
         return {}
     try:
         return get_type_hints(kind, include_extras=True)
-    except Exception:  # noqa: BLE001  # annotations are expressions of the user's; the decoder says what is wrong
+    except Exception:  # noqa: BLE001  # annotations are the user's code; the decoder reports what is wrong
         return {}
 
 
@@ -201,7 +201,7 @@ def _zoned(zone: Any, value: datetime | time, path: str) -> None:
 
 
 def _adapter(kind: Any) -> Any:
-    # Whoever writes a constraint of Pydantic's has imported it.
+    # An annotation that holds a constraint of Pydantic was written where Pydantic is imported.
     return sys.modules["pydantic"].TypeAdapter(kind)
 
 

@@ -1,4 +1,4 @@
-"""The options of workers and jobs: what they may be, and which of them were given."""
+"""The options of workers and jobs, and the values that they may have."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Seconds = float | timedelta
 """A public duration: a number of seconds or a `timedelta`."""
 
 MAX_SECONDS = 100 * 366 * 86_400.0
-"""A hundred years. Anything longer is a slip, and would overflow the database's clock."""
+"""A hundred years. Anything longer is a mistake, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
 FIRST_YEAR, LAST_YEAR = 1900, 9000
-"""Earlier and later times are slips, such as `datetime.max`, which PostgreSQL would take for infinity."""
+"""Earlier and later times are mistakes, such as `datetime.max`, which PostgreSQL would read as infinity."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -84,7 +84,7 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
 def seconds(option: str, value: object) -> float:
     """Return a duration as a number of seconds, 0 or more.
 
-    Raises `InvalidOption` for what is no duration, is negative, not finite, or longer than a hundred years.
+    Raises `InvalidOption` for what is not a duration, is negative, not finite, or longer than a hundred years.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -127,11 +127,11 @@ def checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
     if queues is None:
         return {"default": 20}
     if not queues:
-        raise InvalidOption("queues", queues, "a pool serves at least one queue")
+        raise InvalidOption("queues", queues, "a pool serves at least one queue; name one, or leave out queues=")
     for queue, limit in queues.items():
         checked_queue("queues", queue)
         if type(limit) is not int or limit < 1:
-            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at once")
+            raise InvalidOption("queues", {queue: limit}, "a queue runs at least one step at a time")
     return dict(queues)
 
 

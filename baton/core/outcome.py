@@ -1,4 +1,4 @@
-"""How an attempt ended: what a worker may return to steer its step, and the frozen value that is settled."""
+"""How an attempt ended: what a worker may return to control its step, and the value that is settled."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Kind = Literal[
     "lost",
 ]
 PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
-"""What a worker that builds a graph may run into; another attempt would build the same one."""
+"""Errors of a worker that builds a graph: another attempt would build the same graph."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -143,7 +143,7 @@ def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     except ResultNotJSON as error:
         # The traceback would lead through the codec and say nothing about the worker.
         return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
-    except Exception as error:  # noqa: BLE001  # a model of the user's may raise anything while it is encoded
+    except Exception as error:  # noqa: BLE001  # a user's model may raise anything while it is encoded
         return failed(error, attempt, worker.backoff)
 
 
@@ -160,7 +160,7 @@ def completed(result: str) -> Outcome:
 
 
 def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
-    """The worker raised. Never raises itself, whatever the error's own methods do."""
+    """The worker raised. Does not raise itself, even if the error's own methods do."""
     if isinstance(error, PERMANENT_ERRORS):
         return discarded(error)
     return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
@@ -172,12 +172,12 @@ def discarded(why: BaseException | str) -> Outcome:
 
 
 def expanded() -> Outcome:
-    """The step is a map, and is to be taken apart."""
+    """The step is a map, and is to be expanded into its children."""
     return Outcome("expanded")
 
 
 def joined() -> Outcome:
-    """The children of a group are final; how it ends is for the database to say."""
+    """The children of a group are final; the database decides how the group ends."""
     return Outcome("joined")
 
 
@@ -202,7 +202,7 @@ def given_back(cause: str) -> Outcome:
 
 
 def lost(why: str) -> Outcome:
-    """Nobody knows how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
+    """It is unknown how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
     return Outcome("lost", storable(why, MAX_SUMMARY))
 
 
@@ -229,7 +229,7 @@ def storable(text: str, limit: int) -> str:
 
     NUL and lone surrogates are written as escapes.
     """
-    # Cut before and after: the escapes lengthen the text, and a text of many megabytes need not be searched.
+    # Cut before and after: the escapes lengthen the text, and searching many megabytes would take too long.
     shortened = _cut(text, limit)
     return _cut(UNSTORABLE.sub(_escaped, shortened), limit) if UNSTORABLE.search(shortened) else shortened
 

@@ -28,8 +28,8 @@ class Piece(Struct, frozen=True):
     value: Any
 
 
-def pieces_beside(kind: Any, value: Any, paths: Sequence[Path], path: Path) -> Iterator[Piece]:
-    """Yield the parts of a value that lie beside references.
+def pieces_without_references(kind: Any, value: Any, paths: Sequence[Path], path: Path) -> Iterator[Piece]:
+    """Yield the parts of a value in which no reference stands.
 
     `kind` is the annotation of the value, which stands at `path`; `paths` are those of the references in it.
     """
@@ -45,7 +45,7 @@ def pieces_beside(kind: Any, value: Any, paths: Sequence[Path], path: Path) -> I
     for key, child in value.items() if isinstance(value, dict) else enumerate(value):
         inside = below.get(key, [])
         if not inside or len(inside[0]) > depth + 1:
-            yield from pieces_beside(kind_at(kind, key), child, inside, (*path, key))
+            yield from pieces_without_references(kind_at(kind, key), child, inside, (*path, key))
 
 
 def kind_at(kind: Any, key: Any) -> Any:
@@ -144,7 +144,7 @@ def _hints(kind: Any) -> Mapping[Any, Any]:
         return {}
     try:
         return get_type_hints(kind, include_extras=True)
-    except Exception:  # noqa: BLE001  # annotations are expressions of the user's; the decoder says what is wrong
+    except Exception:  # noqa: BLE001  # annotations are the user's code; the decoder reports what is wrong
         return {}
 
 

@@ -87,7 +87,7 @@ class TakenOut(msgspec.Struct, frozen=True):
 
 
 class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
-    """The encoder met a reference in a place where no path leads to it, or an `each` that is no argument itself."""
+    """The encoder met a reference where no path leads to it, or an `each` that is not an argument itself."""
 
     def __init__(self, found: Reference | Each | Operand) -> None:
         super().__init__(repr(found))

@@ -1,4 +1,4 @@
-"""What Python put in is what Python gets back: compares a value with what came back from its JSON.
+"""Compares a value with what came back from its JSON: what Python put in must be what Python gets back.
 
 Taken as the same: a list for a tuple and the other way round; a subclass of a scalar, a list or a mapping that carries
 nothing more; and the JSON form of a value where an annotation asks for the value, such as text for a `datetime`.
@@ -69,7 +69,8 @@ def check(path: str, value: Any, back: Any, remedy: str) -> None:
 def is_same_plain(value: Any, back: Any, *, is_flat: bool, is_plain: bool) -> bool:
     """Return whether two containers are the same by equality alone, which takes a tenth of the time of `check`.
 
-    False says nothing. `is_flat` and `is_plain` are what `baton.core.places` says of their annotation.
+    If it returns False they may still be the same. `is_flat` and `is_plain`: see `equality_suffices` and `is_plain` of
+    `baton.core.places`.
     """
     kind = type(value)
     if kind is not type(back) or kind not in _CONTAINERS:
@@ -90,7 +91,7 @@ def _is_exact(value: Any) -> bool:
 
 
 def extra_attributes(value: Any) -> list[str]:
-    """Return the names of the attributes that an object has beside what its built-in type keeps."""
+    """Return the names of the attributes that an object has in addition to what its built-in type keeps."""
     if isinstance(value, Enum):
         return []
     names = list(getattr(value, "__dict__", ()))
@@ -100,7 +101,7 @@ def extra_attributes(value: Any) -> list[str]:
     if isinstance(value, TIMES):
         # Libraries keep the parts of a time in attributes of their own.
         names = [name for name in names if not name.startswith("_")]
-        # A calendar's months are no part of a timedelta.
+        # A timedelta has no months.
         names += [name for name in ("months", "years") if isinstance(value, timedelta) and getattr(value, name, None)]
     return [name for name in names if not name.startswith("__")]
 
@@ -263,12 +264,12 @@ def _compare_zones(value: datetime | time, back: datetime | time) -> None:
         if value.fold != back.fold:
             raise Changed("a naive time with fold=1 would come back with fold=0; give it a time zone")
     elif isinstance(value, time) and back.tzinfo is None:
-        raise Changed(f"a time in the zone {zone} would come back without it; give the name of the zone beside it")
+        raise Changed(f"a time in the zone {zone} would come back without it; pass the name of the zone as well")
     # A zone of one offset says no more than the offset: UTC by any name is one.
     elif zone.utcoffset(None) is None or zone.utcoffset(None) != back.utcoffset():
         raise Changed(
             f"a datetime in the zone {zone} would come back with the fixed offset {back.isoformat()[-6:]}; give it in "
-            f"UTC, as in .astimezone(timezone.utc), and the name of the zone beside it if it is needed"
+            f"UTC, as in .astimezone(timezone.utc), and pass the name of the zone as well if it is needed"
         )
 
 

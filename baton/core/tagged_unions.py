@@ -1,4 +1,4 @@
-"""Unions of dataclasses, models and typed dicts, told apart in JSON by a field that has another value in each.
+"""Unions of dataclasses, models and typed dicts. In JSON, a field that has another value in each identifies the member.
 
     class Cat(BaseModel):
         kind: Literal["cat"]
@@ -8,7 +8,7 @@
 
     async def feed(animal: Cat | Dog) -> None: ...
 
-msgspec tells only its own structs apart, and only by a tag of theirs.
+msgspec itself reads only unions of its own structs, by their tags.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _fields(record: Any) -> Mapping[str, Any]:
         return {record.__struct_config__.tag_field: None}
     try:
         return get_type_hints(record, include_extras=True)
-    except Exception:  # noqa: BLE001  # annotations are expressions of the user's; the decoder says what is wrong
+    except Exception:  # noqa: BLE001  # annotations are the user's code; the decoder reports what is wrong
         return {}
 
 

@@ -83,8 +83,9 @@ class Worker(Generic[CallP, P, R_co]):
     def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job: this worker with these arguments, which are encoded now.
 
-        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. A `Context` is given by
-        the pool and is no argument. A value that is not JSON is a fault that the workflow reports.
+        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. The pool passes a `Context`
+        itself, so it is not an argument here. A value that would not come back from JSON as it is, is a fault that the
+        workflow reports.
 
         Raises `TypeError` if the arguments do not fit the function's parameters or their annotations.
         """

@@ -5,12 +5,12 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
     ├── DuplicateStep (ValueError)        `add` got a name that is taken
-    ├── InvalidName (ValueError)          a name that cannot be one
-    ├── InvalidOption (ValueError)        an option of a worker, job or workflow that cannot be
+    ├── InvalidName (ValueError)          a name that is not allowed
+    ├── InvalidOption (ValueError)        a value that an option may not have
     ├── DuplicateWorker                   two functions under one worker name
-    ├── NotJSON (ValueError)              a value has no faithful form in JSON
-    │   └── ResultNotJSON                 ... and it is what a worker returned
-    ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature any more
+    ├── NotJSON (ValueError)              a value would not come back from JSON as it is
+    │   └── ResultNotJSON                 the same of what a worker returned
+    ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned
     ├── StepNotFound (LookupError)        the workflow has no such step
@@ -65,8 +65,8 @@ class BatonError(Exception):
         super().__init__(self.says if message is None else message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The subclasses take facts and not their message: the default would call them with the message, and an
-        # error that crosses a process or is copied would become a TypeError.
+        # Subclasses take facts instead of a message. By default, an error that is copied or sent to another process
+        # would be made again with its message, and that would be a TypeError.
         return _restored, (type(self), str(self), self.__dict__)
 
 
@@ -94,7 +94,7 @@ class DuplicateStep(BatonError, ValueError):
 
 
 class InvalidName(BatonError, ValueError):
-    """Raised when a step, a worker or a workflow gets a name that cannot be one."""
+    """Raised when a step, a worker or a workflow is given a name that is not allowed."""
 
     def __init__(self, kind: str, name: object, why: str) -> None:
         self.kind = kind
@@ -104,7 +104,7 @@ class InvalidName(BatonError, ValueError):
 
 
 class InvalidOption(BatonError, ValueError):
-    """Raised when an option of a worker, a job or a workflow has a value that it cannot have."""
+    """Raised when an option of a worker, a job, a workflow or a pool is given a value that is not allowed."""
 
     def __init__(self, option: str, value: object, why: str) -> None:
         self.option = option
@@ -114,7 +114,7 @@ class InvalidOption(BatonError, ValueError):
 
 
 class DuplicateWorker(BatonError):
-    """Raised when a second, different function is registered under one worker name."""
+    """Raised when another function is registered under the name of a worker."""
 
     def __init__(self, worker: str, first: str, second: str, why: str = "") -> None:
         self.worker = worker
@@ -183,7 +183,7 @@ class StepNotFound(BatonError, LookupError):
 
 
 class NoResult(BatonError):
-    """A step ended without a result. Raised as one of its three kinds by `Run.result`."""
+    """A step ended without a result. `Run.result` raises one of the three kinds below."""
 
     ending = "ended without a result"
 
@@ -202,7 +202,7 @@ class StepFailed(NoResult):
 
 
 class StepCancelled(NoResult):
-    """The step was cancelled, by hand or because a dependency failed or was cancelled."""
+    """The step was cancelled, by a caller or because a dependency failed or was cancelled."""
 
     ending = "was cancelled"
 
@@ -238,8 +238,8 @@ class TransactionStillOpen(BatonError):
 class NoTransaction(BatonError):
     """Raised where there is no transaction to join; nothing was written.
 
-    A session of SQLAlchemy's that is in AUTOCOMMIT was given as `using`; or a worker that is not transactional asked
-    for `ctx.connection`.
+    A SQLAlchemy session in AUTOCOMMIT was given as `using`; or a worker that is not transactional used
+    `ctx.connection`.
     """
 
     says = (
@@ -305,7 +305,7 @@ class SchemaMissing(BatonError):
 
 
 class SchemaMismatch(BatonError):
-    """The schema's version is not one this library works with. Raised as one of its two kinds."""
+    """The schema's version is not one that this library works with. Raised as one of the two kinds below."""
 
     remedy = ""
 

@@ -62,7 +62,7 @@ class Cycle(Struct, frozen=True):
 
 
 class ArgumentNotJSON(Struct, frozen=True):
-    """An argument of a step has no faithful form in JSON."""
+    """An argument of a step would not come back from JSON as it is."""
 
     step: str
     path: str
@@ -74,7 +74,7 @@ class ArgumentNotJSON(Struct, frozen=True):
 
 
 class MetaNotJSON(Struct, frozen=True):
-    """The workflow's meta has no faithful form in JSON."""
+    """The workflow's meta would not come back from JSON as it is."""
 
     path: str
     why: str
@@ -123,12 +123,12 @@ class EmptyGroup(Struct, frozen=True):
 
 
 class EndlessGroup(Struct, frozen=True):
-    """A workflow is, by way of others perhaps, a step of itself."""
+    """A workflow is a step of itself, directly or inside others."""
 
     step: str
 
     def __str__(self) -> str:
-        return f"step {quoted(self.step)} is a workflow that it is part of itself; build another one for it"
+        return f"step {quoted(self.step)} is a workflow that contains itself; build another one for it"
 
 
 class NestedTooDeep(Struct, frozen=True):
@@ -142,7 +142,7 @@ class NestedTooDeep(Struct, frozen=True):
 
 
 class UnknownReturn(Struct, frozen=True):
-    """What a workflow returns is none of its steps."""
+    """A workflow returns the result of a step that it does not have."""
 
     name: str
     group: str | None
@@ -154,11 +154,12 @@ class UnknownReturn(Struct, frozen=True):
 
     def __str__(self) -> str:
         what = "the workflow" if self.group is None else f"step {quoted(self.group)}"
-        return f"{what} returns {quoted(self.name)}, which is no step of it{did_you_mean(self.name, self.known)}"
+        hint = did_you_mean(self.name, self.known)
+        return f"{what} returns the result of {quoted(self.name)}, which is not one of its steps{hint}"
 
 
 class TypesDoNotFit(Struct, frozen=True):
-    """A step's result can never be what the parameter it is passed to takes."""
+    """A step's result never fits the parameter that it is passed to."""
 
     step: str
     parameter: str
@@ -171,13 +172,12 @@ class TypesDoNotFit(Struct, frozen=True):
 
     def __str__(self) -> str:
         given = f"{'an item of ' if self.is_item else ''}the result of {quoted(self.dependency)}, {self.given},"
-        return (
-            f"step {quoted(self.step)} takes {given} as its parameter {quoted(self.parameter)}, which is {self.wanted}"
-        )
+        parameter = f"its parameter {quoted(self.parameter)}, which is {self.wanted}"
+        return f"step {quoted(self.step)} takes {given} as {parameter}; change one of the two annotations"
 
 
 class EachOfNoList(Struct, frozen=True):
-    """What a map is to take apart can never be a list."""
+    """A map is to be made of a result that is never a list."""
 
     step: str
     dependency: str
@@ -185,8 +185,8 @@ class EachOfNoList(Struct, frozen=True):
     """The type as it is written in the annotation."""
 
     def __str__(self) -> str:
-        result = f"the result of {quoted(self.dependency)}, which is {self.given} and no list"
-        return f"step {quoted(self.step)} takes each item of {result}"
+        result = f"the result of {quoted(self.dependency)}, which is {self.given} and not a list"
+        return f"step {quoted(self.step)} takes each item of {result}; return a list, or leave out each(...)"
 
 
 class TooManySteps(Struct, frozen=True):

@@ -124,7 +124,7 @@ def test_a_value_that_is_of_no_member_does_not_fit(value: Any, message: str) -> 
 
 
 TAG = "give each a field of another value, as in kind: Literal['a'], and annotate the parameter itself with the union"
-ALIKE = "they look alike in JSON: annotate one of them, or dataclasses that are told apart by a tag"
+ALIKE = "they look alike in JSON: annotate one of them, or dataclasses with a tag"
 
 
 @pytest.mark.parametrize(
