@@ -72,8 +72,9 @@ class Parameters:
         except NotJSON as error:
             return EncodedArguments("{}", "{}", (), _faults(arguments) or (error,))
         except ReferenceInside:
-            pass
-        return self._encode_with_references(arguments)
+            return self._encode_with_references(arguments, (), is_nested=True)
+        each = tuple([name for name, value in arguments.items() if type(value) is Each]) if Each in types else ()
+        return self._encode_with_references(self._with_items(arguments, each), each, is_nested=False)
 
     def decode(
         self,
@@ -119,18 +120,19 @@ class Parameters:
             return EncodedArguments("{}", "{}", (), tuple(faults))
         return EncodedArguments(text, text if is_ordered else _in_order(arguments, text), (), ())
 
-    def _encode_with_references(self, given: dict[str, Any]) -> EncodedArguments:
-        each = tuple([name for name, value in given.items() if type(value) is Each])
-        arguments = self._with_items(given, each) if each else given
+    def _encode_with_references(
+        self, arguments: dict[str, Any], each: tuple[str, ...], *, is_nested: bool
+    ) -> EncodedArguments:
         taken = TakenOut(arguments, ())
         try:
             try:
-                taken = take_out(arguments)
-                text = codec.encode(taken.arguments, refuse_reference)
-            except ReferenceInside:
-                taken = take_out_nested(arguments)
-                inside = sum([len(reference.path) > 1 for reference in taken.placed])
+                taken = (take_out_nested if is_nested else take_out)(arguments)
+                inside = sum([len(reference.path) > 1 for reference in taken.placed]) if is_nested else 0
                 text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
+            except ReferenceInside:
+                if not is_nested:
+                    return self._encode_with_references(arguments, each, is_nested=True)
+                raise
             faults = self._faults_with_references(taken, text, each)
         except ReferenceInside as error:
             raise TypeError(f"{self._worker}: {error}") from None
@@ -142,6 +144,8 @@ class Parameters:
 
     def _with_items(self, arguments: dict[str, Any], each: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments with lists, or references to such, in place of each `each`."""
+        if not each:
+            return arguments
         if variadic := [name for name in each if name not in self.signature.by_name]:
             raise TypeError(f"{self._worker}: each(...) cannot be given to {variadic[0]!r}, which takes any number")
         opened = {name: value.items if type(value) is Each else value for name, value in arguments.items()}

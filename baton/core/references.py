@@ -143,22 +143,36 @@ def refuse_reference(value: Any) -> Any:
 
 def take_out(arguments: dict[str, Any]) -> TakenOut:
     """Return the arguments without the references that are arguments themselves."""
-    found = [((name,), value) for name, value in arguments.items() if type(value) in _REFERENCES]
-    if not found:
-        return TakenOut(arguments, ())
-    plain = {name: None if type(value) in _REFERENCES else value for name, value in arguments.items()}
-    return TakenOut(plain, tuple([_placed(path, value) for path, value in found]), _defaults(found))
+    found: list[tuple[Path, Any]] = []
+    plain: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if type(value) in _REFERENCES:
+            found.append(((name,), value))
+            value = None  # noqa: PLW2901  # what stands in its place
+        plain[name] = value
+    return _taken_out(plain, found)
 
 
 _REFERENCES = frozenset({Reference, State})
 
 
-def _placed(path: Path, value: Reference | State) -> Placed:
-    if type(value) is State:
-        return Placed(path, value.step, is_state=True)
-    assert type(value) is Reference
+def _taken_out(arguments: dict[str, Any], found: Sequence[tuple[Path, Any]]) -> TakenOut:
+    placed: list[Placed] = []
+    defaults: list[tuple[Path, Any]] = []
+    for path, value in found:
+        if type(value) is State:
+            placed.append(Placed(path, value.step, is_state=True))
+        elif value.default is NO_DEFAULT:
+            placed.append(Placed(path, value.step))
+        else:
+            placed.append(Placed(path, value.step, _encoded_default(path, value.default)))
+            defaults.append((path, value.default))
+    return TakenOut(arguments, tuple(placed), tuple(defaults))
+
+
+def _encoded_default(path: Path, default: Any) -> str:
     try:
-        return Placed(path, value.step, None if value.default is NO_DEFAULT else encode(value.default))
+        return encode(default)
     except NotJSON as error:
         raise NotJSON(f"$.{path[0]}{''.join(map(key_step, path[1:]))}{error.path[1:]}", error.why) from error
 
@@ -185,12 +199,7 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
             else:
                 at.put(key, value)
     found.sort(key=lambda place: place[0])
-    return TakenOut(root, tuple([_placed(path, value) for path, value in found]), _defaults(found))
-
-
-def _defaults(found: Sequence[tuple[Path, Any]]) -> tuple[tuple[Path, Any], ...]:
-    references = [(path, value) for path, value in found if type(value) is Reference]
-    return tuple([(path, value.default) for path, value in references if value.default is not NO_DEFAULT])
+    return _taken_out(root, found)
 
 
 def to_json(placed: tuple[Placed, ...]) -> str | None:
