@@ -3,23 +3,28 @@
 Build a DAG of named jobs, insert it in one transaction, and let any number of worker processes run it:
 
     run = await Baton.new().add("a", fetch.new(url=url)).add("b", count.new(page=result_of("a"))).insert()
+
+The faults of a graph are in `baton.errors.faults`, and what observers of a pool are given in `baton.events`.
 """
+
+import typing
 
 from baton.client.engine import Engine
 from baton.client.insert import insert_many
 from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
-from baton.core.context import Context, StepOutcome
+from baton.core.context import Context, StepLog, StepOutcome
 from baton.core.job import Job
 from baton.core.limits import Limits
-from baton.core.options import JobOptions
+from baton.core.options import JobOptions, Options
 from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
-from baton.core.retry import Exponential
+from baton.core.retry import Backoff, Exponential
+from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
-from baton.database.queries import Queue, Status
+from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
 from baton.errors import (
@@ -55,11 +60,14 @@ from baton.errors import (
     WorkflowNotFound,
     WrongEventLoop,
 )
-from baton.runtime.health import Drained, Health
-from baton.runtime.pool import WorkerPool
+
+if typing.TYPE_CHECKING:
+    from baton.runtime.health import Drained, Health
+    from baton.runtime.pool import WorkerPool
 
 __all__ = [
     "ArgumentsDoNotFit",
+    "Backoff",
     "Baton",
     "BatonError",
     "Cancel",
@@ -71,6 +79,8 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "Exponential",
+    "FinalStepState",
+    "FinalWorkflowState",
     "Health",
     "InsertedStep",
     "InvalidAddress",
@@ -85,6 +95,7 @@ __all__ = [
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "Options",
     "PoolNotRunning",
     "Provided",
     "Queue",
@@ -104,16 +115,20 @@ __all__ = [
     "Status",
     "StepCancelled",
     "StepFailed",
+    "StepLog",
     "StepNotFound",
     "StepOutcome",
     "StepRecord",
     "StepSkipped",
+    "StepState",
     "TransactionStillOpen",
     "UnsafeSchema",
+    "Unserved",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
     "WorkflowNotFound",
+    "WorkflowState",
     "WrongEventLoop",
     "each",
     "failed",
@@ -124,3 +139,24 @@ __all__ = [
     "succeeded",
     "worker",
 ]
+
+# What runs workers is a third of the package. A program that only inserts does not import it.
+_IMPORTED_LATE = {
+    "Drained": "baton.runtime.health",
+    "Health": "baton.runtime.health",
+    "WorkerPool": "baton.runtime.pool",
+}
+
+# A type checker that saw it would take every misspelt name for one of these.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in _IMPORTED_LATE:
+            raise AttributeError(f"module 'baton' has no attribute {name!r}")
+        from importlib import import_module
+
+        found = globals()[name] = getattr(import_module(_IMPORTED_LATE[name]), name)
+        return found
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

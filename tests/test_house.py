@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_origin
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_the_package_exports_what_it_says_and_nothing_else():
     assert sorted(baton.__all__) == sorted(public)
 
 
-@pytest.mark.parametrize("name", sorted(baton.__all__))
+@pytest.mark.parametrize("name", sorted(name for name in baton.__all__ if get_origin(getattr(baton, name)) is None))
 def test_every_exported_name_promises_something(name):
     exported = getattr(baton, name)
 

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
+import tomllib
 import venv
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,6 +63,17 @@ def wheel(tmp_path_factory):
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT), cwd=target)
     (built,) = target.glob("*.whl")
     return built
+
+
+def test_each_dependency_has_an_upper_bound_and_is_tested_within_it():
+    """A newer asyncpg or msgspec may behave otherwise: nobody installs one that the tests have not seen."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [Requirement(line) for line in project["dependencies"]]
+    own = [requirement for requirement in needed if requirement.marker is None]
+    assert {requirement.name for requirement in own} == {"anyio", "asyncpg", "msgspec"}
+    for requirement in own:
+        assert any(bound.operator == "<" for bound in requirement.specifier), requirement
+        assert version(requirement.name) in requirement.specifier
 
 
 @pytest.mark.slow

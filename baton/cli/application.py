@@ -18,7 +18,7 @@ from typing import Any
 from baton.cli.failures import CommandError
 from baton.client.engine import Engine
 from baton.core.worker import Worker
-from baton.errors.faults import did_you_mean
+from baton.errors.texts import did_you_mean
 from baton.runtime.pool import WorkerPool
 
 log = logging.getLogger("baton.worker")

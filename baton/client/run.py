@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
-from baton.core.names import normalised
+from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
+from baton.core.worker import AnyWorker, Worker
 from baton.database.connections import RetryingCalls
 from baton.database.messages import Watched
 from baton.database.notifications import Notification, Reconnected, StepEnded, WorkflowFinished
@@ -37,10 +37,10 @@ from baton.errors import (
 from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton")
+R = TypeVar("R")
 
 EXPLANATION_SECONDS = 2.0
 """How long an error that time is up may take to say why."""
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,25 @@ class Run:
         watched = await self._end(None, timeout)
         return cast("FinalWorkflowState", watched.state)
 
-    async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
+    @overload
+    async def result(self, step: Worker[..., ..., Coroutine[Any, Any, R]], timeout: float | None = None) -> R: ...
+    @overload
+    async def result(self, step: Worker[..., ..., R], timeout: float | None = None) -> R: ...
+    @overload
+    async def result(
+        self, step: str, timeout: float | None = None, *, worker: Worker[..., ..., Coroutine[Any, Any, R]]
+    ) -> R: ...
+    @overload
+    async def result(self, step: str, timeout: float | None = None, *, worker: Worker[..., ..., R]) -> R: ...
+    @overload
+    async def result(self, step: str | None = None, timeout: float | None = None) -> Any: ...
+    async def result(
+        self, step: str | AnyWorker | None = None, timeout: float | None = None, *, worker: AnyWorker | None = None
+    ) -> Any:
         """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
+
+        `worker` is the worker of that step, so that type checkers know what is returned; a worker in place of the name
+        is the step that is named as it, as that of a job that was inserted by itself.
 
         Without a name: wait for the whole workflow, and return the result of the step it returns (`Baton.returns`);
         else that of its last step (nothing depends on it), or, if there are several, a mapping of their results by
@@ -116,18 +133,22 @@ class Run:
         Raises:
             StepFailed, StepCancelled, StepSkipped: it ended without a result; the message has the reason.
             StepNotFound: there is no such step.
+            TypeError: another worker runs the step, or the step is a group.
             TimeoutError, TransactionStillOpen: as `wait`.
         """
-        if step is not None:
-            (step,) = await self._names([step])
+        if isinstance(step, Worker):
+            worker, step = step, step.name
+        name = None if step is None else (await self._names([step]))[0]
         ends: Sequence[StepEnd] = ()
         while not ends or any(one.state not in FINAL_STEP_STATES for one in ends):
             # Repeated only if a retry comes between the end and this reading.
-            await self._end(step, timeout)
-            ends = await self.engine.reads.ended(self.id, step)
+            await self._end(name, timeout)
+            ends = await self.engine.reads.ended(self.id, name)
         results = Results(ends)
         roots = results.roots()
         if len(roots) == 1:
+            if worker is not None:
+                _require_worker(roots[0], worker)
             return self._value(results, roots[0])
         return {root.local_name: self._value(results, root) for root in roots if root.state != "skipped"}
 
@@ -198,13 +219,13 @@ class Run:
     def engine_to_ask(self) -> Engine:
         """Return the engine to ask. Raises `WorkflowNotFound` for an id that no workflow can have."""
         engine = self.engine
-        if _UNSTORABLE.search(self.id):
+        if UNSTORABLE.search(self.id):
             raise WorkflowNotFound(self.id)
         return engine
 
     async def _names(self, steps: Sequence[str]) -> Sequence[str]:
         """Return names in the form in which they are stored. Raises `StepNotFound` for one that no step can have."""
-        await self._require_known([step for step in steps if _UNSTORABLE.search(step)])
+        await self._require_known([step for step in steps if UNSTORABLE.search(step)])
         return [normalised(step) for step in steps]
 
     async def _require_known(self, unknown: Sequence[str]) -> None:
@@ -277,6 +298,13 @@ class Run:
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:
             await self._require_known([step])
+
+
+def _require_worker(step: StepEnd, worker: AnyWorker) -> None:
+    if step.grouping is not None:
+        raise TypeError(f"step {step.name!r} is a {step.grouping}, whose result is put together; leave out the worker")
+    if step.worker != worker.name:
+        raise TypeError(f"step {step.name!r} is run by worker {step.worker!r}, not by {worker.name!r}")
 
 
 class _EndWaiter:

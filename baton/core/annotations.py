@@ -14,22 +14,53 @@ from baton.core.outcome import CONTROLS
 UNANNOTATED = Any
 
 
-def resolved_annotations(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function by parameter name, and under `return`.
+class Annotations:
+    """The annotations of one function.
 
-    One that cannot be resolved, because its name is imported for the type checker only, stays the string it is;
-    the others are resolved all the same.
+    One that cannot be resolved, because its name is imported for the type checker only, stays the string it is; the
+    others are resolved all the same.
     """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._resolved = resolved_annotations(function)
+
+    def written(self, name: str) -> Any:
+        """Return the annotation of a parameter as it is written; None for none."""
+        return self._resolved.get(name)
+
+    def kind(self, name: str) -> Any:
+        """Return the type of the values of a parameter; `Any` if its annotation says nothing about them."""
+        return value_type(self._resolved.get(name, UNANNOTATED))
+
+    @property
+    def result(self) -> Any:
+        """The return annotation without control types; `Any` if it says nothing."""
+        return without_controls(self._resolved.get("return", UNANNOTATED))
+
+    def remedy(self, name: str) -> str:
+        """Return how to keep a value that loses its type, to be put behind a sentence."""
+        what = "what the worker returns" if name == "return" else f"parameter {name!r}"
+        annotation = self._resolved.get(name)
+        if not isinstance(annotation, str):
+            return f"; annotate {what} with its type"
+        return (
+            f"; the annotation of {what}, {annotation}, has a name that is not there at run time: define or import it "
+            f"at the top of the module, outside of 'if TYPE_CHECKING'"
+        )
+
+
+def resolved_annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function by parameter name, and under `return`; see `Annotations`."""
     raw: dict[str, Any] = dict(getattr(function, "__annotations__", {}))
     names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
         return get_type_hints(types.SimpleNamespace(__annotations__=raw), globalns=names, include_extras=True)
     except Exception:  # noqa: BLE001  # an annotation is an expression of the user's; it may raise anything
-        return {name: _resolved(name, annotation, names) for name, annotation in raw.items()}
+        return {name: _resolved_alone(name, annotation, names) for name, annotation in raw.items()}
 
 
 def names_type(annotation: Any, kind: type) -> bool:
-    """Tell whether an annotation says `kind`, alone or in a union; an unresolved one is judged by its last word."""
+    """Return whether an annotation is `kind`, alone or in a union; of an unresolved one, whether its last word is."""
     if isinstance(annotation, str):
         return any(word.strip().rpartition(".")[2] == kind.__name__ for word in annotation.split("|"))
     if get_origin(annotation) is Annotated:
@@ -38,7 +69,7 @@ def names_type(annotation: Any, kind: type) -> bool:
 
 
 def without_controls(annotation: Any) -> Any:
-    """Return the type of the results of a worker: its return annotation less what only steers the step.
+    """Return the type of the results of a worker: its return annotation without what only controls the step.
 
     `str | Snooze` is `str`. What is left out: the control values, and a `Baton`.
     """
@@ -53,13 +84,13 @@ def without_controls(annotation: Any) -> Any:
 
 
 def value_type(annotation: Any) -> Any:
-    """Return an annotation as a type values can be converted to; what says nothing about them is `Any`."""
+    """Return an annotation as a type that values can be converted to; `Any` for one that says nothing about them."""
     if isinstance(annotation, str) or annotation in (object, NoReturn, Never, inspect.Parameter.empty):
         return UNANNOTATED
     return annotation
 
 
-def _resolved(name: str, annotation: Any, names: dict[str, Any]) -> Any:
+def _resolved_alone(name: str, annotation: Any, names: dict[str, Any]) -> Any:
     holder = types.SimpleNamespace(__annotations__={name: annotation})
     try:
         return get_type_hints(holder, globalns=names, include_extras=True)[name]

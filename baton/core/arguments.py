@@ -1,38 +1,34 @@
-"""Between a call as it is written and JSON: arguments are bound, checked and encoded, and later put back together."""
+"""The arguments of a call as JSON, and back: bound, checked and encoded in one process, decoded in another."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from inspect import Parameter
-from types import GenericAlias
 from typing import Any
 
 import msgspec
 
 from baton.core import codec
-from baton.core.annotations import names_type, resolved_annotations, value_type, without_controls
-from baton.core.provided import provided_types
+from baton.core.argument_types import ArgumentTypes
+from baton.core.error_texts import misfit_text
+from baton.core.places import Path
 from baton.core.references import (
+    STAND_INS,
     Each,
     Placed,
     ReferenceInside,
     TakenOut,
     fill,
     refuse_reference,
-    stands_in,
     take_out,
     take_out_nested,
 )
-from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
-from baton.errors.faults import did_you_mean
-
-_VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-_BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+from baton.core.round_trip import SCALARS
+from baton.core.signature import Signature
+from baton.errors import ArgumentsDoNotFit, NotJSON
 
 
-# A struct and no dataclass: one is made with every job, in a fifth of the time.
+# A struct and not a dataclass: one is made with every job, in a fifth of the time.
 class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """A call, ready to be stored."""
 
@@ -42,83 +38,43 @@ class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """The same with sets and mappings in an order of their own, for comparing."""
     placed: tuple[Placed, ...]
     faults: tuple[NotJSON, ...]
-    """Why arguments are not JSON, one fault an argument; if there are any, `args` is empty."""
+    """Why arguments are not JSON, one fault per argument; if there are any, `args` is empty."""
     each: tuple[str, ...] = ()
     """The arguments that are lists of which each child of the step gets one item."""
 
 
 class Parameters:
-    """The parameters of one worker's function, read once.
-
-    A parameter annotated with the type `injected`, or with `Provided[...]`, is no argument: it is filled when the step
-    runs.
-    """
+    """The parameters of one worker's function. One that is annotated with the type `injected` is not an argument."""
 
     def __init__(self, worker: str, function: Callable[..., Any], injected: type) -> None:
         self._worker = worker
-        self._function = function
-        self._injected = injected
-        self._annotations = resolved_annotations(function)
-        self._all = tuple(inspect.signature(function).parameters.values())
-        self.injected_name = self._name_of_injected()
-        self.provided = provided_types(self._all, self._annotations)
-        self._filled = {*self.provided, self.injected_name}
-        own = [parameter for parameter in self._all if parameter.name not in self._filled]
-        self._signature = inspect.Signature(own)
-        self._optional = frozenset(p.name for p in own if p.default is not Parameter.empty or p.kind in _VARIADIC)
-        self._required = frozenset(p.name for p in own) - self._optional
-        self._names = tuple(p.name for p in own if p.kind in _BY_NAME)
-        self._by_name = frozenset(self._names)
-        self._checkers: dict[frozenset[str], codec.Decoder] = {}
-        self._takes_any_name = any(p.kind is Parameter.VAR_KEYWORD for p in own)
-        self._is_simple = all(parameter.kind in _BY_NAME for parameter in self._all)
+        self.signature = Signature(worker, function, injected)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments by parameter name, in the order of the parameters, defaults left out.
-
-        Raises `TypeError` where the plain call would.
-        """
-        # inspect takes 2.4 µs for what is almost always a call with keywords alone.
-        if not args and self._by_name.issuperset(kwargs) and self._required.issubset(kwargs):
-            return {name: kwargs[name] for name in self._names if name in kwargs}
-        if self.injected_name in kwargs or any(isinstance(value, self._injected) for value in args):
-            raise TypeError(f"{self._worker}: the {self._injected.__name__} is given by the pool; leave it out")
-        if given := self.provided.keys() & kwargs:
-            raise TypeError(f"{self._worker}: {min(given)!r} is provided by the pool; leave it out")
-        if not self._takes_any_name and (unknown := [name for name in kwargs if name not in self._by_name]):
-            hint = did_you_mean(unknown[0], self._names) or f"; it takes {', '.join(self._names) or 'none'}"
-            raise TypeError(f"{self._worker}: got an unexpected keyword argument {unknown[0]!r}{hint}")
-        try:
-            return dict(self._signature.bind(*args, **kwargs).arguments)
-        except TypeError as error:
-            raise TypeError(f"{self._worker}: {error}") from None
+    @cached_property
+    def types(self) -> ArgumentTypes:
+        """The types of the arguments. Raises `TypeError` if values of one of them cannot be read from JSON."""
+        return ArgumentTypes(self._worker, self.signature)
 
     def encode(self, arguments: dict[str, Any]) -> EncodedArguments:
         """Return the arguments as JSON, checked against the annotations where no reference stands in them.
 
-        What is not JSON is a fault in the answer. Raises `TypeError` with the path of what does not fit.
+        One that would not come back as it is, is a fault in the answer. Raises `TypeError` with the path of one that
+        does not fit its annotation.
         """
         if not arguments:
             return _NO_ARGUMENTS
-        each: tuple[str, ...] = ()
-        taken = TakenOut(arguments, ())
-        if stands_in(arguments):
-            each = tuple([name for name, value in arguments.items() if type(value) is Each])
-            arguments = self._with_items(arguments, each) if each else arguments
-            taken = take_out(arguments)
+        types = set(map(type, arguments.values()))
         try:
-            try:
-                text = codec.encode(taken.arguments, refuse_reference)
-            except ReferenceInside:
-                taken = take_out_nested(arguments)
-                inside = sum([len(reference.path) > 1 for reference in taken.placed])
-                text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
-            self._check(taken.arguments, text, taken.placed, each)
-        except ReferenceInside as error:
-            raise TypeError(f"{self._worker}: {error}") from None
+            if types <= SCALARS:
+                return self._encode_scalars(arguments)
+            if types.isdisjoint(STAND_INS):
+                return self._encode_values(arguments)
         except NotJSON as error:
-            return EncodedArguments("{}", "{}", taken.placed, _faults(taken.arguments) or (error,), each)
-        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
+            return EncodedArguments("{}", "{}", (), _faults(arguments) or (error,))
+        except ReferenceInside:
+            return self._encode_with_references(arguments, (), is_nested=True)
+        each = tuple([name for name, value in arguments.items() if type(value) is Each]) if Each in types else ()
+        return self._encode_with_references(self._with_items(arguments, each), each, is_nested=False)
 
     def decode(
         self,
@@ -127,155 +83,96 @@ class Parameters:
         results: Mapping[str, object],
         states: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Return the arguments of a stored call, typed, with results in the places of the references.
+        """Return the arguments of a stored call, typed, with results and states in the places of the references.
 
-        An argument that lacks the result of one of its references is left out. Raises `ArgumentsDoNotFit`.
+        A result that is missing is left out of its list or mapping; one that is an argument itself leaves its argument
+        out. Raises `ArgumentsDoNotFit`.
         """
         try:
             if references is None:
-                if args == "{}" and not self._required:
-                    return {}
-                return self._present(self._whole.decode(args))
+                return {} if args == "{}" and not self.signature.required else self.types.read(args)
             plain = codec.decode(args)
             fill(plain, references, results, states)
-            return self._present(self._whole.convert(plain))
+            return self.types.convert(plain)
         except Exception as error:  # the types are the user's, and so is the code that validates them
-            why = str(error) if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {error}"
-            raise ArgumentsDoNotFit(self._worker, why) from error
+            raise ArgumentsDoNotFit(self._worker, misfit_text(error)) from error
 
-    def call(self, arguments: dict[str, Any], injected: object) -> Any:
-        """Call the function and return what it returns, which is a coroutine if the function is async."""
-        if self.injected_name is not None:
-            arguments = {**arguments, self.injected_name: injected}
-        if self._is_simple:
-            return self._function(**arguments)
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for parameter in self._all:
-            _place(parameter, arguments, positional, named)
-        return self._function(*positional, **named)
+    def _encode_scalars(self, arguments: dict[str, Any]) -> EncodedArguments:
+        """As `encode`, of None, text and numbers alone, as nearly all jobs have: JSON keeps these as they are."""
+        text = codec.encode(arguments)
+        decoded = self.types.require_fit(text)
+        if self.types.floats:
+            self.types.require_same_scalars(arguments, decoded)
+        return EncodedArguments(text, text, (), ())
 
-    @cached_property
-    def result_type(self) -> Any:
-        """The return annotation without control types; `Any` for none."""
-        return without_controls(self._annotations.get("return", Any))
+    def _encode_values(self, arguments: dict[str, Any]) -> EncodedArguments:
+        """As `encode`, without references. Raises `ReferenceInside` if there is one."""
+        text = codec.encode(arguments, refuse_reference)
+        decoded = self.types.require_fit(text)
+        faults: list[NotJSON] = []
+        is_ordered = text.count("{") == 1
+        for name, value in arguments.items():
+            try:
+                is_ordered &= self.types.require_same(name, value, getattr(decoded, name))
+            except NotJSON as fault:
+                faults.append(fault)
+        if faults:
+            return EncodedArguments("{}", "{}", (), tuple(faults))
+        return EncodedArguments(text, text if is_ordered else _in_order(arguments, text), (), ())
 
-    def parameter_type(self, name: str) -> Any:
-        """The annotation of a parameter by name; `Any` for none."""
-        return self._types.get(name, Any)
-
-    def has_default(self, parameter: str) -> bool:
-        """Tell whether the function can be called without this argument."""
-        return parameter in self._optional
-
-    def encode_result(self, value: object) -> str:
-        """Return what the function returned as JSON text. Raises `ResultNotJSON`."""
+    def _encode_with_references(
+        self, arguments: dict[str, Any], each: tuple[str, ...], *, is_nested: bool
+    ) -> EncodedArguments:
+        taken = TakenOut(arguments, ())
         try:
-            text = codec.encode(value)
-            if "{" in text and codec.changes_keys(value):
-                codec.check_keys("$", value, self.decode_result(text))
+            try:
+                taken = (take_out_nested if is_nested else take_out)(arguments)
+                inside = sum([len(reference.path) > 1 for reference in taken.placed]) if is_nested else 0
+                text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
+            except ReferenceInside:
+                if not is_nested:
+                    return self._encode_with_references(arguments, each, is_nested=True)
+                raise
+            faults = self._faults_with_references(taken, text, each)
+        except ReferenceInside as error:
+            raise TypeError(f"{self._worker}: {error}") from None
         except NotJSON as error:
-            raise ResultNotJSON(self._worker, error.path, error.why) from error
-        return text
-
-    def decode_result(self, text: str) -> Any:
-        """Return a result typed by the return annotation, and as plain JSON if it does not fit that."""
-        try:
-            return self._result.decode(text)
-        except msgspec.ValidationError:
-            return codec.decode(text)
-
-    def check_annotations(self) -> None:
-        """Raise `TypeError` if values of an annotated type cannot be told apart in JSON, as with `str | datetime`."""
-        _ = self._whole, self._checking(frozenset()), self._result
-
-    @cached_property
-    def _types(self) -> Mapping[str, Any]:
-        return {parameter.name: self._type_of(parameter) for parameter in self._signature.parameters.values()}
-
-    @cached_property
-    def _whole(self) -> codec.Decoder:
-        return self._arguments_decoder(self._types, self._optional)
-
-    def _checking(self, referenced: frozenset[str]) -> codec.Decoder:
-        """Return what reads arguments as they are before the results of others are in their places."""
-        if (decoder := self._checkers.get(referenced)) is None:
-            types = {name: Any if name in referenced else kind for name, kind in self._types.items()}
-            decoder = self._checkers[referenced] = self._arguments_decoder(types, self._optional | self._required)
-        return decoder
-
-    @cached_property
-    def _result(self) -> codec.Decoder:
-        return self._decoder("the result", self.result_type)
-
-    def _arguments_decoder(self, types: Mapping[str, Any], optional: frozenset[str]) -> codec.Decoder:
-        for name, kind in types.items():
-            self._decoder(f"parameter {name!r}", kind)
-        fields = [(n, t, msgspec.UNSET) if n in optional else (n, t) for n, t in types.items()]
-        return codec.Decoder(msgspec.defstruct(self._worker, fields, kw_only=True, forbid_unknown_fields=True))
-
-    def _decoder(self, what: str, kind: Any) -> codec.Decoder:
-        try:
-            return codec.Decoder(kind)
-        except TypeError as error:
-            raise TypeError(f"{self._worker}: {what} is annotated with a type JSON cannot carry: {error}") from None
-
-    def _type_of(self, parameter: Parameter) -> Any:
-        annotation = value_type(self._annotations.get(parameter.name, Any))
-        match parameter.kind:
-            case Parameter.VAR_POSITIONAL:
-                return GenericAlias(list, (annotation,))
-            case Parameter.VAR_KEYWORD:
-                return GenericAlias(dict, (str, annotation))
-            case _:
-                return annotation
-
-    def _name_of_injected(self) -> str | None:
-        names = [p.name for p in self._all if names_type(self._annotations.get(p.name), self._injected)]
-        if len(names) > 1:
-            raise TypeError(f"{self._worker}: only one parameter may be a {self._injected.__name__}, not {len(names)}")
-        return names[0] if names else None
+            faults = _faults(taken.arguments) or (error,)
+        if faults:
+            return EncodedArguments("{}", "{}", taken.placed, faults, each)
+        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
 
     def _with_items(self, arguments: dict[str, Any], each: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments with lists, or references to such, in place of each `each`."""
-        if variadic := [name for name in each if name not in self._by_name]:
+        if not each:
+            return arguments
+        if variadic := [name for name in each if name not in self.signature.by_name]:
             raise TypeError(f"{self._worker}: each(...) cannot be given to {variadic[0]!r}, which takes any number")
         opened = {name: value.items if type(value) is Each else value for name, value in arguments.items()}
         lengths = {name: len(items) for name in each if isinstance(items := opened[name], list)}
         if len(set(lengths.values())) > 1:
-            told = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
-            raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {told}")
+            shown = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
+            raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {shown}")
         return opened
 
-    def _check(self, arguments: dict[str, Any], text: str, placed: tuple[Placed, ...], each: tuple[str, ...]) -> None:
-        referenced: set[str] = set()
-        if placed or each:
-            referenced.update([str(reference.path[0]) for reference in placed])
-            for name in each:
-                if name not in referenced:
-                    self._check_items(name, arguments[name])
-            referenced.update(each)
-        try:
-            decoded = self._checking(frozenset(referenced)).decode(text)
-        except msgspec.ValidationError as error:
-            raise TypeError(f"{self._worker}: {error}") from None
-        if text.count("{") > 1 and codec.changes_keys(arguments):
-            for name, value in arguments.items():
-                if name not in referenced and codec.changes_keys(value):
-                    codec.check_keys(f"$.{name}", value, getattr(decoded, name))
-
-    def _check_items(self, name: str, items: list[Any]) -> None:
-        kind = self._types[name]
-        try:
-            codec.Decoder(GenericAlias(list, (kind,))).decode(codec.encode(items))
-        except msgspec.ValidationError as error:
-            raise TypeError(f"{self._worker}: an item of each(...) for {name!r} does not fit: {error}") from None
-
-    def _present(self, decoded: Any) -> dict[str, Any]:
-        arguments: dict[str, Any] = msgspec.structs.asdict(decoded)
-        if self._optional:
-            return {name: value for name, value in arguments.items() if value is not msgspec.UNSET}
-        return arguments
+    def _faults_with_references(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
+        """Return the faults of values next to references that would come back as others, one fault per argument."""
+        paths: dict[str, list[Path]] = {name: [] for name in each}
+        for reference in taken.placed:
+            paths.setdefault(str(reference.path[0]), []).append(reference.path)
+        decoded = self.types.require_fit(text, frozenset(paths))
+        faults = []
+        for name, value in taken.arguments.items():
+            try:
+                if name not in paths:
+                    self.types.require_same(name, value, getattr(decoded, name))
+                elif value is not None:
+                    self.types.require_pieces(name, value, paths[name], is_each=name in each)
+            except NotJSON as fault:
+                faults.append(fault)
+        for path, default in taken.defaults:
+            self.types.require_default(path, default, is_each=path[0] in each)
+        return tuple(faults)
 
 
 _NO_ARGUMENTS = EncodedArguments("{}", "{}", (), ())
@@ -292,19 +189,8 @@ def _faults(arguments: dict[str, Any]) -> tuple[NotJSON, ...]:
     for name, value in arguments.items():
         try:
             codec.encode(value, refuse_reference)
+        except ReferenceInside:
+            continue
         except NotJSON as error:
             faults.append(NotJSON(f"$.{name}{error.path[1:]}", error.why))
     return tuple(faults)
-
-
-def _place(parameter: Parameter, arguments: dict[str, Any], positional: list[Any], named: dict[str, Any]) -> None:
-    is_given = parameter.name in arguments
-    match parameter.kind:
-        case Parameter.POSITIONAL_ONLY | Parameter.POSITIONAL_OR_KEYWORD:
-            positional.append(arguments[parameter.name] if is_given else parameter.default)
-        case Parameter.VAR_POSITIONAL if is_given:
-            positional.extend(arguments[parameter.name])
-        case Parameter.KEYWORD_ONLY if is_given:
-            named[parameter.name] = arguments[parameter.name]
-        case Parameter.VAR_KEYWORD if is_given:
-            named.update(arguments[parameter.name])

@@ -1,7 +1,8 @@
-"""Values to JSON and back, such that what Python put in is what Python gets back, or an error says why not.
+"""Values to JSON and back, without a loss: a value that has no faithful form in JSON is an error.
 
-msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates; texts in
-which one of these may have happened go through the standard library, which is ten times slower.
+msgspec does the work. It writes NaN and Infinity as null, and neither writes nor reads lone surrogates. Texts that may
+contain one of these go through the standard library, which is ten times slower. `baton.core.round_trip` checks that
+the types of a value survive as well.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter, OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from pathlib import PurePath
-from types import GenericAlias
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
+from baton.core.error_texts import text_of
+from baton.core.json_forms import NoForm, plain_form, restored
+from baton.core.round_trip import key_step
+from baton.core.tagged_unions import with_tagged_unions
 from baton.errors import NotJSON
 
 MAX_NESTING = 200
-"""Deeper JSON can be stored, but nobody can rely on reading it back."""
+"""Deeper JSON can be stored, but not every reader can read it back."""
 
 Hook = Callable[[Any], Any]
 
@@ -31,58 +34,10 @@ _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(","
 _ascii_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=True, separators=(",", ":"))
 
 
-def plain_form(value: Any) -> Any:
-    """Return something nearer to JSON for a value whose type msgspec does not know.
-
-    Raises `TypeError` if there is nothing nearer.
-    """
-    if callable(dump := getattr(value, "model_dump", None)):
-        # Aliases and round_trip, because this is what model_validate_json will read.
-        return dump(mode="json", by_alias=True, round_trip=True)
-    match value:
-        case PurePath():
-            return str(value)
-        case str():
-            return str.__str__(value)
-        case int():
-            return int.__index__(value)
-        case float():
-            return float.__float__(value)
-        case deque():
-            return list(value)
-        case _:
-            raise TypeError(f"a value of type {type(value).__qualname__} has no form in JSON")
-
-
-def restored(kind: Any, plain: Any) -> Any:
-    """Return the value of a type that msgspec does not know from its form in JSON; the reverse of `plain_form`.
-
-    Raises `TypeError` or `ValueError` if `plain` is not such a form.
-    """
-    origin = get_origin(kind) or kind
-    if kind is object or isinstance(plain, origin):
-        return plain
-    if callable(validate := getattr(kind, "model_validate_json", None)):
-        # As JSON and not as Python values: a strict model takes a datetime from a string only this way.
-        return validate(json.dumps(plain))
-    if origin in _CONTAINERS:
-        return origin(msgspec.convert(plain, _CONTAINERS[origin](get_args(kind)), str_keys=True, dec_hook=restored))
-    if issubclass(origin, PurePath | str) and isinstance(plain, str):
-        return kind(plain)
-    if issubclass(origin, int | float) and isinstance(plain, int | float):
-        return kind(plain)
-    raise TypeError(f"a {origin.__qualname__} cannot be read from JSON")
-
-
-_CONTAINERS: dict[type, Callable[[Any], Any]] = {
-    Counter: lambda args: GenericAlias(dict, (args[0] if args else str, int)),
-    OrderedDict: lambda args: GenericAlias(dict, args) if args else dict,
-    deque: lambda args: GenericAlias(list, args) if args else list,
-}
-
-
 def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str:
-    """Return the JSON text of `value`; it has a form in UTF-8. So many None are known to lie below its first level.
+    """Return the JSON text of `value`; it has a form in UTF-8.
+
+    `nones_inside` is how many None are known to lie below its first level.
 
     Raises `NotJSON` with the path of the value that has none: NaN, Infinity, an object, a key that is neither
     text nor number, an integer of more than 4,300 digits, nesting deeper than `MAX_NESTING`.
@@ -93,7 +48,7 @@ def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str
         text = msgspec.json.encode(value, enc_hook=hook).decode()
     except _UNENCODABLE:
         return _encode_carefully(value, hook)
-    # Every null that is not a None known of may have been a NaN.
+    # A null that does not stand for a None may have been a NaN.
     if "null" in text and text.count("null") != _nones(value) + nones_inside:
         text = _encode_carefully(value, hook)
     _check_nesting(text)
@@ -101,7 +56,7 @@ def encode(value: Any, hook: Hook = plain_form, *, nones_inside: int = 0) -> str
 
 
 def encode_in_order(value: Any, hook: Hook = plain_form) -> str | None:
-    """Return JSON text that is the same for equal sets and mappings, or None where no order can be had.
+    """Return JSON text that is the same for equal sets and mappings, or None for keys that have no order.
 
     Only for comparing: it is not checked as `encode` checks.
     """
@@ -124,7 +79,7 @@ def decode(text: str) -> Any:
 class Decoder:
     """Reads JSON into values of one type.
 
-    Raises `TypeError` when made for a type that cannot be told apart in JSON, such as `str | datetime`; its methods
+    Raises `TypeError` when made for a union whose members look alike in JSON, such as `str | datetime`; its methods
     raise `msgspec.ValidationError` with the path where a text does not fit.
     """
 
@@ -140,26 +95,29 @@ class Decoder:
         return msgspec.convert(plain, self._kind, str_keys=True, dec_hook=restored)
 
 
-def changes_keys(value: Any) -> bool:
-    """Tell whether a mapping in `value` has keys that are not text; JSON knows no others."""
-    try:
-        as_text = msgspec.to_builtins(value, str_keys=True, enc_hook=plain_form)
-        return bool(as_text != msgspec.to_builtins(value, enc_hook=plain_form))
-    except _UNENCODABLE:
-        return True
+def decoder_of(worker: str, what: str, kind: Any) -> Decoder:
+    """Return what reads values of an annotation of a worker.
 
-
-def check_keys(path: str, value: Any, decoded: Any) -> None:
-    """Raise `NotJSON` if keys of `value` are other ones in `decoded`, which is what came back from its JSON.
-
-    An int key comes back as one where an annotation says so, and else as a string.
+    Raises `TypeError` if they look alike in JSON; its text names `what` is annotated so.
     """
-    before = _lists(msgspec.to_builtins(value, enc_hook=plain_form))
-    if decoded == value or _lists(msgspec.to_builtins(decoded, enc_hook=plain_form)) == before:
-        return
-    where, key = next(_other_keys(before, path))
-    remedy = f"annotate it, as in dict[{type(key).__name__}, ...], or use text"
-    raise NotJSON(where, f"the key {key!r} would come back as a string; {remedy}")
+    try:
+        return Decoder(with_tagged_unions(kind))
+    except NameError as error:
+        why = f"{error}: import it outside of 'if TYPE_CHECKING', in the module of the class that names it"
+    except Exception as error:  # noqa: BLE001  # the types are the user's, and so is the code that describes them
+        why = f"{error}{_remedy(str(error))}"
+    raise TypeError(f"{worker}: {what} is annotated with a type JSON cannot carry: {why}") from None
+
+
+def _remedy(why: str) -> str:
+    if "str-like" in why or "array-like" in why or "number-like" in why:
+        return "; they look alike in JSON: annotate one of them, or dataclasses with a tag"
+    if why.startswith("Type unions"):
+        return (
+            "; give each a field of another value, as in kind: Literal['a'], and annotate the parameter itself with "
+            "the union; or make them msgspec.Struct with tag=True"
+        )
+    return ""
 
 
 def _may_have_surrogates(text: str) -> bool:
@@ -224,7 +182,7 @@ def _refusal(value: Any, hook: Hook) -> Exception | None:
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        yield from ((_key_step(key), child) for key, child in value.items())
+        yield from ((key_step(key), child) for key, child in value.items())
     elif isinstance(value, list | tuple | set | frozenset | deque):
         yield from ((f"[{index}]", child) for index, child in enumerate(value))
     elif isinstance(value, msgspec.Struct):
@@ -232,11 +190,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
     elif is_dataclass(value) and not isinstance(value, type):
         yield from ((f".{field.name}", getattr(value, field.name)) for field in fields(value))
     elif callable(dump := getattr(value, "model_dump", None)) and not isinstance(value, type):
-        yield from ((_key_step(key), child) for key, child in dump(mode="python").items())
-
-
-def _key_step(key: Any) -> str:
-    return f".{key}" if isinstance(key, str) else f"[{key!r}]"
+        yield from ((key_step(key), child) for key, child in dump(mode="python").items())
 
 
 def _reason(value: Any, error: Exception) -> str:
@@ -246,27 +200,10 @@ def _reason(value: Any, error: Exception) -> str:
         return "an integer of more than 4,300 digits cannot be read back"
     if isinstance(value, Mapping) and (kinds := {type(key).__name__ for key in value if not _may_be_key(key)}):
         return f"a key must be text or a number, not {' or '.join(sorted(kinds))}"
-    if callable(getattr(value, "model_dump", None)) or not isinstance(error, TypeError):
-        return str(error)
+    if callable(getattr(value, "model_dump", None)) or isinstance(error, NoForm) or not isinstance(error, TypeError):
+        return text_of(error)
     return f"a value of type {type(value).__qualname__} has no form in JSON"
 
 
 def _may_be_key(key: Any) -> bool:
     return isinstance(key, str | int | float) and not isinstance(key, bool)
-
-
-def _lists(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _lists(child) for key, child in plain.items()}
-    return [_lists(child) for child in plain] if isinstance(plain, list | tuple) else plain
-
-
-def _other_keys(plain: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield path and key of each mapping key that is not text."""
-    if isinstance(plain, dict):
-        yield from ((path, key) for key in plain if not isinstance(key, str))
-        for key, child in plain.items():
-            yield from _other_keys(child, path + _key_step(key))
-    elif isinstance(plain, list):
-        for index, child in enumerate(plain):
-            yield from _other_keys(child, f"{path}[{index}]")

@@ -1,7 +1,7 @@
-"""Whether a value of one type can ever be one of another, both as JSON: what the edges of a graph are checked with.
+"""Whether a value of one type can be one of another, both as JSON. The edges of a graph are checked with it.
 
-Only what can never fit is told. What is not annotated, or annotated with what nobody here can see through, is unknown
-and not wrong; where types overlap, as `str | None` and `str` do, the value decides when it is there.
+Only types that never fit are reported. A parameter without an annotation, or with a type that is not known here, may
+take anything. Where types overlap, as `str | None` and `str` do, the value decides at run time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from uuid import UUID
 import msgspec
 
 Shapes = dict[str, tuple[Any, ...]] | None
-"""What a type may be as JSON: null, boolean, integer, number, string, list or object, each with what is known of its
-parts. None for unknown: anything."""
+"""The forms that values of a type may have in JSON: null, boolean, integer, number, string, list or object, each with
+the types of its parts as far as they are known. None if nothing is known: then a value may have any form."""
 
 _TEXT = (str, bytes, bytearray, memoryview, datetime, date, time, timedelta, UUID, Decimal, PurePath)
 _LISTS = (list, tuple, set, frozenset, abc.Sequence, abc.Iterable, abc.Collection, abc.Set, abc.MutableSequence)
@@ -30,14 +30,14 @@ _OBJECTS = (dict, abc.Mapping, abc.MutableMapping)
 
 
 def can_fit(given: Any, wanted: Any) -> bool:
-    """Tell whether a value of the first type may be one of the second."""
+    """Return whether a value of the first type may be one of the second."""
     try:
         return _can_fit(given, wanted)
-    except TypeError:  # what an Annotated carries need not be hashable
+    except TypeError:  # the metadata of an Annotated may be unhashable
         return _can_fit.__wrapped__(given, wanted)
 
 
-# A graph asks for each of its edges, and nearly all are between types that were asked for before.
+# Asked for each edge of a graph, nearly always of types that were asked for before.
 @lru_cache(maxsize=1024)
 def _can_fit(given: Any, wanted: Any) -> bool:
     shapes, room = _shapes(given), _shapes(wanted)
@@ -51,7 +51,7 @@ def _can_fit(given: Any, wanted: Any) -> bool:
     return True
 
 
-def written(kind: Any) -> str:
+def type_name(kind: Any) -> str:
     """Return a type as it is written in an annotation."""
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind).replace("typing.", "")
 
@@ -81,7 +81,7 @@ def _shapes_of_union(members: tuple[Any, ...]) -> Shapes:
         if known is None:
             return None
         for shape, parts in known.items():
-            # Of two lists in one union nothing is known but that it is a list.
+            # Two lists in one union: their items may be of either type.
             shapes[shape] = () if shape in shapes else parts
     return shapes
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.compatibility import can_fit, written
+from baton.core.compatibility import can_fit, type_name
 from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
@@ -33,6 +33,7 @@ from baton.errors.faults import (
     EmptyWorkflow,
     EndlessGroup,
     Fault,
+    IgnoredInFixedPlace,
     IgnoredWithoutDefault,
     NestedTooDeep,
     TooManySteps,
@@ -213,10 +214,7 @@ class CompiledGraph:
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
                 if any(self.flags_of(position).as_tuple()):
-                    lacking = {(str(placed.path[0]), placed.step): None for placed in arguments.placed}
-                    for parameter, dependency in lacking:
-                        if not step.what.worker.has_default(parameter):
-                            yield IgnoredWithoutDefault(name, parameter, dependency)
+                    yield from _faults_without_results(name, step.what)
                 for placed in arguments.placed:
                     yield from self._misfits(position, step.what, placed)
 
@@ -228,10 +226,10 @@ class CompiledGraph:
         name, is_item = self.names[position], parameter in job.arguments.each
         given, wanted = self.result_type(dependency), job.worker.parameter_type(parameter)
         if is_item and not can_fit(given, list):
-            yield EachOfNoList(name, placed.step, written(given))
+            yield EachOfNoList(name, placed.step, type_name(given))
         elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
             shown = given.__args__[0] if is_item else given
-            yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
+            yield TypesDoNotFit(name, parameter, placed.step, type_name(shown), type_name(wanted), is_item=is_item)
 
     def result_type(self, position: int) -> Any:
         what = self.steps[position].what
@@ -370,3 +368,13 @@ class CompiledGraph:
             position = self.parents[position]
             names |= dict.fromkeys(self.graph.outer.get(position, ()))
         return tuple(names)
+
+
+def _faults_without_results(name: str, job: Job) -> Iterator[Fault]:
+    """Yield why a job cannot run without the results of steps that it ignores, one fault an argument and step."""
+    lacking = [placed for placed in job.arguments.placed if placed.default is None and not placed.is_state]
+    places = [placed for placed in lacking if not job.worker.may_lack(placed.path)]
+    kinds = [IgnoredInFixedPlace if len(placed.path) > 1 else IgnoredWithoutDefault for placed in places]
+    yield from dict.fromkeys(
+        [kind(name, str(placed.path[0]), placed.step) for kind, placed in zip(kinds, places, strict=True)]
+    )

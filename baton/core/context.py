@@ -1,4 +1,4 @@
-"""What a worker may know about the attempt it is running."""
+"""What a worker is given about the attempt that it runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.core.states import FinalStepState
 from baton.errors import NoTransaction
+from baton.errors.texts import did_you_mean
 
 if TYPE_CHECKING:
     import asyncpg
@@ -33,7 +34,7 @@ class Results(Mapping[str, Any]):
             return self._results[name]
         except KeyError:
             why = f"{name!r} is not a declared dependency of step {self._step!r}, or it ended without a result"
-            raise KeyError(why) from None
+            raise KeyError(why + did_you_mean(name, self._results)) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._results)
@@ -47,20 +48,20 @@ class Results(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What became of a step."""
+    """How a step ended."""
 
     state: FinalStepState
     reason: str | None
     """Why it is cancelled, discarded or skipped."""
     children: Mapping[str, StepOutcome]
-    """Of a group, its children by the names they have in it, in their order: `pages[0]`, or `fetch` of `extract/fetch`.
-    Not those below them."""
+    """Of a group, its children in their order, by the names they have in it: `pages[0]`, or `fetch` of `extract/fetch`.
+    Without those below them."""
     began: bool = False
     """Whether its worker may have run, however it ended; of a group, whether that of any step below it may have."""
 
 
 class Outcomes(Mapping[str, StepOutcome]):
-    """What became of a step's declared dependencies, by name."""
+    """How the declared dependencies of a step ended, by name."""
 
     __slots__ = ("_outcomes", "_step")
 
@@ -72,7 +73,8 @@ class Outcomes(Mapping[str, StepOutcome]):
         try:
             return self._outcomes[name]
         except KeyError:
-            raise KeyError(f"{name!r} is not a declared dependency of step {self._step!r}") from None
+            why = f"{name!r} is not a declared dependency of step {self._step!r}"
+            raise KeyError(why + did_you_mean(name, self._outcomes)) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._outcomes)
@@ -84,8 +86,8 @@ class Outcomes(Mapping[str, StepOutcome]):
         return f"Outcomes({dict(self._outcomes)!r})"
 
 
-def outcomes(told: Mapping[str, Any]) -> dict[str, StepOutcome]:
-    """Return outcomes from the form in which the database tells them (sql/functions/outcomes_of.sql)."""
+def outcomes(stored: Mapping[str, Any]) -> dict[str, StepOutcome]:
+    """Return outcomes from the form in which the database sends them (sql/functions/outcomes_of.sql)."""
     return {
         name: StepOutcome(
             state,
@@ -93,12 +95,12 @@ def outcomes(told: Mapping[str, Any]) -> dict[str, StepOutcome]:
             {child: StepOutcome(state, reason, {}, began) for child, state, reason, began in children or ()},
             began,
         )
-        for name, (state, reason, began, children) in told.items()
+        for name, (state, reason, began, children) in stored.items()
     }
 
 
 class StepLog(logging.LoggerAdapter[logging.Logger]):
-    """Adds workflow, step and attempt to each record, beside what the caller adds."""
+    """Adds workflow, step and attempt to each record, in addition to what the caller adds."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
@@ -118,8 +120,7 @@ class Context:
     results: Mapping[str, Any]
     """The results of the declared dependencies, by step name, as plain JSON values."""
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
-    """What became of the declared dependencies, by step name; of a group, what each child did."""
-
+    """How the declared dependencies ended, by step name; of a group, how each child ended."""
     generation: int = 1
     """1 until the step was undone or began another round, and one more after each of these."""
 
@@ -135,8 +136,8 @@ class Context:
     def connection(self) -> asyncpg.Connection[asyncpg.Record]:
         """The connection of a transactional worker, in the transaction that settles the step.
 
-        It is the worker pool's, and given back when the worker returns: neither end its transaction nor keep it. Part
-        of the work is taken back with a transaction within it, `async with ctx.connection.transaction()`.
+        It belongs to the worker pool, which takes it back when the worker returns: do not end its transaction, and do
+        not keep it. To undo a part of the work, use a nested transaction, `async with ctx.connection.transaction()`.
 
         Raises: NoTransaction if the worker is not transactional.
         """
@@ -148,7 +149,7 @@ class Context:
         return self._connection
 
     def with_connection(self, connection: asyncpg.Connection[asyncpg.Record]) -> Context:
-        """Return a copy with this `connection`: what the pool does for a transactional worker, and a test may."""
+        """Return a copy with this `connection`. The pool does so for transactional workers; tests may as well."""
         return replace(self, _connection=connection)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from baton.core.compatibility import can_fit, written
+from baton.core.compatibility import can_fit, type_name
 from baton.core.conditions import Compare, In, ResultOf, comparisons_in
 from baton.core.conditions import written as written_condition
 from baton.core.draft import END, Added, Own
@@ -78,7 +78,7 @@ def _of_comparison(
     given: Any = graph.result_type(dependency)
     values = comparison.values if isinstance(comparison, In) else [comparison.right]
     if values and not any(can_fit(given, type(value)) for value in values):
-        yield ConditionNeverHolds(graph.names[position], written_condition(comparison), written(given))
+        yield ConditionNeverHolds(graph.names[position], written_condition(comparison), type_name(given))
 
 
 def _of_edges_to_closing(graph: CompiledGraph) -> Iterator[ControlFault]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
 from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
@@ -137,6 +136,9 @@ def _ordered(dependencies: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
     # graphlib finds an order.
     if all(not awaited or awaited[-1] < position for position, awaited in enumerate(dependencies)):
         return tuple(range(len(dependencies)))
+    # Imported where it is needed, as most programs never do.
+    from graphlib import CycleError, TopologicalSorter
+
     sorter: TopologicalSorter[int] = TopologicalSorter()
     for position, awaited in enumerate(dependencies):
         sorter.add(position, *awaited)

@@ -37,7 +37,7 @@ class Limits:
 
     @property
     def most_steps(self) -> int:
-        """How many steps a workflow may have, be it now or when its steps have expanded."""
+        """How many steps a workflow may have, including those that its steps expand into."""
         return min(self.steps, MOST_STEPS)
 
     def excess(self, args: str) -> int | None:

@@ -38,7 +38,7 @@ def items_of(args: str, references: str | None, each: Sequence[str], results: Ma
     """
     arguments = codec.decode(args)
     if references is not None:
-        fill(arguments, references, results)
+        fill(arguments, references, results, each=each)
     lists = {name: arguments.pop(name) for name in each if name in arguments}
     for name, items in lists.items():
         if not isinstance(items, list):

@@ -12,6 +12,7 @@ from baton.errors import InvalidName
 MAX_NAME_LENGTH = 200
 
 # Lone surrogates cannot be stored: a text column takes only what has a form in UTF-8.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _RESERVED = re.compile(r"[/\[\]]")
 

@@ -1,4 +1,4 @@
-"""The options of workers and jobs: what they may be, and which of them were given."""
+"""The options of workers and jobs, and the values that they may have."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import msgspec
 
 from baton.core.names import checked_text
 from baton.errors import InvalidName, InvalidOption
-from baton.errors.faults import did_you_mean
+from baton.errors.texts import did_you_mean
 
 Seconds = float | timedelta
 """A public duration: a number of seconds or a `timedelta`."""
 
 MAX_SECONDS = 100 * 366 * 86_400.0
-"""A hundred years. Anything longer is a slip, and would overflow the database's clock."""
+"""A hundred years. Anything longer is a mistake, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
 MOST_SLOTS = 1_000_000
-"""Of one queue in one pool; more is a slip."""
+"""Of one queue in one pool; more is a mistake."""
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Earlier and later times are mistakes, such as `datetime.max`, which PostgreSQL would read as infinity."""
 
 
 class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -87,7 +89,7 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
 def seconds(option: str, value: object) -> float:
     """Return a duration as a number of seconds, 0 or more.
 
-    Raises `InvalidOption` for what is no duration, is negative, not finite, or longer than a hundred years.
+    Raises `InvalidOption` for what is not a duration, is negative, not finite, or longer than a hundred years.
     """
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -98,11 +100,17 @@ def seconds(option: str, value: object) -> float:
     return float(value)
 
 
-def checked_queue(option: str, value: object) -> str:
+def checked_option_name(option: str, value: object) -> str:
+    """Return an option that is a name, of a queue or a pool. Raises `InvalidOption`."""
     try:
-        return checked_text("queue", value)
+        return checked_text(option, value)
     except InvalidName as error:
         raise InvalidOption(option, value, error.why) from None
+
+
+def checked_queue(option: str, value: object) -> str:
+    """Return the name of a queue. Raises `InvalidOption`."""
+    return checked_option_name(option, value)
 
 
 def more_than_none(option: str, value: Seconds) -> float:
@@ -124,11 +132,11 @@ def checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
     if queues is None:
         return {"default": 20}
     if not queues:
-        raise InvalidOption("queues", queues, "a pool serves at least one queue")
+        raise InvalidOption("queues", queues, "a pool serves at least one queue; name one, or leave out queues=")
     for queue, limit in queues.items():
         checked_queue("queues", queue)
         if type(limit) is not int or not 1 <= limit <= MOST_SLOTS:
-            why = f"a queue runs at least one step at once, and at most {MOST_SLOTS:,}"
+            why = f"a queue runs at least one step at a time, and at most {MOST_SLOTS:,}"
             raise InvalidOption("queues", {queue: limit}, why)
     return dict(queues)
 
@@ -167,11 +175,11 @@ def _scheduled_at(option: str, value: object) -> datetime:
         raise InvalidOption(option, value, "it must be a datetime")
     if value.utcoffset() is None:
         raise InvalidOption(option, value, "the datetime is naive; give it a time zone, such as tzinfo=timezone.utc")
-    try:
-        # JSON writes the offset in whole minutes, and older time zones have seconds in it.
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InvalidOption(option, value, "it is beyond the range of datetime when converted to UTC") from None
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        why = f"it must be between the years {FIRST_YEAR} and {LAST_YEAR}; leave it out to start at once"
+        raise InvalidOption(option, value, why)
+    # JSON writes the offset in whole minutes, and older time zones have seconds in it.
+    return value.astimezone(UTC)
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {

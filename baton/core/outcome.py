@@ -1,17 +1,18 @@
-"""How an attempt ended: what a worker may return to steer its step, and the frozen value that is settled."""
+"""How an attempt ended: what a worker may return to control its step, and the value that is settled."""
 
 from __future__ import annotations
 
 import json
 import re
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from baton.core import expansion
+from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
+from baton.core.names import UNSTORABLE
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
@@ -39,9 +40,7 @@ Kind = Literal[
     "lost",
 ]
 PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
-"""What a worker that builds a graph may run into; another attempt would build the same one."""
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""Errors of a worker that builds a graph: another attempt would build the same graph."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -144,7 +143,7 @@ def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     except ResultNotJSON as error:
         # The traceback would lead through the codec and say nothing about the worker.
         return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
-    except Exception as error:  # noqa: BLE001  # a model of the user's may raise anything while it is encoded
+    except Exception as error:  # noqa: BLE001  # a user's model may raise anything while it is encoded
         return failed(error, attempt, worker.backoff)
 
 
@@ -161,29 +160,24 @@ def completed(result: str) -> Outcome:
 
 
 def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
-    """The worker raised. Never raises itself, whatever the error's own methods do."""
+    """The worker raised. Does not raise itself, even if the error's own methods do."""
     if isinstance(error, PERMANENT_ERRORS):
         return discarded(error)
     return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
 
 
-def discarded(error: BaseException) -> Outcome:
+def discarded(why: BaseException | str) -> Outcome:
     """The step can never succeed, so that no further attempt is made."""
-    return Outcome("discarded", _summary(error))
+    return Outcome("discarded", storable(why, MAX_SUMMARY) if isinstance(why, str) else _summary(why))
 
 
 def expanded() -> Outcome:
-    """The step is a map, and is to be taken apart."""
+    """The step is a map, and is to be expanded into its children."""
     return Outcome("expanded")
 
 
-def hopeless(why: str) -> Outcome:
-    """The step cannot expand, now or ever."""
-    return Outcome("discarded", storable(why, MAX_SUMMARY))
-
-
 def joined() -> Outcome:
-    """The children of a group are final; how it ends is for the database to say."""
+    """The children of a group are final; the database decides how the group ends."""
     return Outcome("joined")
 
 
@@ -208,7 +202,7 @@ def given_back(cause: str) -> Outcome:
 
 
 def lost(why: str) -> Outcome:
-    """Nobody knows how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
+    """It is unknown how the attempt ended. It is spent; if it had settled itself, this outcome is refused."""
     return Outcome("lost", storable(why, MAX_SUMMARY))
 
 
@@ -235,9 +229,9 @@ def storable(text: str, limit: int) -> str:
 
     NUL and lone surrogates are written as escapes.
     """
-    # Cut before and after: the escapes lengthen the text, and a text of many megabytes need not be searched.
+    # Cut before and after: the escapes lengthen the text, and searching many megabytes would take too long.
     shortened = _cut(text, limit)
-    return _cut(_UNSTORABLE.sub(_escaped, shortened), limit) if _UNSTORABLE.search(shortened) else shortened
+    return _cut(UNSTORABLE.sub(_escaped, shortened), limit) if UNSTORABLE.search(shortened) else shortened
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -254,19 +248,13 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _summary(error: BaseException) -> str:
-    kind = type(error).__qualname__
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001  # __str__ is the user's code
-        text = "(the text of this error cannot be had: its __str__ raises)"
+    kind, text = type(error).__qualname__, text_of(error)
     return storable(f"{kind}: {text}" if text else kind, MAX_SUMMARY)
 
 
 def _trace(error: BaseException) -> str | None:
-    try:
-        return storable("".join(traceback.format_exception(error)), MAX_TRACE)
-    except Exception:  # noqa: BLE001  # an error's attributes are the user's code as well
-        return None
+    text = trace_of(error)
+    return None if text is None else storable(text, MAX_TRACE)
 
 
 def _set_seconds(control: Snooze | RetryAfter, given: Seconds) -> None:

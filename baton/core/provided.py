@@ -1,16 +1,17 @@
-"""What a worker gets from its pool besides a `Context`: things that are made once for all its attempts."""
+"""Objects that the pool passes to its workers, such as clients: each is made once for all attempts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import Parameter
 from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from baton.core.annotations import Annotations
 
 T = TypeVar("T")
 
 
 class _Mark:
-    """Tells a parameter that the pool fills from one that `new` takes."""
+    """Marks a parameter that the pool fills, and `new` does not take."""
 
     def __repr__(self) -> str:
         return "provided"
@@ -21,25 +22,25 @@ _mark = _Mark()
 Provided = Annotated[T, _mark]
 """Annotates a parameter that the worker pool fills: `client: Provided[HttpClient]`, from `WorkerPool(provide=...)`.
 
-It is no argument of `new`. For type checkers, which see an ordinary parameter, it may have the default `provided`.
+It is not an argument of `new`. To type checkers it is an ordinary parameter; give it the default `provided` for them.
 """
 
 provided: Any = _mark
-"""Default of a parameter that is `Provided[...]`; never seen by a worker that runs in a pool."""
+"""Default of a parameter that is `Provided[...]`; a pool always replaces it."""
 
 
 def provided_type(annotation: Any) -> Any | None:
-    """Return what an annotation wants of the pool; None if it wants nothing."""
+    """Return the type that an annotation asks the pool for; None if it asks for none."""
     if get_origin(annotation) is not Annotated or _mark not in get_args(annotation)[1:]:
         return None
     return get_args(annotation)[0]
 
 
-def provided_types(parameters: tuple[Parameter, ...], annotations: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the parameters of a worker want of the pool, by parameter name."""
+def provided_types(parameters: tuple[Parameter, ...], annotations: Annotations) -> dict[str, Any]:
+    """Return the types that the parameters of a worker ask the pool for, by parameter name."""
     wanted = {}
     for parameter in parameters:
-        annotation = annotations.get(parameter.name)
+        annotation = annotations.written(parameter.name)
         if isinstance(annotation, str) and "Provided[" in annotation:
             raise TypeError(
                 f"parameter {parameter.name!r} is {annotation}, and one of its names is not there at run time: "
@@ -50,8 +51,3 @@ def provided_types(parameters: tuple[Parameter, ...], annotations: Mapping[str, 
                 raise TypeError(f"parameter {parameter.name!r} takes any number and cannot be Provided[...]")
             wanted[parameter.name] = kind
     return wanted
-
-
-def told(kind: Any) -> str:
-    """Return a type as it is written."""
-    return kind.__name__ if isinstance(kind, type) else str(kind)

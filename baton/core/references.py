@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from baton.core.codec import encode, plain_form
+from baton.core.codec import encode
 from baton.core.conditions import Key, Operand, ResultOf, ResultPart, State, checked_key
+from baton.core.json_forms import plain_form
 from baton.core.names import normalised
-
-Path = tuple[str | int, ...]
-"""Keys and indices from a job's arguments to a value in them; the first is the name of a parameter."""
+from baton.core.places import Path
+from baton.core.round_trip import key_step
+from baton.errors import NotJSON
 
 
 class _NoDefault:
@@ -61,7 +62,10 @@ class Each:
         return f"each({self.items!r})"
 
 
-# Structs and no dataclasses: some are made with every job, in a fifth of the time.
+STAND_INS: frozenset[type] = frozenset({Reference, State, Each})
+
+
+# Structs and not dataclasses: some are made with every job, in a fifth of the time.
 class Placed(msgspec.Struct, frozen=True):
     """A reference and the place it stands at."""
 
@@ -78,10 +82,12 @@ class TakenOut(msgspec.Struct, frozen=True):
 
     arguments: dict[str, Any]
     placed: tuple[Placed, ...]
+    defaults: tuple[tuple[Path, Any], ...] = ()
+    """The defaults of references, and where these were."""
 
 
 class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
-    """The encoder met a reference in a place where no path leads to it, or an `each` that is no argument itself."""
+    """The encoder met a reference where no path leads to it, or an `each` that is not an argument itself."""
 
     def __init__(self, found: Reference | Each | Operand) -> None:
         super().__init__(repr(found))
@@ -135,30 +141,40 @@ def refuse_reference(value: Any) -> Any:
     return plain_form(value)
 
 
-def stands_in(arguments: dict[str, Any]) -> bool:
-    """Tell whether one of the arguments is itself a reference or an `each`."""
-    return not _STAND_INS.isdisjoint(map(type, arguments.values()))
-
-
-_STAND_INS = frozenset({Reference, State, Each})
-
-
 def take_out(arguments: dict[str, Any]) -> TakenOut:
     """Return the arguments without the references that are arguments themselves."""
-    placed = tuple([_placed((name,), value) for name, value in arguments.items() if type(value) in _REFERENCES])
-    if not placed:
-        return TakenOut(arguments, ())
-    return TakenOut({name: None if type(value) in _REFERENCES else value for name, value in arguments.items()}, placed)
+    found: list[tuple[Path, Any]] = []
+    plain: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if type(value) in _REFERENCES:
+            found.append(((name,), value))
+            value = None  # noqa: PLW2901  # what stands in its place
+        plain[name] = value
+    return _taken_out(plain, found)
 
 
 _REFERENCES = frozenset({Reference, State})
 
 
-def _placed(path: Path, value: Reference | State) -> Placed:
-    if type(value) is State:
-        return Placed(path, value.step, is_state=True)
-    assert type(value) is Reference
-    return Placed(path, value.step, None if value.default is NO_DEFAULT else encode(value.default))
+def _taken_out(arguments: dict[str, Any], found: Sequence[tuple[Path, Any]]) -> TakenOut:
+    placed: list[Placed] = []
+    defaults: list[tuple[Path, Any]] = []
+    for path, value in found:
+        if type(value) is State:
+            placed.append(Placed(path, value.step, is_state=True))
+        elif value.default is NO_DEFAULT:
+            placed.append(Placed(path, value.step))
+        else:
+            placed.append(Placed(path, value.step, _encoded_default(path, value.default)))
+            defaults.append((path, value.default))
+    return TakenOut(arguments, tuple(placed), tuple(defaults))
+
+
+def _encoded_default(path: Path, default: Any) -> str:
+    try:
+        return encode(default)
+    except NotJSON as error:
+        raise NotJSON(f"$.{path[0]}{''.join(map(key_step, path[1:]))}{error.path[1:]}", error.why) from error
 
 
 def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
@@ -166,7 +182,7 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
 
     A reference under a key that is not text, or inside anything else, is left where it is. Nothing given is changed.
     """
-    placed: list[Placed] = []
+    found: list[tuple[Path, Any]] = []
     root: dict[str, Any] = {}
     open_: list[_Open] = [_Open(arguments, root, (), ())]
     while open_:
@@ -174,7 +190,7 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
         for key, value in at.entries():
             path = (*at.path, key)
             if type(value) in _REFERENCES and at.has_path(key):
-                placed.append(_placed(path, value))
+                found.append((path, value))
                 at.put(key, None)
             elif type(value) in (list, tuple, dict) and at.has_path(key) and id(value) not in at.ancestors:
                 copy: Any = {} if type(value) is dict else []
@@ -182,7 +198,8 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
                 open_.append(_Open(value, copy, path, (*at.ancestors, id(value))))
             else:
                 at.put(key, value)
-    return TakenOut(root, tuple(sorted(placed, key=lambda reference: reference.path)))
+    found.sort(key=lambda place: place[0])
+    return _taken_out(root, found)
 
 
 def to_json(placed: tuple[Placed, ...]) -> str | None:
@@ -209,12 +226,17 @@ def reads_states(references: str | None) -> bool:
 
 
 def fill(
-    arguments: dict[str, Any], references: str, results: Mapping[str, object], states: Mapping[str, str] | None = None
+    arguments: dict[str, Any],
+    references: str,
+    results: Mapping[str, object],
+    states: Mapping[str, str] | None = None,
+    each: Sequence[str] = (),
 ) -> None:
     """Put results and states in the places that references name. `arguments` is changed; `to_json` wrote `references`.
 
     A result that is missing leaves the default of its reference in its place. Without one it leaves nothing: an
-    argument is removed, and so is an element of a list or mapping.
+    argument is removed, and so is an element of a list or mapping. The lists of `each`, of which a child of a map gets
+    one item each, stay in step: if one lacks an item, it is removed from the others.
     """
     missing: list[Path] = []
     for path, step, *special in msgspec.json.decode(references):
@@ -228,21 +250,30 @@ def fill(
             missing.append(tuple(path))
             continue
         _container(arguments, path)[path[-1]] = value
-    # From the end, so that an index still means its element when its turn comes.
-    for path in sorted(missing, key=_order_of_removal, reverse=True):
+    if missing:
+        _leave_out(arguments, missing, each)
+
+
+def _leave_out(arguments: dict[str, Any], paths: list[Path], each: Sequence[str]) -> None:
+    items = {path[1] for path in paths if _is_item(path, each)}
+    # From the end, so that an index still means its element when its turn comes: paths are in the order of places.
+    for path in reversed([path for path in paths if not _is_item(path, each)]):
         del _container(arguments, path)[path[-1]]
+    for name in each:
+        if items and isinstance(given := arguments.get(name), list):
+            arguments[name] = [item for index, item in enumerate(given) if index not in items]
 
 
-def _container(arguments: dict[str, Any], path: Iterable[str | int]) -> Any:
+def _is_item(path: Path, each: Sequence[str]) -> bool:
+    return len(path) == 2 and path[0] in each
+
+
+def _container(arguments: dict[str, Any], path: Sequence[str | int]) -> Any:
+    """Return the list or mapping in which a path ends."""
     place: Any = arguments
-    for key in tuple(path)[:-1]:
+    for key in path[:-1]:
         place = place[key]
     return place
-
-
-def _order_of_removal(path: Path) -> tuple[tuple[int, int, str], ...]:
-    # Keys and indices never meet in one container, and are ordered each in their own way.
-    return tuple([(0, key, "") if isinstance(key, int) else (1, 0, key) for key in path])
 
 
 @dataclass(frozen=True, slots=True)

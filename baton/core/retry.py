@@ -1,4 +1,4 @@
-"""How long a failed step waits for its next attempt."""
+"""How long a step waits after a failed attempt before the next one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Backoff(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Wait `base` to the power of the attempt, in seconds, give or take `jitter`, and never more than `maximum`."""
+    """Wait `base` to the power of the attempt, in seconds, with random `jitter`, and at most `maximum`."""
 
     base: float = 2.0
     maximum: float = 3600.0
@@ -46,7 +46,7 @@ class Exponential:
         return min(self._power(attempt) * spread, self.maximum)
 
     def _power(self, attempt: int) -> float:
-        # A float ends at about 2 ** 1023; the power is not taken where it would be cut to the maximum anyway.
+        # A float overflows at about 2 ** 1023, so the power is not computed where the maximum applies anyway.
         if attempt * math.log(self.base) > math.log(max(self.maximum, 1.0)) + 1:
             return self.maximum
         return min(self.base**attempt, self.maximum)
@@ -67,7 +67,7 @@ DEFAULT_BACKOFF = Exponential()
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Ask a policy of the user's, and the default where that raises or answers with something that is no duration."""
+    """A policy of the user. Where it raises, or returns something other than a duration, the default is used."""
 
     policy: Callable[[int], Seconds]
     fallback: Backoff = field(default=DEFAULT_BACKOFF)

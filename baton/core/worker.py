@@ -18,6 +18,8 @@ from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, Seconds, worker_options
 from baton.core.origin import Origin, origin_of
+from baton.core.places import Path
+from baton.core.results import ResultType
 from baton.core.retry import Backoff, as_backoff
 from baton.core.spec import Flags, Terms
 from baton.errors import ArgumentsDoNotFit
@@ -27,15 +29,16 @@ GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
 CallP = ParamSpec("CallP")
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Worker(Generic[CallP, P, R]):
+class Worker(Generic[CallP, P, R_co]):
     """A registered function. Called, it is that function; `new` makes a job of it.
 
     `CallP` are the parameters of the function, `P` those of `new`: the same without a first `Context`.
     """
 
-    function: Callable[CallP, R]
+    function: Callable[CallP, R_co]
     name: str
     module: str
     """The module that registers it, when another process imports that."""
@@ -48,7 +51,7 @@ class Worker(Generic[CallP, P, R]):
 
     def __init__(
         self,
-        function: Callable[CallP, R],
+        function: Callable[CallP, R_co],
         name: str,
         options: Options,
         backoff: Backoff,
@@ -67,11 +70,11 @@ class Worker(Generic[CallP, P, R]):
         self.is_transactional = is_transactional
         self._usual_terms: dict[Flags, Terms] = {}
 
-    def under_name(self, name: str, module: str) -> Worker[CallP, P, R]:
+    def under_name(self, name: str, module: str) -> Worker[CallP, P, R_co]:
         """Return the same worker under another name, which `module` registers."""
         return Worker(self.function, name, self.options, self.backoff, self.executor, self.is_transactional, module)
 
-    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
+    def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R_co:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -80,18 +83,19 @@ class Worker(Generic[CallP, P, R]):
     def new(self, /, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Return a job: this worker with these arguments, which are encoded now.
 
-        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. A `Context` is given by
-        the pool and is no argument. A value that is not JSON is a fault that the workflow reports.
+        An argument, or a value in a list, tuple or mapping in one, may be `result_of(...)`. The pool passes a `Context`
+        itself, so it is not an argument here. A value that would not come back from JSON as it is, is a fault that the
+        workflow reports.
 
         Raises `TypeError` if the arguments do not fit the function's parameters or their annotations.
         """
         parameters = self._checked_parameters
-        return Job(self, parameters.encode(parameters.bind(args, kwargs)), NOTHING_GIVEN)
+        return Job(self, parameters.encode(parameters.signature.bind(args, kwargs)), NOTHING_GIVEN)
 
     @property
     def takes_context(self) -> bool:
         """Whether one of the function's parameters is a `Context`."""
-        return self._parameters.injected_name is not None
+        return self._parameters.signature.injected_name is not None
 
     def terms(self, given: GivenOptions, flags: Flags) -> Terms:
         """Return the terms of a job that was given these options; without any the same object each time."""
@@ -131,51 +135,58 @@ class Worker(Generic[CallP, P, R]):
 
     def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
         """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""
-        return self._parameters.call(arguments, context)
+        return self._parameters.signature.call(arguments, context)
 
     def encode_result(self, value: object) -> str:
         """Return a result as JSON text. Raises `ResultNotJSON`."""
-        return self._parameters.encode_result(value)
+        return self._result.encode(value)
 
     def decode_result(self, text: str) -> Any:
         """Return a result typed by the return annotation, without the control types in it.
 
         A result that does not fit the annotation comes back as plain JSON, as it was returned.
         """
-        return self._parameters.decode_result(text)
+        return self._result.decode(text)
 
     @property
     def provided(self) -> Mapping[str, Any]:
         """The types of what the pool provides it with, by parameter name."""
-        return self._parameters.provided
+        return self._parameters.signature.provided
 
     @property
     def result_type(self) -> Any:
         """What the return annotation says of results; `Any` if it says nothing."""
-        return self._parameters.result_type
+        return self._result.kind
 
     def parameter_type(self, parameter: str) -> Any:
         """What the annotation of a parameter says; `Any` if it says nothing."""
-        return self._parameters.parameter_type(parameter)
+        return self._parameters.types.kind(parameter)
 
-    def has_default(self, parameter: str) -> bool:
-        """Tell whether the function can be called without this argument."""
-        return self._parameters.has_default(parameter)
+    def may_lack(self, path: Path) -> bool:
+        """Return whether the function can be called without what stands at a path in its arguments.
+
+        That is so for an argument with a default, for items of a list, and for keys of a mapping.
+        """
+        return self._parameters.types.may_be_left_out(path)
 
     # Annotations are read at the first use, because they may name classes that are defined after the function.
     @functools.cached_property
     def _parameters(self) -> Parameters:
         parameters = Parameters(self.name, self.function, Context)
-        if parameters.provided and self.executor not in ("async", "thread"):
+        if (provided := parameters.signature.provided) and self.executor not in ("async", "thread"):
             raise TypeError(
-                f"{self.name}: {min(parameters.provided)!r} is provided by the pool, and does not cross to executor "
+                f"{self.name}: {min(provided)!r} is provided by the pool, and does not cross to executor "
                 f"{self.executor!r}; make it in the worker, or leave out executor="
             )
         return parameters
 
     @functools.cached_property
+    def _result(self) -> ResultType:
+        return ResultType(self.name, self._parameters.signature.annotations)
+
+    @functools.cached_property
     def _checked_parameters(self) -> Parameters:
-        self._parameters.check_annotations()
+        _ = self._parameters.types, self._result
         if self.is_transactional and not self.takes_context:
             raise TypeError(
                 f"worker {self.name!r} is transactional and takes no Context, so it could not reach its connection: "

@@ -1,14 +1,16 @@
-"""Every error that Baton raises, as one tree.
+"""Every error of Baton's own, as one tree.
+
+A call that Python itself would refuse raises `TypeError`, and a wait that takes too long `TimeoutError`.
 
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
     ├── DuplicateStep (ValueError)        `add` got a name that is taken
-    ├── InvalidName (ValueError)          a name that cannot be one
-    ├── InvalidOption (ValueError)        an option of a worker, job or workflow that cannot be
+    ├── InvalidName (ValueError)          a name that is not allowed
+    ├── InvalidOption (ValueError)        a value that an option may not have
     ├── DuplicateWorker                   two functions under one worker name
-    ├── NotJSON (ValueError)              a value has no faithful form in JSON
-    │   └── ResultNotJSON                 ... and it is what a worker returned
-    ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature any more
+    ├── NotJSON (ValueError)              a value would not come back from JSON as it is
+    │   └── ResultNotJSON                 the same of what a worker returned
+    ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned
     ├── StepNotFound (LookupError)        the workflow has no such step
@@ -43,7 +45,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.errors.faults import Fault, did_you_mean
+from baton.errors.faults import Fault
+from baton.errors.texts import did_you_mean, quoted, shortened, shown
+
+MOST_SHOWN = 20
+"""Faults of one workflow in the text of the error."""
 
 
 def _restored(kind: type[BatonError], message: str, facts: dict[str, Any]) -> BatonError:
@@ -61,21 +67,24 @@ class BatonError(Exception):
         super().__init__(self.says if message is None else message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The subclasses take facts and not their message: the default would call them with the message, and an
-        # error that crosses a process or is copied would become a TypeError.
+        # Subclasses take facts instead of a message. By default, an error that is copied or sent to another process
+        # would be made again with its message, and that would be a TypeError.
         return _restored, (type(self), str(self), self.__dict__)
 
 
 class InvalidWorkflow(BatonError, ValueError):
-    """The graph cannot be inserted. The message names every fault, one a line; nothing was written."""
+    """The graph cannot be inserted. The message names the first twenty faults, one a line; nothing was written."""
 
     faults: tuple[Fault, ...]
+    """All of them."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        lines = [str(fault) for fault in self.faults]
-        count = "a fault" if len(lines) == 1 else f"{len(lines)} faults"
-        super().__init__("\n".join([f"the workflow has {count}:", *(f"- {line}" for line in lines)]))
+        count = "a fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        lines = [f"the workflow has {count}:", *(f"- {fault}" for fault in self.faults[:MOST_SHOWN])]
+        if (more := len(self.faults) - MOST_SHOWN) > 0:
+            lines.append(f"and {more:,} more")
+        super().__init__("\n".join(lines))
 
 
 class DuplicateStep(BatonError, ValueError):
@@ -83,31 +92,31 @@ class DuplicateStep(BatonError, ValueError):
 
     def __init__(self, step: str) -> None:
         self.step = step
-        super().__init__(f"there is a step named {step!r} already; give this one another name")
+        super().__init__(f"there is a step named {quoted(step)} already; give this one another name")
 
 
 class InvalidName(BatonError, ValueError):
-    """Raised when a step, a worker or a workflow gets a name that cannot be one."""
+    """Raised when a step, a worker or a workflow is given a name that is not allowed."""
 
     def __init__(self, kind: str, name: object, why: str) -> None:
         self.kind = kind
         self.name = name
         self.why = why
-        super().__init__(f"{_shortened(name)} cannot be the name of a {kind}: {why}")
+        super().__init__(f"{shown(name)} cannot be the name of a {kind}: {why}")
 
 
 class InvalidOption(BatonError, ValueError):
-    """Raised when an option of a worker, a job or a workflow has a value that it cannot have."""
+    """Raised when an option of a worker, a job, a workflow or a pool is given a value that is not allowed."""
 
     def __init__(self, option: str, value: object, why: str) -> None:
         self.option = option
         self.value = value
         self.why = why
-        super().__init__(f"{option}={_shortened(value)} cannot be used: {why}")
+        super().__init__(f"{option}={shown(value)} cannot be used: {why}")
 
 
 class DuplicateWorker(BatonError):
-    """Raised when a second, different function is registered under one worker name."""
+    """Raised when another function is registered under the name of a worker."""
 
     def __init__(self, worker: str, first: str, second: str, why: str = "") -> None:
         self.worker = worker
@@ -126,7 +135,7 @@ class NotJSON(BatonError, ValueError):
     def __init__(self, path: str, why: str) -> None:
         self.path = path
         self.why = why
-        super().__init__(f"not JSON, at {path}: {why}")
+        super().__init__(f"not JSON, at {shortened(path)}: {why}")
 
 
 class ResultNotJSON(NotJSON):
@@ -135,7 +144,7 @@ class ResultNotJSON(NotJSON):
     def __init__(self, worker: str, path: str, why: str) -> None:
         super().__init__(path, why)
         self.worker = worker
-        self.args = (f"the result of worker {worker!r} is not JSON, at {path}: {why}",)
+        self.args = (f"the result of worker {worker!r} is not JSON, at {shortened(path)}: {why}",)
 
 
 class ArgumentsDoNotFit(BatonError, TypeError):
@@ -172,11 +181,11 @@ class StepNotFound(BatonError, LookupError):
         self.workflow_id = workflow_id
         self.step = step
         hint = did_you_mean(step, known)
-        super().__init__(f"workflow {workflow_id!r} has no step {step!r}{hint}")
+        super().__init__(f"workflow {workflow_id!r} has no step {quoted(step)}{hint}")
 
 
 class NoResult(BatonError):
-    """A step ended without a result. Raised as one of its three kinds by `Run.result`."""
+    """A step ended without a result. `Run.result` raises one of the three kinds below."""
 
     ending = "ended without a result"
 
@@ -185,7 +194,7 @@ class NoResult(BatonError):
         self.reason = reason
         self.workflow_id = workflow_id
         because = f": {reason}" if reason else ""
-        super().__init__(f"step {step!r} of workflow {workflow_id!r} {self.ending}{because}")
+        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} {self.ending}{because}")
 
 
 class StepFailed(NoResult):
@@ -195,7 +204,7 @@ class StepFailed(NoResult):
 
 
 class StepCancelled(NoResult):
-    """The step was cancelled, by hand or because a dependency failed or was cancelled."""
+    """The step was cancelled, by a caller or because a dependency failed or was cancelled."""
 
     ending = "was cancelled"
 
@@ -212,7 +221,8 @@ class RetryRefused(BatonError):
     def __init__(self, states: Mapping[str, str]) -> None:
         self.states = dict(states)
         """The state of each of these steps, by name, as it was a moment later."""
-        steps = ", ".join(f"{step!r} is {state}" for step, state in states.items())
+        steps = ", ".join(f"{quoted(step)} is {state}" for step, state in list(states.items())[:MOST_SHOWN])
+        steps += f" and {more:,} more" if (more := len(states) - MOST_SHOWN) > 0 else ""
         super().__init__(f"only steps that are final can run again: {steps}; wait for them, or cancel them first")
 
 
@@ -230,8 +240,8 @@ class TransactionStillOpen(BatonError):
 class NoTransaction(BatonError):
     """Raised where there is no transaction to join; nothing was written.
 
-    A session of SQLAlchemy's that is in AUTOCOMMIT was given as `using`; or a worker that is not transactional asked
-    for `ctx.connection`.
+    A SQLAlchemy session in AUTOCOMMIT was given as `using`; or a worker that is not transactional used
+    `ctx.connection`.
     """
 
     says = (
@@ -319,7 +329,7 @@ class UnsafeSchema(BatonError):
 
 
 class SchemaMismatch(BatonError):
-    """The schema's version is not one this library works with. Raised as one of its two kinds."""
+    """The schema's version is not one that this library works with. Raised as one of the two kinds below."""
 
     remedy = ""
 
@@ -340,8 +350,3 @@ class SchemaTooNew(SchemaMismatch):
     """Raised when the schema has a change that this library is too old to work with."""
 
     remedy = "the schema works only with a newer library, so upgrade this one"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
+
+from baton.errors.texts import quoted
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsTooMany:
+class NeedsTooMany(Struct, frozen=True):
     """A step needs more dependencies than it has."""
 
     step: str
@@ -15,13 +16,12 @@ class NeedsTooMany:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} needs {self.needs} of its dependencies and has {self.dependencies} that count; name "
-            f"more of them in deps, or need fewer"
+            f"step {quoted(self.step)} needs {self.needs} of its dependencies and has {self.dependencies} that count; "
+            f"name more of them in deps, or need fewer"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DependsOnClosing:
+class DependsOnClosing(Struct, frozen=True):
     """An ordinary step waits for a closing one."""
 
     step: str
@@ -29,13 +29,12 @@ class DependsOnClosing:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} depends on {self.closing!r}, which is a closing step; only closing steps may, so give "
-            f"it runs= as well, or leave that dependency out"
+            f"step {quoted(self.step)} depends on {quoted(self.closing)}, which is a closing step; only closing steps "
+            f"may, so give it runs= as well, or leave that dependency out"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceWithoutDefault:
+class ReferenceWithoutDefault(Struct, frozen=True):
     """A closing step or an undo refers to a result that may never be there."""
 
     step: str
@@ -43,15 +42,14 @@ class ReferenceWithoutDefault:
     is_undo: bool
 
     def __str__(self) -> str:
-        what = f"the undo of step {self.step!r}" if self.is_undo else f"closing step {self.step!r}"
+        what = f"the undo of step {quoted(self.step)}" if self.is_undo else f"closing step {quoted(self.step)}"
         return (
-            f"{what} takes the result of {self.dependency!r}, which may be missing; write "
-            f"result_of({self.dependency!r}, default=None)"
+            f"{what} takes the result of {quoted(self.dependency)}, which may be missing; write "
+            f"result_of({quoted(self.dependency)}, default=None)"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PlainAndDefault:
+class PlainAndDefault(Struct, frozen=True):
     """One step refers to another both with a default and without one."""
 
     step: str
@@ -59,23 +57,21 @@ class PlainAndDefault:
 
     def __str__(self) -> str:
         return (
-            f"step {self.step!r} takes the result of {self.dependency!r} both with a default and without one; give "
-            f"each reference the default, or none of them"
+            f"step {quoted(self.step)} takes the result of {quoted(self.dependency)} both with a default and without "
+            f"one; give each reference the default, or none of them"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToClose:
+class NothingToClose(Struct, frozen=True):
     """A closing step waits for all ordinary steps, and there are none."""
 
     step: str
 
     def __str__(self) -> str:
-        return f"step {self.step!r} is a closing step, and there is no ordinary step before it; add one"
+        return f"step {quoted(self.step)} is a closing step, and there is no ordinary step before it; add one"
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionNeverHolds:
+class ConditionNeverHolds(Struct, frozen=True):
     """A condition compares what can never be compared."""
 
     step: str
@@ -85,13 +81,12 @@ class ConditionNeverHolds:
 
     def __str__(self) -> str:
         return (
-            f"the condition of step {self.step!r} compares {self.comparison}, and that result is {self.given}; compare "
-            f"it with a value of its type"
+            f"the condition of step {quoted(self.step)} compares {self.comparison}, and that result is {self.given}; "
+            f"compare it with a value of its type"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownUndoReference:
+class UnknownUndoReference(Struct, frozen=True):
     """An undo takes the result of a step that is neither its own nor upstream of it."""
 
     step: str
@@ -99,8 +94,8 @@ class UnknownUndoReference:
 
     def __str__(self) -> str:
         return (
-            f"the undo of step {self.step!r} takes the result of {self.dependency!r}; it may take that of "
-            f"{self.step!r} itself, or of a step upstream of it"
+            f"the undo of step {quoted(self.step)} takes the result of {quoted(self.dependency)}; it may take that of "
+            f"{quoted(self.step)} itself, or of a step upstream of it"
         )
 
 

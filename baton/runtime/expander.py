@@ -17,7 +17,7 @@ from baton.core import codec
 from baton.core.expansion import Expansion
 from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
-from baton.core.outcome import Outcome, completed, hopeless
+from baton.core.outcome import Outcome, completed, discarded
 from baton.database.connections import ReconnectingConnection, pause_before
 from baton.database.failures import Failure, failure_of
 from baton.database.messages import Claimed, Expanded, Part, Settlement
@@ -111,7 +111,7 @@ class Refused(Exception):  # noqa: N818  # a signal that rolls back, seen by no 
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
-        self.outcome = hopeless(why)
+        self.outcome = discarded(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +175,20 @@ def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expan
     assert graph is not None
     for step in graph.steps:
         if depth + 1 + step.name.count("/") > MOST_NESTED:
-            return hopeless(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
+            return discarded(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
         if (size := limits.excess(step.args)) is not None:
-            return hopeless(str(ArgumentsTooLarge(step.name, size, limits.argument_bytes)))
+            return discarded(str(ArgumentsTooLarge(step.name, size, limits.argument_bytes)))
     return graph
 
 
 def _planned_map(claimed: Claimed, depth: int) -> Items | Outcome:
     if depth + 1 > MOST_NESTED:
-        return hopeless(str(NestedTooDeep(claimed.step, MOST_NESTED)))
+        return discarded(str(NestedTooDeep(claimed.step, MOST_NESTED)))
     each: list[str] = codec.decode(claimed.map or "{}")["each"]
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
     match items_of(claimed.args, claimed.arg_refs, each, results):
         case NoItems(why):
-            return hopeless(why)
+            return discarded(why)
         case Items(size=0):
             return completed("[]")
         case items:

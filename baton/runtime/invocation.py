@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,8 @@ from msgspec import structs
 
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
-from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, failed, hopeless, misfit, storable
+from baton.core.error_texts import input_is_shown, text_of, trace_of
+from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
@@ -89,7 +89,7 @@ def _imported_name(main: ModuleType) -> str | None:
 
 def undefined_elsewhere(worker: AnyWorker) -> Outcome:
     """Return the outcome of a step whose worker no other process can find."""
-    return hopeless(
+    return discarded(
         f"worker {worker.name!r} is defined in a notebook or an interactive session, where another process cannot "
         f"import it: move it into a module (a .py file) and import it from there, or leave out "
         f"executor={worker.executor!r}, and it runs in a thread of this process"
@@ -98,18 +98,20 @@ def undefined_elsewhere(worker: AnyWorker) -> Outcome:
 
 def import_failed(what: str, where: str, error: BaseException, remedy: str) -> Outcome:
     """Return the outcome of an attempt whose worker could not be imported."""
-    text = f"{what!r} cannot be imported {where}: {type(error).__name__}: {error}; {remedy}"
-    trace = "".join(traceback.format_exception(error))
-    return Outcome("failed", storable(text, MAX_SUMMARY), storable(trace, MAX_TRACE))
+    text = f"{what!r} cannot be imported {where}: {type(error).__name__}: {text_of(error)}; {remedy}"
+    return Outcome("failed", storable(text, MAX_SUMMARY), storable(trace_of(error) or "", MAX_TRACE))
 
 
 def claim_to_text(claimed: Claimed) -> str:
     """Return a claim as the JSON that crosses to another process."""
-    return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
+    facts = structs.asdict(claimed) | {"token": str(claimed.token)}
+    return json.dumps([facts, input_is_shown.get()], ensure_ascii=True)
 
 
 def claim_from_text(text: str) -> Claimed:
-    facts = json.loads(text)
+    """Return the claim that `claim_to_text` wrote; errors that are stored from now on show what they showed there."""
+    facts, is_shown = json.loads(text)
+    input_is_shown.set(is_shown)
     return Claimed(**facts | {"token": UUID(facts["token"])})
 
 
@@ -117,7 +119,7 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
     """Run one attempt in a process that has imported its worker's module. Raises nothing that the worker raises."""
     worker = registry.get(claimed.worker)
     if worker is None:
-        return hopeless(
+        return discarded(
             f"importing {module!r} in another process does not define worker {claimed.worker!r}: define it at the top "
             f"of a module, outside of functions and of 'if __name__ == \"__main__\"'"
         )

@@ -46,6 +46,8 @@ class WorkerPool:
             another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
         redact: is given every error text, traceback and reason before it is stored or logged, and returns what is.
+        errors_show_input: the errors of Pydantic are stored with the values that they refused. Left out, these are left
+            out of stored errors, as they may be secrets.
         threads: how many attempts of plain functions run in threads at once; left out, as many as there are slots.
         processes: how many processes run workers with `executor="process"`; left out, one per processor. Attempts wait
             for one as claimed steps: give their queue more slots than there are processes, to keep these busy.
@@ -73,6 +75,7 @@ class WorkerPool:
         misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
+        errors_show_input: bool = False,
         threads: int | None = None,
         processes: int | None = None,
         executors: Mapping[str, Executor] | None = None,
@@ -91,6 +94,7 @@ class WorkerPool:
             misfit=misfit,
             max_block=max_block,
             redact=redact,
+            errors_show_input=errors_show_input,
             threads=threads,
             processes=processes,
             executors=executors,

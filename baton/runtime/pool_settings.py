@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from baton.core.options import Seconds, at_least_one, checked_queues, more_than_none, seconds
+from baton.core.options import Seconds, at_least_one, checked_option_name, checked_queues, more_than_none, seconds
 from baton.errors import InvalidOption
 from baton.events import Observer
 from baton.runtime.application_executors import checked_executors
@@ -34,6 +34,7 @@ class PoolSettings:
     keep: timedelta | None
     misfit: float | None
     redact: Callable[[str], str] | None
+    errors_show_input: bool
     threads: int
     processes: int
     executors: Mapping[str, Executor]
@@ -53,6 +54,7 @@ def pool_settings(
     misfit: Seconds | None,
     max_block: Seconds,
     redact: Callable[[str], str] | None,
+    errors_show_input: bool,
     threads: int | None,
     processes: int | None,
     executors: Mapping[str, Executor] | None,
@@ -63,7 +65,7 @@ def pool_settings(
     """Return checked settings. Raises `InvalidOption` for the first one that cannot be used."""
     slots = checked_queues(queues)
     return PoolSettings(
-        name=name or f"{socket.gethostname()}:{os.getpid()}",
+        name=checked_option_name("name", name or f"{socket.gethostname()}:{os.getpid()}"),
         queues=slots,
         lease=more_than_none("lease", lease),
         poll=more_than_none("poll", poll),
@@ -72,6 +74,7 @@ def pool_settings(
         misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
         redact=redact,
+        errors_show_input=errors_show_input,
         threads=at_least_one("threads", threads) or sum(slots.values()),
         processes=at_least_one("processes", processes) or os.cpu_count() or 1,
         executors=checked_executors(executors),

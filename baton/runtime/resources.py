@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeAlias, get_args, get_origin
 
 from baton.core.annotations import resolved_annotations
-from baton.core.provided import told
+from baton.core.compatibility import type_name
 from baton.core.worker import AnyWorker
 from baton.errors import InvalidOption
 
@@ -26,7 +26,9 @@ def checked_providers(providers: Sequence[Provider]) -> dict[Any, Provider]:
     for provider in providers:
         kind = _type_made_by(provider)
         if kind in checked:
-            raise InvalidOption("provide", provider, f"{told(kind)} is provided already, and a type has one provider")
+            raise InvalidOption(
+                "provide", provider, f"{type_name(kind)} is provided already, and a type has one provider"
+            )
         checked[kind] = provider
     return checked
 
@@ -63,10 +65,10 @@ class Resources:
         """Return why the worker cannot run here, if it asks for something that is not provided."""
         for kind in worker.provided.values():
             if kind not in self._made:
-                here = ", ".join(map(told, self._made)) or "nothing"
+                here = ", ".join(map(type_name, self._made)) or "nothing"
                 return (
-                    f"worker {worker.name!r} asks for {told(kind)}, which this worker pool does not provide (it "
-                    f"provides {here}): write WorkerPool(provide=[{told(kind)}])"
+                    f"worker {worker.name!r} asks for {type_name(kind)}, which this worker pool does not provide (it "
+                    f"provides {here}): write WorkerPool(provide=[{type_name(kind)}])"
                 )
         return None
 

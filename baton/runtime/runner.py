@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from baton.core import registry
+from baton.core.error_texts import input_is_shown
 from baton.core.limits import Limits
 from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
 from baton.core.worker import AnyWorker
@@ -24,15 +25,23 @@ class Runner:
 
     Args:
         misfit_seconds: how long a step is put back because its arguments do not fit, before it is discarded.
+        errors_show_input: see `baton.core.error_texts`.
     """
 
     def __init__(
-        self, executors: Executors, limits: Limits, redact: Redact | None, misfit_seconds: float | None
+        self,
+        executors: Executors,
+        limits: Limits,
+        redact: Redact | None,
+        misfit_seconds: float | None,
+        *,
+        errors_show_input: bool,
     ) -> None:
         self._executors = executors
         self._limits = limits
         self._redact = redact
         self._misfit_seconds = misfit_seconds
+        self._errors_show_input = errors_show_input
 
     async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and return how it ended; None if it was stopped and its outcome does not count.
@@ -43,6 +52,9 @@ class Runner:
         worker = registry.get(attempt.claimed.worker)
         if worker is None:
             return unknown_worker(attempt.claimed.worker)
+        if self._errors_show_input:
+            # For this attempt, which is a task of its own.
+            input_is_shown.set(True)
         try:
             if failpoints.reached is not None:
                 await failpoints.reached("before the worker")

@@ -13,7 +13,7 @@ from typing import Any
 from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
-from baton.core.outcome import Outcome, expanded, given_back, hopeless, joined
+from baton.core.outcome import Outcome, discarded, expanded, given_back, joined
 from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
@@ -85,7 +85,9 @@ class RunningPool:
             settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
         )
         self._executors = executors
-        self._runner = Runner(executors, limits, settings.redact, settings.misfit)
+        self._runner = Runner(
+            executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
+        )
         self._worker_connections = WorkerConnections(connector, settings.connections)
         self._transactions = Transactions(
             self._worker_connections,
@@ -244,7 +246,7 @@ class RunningPool:
         elif claimed.is_join:
             self._answer(claimed, joined())
         elif claimed.undeliverable is not None:
-            self._answer(claimed, self._runner.redacted(hopeless(claimed.undeliverable)))
+            self._answer(claimed, self._runner.redacted(discarded(claimed.undeliverable)))
         elif claimed.map is not None:
             self._answer(claimed, expanded())
         else:

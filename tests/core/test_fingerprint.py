@@ -100,9 +100,8 @@ PROGRAM = """
 from baton.core.worker import worker
 from baton.core.workflow import Baton
 @worker
-def take(value): ...
-value = {"b": {"x", "y", "z", "w"}, "a": [frozenset("defg")]}
-print(Baton.new().add("a", take.new(value)).spec().fingerprint)
+def take(b: set[str], a: list[frozenset[str]]): ...
+print(Baton.new().add("a", take.new(b={"x", "y", "z", "w"}, a=[frozenset("defg")])).spec().fingerprint)
 """
 
 

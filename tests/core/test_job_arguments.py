@@ -217,7 +217,13 @@ def test_a_job_may_have_no_limit_although_its_worker_has_one() -> None:
     [
         ({"scheduled_at": datetime(2024, 1, 1)}, "the datetime is naive; give it a time zone"),
         ({"scheduled_at": 5}, "it must be a datetime"),
-        ({"scheduled_at": datetime.max.replace(tzinfo=timezone(-timedelta(hours=5)))}, "beyond the range of datetime"),
+        (
+            {"scheduled_at": datetime.max.replace(tzinfo=UTC)},
+            "it must be between the years 1900 and 9000; leave it out",
+        ),
+        ({"scheduled_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))}, "it must be between the years"),
+        ({"schedule_in": math.inf}, "it must be 0 or more seconds, and at most a hundred years"),
+        ({"schedule_in": timedelta.max}, "it must be 0 or more seconds, and at most a hundred years"),
         ({"schedule_in": -1}, "it must be 0 or more seconds"),
         ({"schedule_in": timedelta(days=-1)}, "it must be 0 or more seconds"),
         ({"schedule_in": 1, "scheduled_at": datetime(2024, 1, 1, tzinfo=UTC)}, "give one of the two"),
@@ -258,8 +264,19 @@ def test_results_come_back_typed_in_the_places_of_their_references() -> None:
 
 
 def test_a_parameter_without_its_result_gets_its_default() -> None:
-    job = report.new(left={}, right=result_of("b"))
-    assert call(job, {"a": {"url": "x", "at": "2024-01-01T00:00:00"}}) == "s {} None"
+    assert call(report.new(left={}, right=result_of("a"))) == "s {} None"
+
+
+def test_a_list_or_mapping_does_without_a_result_that_is_missing() -> None:
+    """Results of several steps that may fail: the others arrive, in their order."""
+    job = report.new(
+        left={"a": result_of("n"), "b": result_of("m"), "c": 3},
+        right=[result_of("x"), result_of("a"), result_of("y"), result_of("z")],
+    )
+    page = {"url": "x", "at": "2024-01-01T00:00:00"}
+    expected = Page("x", datetime(2024, 1, 1))
+    assert call(job, {"n": 1, "x": page, "y": page}) == f"s {{'a': 1, 'c': 3}} {[expected, expected]!r}"
+    assert call(job) == "s {'c': 3} []"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,18 @@ def test_a_list_that_lacks_a_result_is_left_out() -> None:
     assert items_of('{"a":null}', references, ["a"], {}) == Items(0, {}, {})
 
 
+def test_an_item_that_lacks_its_result_is_left_out() -> None:
+    assert items_of('{"a":[null,1]}', '[[["a",0],"x"]]', ["a"], {}) == Items(1, {"a": [1]}, {})
+
+
+def test_lists_that_go_in_step_do_without_the_same_items() -> None:
+    """Otherwise the items behind a missing one would meet others of the other list."""
+    args = '{"a":[null,1,2],"b":[3,4,null],"c":null,"other":[null,5]}'
+    references = '[[["a",0],"x"],[["b",2],"y"],[["c"],"z"],[["other",0],"x"]]'
+    found = items_of(args, references, ["a", "b", "c"], {"z": [6, 7, 8]})
+    assert found == Items(1, {"a": [1], "b": [4], "c": [7]}, {"other": [5]})
+
+
 @pytest.mark.parametrize(("value", "called"), [("null", "null"), ("1.5", "a number"), ('{"x":1}', "an object")])
 def test_a_value_that_is_no_list_is_reported(value: str, called: str) -> None:
     found = items_of(f'{{"a":{value}}}', None, ["a"], {})

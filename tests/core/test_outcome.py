@@ -89,7 +89,7 @@ def test_an_error_without_a_readable_text_is_an_outcome_too() -> None:
 
     outcome = failed(raised(MuteError()), 1, BACKOFF)
     assert outcome.detail is not None
-    assert outcome.detail.endswith("(the text of this error cannot be had: its __str__ raises)")
+    assert outcome.detail.endswith("(this error has no text: its __str__ raises)")
     assert outcome.trace is not None
 
 

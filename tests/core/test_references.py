@@ -46,8 +46,11 @@ def test_an_argument_whose_result_is_missing_is_left_out() -> None:
 
 
 def test_a_list_and_a_mapping_leave_out_what_has_no_result() -> None:
-    given = {"a": [result_of("y"), 7, result_of("x"), result_of("z")], "b": {"x": result_of("x"), "y": result_of("y")}}
-    assert filled(given, {"x": 1}) == {"a": [7, 1], "b": {"x": 1}}
+    given = {
+        "items": [result_of("y"), 7, result_of("x"), result_of("z"), [result_of("y")]],
+        "by_name": {"x": result_of("x"), "y": result_of("y")},
+    }
+    assert filled(given, {"x": 1}) == {"items": [7, 1, []], "by_name": {"x": 1}}
 
 
 def test_a_default_keeps_the_place_of_a_missing_result() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pytest
 
@@ -14,7 +14,13 @@ from baton.core.references import result_of
 from baton.core.worker import worker
 from baton.core.workflow import Baton
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, InvalidWorkflow, StepNotFound
-from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
+from baton.errors.faults import Cycle, IgnoredInFixedPlace, SelfDependency, UnknownDependency
+
+
+class Page(TypedDict):
+    url: str
+    note: NotRequired[str]
+
 
 with registry.isolated():
 
@@ -23,6 +29,11 @@ with registry.isolated():
 
     @worker
     async def wait() -> None: ...
+
+    @worker
+    async def fixed(
+        pair: tuple[Any, int] | None = None, pairs: Sequence[tuple[int, Any]] = (), page: Page | None = None
+    ) -> None: ...
 
     @worker
     async def take(value: Any, other: Any = None) -> Any: ...
@@ -223,6 +234,44 @@ def test_flags_of_the_workflow_hold_where_a_step_has_none_of_its_own() -> None:
 
 def test_an_ignored_dependency_may_be_taken_by_a_parameter_with_a_default() -> None:
     baton = Baton.new().add("a", go.new()).add("b", take.new(1, other=result_of("a")), ignore_discarded=True)
+    assert baton.validate() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[result_of("a")], [[result_of("a")], result_of("a")], {"k": result_of("a")}],
+    ids=["list", "nested", "mapping"],
+)
+def test_a_missing_result_may_be_left_out_of_a_list_and_of_a_mapping(value: Any) -> None:
+    baton = Baton.new().add("a", go.new()).add("b", take.new(value), ignore_discarded=True)
+    assert baton.validate() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("pair", (result_of("a"), 1)), ("pairs", [(1, result_of("a"))]), ("page", {"url": result_of("a")})],
+)
+def test_a_missing_result_may_not_leave_its_own_place_empty(parameter: str, value: Any) -> None:
+    """A place in a tuple, or a field without a default, needs its value."""
+    baton = Baton.new().add("a", go.new()).add("b", fixed.new(**{parameter: value}), ignore_discarded=True)
+    with pytest.raises(InvalidWorkflow) as caught:
+        baton.validate()
+    assert caught.value.faults == (IgnoredInFixedPlace("b", parameter, "a"),)
+    assert str(caught.value) == (
+        "the workflow has a fault:\n"
+        "- step 'b' goes on when 'a' ends without a result, but its parameter "
+        f"{parameter!r} has that result in a tuple or a record, which needs all its values; write result_of(..., "
+        "default=...), or pass it in a list, under a key of a mapping, or as an argument with a default"
+    )
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"url": "x", "note": result_of("a")}, {"url": result_of("a", default="x")}],
+    ids=["a field with a default", "a reference with a default"],
+)
+def test_a_field_with_a_default_may_lack_its_result(page: Any) -> None:
+    baton = Baton.new().add("a", go.new()).add("b", fixed.new(page=page), ignore_discarded=True)
     assert baton.validate() == ["a", "b"]
 
 

@@ -265,6 +265,26 @@ async def test_a_list_whose_ignored_dependency_failed_has_no_items(pool, double,
     assert await run.result("after", timeout=20) == []
 
 
+async def test_an_item_that_has_no_result_makes_no_child(pool, give):
+    @worker(name="maps: failing item", max_attempts=1)
+    async def failing() -> int:
+        raise ValueError
+
+    @worker
+    async def joined(left: int, right: str) -> str:
+        return f"{left}{right}"
+
+    items = [result_of("n"), 1, result_of("n"), 3]
+    run = await (
+        Baton.new()
+        .add("n", failing.new())
+        .add("m", joined.new(each(items), each(["a", "b", "c", "d"])), ignore_discarded=True)
+        .add("after", give.new(result_of("m")))
+        .insert()
+    )
+    assert await run.result("after", timeout=20) == ["1b", "3d"]
+
+
 async def test_a_snoozing_and_a_retried_child_keep_their_place(engine, connection):
     seen: list[tuple[int, int]] = []
 

@@ -202,10 +202,10 @@ def test_all_faults_of_nested_workflows_are_reported(give):
     assert str(caught.value).splitlines() == [
         "the workflow has 5 faults:",
         "- step 'empty' is a workflow without steps; add at least one",
-        "- step 'endless/again' is a workflow that it is part of itself; build another one for it",
+        "- step 'endless/again' is a workflow that contains itself; build another one for it",
         "- step 'lost/a' depends on 'nobody', which is not in the workflow",
         "- steps wait for each other in a cycle: 'lost' -> 'outer' -> 'lost/a' -> 'lost'",
-        "- step 'gives' returns 'row', which is no step of it; did you mean 'rows'?",
+        "- step 'gives' returns the result of 'row', which is not one of its steps; did you mean 'rows'?",
     ]
 
 

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydantic
+
 from baton import Context, Skip, worker
 from baton.client.engine_in_use import engine_in_use
 
@@ -32,6 +34,34 @@ def where() -> list[int]:
 @worker(name="elsewhere typed", executor="elsewhere")
 def typed(ctx: Context, point: Point) -> Point:
     return Point(point.x + ctx.attempt, point.y + len(ctx.results))
+
+
+class Card(pydantic.BaseModel):
+    number: int
+
+
+def refuse(number: str) -> None:
+    Card.model_validate({"number": number})
+
+
+@worker(name="elsewhere refusing", executor="elsewhere", max_attempts=1)
+def refusing(number: str) -> None:
+    refuse(number)
+
+
+@worker(name="refusing in a process", executor="process", max_attempts=1)
+def refusing_in_a_process(number: str) -> None:
+    refuse(number)
+
+
+@worker(name="refusing in the loop", max_attempts=1)
+async def refusing_in_the_loop(number: str) -> None:
+    refuse(number)
+
+
+@worker(name="refusing in a thread", max_attempts=1)
+def refusing_in_a_thread(number: str) -> None:
+    refuse(number)
 
 
 @worker(name="elsewhere raising", executor="elsewhere", max_attempts=1)

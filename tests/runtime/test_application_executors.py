@@ -73,6 +73,29 @@ async def test_what_a_worker_raises_or_returns_to_steer_is_as_anywhere(engine, e
     assert "executor_workers.py" in str(raises.errors)
 
 
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("is_shown", [False, True])
+async def test_what_a_model_refused_is_stored_only_where_it_is_allowed(engine, executor, is_shown):
+    """In the event loop, in threads, in processes of the pool and in executors of the application."""
+    secret = "4111 1111 1111 1111"
+    flow = Baton.new()
+    for number, refusing in enumerate(
+        (
+            executor_workers.refusing,
+            executor_workers.refusing_in_a_process,
+            executor_workers.refusing_in_the_loop,
+            executor_workers.refusing_in_a_thread,
+        )
+    ):
+        flow.add(f"s{number}", refusing.new(number=secret))
+    async with WorkerPool(engine, executors={"elsewhere": executor}, errors_show_input=is_shown):
+        run = await flow.insert()
+        assert await run.wait(timeout=60) == "failed"
+        steps = await run.steps()
+    assert ["int_parsing" in str(step.errors) for step in steps] == [True] * 4
+    assert [secret in f"{step.errors} {step.reason}" for step in steps] == [is_shown] * 4
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cancelled_step_is_cancelled_at_once_though_its_code_runs_on(engine, executor, kind, tmp_path):
     async with WorkerPool(engine, executors={"elsewhere": executor}, grace=0):

@@ -41,7 +41,7 @@ async def beside(bad_job):
 RAISED = {
     r"ValueError: a \x00 in it": ValueError("a \x00 in it"),
     r"ValueError: a \ud800 in it": ValueError("a \ud800 in it"),
-    "Unprintable: (the text of this error cannot be had: its __str__ raises)": Unprintable(),
+    "Unprintable: (this error has no text: its __str__ raises)": Unprintable(),
     "SystemExit: 3": SystemExit(3),
     "KeyboardInterrupt: stop": KeyboardInterrupt("stop"),
     "RuntimeError: coroutine raised StopIteration": StopIteration(),

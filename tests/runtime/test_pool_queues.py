@@ -251,9 +251,9 @@ async def test_a_queue_name_may_have_anything_in_it(engine, quick, calls):
     [
         ({"queues": {}}, "a pool serves at least one queue"),
         ({"queues": {"": 1}}, "queues=''"),
-        ({"queues": {"default": 0}}, "a queue runs at least one step at once"),
-        ({"queues": {"default": True}}, "a queue runs at least one step at once"),
-        ({"queues": {"default": 10**9}}, "at least one step at once, and at most 1,000,000"),
+        ({"queues": {"default": 0}}, "a queue runs at least one step at a time"),
+        ({"queues": {"default": True}}, "a queue runs at least one step at a time"),
+        ({"queues": {"default": 10**9}}, "at least one step at a time, and at most 1,000,000"),
         ({"connections": 10**9}, "a pool opens at most 1,000 for its workers"),
         ({"lease": 0}, "lease=0 cannot be used: it must be more than 0 seconds"),
         ({"poll": -1}, "poll=-1 cannot be used"),

@@ -126,6 +126,29 @@ async def test_an_ignored_dependency_that_failed_gives_the_default_and_no_key(po
     assert await run.wait() == "completed"
 
 
+async def test_a_list_and_a_mapping_leave_out_what_has_no_result(pool):
+    """One step that failed does not take the results of the others with it."""
+
+    @worker(max_attempts=1)
+    async def number(value: int) -> int:
+        if value < 0:
+            raise ValueError(value)
+        return value
+
+    @worker
+    async def gather(listed: list[int], mapped: dict[str, list[int]]) -> list[Any]:
+        return [listed, mapped]
+
+    flow = Baton.new()
+    for name, value in (("a", 1), ("b", -1), ("c", 3)):
+        flow.add(name, number.new(value=value))
+    results = [result_of("a"), result_of("b"), result_of("c")]
+    mapped = {"a": [result_of("a")], "b": [result_of("b")], "c": [result_of("c"), 7]}
+    run = await flow.add("all", gather.new(results, mapped), ignore_discarded=True).insert()
+
+    assert await run.result("all", timeout=20) == [[1, 3], {"a": [1], "b": [], "c": [3, 7]}]
+
+
 @pytest.mark.parametrize(
     "value",
     [ORDER, Point(1.5), [ORDER, ORDER], {"a": Point(0.1, 2e30)}],
