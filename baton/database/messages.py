@@ -32,7 +32,8 @@ class Claimed(Struct, frozen=True, gc=False):
     arg_refs: str | None
     """JSON: a list of [path, step name], where results belong in the arguments."""
     results: str | None
-    """A JSON object: results by step name, of the dependencies the step reads and that have one."""
+    """A JSON object: results by step name, of the dependencies the step reads and that have one. Or see
+    `undeliverable`."""
     outcomes: str | None
     """A JSON object: [state, reason, children] of the same by step name, if its worker takes a context."""
     attempt: int
@@ -44,10 +45,12 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a group whose children are final: nothing runs, and how it ends is to be settled."""
     map: str | None
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
-    refused_seconds: float | None = None
-    """How long pools have put it back because its arguments do not fit; None if none did since it last started."""
-    undeliverable: str | None = None
-    """Why the results it reads cannot be delivered; then there are none here, and it cannot run."""
+
+    @property
+    def undeliverable(self) -> str | None:
+        """Why the results it reads cannot be delivered, so that it cannot run; None if they are here."""
+        results = self.results
+        return results[1:] if results is not None and results.startswith("!") else None
 
 
 class Claim(Protocol):

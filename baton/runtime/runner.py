@@ -73,11 +73,8 @@ class Runner:
 
         Another process may have a version of the worker that they fit.
         """
-        limit = self._misfit_seconds
-        if limit is not None and (claimed.refused_seconds or 0.0) >= limit:
-            return replace(outcome, kind="discarded")
-        outcome = self.redacted(outcome)
-        log.warning("step %r of workflow %r is put back: %s", claimed.step, claimed.workflow_id, outcome.detail)
+        outcome = self.redacted(replace(outcome, delay=self._misfit_seconds))
+        log.warning("step %r of workflow %r cannot run here: %s", claimed.step, claimed.workflow_id, outcome.detail)
         return outcome
 
     def redacted(self, outcome: Outcome) -> Outcome:

@@ -7,8 +7,7 @@ create or replace function advance(
 ) returns table (
     accepted boolean[],
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
 )
 language plpgsql security definer
 as $$

@@ -4,7 +4,8 @@
 --   failed, lost                    discarded once the attempts are used up, else retryable after the delay
 --   snoozed                         scheduled after the delay; the attempt is given back
 --   given_back                      available at once, in its old place; the attempt is given back
---   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given back
+--   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given back. A misfit is
+--                                   discarded if the first in a row is as old as its delay, which is null for never
 --
 -- A join is no attempt: it is given back, whatever became of it. A map that was lost while it was being expanded has twenty attempts
 -- at least: they are the engine's, and its own are its children's.
@@ -30,6 +31,7 @@ begin
                    when o.kind in ('failed', 'lost')
                         and q.attempt >= greatest(s.max_attempts, case when s.map is not null then 20 end) then 'discarded'
                    when o.kind in ('failed', 'lost') then 'retryable'
+                   when o.kind = 'misfit' and p_moment - coalesce(s.misfit_at, p_moment) >= interval '1 second' * o.delay then 'discarded'
                    else 'scheduled'
                end as state,
                case
@@ -87,7 +89,7 @@ begin
                                when v.kind in ('unknown_worker', 'given_back') then s.misfit_at
                            end,
                errors = case
-                            when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then
+                            when (v.kind in ('failed', 'lost', 'discarded') or v.state = 'discarded') and not v.is_join then
                                 s.errors[greatest(1, coalesce(cardinality(s.errors), 0) - 48):]
                                 || json_build_object('attempt', v.attempt, 'at', p_moment, 'kind', v.kind,
                                                      'error', v.detail, 'trace', v.trace)

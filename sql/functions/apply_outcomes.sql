@@ -3,7 +3,8 @@
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome. The detail is the result as
 --   JSON of a completed step, else plain text: the error, the reason, the cause. The trace is an error's, or null. The kind of a
 --   join is joined; an expansion is a call of its own (see expand).
---   The delay is seconds: of a failed attempt until the next (null for the default), of a snoozed one.
+--   The delay is seconds: of a failed attempt until the next (null for the default), of a snoozed one; of a misfit until
+--   it is discarded.
 --   Traces or delays that are all null may be empty arrays.
 -- accepted: parallel to them. True if the outcome took effect, now or, when the call is a replay, before: the step's
 --   last accepted outcome has this token and this kind. Compared after the lock.

@@ -1,6 +1,6 @@
 -- Claim steps as claim does, each in a subtransaction of its own: after a claim that failed, to find out which step it was.
 --
--- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed, and undeliverable
+-- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed, and results
 -- says why.
 -- Returns the claimed steps (see claimed_steps), in claim order; and a row for each step that was passed over, in which only
 -- passed_over, the step in words, and error are not null.
@@ -10,7 +10,7 @@ create or replace function claim_separately(
 ) returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text, passed_over text, error text
+    passed_over text, error text
 )
 language plpgsql security definer
 as $$

@@ -1,6 +1,8 @@
--- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, children], the children of a group
--- as a list of [local name, state, reason] in their order, null for others.
-create or replace function outcomes_of(p_step bigint, p_ordinals integer[]) returns text
+-- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, children], the children of a
+-- group as a list of [local name, state, reason] in their order, null for others.
+--
+-- p_most: null is returned if that has more bytes. Only that of groups can.
+create or replace function outcomes_of(p_step bigint, p_ordinals integer[], p_most bigint) returns text
 language sql stable
 as $$
     select json_object_agg(
@@ -18,4 +20,11 @@ as $$
            )::text
       from unnest(p_ordinals) as o(ordinal)
       join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
+     where not exists (
+               select
+                 from unnest(p_ordinals) as g(ordinal)
+                 join steps t on t.id = any(array[sibling_of(p_step, g.ordinal)])
+                where t.first_child is not null
+           )
+        or outcomes_bytes(p_step, p_ordinals) <= p_most
 $$;
