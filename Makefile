@@ -1,6 +1,8 @@
 # make demo          the standard library's census, on a PostgreSQL of its own
 # make test          every test; ARGS='-k name' goes to pytest, PG_BIN=DIR names another PostgreSQL's programs
 # make lint          ruff, mypy and the layers, without the tests
+# make fix           formats, and applies the fixes that ruff calls safe
+# make coverage      which lines and branches the tests reach, in their child processes too; ARGS goes to pytest
 # make campaign      faults upon faults for MINUTES=60 minutes on a server of its own; SEED=7 draws it again
 # make mutants       shows that the campaign notices: each fault put into the engine on purpose must be caught
 # make bench         every benchmark beside other libraries; ONLY=chain,fan-out takes some, ROUNDS=3 is how often,
@@ -18,7 +20,7 @@ ifdef PG_BIN
 export BATON_PG_BIN := $(PG_BIN)
 endif
 
-.PHONY: demo test lint campaign mutants bench clean
+.PHONY: demo test lint fix coverage campaign mutants bench clean
 
 demo: $(STAMP)
 	@$(VENV)/bin/baton demo $(ARGS)
@@ -35,6 +37,16 @@ endif
 lint: $(STAMP)
 	@$(VENV)/bin/python -m pytest tests/test_house.py $(ARGS)
 
+fix: $(STAMP)
+	@$(VENV)/bin/python -m ruff check --quiet --fix --exit-zero .
+	@$(VENV)/bin/python -m ruff format --quiet .
+
+coverage: $(STAMP)
+	@$(VENV)/bin/python -m coverage erase
+	@$(VENV)/bin/python -m coverage run -m pytest $(or $(ARGS),-n 2 --dist loadfile --ignore tests/campaign --ignore tests/test_house.py)
+	@$(VENV)/bin/python -m coverage combine --quiet
+	@$(VENV)/bin/python -m coverage report
+
 campaign: $(STAMP)
 	@$(VENV)/bin/python -m campaign --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
@@ -45,7 +57,7 @@ bench: $(STAMP)
 	@$(VENV)/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml

@@ -9,6 +9,7 @@ from baton.client.engine import Engine
 from baton.client.insert import insert_many
 from baton.client.run import Run
 from baton.client.run_state import InsertedStep, Status, StepRecord
+from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepOutcome
 from baton.core.job import Job
 from baton.core.limits import Limits
@@ -34,6 +35,7 @@ from baton.errors import (
     NoResult,
     NotJSON,
     NoTransaction,
+    PoolNotRunning,
     ResultNotJSON,
     RetryRefused,
     SchemaMismatch,
@@ -57,6 +59,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Condition",
     "Context",
     "Drained",
     "DuplicateStep",
@@ -77,6 +80,7 @@ __all__ = [
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "PoolNotRunning",
     "Provided",
     "Queue",
     "ResultNotJSON",
@@ -103,8 +107,11 @@ __all__ = [
     "WorkflowNotFound",
     "WrongEventLoop",
     "each",
+    "failed",
     "insert_many",
     "provided",
     "result_of",
+    "state_of",
+    "succeeded",
     "worker",
 ]

@@ -76,7 +76,7 @@ async def _measure(server: Server, library: Library, run: Run, figures: Figures)
 
 
 async def _measure_idle(server: Server, libraries: Sequence[Library], figures: Figures) -> None:
-    """Let a process of each library wait for work, all at once, and count what it sends to its database meanwhile."""
+    """Let a process of each library wait for work, all at the same time, and count what it sends meanwhile."""
     databases = {library.name: f"idle {library.name}" for library in libraries}
     await server.execute("create extension if not exists pg_stat_statements")
     async with AsyncExitStack() as stack:

@@ -1,6 +1,6 @@
-"""The virtual environment of the libraries that are compared: made once, each of them installed if it can be.
+"""The virtual environment of the compared libraries: made once, with each of them that can be installed.
 
-Baton is in it too, so that all run on one interpreter. It is the newest there is, since some libraries want it so;
+Baton is in it too, so that all run on one interpreter: the newest there is, since some libraries need it.
 PEERS_PYTHON names another one.
 """
 
@@ -23,7 +23,7 @@ OURS, BARE = "baton", "bare"
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A file of `benchmarks.peers`, and what it says of itself; without a version, it could not be installed."""
+    """A file of `benchmarks.peers`, and its facts; without a version it could not be installed."""
 
     name: str
     package: str
@@ -76,7 +76,7 @@ def _library(name: str) -> Library:
 def _declared(path: Path) -> tuple[str, tuple[str, ...]]:
     """Read what to install from the file's text: without it, the file cannot be imported."""
     here = next(
-        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef) and node.name == "Here"
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef) and node.name == "Adapter"
     )
     said = {
         node.targets[0].id: ast.literal_eval(node.value)

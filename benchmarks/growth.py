@@ -34,13 +34,13 @@ SIZE = 10_000_000
 WAITING = 100_000
 BATCH = 100
 CALLS = 40
-"""Of each kind, at each size; the figures are their medians."""
+"""Calls of each kind at each size; the figures are their medians."""
 DRAINED = 10_000
 CHURNED = 20_000
 COPIED_AT_ONCE = 100_000
-"""Workflows in one statement that fills."""
+"""Workflows that one filling statement inserts."""
 KEPT = timedelta(days=3)
-"""What is pruned at the end is older: half of the finished workflows."""
+"""The age from which workflows are pruned at the end: half of the finished ones are older."""
 PRUNING_SECONDS = 6.0
 ROUNDS = 3
 SETTINGS = {"max_wal_size": "8GB"}
@@ -72,8 +72,8 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where it happens: the engine, and a connection that has nothing to do with it."""
+class Setup:
+    """The engine, and a plain connection."""
 
     address: str
     engine: Engine
@@ -85,12 +85,12 @@ async def measure(address: str, size: int) -> str:
     connection = await asyncpg.connect(address)
     try:
         async with Engine(address) as engine:
-            return await _measure(Place(address, engine, connection), size)
+            return await _measure(Setup(address, engine, connection), size)
     finally:
         await connection.close()
 
 
-async def _measure(place: Place, size: int) -> str:
+async def _measure(place: Setup, size: int) -> str:
     stages: dict[str, Times] = {}
     template = await _run_template(place.engine)
     await _insert_waiting()
@@ -121,7 +121,7 @@ async def _say(what: str, times: Awaitable[Times]) -> Times:
 
 
 async def _run_template(engine: Engine) -> Run:
-    """Have the engine run a workflow of ten steps; its rows are what the others are copied from."""
+    """Let the engine run a workflow of ten steps; the others are copies of its rows."""
     built = Baton.new(workflow_name="finished").add("0", step.new(number=0))
     for ordinal in range(1, 10):
         built.add(str(ordinal), step.new(number=ordinal, taken=result_of(str(max(0, ordinal - 3)))))
@@ -132,7 +132,7 @@ async def _run_template(engine: Engine) -> Run:
 
 
 async def _insert_waiting() -> None:
-    """One workflow of many steps that wait for a first, and one of many that wait for a time."""
+    """Insert a workflow of many steps that wait for a first one, and one of many that wait for a time."""
     later = step.new().with_options(schedule_in=timedelta(days=1), queue="later")
     suspended = Baton.new(workflow_name="suspended").add("first", later)
     scheduled = Baton.new(workflow_name="scheduled")
@@ -143,8 +143,8 @@ async def _insert_waiting() -> None:
     await scheduled.insert()
 
 
-async def _fill(place: Place, template: Run, steps: int) -> None:
-    """Copy the template's rows until so many finished steps are there; they ended in the last six days, evenly."""
+async def _fill(place: Setup, template: Run, steps: int) -> None:
+    """Copy the template's rows until there are `size` finished steps, which ended evenly over the last six days."""
     columns = {name: await _columns(place, name) for name in ("workflows", "steps")}
     there = await place.connection.fetchval("select count(*) from baton.workflows where finished_at is not null")
     began = time.monotonic()
@@ -156,7 +156,7 @@ async def _fill(place: Place, template: Run, steps: int) -> None:
     print(f"filled up to {steps:,} in {time.monotonic() - began:.0f} s", flush=True)
 
 
-async def _copy(place: Place, template: Run, columns: dict[str, list[str]], count: int) -> None:
+async def _copy(place: Setup, template: Run, columns: dict[str, list[str]], count: int) -> None:
     def copied(table: str, changed: dict[str, str]) -> tuple[str, str]:
         kept = [name for name in columns[table] if name not in changed]
         return ", ".join([*changed, *kept]), ", ".join([*changed.values(), *[f"t.{name}" for name in kept]])
@@ -167,7 +167,7 @@ async def _copy(place: Place, template: Run, columns: dict[str, list[str]], coun
         {"id": "gen_random_uuid()::text", "inserted_at": f"{ended} - interval '10 days'", "finished_at": ended},
     )
     into_steps, of_steps = copied(
-        "steps", {"id": "baton.step_of(w.key, (t.id & ((1 << 22) - 1))::integer)", "finished_at": "w.finished_at"}
+        "steps", {"id": "baton.step_of(w.key, baton.ordinal_of(t.id))", "finished_at": "w.finished_at"}
     )
     await place.connection.execute(
         f"""
@@ -190,7 +190,7 @@ async def _copy(place: Place, template: Run, columns: dict[str, list[str]], coun
     )
 
 
-async def _columns(place: Place, table: str) -> list[str]:
+async def _columns(place: Setup, table: str) -> list[str]:
     """All columns but those that the database makes itself."""
     rows = await place.connection.fetch(
         "select column_name from information_schema.columns"
@@ -215,7 +215,7 @@ async def _times(engine: Engine, template: Run) -> Times:
 
 
 def _small() -> Baton:
-    """Nobody serves its queue."""
+    """No pool serves its queue."""
     unserved = step.new().with_options(queue="unserved")
     return (
         Baton.new()
@@ -237,7 +237,7 @@ async def _median(call: Callable[[], Awaitable[object]]) -> float:
 
 @asynccontextmanager
 async def _registered(engine: Engine) -> AsyncIterator[int]:
-    """A pool that is nothing but its row: the functions are called one by one to time each."""
+    """A pool without a loop: the functions are called one by one, to time each."""
     pool = await engine.store.register(
         name="growth", host="", pid=os.getpid(), limits={"growth": BATCH}, workers=["growth step"], lease_seconds=3600
     )
@@ -268,7 +268,7 @@ def _settling(claimed: Sequence[Claimed]) -> list[Settlement]:
 
 
 async def _insert_jobs(count: int) -> Run:
-    """As one workflow, which is the fastest way in."""
+    """In one workflow, which is the fastest way to insert them."""
     built = Baton.new()
     for ordinal in range(count):
         built.add(str(ordinal), step.new(number=ordinal))
@@ -288,7 +288,7 @@ async def _drained(engine: Engine, count: int) -> float:
 
 @asynccontextmanager
 async def _snapshot(address: str) -> AsyncIterator[None]:
-    """Another session's transaction that sees, and so keeps, what was there when it began."""
+    """A transaction of another session whose snapshot keeps old row versions from being cleaned up."""
     connection = await asyncpg.connect(address)
     try:
         async with connection.transaction(isolation="repeatable_read"):
@@ -301,9 +301,9 @@ async def _snapshot(address: str) -> AsyncIterator[None]:
 # Pruning
 
 
-async def _pruning(place: Place) -> str:
-    """Claims with and without a pool that prunes, in turns; what it prunes a second; what one pool drains."""
-    # Pruning goes by the key until it comes to what was inserted lately: what ran between the fills is to look as old.
+async def _pruning(place: Setup) -> str:
+    """Times of claims with and without a pool that prunes, alternating; rates of pruning and of a drain."""
+    # Pruning follows the key until it reaches recent inserts: what ran between the fills has to look as old.
     await place.connection.execute(
         "update baton.workflows set inserted_at = inserted_at - interval '10 days' "
         "where inserted_at > clock_timestamp() - interval '9 days'"
@@ -329,7 +329,7 @@ async def _pruning(place: Place) -> str:
 
 @asynccontextmanager
 async def _pruner(address: str) -> AsyncIterator[None]:
-    """A process with a pool that has nothing else to do."""
+    """A process with one pool."""
     command = [sys.executable, "-m", "benchmarks.growth", "--prune", address]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
@@ -346,7 +346,7 @@ async def _prune(address: str) -> None:
         await pool.serve()
 
 
-async def _steps_to_prune(place: Place) -> int:
+async def _steps_to_prune(place: Setup) -> int:
     return 10 * await place.connection.fetchval(
         "select count(*) from baton.workflows where finished_at < clock_timestamp() - $1::interval", KEPT
     )

@@ -2,9 +2,9 @@
 
     python -m benchmarks.many_pools
 
-Asks: does a crowd of pools cost claims that bring nothing, does one notice wake them all to no purpose, do they get
-equal shares? How soon do the others come when the pool that takes what comes is full? Does a pool pay for the number of
-its queues? How long does a short workflow wait behind a wide one?
+Questions: Do many pools make claims that bring nothing? Does one notification wake them all? Do they get equal shares?
+How soon does another pool take a step when the pool that took the last ones is full? What does a pool pay for the
+number of its queues? How long does a short workflow wait behind a wide one?
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ QUEUES = 100
 WIDTH = 10_000
 BURST = 1000
 BURST_SECONDS = 0.02
-"""What a step of the burst waits for."""
+"""How long a step of the burst waits."""
 FULL = (2, 50)
 FULL_PICK_UPS = 50
 FULL_SECONDS = 0.4
-"""For so long a step takes the one slot of a pool; the step to be picked up is inserted in the middle of it."""
+"""How long a step takes the one slot of a pool; the measured step is inserted in the middle of that time."""
 ROUNDS = 3
 WORK_SECONDS = 0.005
-"""What a step of the wide workflow waits for, so that the queue is long for a while."""
+"""How long a step of the wide workflow waits, so that the queue is long for a while."""
 
 
 @worker(name="crowded", queue="crowd")
@@ -66,20 +66,20 @@ async def waiting(number: int, seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Setup:
     server: Server
     marks: Marks
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What one run of so many pools came to."""
+    """The figures of one run with a number of pools."""
 
     jobs_per_second: float
     calls_per_job: float
     """Calls that settle and claim, while many jobs are there."""
     share_with_claims: float
-    """Of these calls those that brought steps; the others settled, or were in vain."""
+    """Those of the calls that claimed steps; the others only settled, or brought nothing."""
     least_share: float
     most_share: float
     """Of the pools; 1 is an equal part of the jobs."""
@@ -87,9 +87,9 @@ class Crowd:
     """Milliseconds from the return of the insert of a single job to its start, the median."""
     picked_up_after_p99: float
     calls_per_pick_up: float
-    """Two are needed, to claim and to settle; the rest are pools that came too late."""
+    """Two are needed, to claim and to settle; the others came from pools that were too late."""
     burst: float
-    """Seconds that many steps take which wait for a while each, inserted at once."""
+    """Seconds for many steps that are inserted together and wait for a while each."""
 
 
 CROWD_TITLES = {
@@ -105,8 +105,8 @@ CROWD_TITLES = {
 }
 
 
-async def crowd(place: Place, pools: int, processes: int) -> Crowd:
-    """Let pools that wait already run many jobs at once, then some one by one."""
+async def crowd(place: Setup, pools: int, processes: int) -> Crowd:
+    """Let pools that already wait run many jobs inserted together, then some one by one."""
     address = await place.server.create("crowd")
     async with Engine(address) as engine, _serving(address, pools, processes), _counting(address) as calls:
         await _acquainted(calls.connection)
@@ -135,7 +135,7 @@ async def crowd(place: Place, pools: int, processes: int) -> Crowd:
 
 
 async def _acquainted(connection: asyncpg.Connection) -> None:
-    """Wait until each pool has beaten since the last one came: a beat tells it how many there are."""
+    """Wait until each pool has sent a heartbeat since the last one registered: the answer has the number of pools."""
     while not await connection.fetchval(  # noqa: ASYNC110 - nobody says when a pool beats
         "select min(beat_at) > max(started_at) from baton.pools"
     ):
@@ -182,7 +182,7 @@ async def _counting(address: str) -> AsyncIterator[Calls]:
 
 
 async def _claims(connection: asyncpg.Connection, workflow_id: str) -> int:
-    """How many claims brought a step of this workflow: each left its token on those it brought."""
+    """The number of claims that brought a step of this workflow, by their tokens."""
     return await connection.fetchval(
         """
         select count(distinct s.token)
@@ -194,16 +194,16 @@ async def _claims(connection: asyncpg.Connection, workflow_id: str) -> int:
 
 
 async def _shares(run: Run, pools: int) -> list[float]:
-    """What each pool ran, as a multiple of an equal part; sorted."""
+    """The jobs that each pool ran, as a multiple of an equal part; sorted."""
     ran = Counter(step.pool for step in await run.steps())
     return sorted(count * pools / ran.total() for count in [*ran.values(), *[0] * (pools - len(ran))])
 
 
-async def _pick_ups(place: Place, engine: Engine) -> list[float]:
+async def _pick_ups(place: Setup, engine: Engine) -> list[float]:
     return sorted([await _pick_up(place, engine) for _ in range(PICK_UPS)])
 
 
-async def _pick_up(place: Place, engine: Engine) -> float:
+async def _pick_up(place: Setup, engine: Engine) -> float:
     """Milliseconds from the return of the insert of a single job to its start."""
     place.marks.slots[0] = 0
     run = await crowded.new(number=0).insert(engine)
@@ -220,8 +220,8 @@ class Full:
     picked_up_after_p99: float
 
 
-async def full(place: Place, pools: int, processes: int) -> Full:
-    """Let a step take the one slot of the pool that comes first, and insert another when the others are quiet again."""
+async def full(place: Setup, pools: int, processes: int) -> Full:
+    """Let a step take the one slot of the first pool, and insert another one when the others are idle again."""
     address = await place.server.create("full")
     waited = []
     async with Engine(address) as engine, _serving(address, pools, processes, slots=1), _counting(address) as calls:
@@ -235,8 +235,8 @@ async def full(place: Place, pools: int, processes: int) -> Full:
     return Full(statistics.median(waited), waited[int(len(waited) * 0.99)])
 
 
-async def many_queues(place: Place, queues: int) -> float:
-    """Jobs a second that one pool drains, the same jobs spread over so many queues."""
+async def many_queues(place: Setup, queues: int) -> float:
+    """Jobs a second that one pool drains, with the same jobs spread over a number of queues."""
     address = await place.server.create("queues")
     names = [f"queue {ordinal}" for ordinal in range(queues)]
     async with Engine(address) as engine:
@@ -257,12 +257,12 @@ class Behind:
 
     alone: float
     short: float
-    """The same workflow of three steps, behind a wide one."""
+    """A short workflow of three steps, behind a wide one."""
     wide: float
 
 
-async def behind(place: Place) -> Behind:
-    """Insert a wide workflow, then a short one; and the short one again when all is quiet."""
+async def behind(place: Setup) -> Behind:
+    """Insert a wide workflow, then a short one; and the short one again when the pools are idle."""
     address = await place.server.create("behind")
     async with Engine(address), _serving(address, pools=1, processes=1):
         await (await _insert(CONCURRENCY)).wait(timeout=60)
@@ -292,7 +292,7 @@ async def _short() -> float:
 
 @asynccontextmanager
 async def _serving(address: str, pools: int, processes: int, slots: int = CONCURRENCY) -> AsyncIterator[None]:
-    """Processes that hold so many pools between them."""
+    """Processes that together run a number of pools."""
     command = [sys.executable, "-m", "benchmarks.many_pools", "--serve", address]
     command += ["--pools", str(pools // processes), "--slots", str(slots)]
     serving = [await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(processes)]
@@ -318,13 +318,13 @@ async def _serve(address: str, pools: int, slots: int) -> None:
 
 
 async def measure(server: Server) -> str:
-    """Each in turns, and the tables in Markdown."""
+    """Run all measurements in turn, and return the tables in Markdown."""
     crowds: dict[int, list[Crowd]] = {pools: [] for pools in POOLS}
     fulls: dict[int, list[Full]] = {pools: [] for pools in FULL}
     queues: dict[int, list[float]] = {1: [], QUEUES: []}
     waits: list[Behind] = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        place = Place(server, Marks.create(folder))
+        place = Setup(server, Marks.create(folder))
         for turn in range(1, ROUNDS + 1):
             for pools, runs in crowds.items():
                 runs.append(await crowd(place, pools, min(pools, PROCESSES)))

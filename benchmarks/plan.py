@@ -1,4 +1,4 @@
-"""What the comparison measures, and what Baton is to reach in it."""
+"""What the comparison measures, and the figures that Baton has to reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Row:
     value: str = "value"
     more_is_better: bool = False
     limit: float | None = None
-    """At least, or at most, this."""
+    """The least or the most that Baton has to reach."""
     times_best_peer: float | None = None
     of_bare: float | None = None
 

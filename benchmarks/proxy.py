@@ -2,9 +2,9 @@
 
     python -m benchmarks.proxy ADDRESS --seconds 0.001
 
-In a process of its own, so that it takes no time from whoever is measured. It prints its port; then, for each line it
-reads, the round trips so far as JSON, by the application name of the connection. With threads: an event loop's timers
-are a millisecond coarse, which is what is to be added.
+It runs in a process of its own, so that it takes no time from what is measured. It prints its port; then, for each
+line that it reads, the round trips so far as JSON, by the application name of the connection. It uses threads: the
+timers of an event loop have a resolution of a millisecond, which is the delay to be added.
 
 A round trip is counted when a client sends something after the server has answered: no protocol is read for it.
 """
@@ -30,7 +30,7 @@ LOCALHOST = "127.0.0.1"
 
 
 class Link:
-    """One connection through the proxy: both directions, each late by so many seconds, in order."""
+    """One connection through the proxy: each direction delayed by `seconds`, in order."""
 
     def __init__(self, client: socket.socket, behind: str, seconds: float, trips: Counter[str]) -> None:
         self._client = client
@@ -83,7 +83,7 @@ def _application_name(startup: bytes) -> str:
 
 @asynccontextmanager
 async def proxied(address: str, milliseconds: float) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """Start a proxy that makes each direction late by half of so many milliseconds; give its address, and itself."""
+    """Start a proxy that delays each direction by half of `milliseconds`; yield its address and itself."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "benchmarks.proxy", address, "--seconds", str(milliseconds / 2000)]
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)

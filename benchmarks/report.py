@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, which is more than a benchmark knows."""
+    """Three significant digits, more than a benchmark can tell."""
     if value == 0:
         return "0"
     if value >= 1000:
@@ -52,7 +52,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def targets(figures: Figures, libraries: Sequence[Library]) -> str:
-    """Baton beside the best of the others, the bare loop, and what it is to reach."""
+    """Baton beside the best of the others, the bare loop, and the figure to reach."""
     rows = []
     for row in ROWS:
         if not (ours := figures.of(OURS, row.run, row.value)):

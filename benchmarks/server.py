@@ -63,7 +63,7 @@ def started(**settings: str) -> Iterator[Server]:
 
 
 def machine(server: Server, python: str | None = None) -> str:
-    """What it was measured on, in a line; nothing that names the machine."""
+    """What it was measured on, in a line that does not name the machine."""
     memory = ""
     if Path("/proc/meminfo").exists():
         kibibytes = int(Path("/proc/meminfo").read_text().split()[1])

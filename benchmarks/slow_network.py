@@ -2,9 +2,9 @@
 
     python -m benchmarks.slow_network
 
-The database is reached through a proxy that makes each message late (`benchmarks.proxy`). Counted: the round trips of
-a hop and of an insert. Measured: how long they take, how many jobs a second are drained, and how busy the slots of a
-pool are kept by steps that wait for something.
+A proxy in front of the database delays each message (`benchmarks.proxy`). It counts the round trips of a hop and of
+an insert. Measured are the times of these, the jobs a second of a drain, and how busy steps that wait for something
+keep the slots of a pool.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.report import spread, table, write_section
 from benchmarks.server import Server, machine, started
 
 MILLISECONDS = (0.0, 2.0, 4.0)
-"""That a round trip takes longer."""
+"""Added to each round trip."""
 AT_ONCE = 50
 CHAIN = 100
 INSERTS = 50
@@ -50,7 +50,7 @@ async def wait(number: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """What one run came to."""
+    """The figures of one run."""
 
     trips_per_insert: float
     insert: float
@@ -78,7 +78,7 @@ TITLES = {
 
 
 async def distance(server: Server, marks: Marks, milliseconds: float) -> Distance:
-    """The pool is in a process of its own; both it and the client are so far away."""
+    """The pool is in a process of its own; both it and the client are at this distance."""
     direct = await server.create("distant")
     async with proxied(direct, milliseconds) as (address, proxy), Engine(address) as engine, _serving(address):
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import baton
 from campaign.campaign import Campaign, Findings
-from campaign.profile import doses
+from campaign.profile import profile_of
 
 
 def main() -> int:
@@ -25,24 +25,24 @@ def main() -> int:
     parser.add_argument("--until-violation", action="store_true", help="stop at the first violation")
     options = parser.parse_args()
     seconds = options.seconds if options.seconds is not None else options.minutes * 60
-    logging.getLogger("baton").setLevel(logging.CRITICAL)  # it has a lot to say of the faults we make
+    logging.getLogger("baton").setLevel(logging.CRITICAL)  # it would log every fault that we make
     seed = options.seed or str(random.randrange(10**6))
 
     started = time.monotonic()
-    tell = _teller(started)
-    tell(f"campaign of {seconds:.0f} s, seed {seed} (--seed {seed} draws it again), {Path(baton.__file__).parent}")
-    campaign = Campaign(seed, doses(seconds), Findings(tell, seed, options.until_violation))
+    log_line = _logger_since(started)
+    log_line(f"campaign of {seconds:.0f} s, seed {seed} (--seed {seed} draws it again), {Path(baton.__file__).parent}")
+    campaign = Campaign(seed, profile_of(seconds), Findings(log_line, seed, options.until_violation))
     violations = asyncio.run(campaign.run())
     print("\n".join([f"what it did in {time.monotonic() - started:.0f} s:", *campaign.tally.lines()]))
     print(f"violations: {violations} (seed {seed})" if violations else f"violations: none (seed {seed})")
     return 1 if violations else 0
 
 
-def _teller(started: float) -> Callable[[str], None]:
-    def tell(text: str) -> None:
+def _logger_since(started: float) -> Callable[[str], None]:
+    def log_line(text: str) -> None:
         print(f"[{time.monotonic() - started:6.1f}] {text}", flush=True)
 
-    return tell
+    return log_line
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
-"""Looks at the whole database again and again while everything goes on: what must hold in each single snapshot."""
+"""Checks the whole database again and again during the campaign: what must hold in each single snapshot."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
-from campaign.load import Report
 from campaign.profile import SWEEP_SECONDS
 from campaign.server import Admin
 from campaign.tally import Tally
+from campaign.workload import Report
 
-LOOK_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
 SLACK_SECONDS = 12.0
-"""Sweeps are themselves hit by faults; once these have stopped, two sweeps are enough."""
+"""Faults hit the sweeps too; once the faults have stopped, two sweeps are enough."""
 
 _PENDING = """
     select w.id as workflow, s.name, s.pending, n.waits_for
@@ -98,22 +98,22 @@ class Audit:
     tally: Tally
     report: Report
 
-    async def watch(self) -> None:
-        """Look for ever."""
+    async def run(self) -> None:
+        """Check until cancelled."""
         while True:
-            await self.look(SLACK_SECONDS)
-            await asyncio.sleep(LOOK_SECONDS)
+            await self.check(SLACK_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    async def look(self, overdue_seconds: float = 2 * SWEEP_SECONDS + 0.5) -> None:
-        """Look once. Entries may stay with a dead pool for so many seconds."""
+    async def check(self, overdue_seconds: float = 2 * SWEEP_SECONDS + 0.5) -> None:
+        """Check once. Entries may stay with a dead pool for `overdue_seconds`."""
         for row in await self.admin.fetch(_PENDING):
-            self.report(f"a step counts what it waits for wrongly, or waits for what ended without it: {dict(row)}")
+            self.report(f"the pending count of a step is wrong, or it waits for a step that has ended: {dict(row)}")
         for row in await self.admin.fetch(_CHILDREN):
-            self.report(f"a group counts its children or its slots wrongly: {dict(row)}")
+            self.report(f"the counts of a group's children or slots are wrong: {dict(row)}")
         for row in await self.admin.fetch(_REMAINING):
-            self.report(f"a workflow counts its open steps wrongly: {dict(row)}")
+            self.report(f"the count of a workflow's open steps is wrong: {dict(row)}")
         for row in await self.admin.fetch(_OVERDUE, overdue_seconds):
             self.report(f"a step still executes {overdue_seconds:.1f} s after its lease: {dict(row)}")
         for row in await self.admin.fetch(_IN_TRANSACTION):
             self.report(f"a connection was left in a transaction: {dict(row)}")
-        self.tally.add("looks at the whole database")
+        self.tally.add("checks of the whole database")

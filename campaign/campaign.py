@@ -1,4 +1,4 @@
-"""One campaign: sets the scene, lets the faults rage, waits until everything has come to rest, and judges."""
+"""One campaign: starts everything, makes faults, waits until all workflows have ended, and reports what was wrong."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from baton.embedded.server import EmbeddedServer
 from campaign.audit import SLACK_SECONDS, Audit
 from campaign.drills import Drills
 from campaign.ledger import Ledger
-from campaign.load import Load
-from campaign.missed_notifications import Deaf
-from campaign.nemesis import Weather
-from campaign.profile import LEASE_SECONDS, SWEEP_SECONDS, Doses
-from campaign.server import Admin, complaints, start_server
+from campaign.missed_notifications import MissedNotifications
+from campaign.nemesis import Nemesis
+from campaign.profile import LEASE_SECONDS, SWEEP_SECONDS, Profile
+from campaign.server import Admin, problems_in_log, start_server
 from campaign.tally import Tally
-from campaign.workers import Crew
+from campaign.workers import Workers
+from campaign.workload import Workload
 from tests.effects import Effects
 from tests.faults.proxy import Proxy
 
 QUEUES = {"default": 12, "other": 6}
 POOL = {"queues": QUEUES, "lease": LEASE_SECONDS, "grace": 0.3}
-STILL_SECONDS = 25.0
-"""If nothing ends for so long after the last fault, nothing will."""
-MOST_CALM_SECONDS = 150.0
+SECONDS_WITHOUT_AN_END = 25.0
+"""If no workflow ends for this long after the last fault, none will."""
+MOST_SECONDS_AFTER_THE_FAULTS = 150.0
 CLOSING_SECONDS = 120.0
 MOST_REPORTS = 30
 
@@ -39,20 +39,20 @@ MOST_REPORTS = 30
 class Findings:
     """Violations, each printed when it is found."""
 
-    tell: Callable[[str], None]
+    log_line: Callable[[str], None]
     seed: str
     stops_at_first: bool
     count: int = 0
     first: asyncio.Event = field(default_factory=asyncio.Event)
-    _told: set[str] = field(default_factory=set)
+    _reported: set[str] = field(default_factory=set)
 
     def report(self, finding: str) -> None:
-        if finding in self._told:
+        if finding in self._reported:
             return
-        self._told.add(finding)
+        self._reported.add(finding)
         self.count += 1
         if self.count <= MOST_REPORTS:
-            self.tell(f"VIOLATION (seed {self.seed}): {finding}")
+            self.log_line(f"VIOLATION (seed {self.seed}): {finding}")
         if self.stops_at_first:
             self.first.set()
 
@@ -62,7 +62,7 @@ class Campaign:
     """One campaign from a seed. `run` returns the number of violations."""
 
     seed: str
-    doses: Doses
+    profile: Profile
     findings: Findings
     tally: Tally = field(default_factory=Tally)
 
@@ -70,29 +70,29 @@ class Campaign:
         with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
             server = await asyncio.to_thread(start_server)
             try:
-                async with self._scene(server, Path(folder)) as scene:
-                    await self._until_first(scene.play())
-                    scene.judge()
+                async with self._started(server, Path(folder)) as run:
+                    await self._until_first(run.run())
+                    run.report_what_the_end_shows()
             finally:
                 await asyncio.to_thread(server.stop)
         return self.findings.count
 
-    async def _until_first(self, playing: Coroutine[Any, Any, None]) -> None:
-        """Play to the end, or to the first violation if that is all that is wanted."""
-        play = asyncio.create_task(playing)
+    async def _until_first(self, running: Coroutine[Any, Any, None]) -> None:
+        """Run to the end, or to the first violation if the campaign is to stop there."""
+        run = asyncio.create_task(running)
         first = asyncio.create_task(self.findings.first.wait())
-        limit = self.doses.seconds + MOST_CALM_SECONDS + CLOSING_SECONDS
-        done, _ = await asyncio.wait({play, first}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        limit = self.profile.seconds + MOST_SECONDS_AFTER_THE_FAULTS + CLOSING_SECONDS
+        done, _ = await asyncio.wait({run, first}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             self.findings.report(f"the campaign did not come to its end within {limit:.0f} s")
-        for task in (play, first):
+        for task in (run, first):
             task.cancel()
-        await asyncio.wait({play, first})
-        if not play.cancelled():
-            play.result()
+        await asyncio.wait({run, first})
+        if not run.cancelled():
+            run.result()
 
     @asynccontextmanager
-    async def _scene(self, server: EmbeddedServer, folder: Path) -> AsyncIterator[Scene]:
+    async def _started(self, server: EmbeddedServer, folder: Path) -> AsyncIterator[CampaignRun]:
         report, tally = self.findings.report, self.tally
         effects = Effects(folder / "effects.log")
         log = folder / "workers.log"
@@ -106,90 +106,99 @@ class Campaign:
                 "schema": "baton",
                 "effects": str(effects.path),
                 "log": str(log),
-                "processes": self.doses.processes,
+                "processes": self.profile.processes,
                 "pool": POOL,
             }
-            crew = await enter(Crew("main", settings, {"BATON_TEST_EFFECTS": str(effects.path)}, tally))
+            workers = await enter(Workers("main", settings, {"BATON_TEST_EFFECTS": str(effects.path)}, tally))
             ledger = Ledger(effects.path, tally)
-            load = Load(self.seed, engine, admin, ledger, tally, report, self.doses.unfinished)
-            deaf = await enter(Deaf.set(server.dsn(), folder, admin, tally, report))
+            workload = Workload(self.seed, engine, admin, ledger, tally, report, self.profile.unfinished)
+            missed_notifications = await enter(MissedNotifications.begun(server.dsn(), folder, admin, tally, report))
             drills = Drills(server.dsn(), self.seed, tally, report)
-            weather = Weather(self.seed, self.doses, server, admin, crew, proxy, tally)
-            yield Scene(self, server, crew, load, weather, Audit(admin, tally, report), drills, deaf, log)
+            nemesis = Nemesis(self.seed, self.profile, server, admin, workers, proxy, tally)
+            yield CampaignRun(
+                self, server, workers, workload, nemesis, Audit(admin, tally, report), drills, missed_notifications, log
+            )
 
 
 @dataclass(slots=True)
-class Scene:
-    """All that takes part."""
+class CampaignRun:
+    """All parts of a running campaign."""
 
     campaign: Campaign
     server: EmbeddedServer
-    crew: Crew
-    load: Load
-    weather: Weather
+    workers: Workers
+    workload: Workload
+    nemesis: Nemesis
     audit: Audit
     drills: Drills
-    deaf: Deaf
+    missed_notifications: MissedNotifications
     log: Path
 
-    async def play(self) -> None:
-        tell, until = self.campaign.findings.tell, time.monotonic() + self.campaign.doses.seconds
-        async with asyncio.TaskGroup() as all_along:
-            lasting = [
-                all_along.create_task(each)
-                for each in (self.load.watch(), self.load.cancel_what_hangs(), self.audit.watch())
+    async def run(self) -> None:
+        log_line, until = self.campaign.findings.log_line, time.monotonic() + self.campaign.profile.seconds
+        async with asyncio.TaskGroup() as everything:
+            checks = [
+                everything.create_task(each)
+                for each in (self.workload.verify_ended(), self.workload.cancel_what_hangs(), self.audit.run())
             ]
-            raging = [
-                all_along.create_task(each) for each in (self.weather.rage(), self.drills.watch(), self.deaf.watch())
+            faults = [
+                everything.create_task(each)
+                for each in (self.nemesis.run(), self.drills.run(), self.missed_notifications.run())
             ]
-            await self.load.insert(until)
-            for task in raging:
+            await self.workload.insert(until)
+            for task in faults:
                 task.cancel()
-            tell(f"calm after {self.campaign.doses.seconds:.0f} s: {len(self.load.plans)} workflows are unfinished")
-            await self._rest()
-            for task in lasting:
+            seconds, unfinished = self.campaign.profile.seconds, len(self.workload.plans)
+            log_line(f"the faults stop after {seconds:.0f} s: {unfinished} workflows are unfinished")
+            await self._wait_until_all_have_ended()
+            for task in checks:
                 task.cancel()
         await self._end()
 
-    async def _rest(self) -> None:
-        """Wait until every workflow has ended, as long as any does."""
+    async def _wait_until_all_have_ended(self) -> None:
+        """Wait until every workflow has ended; give up when none ends any more."""
         started = last = time.monotonic()
         unfinished = -1
-        while self.load.plans and time.monotonic() - last < STILL_SECONDS:
-            if len(self.load.plans) != unfinished:
-                unfinished, last = len(self.load.plans), time.monotonic()
-            if time.monotonic() - started > MOST_CALM_SECONDS:
+        while self.workload.plans and time.monotonic() - last < SECONDS_WITHOUT_AN_END:
+            if len(self.workload.plans) != unfinished:
+                unfinished, last = len(self.workload.plans), time.monotonic()
+            if time.monotonic() - started > MOST_SECONDS_AFTER_THE_FAULTS:
                 break
             await asyncio.sleep(0.2)
 
     async def _end(self) -> None:
-        """End the processes, verify the rest, and look once more."""
+        """End the processes, verify the remaining workflows, and check the database once more."""
         report = self.campaign.findings.report
         await asyncio.sleep(2 * SWEEP_SECONDS)
-        await self.audit.look()  # while there still are sweeps
-        if not await self.crew.drain():
+        await self.audit.check()  # while there still are pools that sweep
+        if not await self.workers.drain():
             report("the worker processes did not end within their time after SIGTERM")
-        await self.load.look()
-        while self.load.ended:
-            await self.load.verify(list(self.load.ended)[:40])
-        for workflow in tuple(self.load.plans):
-            await self.load.report_unfinished(workflow)
-        await self.audit.look(SLACK_SECONDS)
+        await self.workload.read_log_and_ends()
+        while self.workload.ended:
+            await self.workload.verify(list(self.workload.ended)[:40])
+        for workflow in tuple(self.workload.plans):
+            await self.workload.report_unfinished(workflow)
+        await self.audit.check(SLACK_SECONDS)
 
-    def judge(self) -> None:
-        """Add what only the end can tell."""
+    def report_what_the_end_shows(self) -> None:
+        """Report what is known only at the end."""
         findings = self.campaign.findings
-        for finding in (*self.crew.unexpected, *self.load.ledger.faults, *complaints(self.server), *self._logged()):
+        for finding in (
+            *self.workers.unexpected,
+            *self.workload.ledger.faults,
+            *problems_in_log(self.server),
+            *self._unexpected_log_lines(),
+        ):
             findings.report(finding)
         if not findings.first.is_set():
-            for finding in self.campaign.tally.lacking(self.campaign.doses.least()):
+            for finding in self.campaign.tally.missing(self.campaign.profile.least()):
                 findings.report(finding)
 
-    def _logged(self) -> list[str]:
-        """What the worker processes never expected."""
+    def _unexpected_log_lines(self) -> list[str]:
+        """The lines of the worker processes' log that no fault explains, with what follows them."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return [
-            "\n".join([f"a worker process says: {line}", *lines[number + 1 : number + 40]])
+            "\n".join([f"a worker process logged: {line}", *lines[number + 1 : number + 40]])
             for number, line in enumerate(lines)
             if " CRITICAL " in line or "never retrieved" in line
         ]

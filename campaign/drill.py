@@ -1,4 +1,4 @@
-"""The stage of a drill: a queue of its own, pools played by hand, and what is demanded of the engine there."""
+"""What a drill works with: a queue of its own, raw pools, and checks of what the engine answers."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ RESCUE_SECONDS = 12.0
 HOLD_SECONDS = 0.06
 
 
-class Wrong(Exception):  # noqa: N818 - it is a finding
-    """The engine answered otherwise than promised."""
+class BrokenPromise(Exception):  # noqa: N818 - it is a finding
+    """The engine answered something else than it promises."""
 
 
-def demand(is_true: object, finding: str) -> None:
+def require(is_true: object, finding: str) -> None:
     if not is_true:
-        raise Wrong(finding)
+        raise BrokenPromise(finding)
 
 
 @dataclass(slots=True)
-class Stage:
-    """One scene: a queue and workflow ids of its own, and connections."""
+class Drill:
+    """One drill: a queue and workflow ids of its own, and connections."""
 
     dsn: str
     queue: str
@@ -44,10 +44,10 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def set(cls, dsn: str, queue: str, chance: random.Random, tally: Tally) -> AsyncIterator[Stage]:
-        stage = cls(dsn, queue, chance, tally)
-        async with stage._stack:
-            yield stage
+    async def begun(cls, dsn: str, queue: str, chance: random.Random, tally: Tally) -> AsyncIterator[Drill]:
+        drill = cls(dsn, queue, chance, tally)
+        async with drill._stack:
+            yield drill
 
     async def connection(self) -> asyncpg.Connection:
         settings = {"application_name": "drill", "search_path": "baton"}
@@ -71,16 +71,16 @@ class Stage:
         return await pool.claim(limit, self.queue)
 
     async def finish(self, pool: RawPool) -> None:
-        """Complete whatever can be claimed, until nothing can."""
+        """Complete all that can be claimed, until nothing can."""
         while claimed := await self.claim(pool):
             accepted = await pool.settle(*[outcome(one, "joined" if one.is_join else "completed") for one in claimed])
-            demand(all(accepted), f"completions of fresh claims were refused: {accepted}")
+            require(all(accepted), f"completions of fresh claims were refused: {accepted}")
 
 
 async def overlapping(
     holder: asyncpg.Connection, lock: str, argument: object, calls: Sequence[Coroutine[Any, Any, Any]]
 ) -> list[Any]:
-    """Begin all the calls while the holder has this lock, and return their answers."""
+    """Start all calls while the holder has this lock, and return their answers."""
     together = [asyncio.create_task(call) for call in calls]
     try:
         async with holder.transaction():
@@ -95,10 +95,10 @@ async def overlapping(
 
 
 async def until(pool: RawPool, query: str, argument: object, expected: str) -> None:
-    """Wait until the query says so, sweeping meanwhile, as every pool does."""
+    """Wait until the query returns `expected`; sweep meanwhile, as every pool does."""
     ends = time.monotonic() + RESCUE_SECONDS
     while (state := await pool.connection.fetchval(query, argument)) != expected:
-        demand(time.monotonic() < ends, f"it was to be {expected} within {RESCUE_SECONDS:.0f} s, and is {state}")
+        require(time.monotonic() < ends, f"it should be {expected} within {RESCUE_SECONDS:.0f} s, and is {state}")
         await sweep(pool)
         await asyncio.sleep(0.05)
 
@@ -110,33 +110,33 @@ async def sweep(pool: RawPool) -> None:
         await asyncio.sleep(0.1)
 
 
-async def hurry(pool: RawPool, step_id: int) -> None:
-    """Let the next attempt be due now."""
+async def make_due(pool: RawPool, step_id: int) -> None:
+    """Make the next attempt due now."""
     await pool.connection.execute("update queue set scheduled_at = clock_timestamp() where step_id = $1", step_id)
     await until(pool, "select state from queue where step_id = $1", step_id, "available")
 
 
-async def demand_stored(pool: RawPool, valid: Settlement) -> None:
+async def require_stored(pool: RawPool, valid: Settlement) -> None:
     query = "select token, result::text as result, state from steps where id = $1"
     row = await pool.connection.fetchrow(query, valid.step_id)
     assert row is not None
-    demand(row["token"] == valid.token, f"stored is another token than the valid one: {row}")
-    demand(row["result"] == valid.outcome.detail, f"stored is another result than the valid one: {dict(row)}")
+    require(row["token"] == valid.token, f"the stored token is not the valid one: {row}")
+    require(row["result"] == valid.outcome.detail, f"the stored result is not the valid one: {dict(row)}")
 
 
-async def demand_ended(pool: RawPool, workflow: str, state: str | None) -> None:
+async def require_ended(pool: RawPool, workflow: str, state: str | None) -> None:
     row = await pool.connection.fetchrow("select state, remaining from workflows where id = $1", workflow)
     assert row is not None
-    demand(row["remaining"] == 0 and row["state"] in (state, state or row["state"]), f"{workflow} is {dict(row)}")
-    demand(row["state"] != "executing", f"{workflow} is {dict(row)}")
+    require(row["remaining"] == 0 and row["state"] in (state, state or row["state"]), f"{workflow} is {dict(row)}")
+    require(row["state"] != "executing", f"{workflow} is {dict(row)}")
 
 
-async def demand_counts(pool: RawPool, workflow: str) -> None:
-    """The workflow counts its open steps rightly; what each of those waits for is watched by `campaign.audit`."""
+async def require_counts(pool: RawPool, workflow: str) -> None:
+    """The workflow counts its open steps correctly; `campaign.audit` checks what each of them waits for."""
     rows = await pool.connection.fetch(
         "select name, state, pending, finished_at, dependencies from steps_view where workflow_id = $1", workflow
     )
     states = {row["name"]: row["state"] for row in rows}
     remaining = await pool.connection.fetchval("select remaining from workflows where id = $1", workflow)
     is_open = sum(row["finished_at"] is None for row in rows)
-    demand(remaining == is_open, f"{workflow} counts {remaining} open steps, and has {is_open}: {json.dumps(states)}")
+    require(remaining == is_open, f"{workflow} counts {remaining} open steps, and has {is_open}: {json.dumps(states)}")

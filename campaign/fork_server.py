@@ -1,4 +1,4 @@
-"""Keeps so many worker processes alive: forks them from this process, which has imported everything once.
+"""Keeps a number of worker processes running. They are forked from this process, which has imported everything once.
 
 Run with a JSON object of settings. Reads commands from its standard input, one a line, and ends, with all its children,
 when that is closed:
@@ -7,7 +7,7 @@ when that is closed:
     drain                                             terminate all and start no more
 
 and writes what happens to its standard output: `started PID`, `ended PID STATUS`, `drained`.
-A signal goes through here so that it can never reach a process that took over the number of a child that ended.
+Signals go through this process, so that none can reach another process that has the id of a child that ended.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SIGNALS = {
     "continue": signal.SIGCONT,
     "terminate": signal.SIGTERM,
 }
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 ORPHAN_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class Nursery:
+class ForkServer:
     settings: dict[str, Any]
     children: set[int] = field(default_factory=set)
     started: int = 0
@@ -49,18 +49,18 @@ class Nursery:
 
     def run(self) -> None:
         try:
-            while self._obey() and not (self.is_draining and not self.children):
+            while self._read_commands() and not (self.is_draining and not self.children):
                 self._reap()
                 while len(self.children) < self.settings["processes"] and not self.is_draining:
                     self._start()
-            say("drained")
+            report("drained")
         finally:
             for pid in self.children:
                 os.kill(pid, signal.SIGKILL)
 
-    def _obey(self) -> bool:
-        """Do what is asked; tell whether anybody is left to ask."""
-        ready, _, _ = select.select([0], [], [], LOOK_SECONDS)
+    def _read_commands(self) -> bool:
+        """Carry out the commands that have arrived; return False when standard input was closed."""
+        ready, _, _ = select.select([0], [], [], POLL_SECONDS)
         if not ready:
             return True
         asked = os.read(0, 1 << 16).decode()
@@ -84,23 +84,23 @@ class Nursery:
             if pid == 0:
                 return
             self.children.discard(pid)
-            say(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
+            report(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
 
     def _start(self) -> None:
         number = self.started
         self.started += 1
         if (pid := os.fork()) == 0:
-            live(self.settings, number)
+            run_worker_process(self.settings, number)
         self.children.add(pid)
-        say(f"started {pid}")
+        report(f"started {pid}")
 
 
-def live(settings: dict[str, Any], number: int) -> None:
-    """Be a worker process, and never return."""
+def run_worker_process(settings: dict[str, Any], number: int) -> None:
+    """Run a worker pool in a child process, and never return."""
     status = 1
     try:
         addresses = settings["addresses"]
-        asyncio.run(work(settings, addresses[number % len(addresses)]))
+        asyncio.run(serve(settings, addresses[number % len(addresses)]))
         status = 0
     except BaseException:
         logging.getLogger("campaign").critical("a worker process failed", exc_info=True)
@@ -109,33 +109,34 @@ def live(settings: dict[str, Any], number: int) -> None:
         os._exit(status)
 
 
-async def work(settings: dict[str, Any], address: str) -> None:
+async def serve(settings: dict[str, Any], address: str) -> None:
     _end_with(os.getppid())
-    hooks.install(Effects(Path(settings["effects"])))
+    hooks.misbehave()
+    observers = [hooks.logged_to(Effects(Path(settings["effects"])))]
     while True:
         try:
             async with (
                 Engine(address, schema=settings["schema"]) as engine,
-                WorkerPool(engine, keep=None, **settings["pool"]) as pool,
+                WorkerPool(engine, keep=None, observers=observers, **settings["pool"]) as pool,
             ):
                 await pool.serve()
             return
         except Exception as error:
             if classify(error) not in (Failure.PASSING, Failure.LOCKED):
                 raise
-            # It met a fault before it was at work; a supervisor would start the process again.
+            # A fault came before the pool was ready; a supervisor would start the process again.
             logging.getLogger("campaign").warning("a worker process could not start: %r", error)
             await asyncio.sleep(0.2)
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, however that ended."""
+    """End this process soon after its parent has ended."""
     if os.getppid() != parent:
         os._exit(1)
     asyncio.get_running_loop().call_later(ORPHAN_SECONDS, _end_with, parent)
 
 
-def say(line: str) -> None:
+def report(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
@@ -144,4 +145,4 @@ if __name__ == "__main__":
     logging.basicConfig(
         filename=given["log"], level=logging.WARNING, format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )
-    Nursery(given).run()
+    ForkServer(given).run()

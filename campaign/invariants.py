@@ -1,6 +1,6 @@
-"""The invariants of one workflow that has ended, in the groups of the campaign's specification.
+"""The invariants of one workflow that has ended, in five groups.
 
-The fifth group, that nothing is left behind in the server, is watched by `campaign.audit`.
+`campaign.audit` checks what must hold in the database as a whole.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from campaign.hooks import mark
 from campaign.ledger import FINAL_KINDS, StepFacts
 from campaign.records import StepRecord
 from tests.model.checking import Observed, violations
-from tests.model.group_plan import Growth
-from tests.model.group_rules import ABSENT, Foretold
+from tests.model.group_plan import GroupPlan
+from tests.model.group_rules import ABSENT, Prediction
 from tests.model.plan import Plan
 
 CLOCK_SECONDS = 0.002
-"""The server and the processes read one clock of one machine, but not at the same instruction."""
+"""The server and the processes read the same clock, but not at the same instant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A workflow that has ended, with all that is known of it."""
+    """A workflow that has ended, with its plan and all that was recorded of it."""
 
-    plan: Plan | Growth
+    plan: Plan | GroupPlan
     state: str
     records: Mapping[str, StepRecord]
     facts: Mapping[int, StepFacts]
@@ -38,11 +38,11 @@ class Ended:
 
 
 def broken(ended: Ended) -> list[str]:
-    """What is not as promised, each as one sentence; empty if all is well."""
+    """Return what is not as promised, each in a sentence; empty if all is well."""
     found = [*_of_the_model(ended)]
     for record in ended.records.values():
         if record.grouping is not None:
-            continue  # it is judged, and does not run
+            continue  # a group does not run
         facts = ended.facts_of(record)
         wrong = [
             *_of_completion(record, facts),
@@ -54,9 +54,9 @@ def broken(ended: Ended) -> list[str]:
     return found
 
 
-def committed_all_the_same(record: StepRecord, facts: StepFacts) -> int:
-    """How many outcomes that stayed without an answer had committed: the outcome's time is before the failure of the
-    call, and whatever was sent again came after that."""
+def committed_without_an_answer(record: StepRecord, facts: StepFacts) -> int:
+    """Return how many outcomes without an answer had committed: the step ended before the call failed, so it was
+    not ended by a call that was sent again."""
     if record.finished_at is None:
         return 0
     ended_at = record.finished_at.timestamp()
@@ -75,7 +75,7 @@ def _of_completion(record: StepRecord, facts: StepFacts) -> Iterator[str]:
         yield f"completed, and its last accepted outcome is {record.outcome}"
         return
     if not tokens <= {record.token}:
-        yield f"completed under {record.token}, and accepted was {sorted(tokens)}"
+        yield f"completed under {record.token}, and accepted were outcomes under {sorted(tokens)}"
     end = facts.ends.get(record.token)
     if end is None or end.kind != "completed":
         yield f"completed under {record.token}, and the log says of that: {end}"
@@ -116,34 +116,37 @@ def _of_attempts(record: StepRecord, facts: StepFacts) -> Iterator[str]:
 
 def _of_the_model(ended: Ended) -> list[str]:
     """4: every step ended as the rules allow, given how its dependencies ended, and when."""
-    if isinstance(ended.plan, Growth):
+    if isinstance(ended.plan, GroupPlan):
         return [f"by the model of groups: {line}" for line in _of_groups(ended, ended.plan)]
     observed = Observed(ended.plan, ended.state, ended.records, ended.events, losses_are_allowed=True)
     return [f"by the model of the rules: {line}" for line in violations(observed)]
 
 
-def _of_groups(ended: Ended, plan: Growth) -> Iterator[str]:
-    """Every step that is to be there is there, and ended as the rules say; what groups result in, others have read."""
+def _of_groups(ended: Ended, plan: GroupPlan) -> Iterator[str]:
+    """Every step that must exist exists, and ended as the rules say; the results of groups are in what others read."""
     records = ended.records
     try:
-        foretold = Foretold(
-            plan, {one.name: one.finished_at for one in records.values() if one.finished_at is not None}
+        prediction = Prediction(
+            plan,
+            {one.name: one.finished_at for one in records.values() if one.finished_at is not None},
+            began={one.name for one in records.values() if one.attempted_at is not None},
         )
     except KeyError as error:
         yield f"there is no step {error}, or it has not ended"
         return
-    places = foretold.places()
-    if places.keys() != records.keys():
-        yield f"missing are {sorted(places.keys() - records.keys())}, strange {sorted(records.keys() - places.keys())}"
+    steps = prediction.steps()
+    if steps.keys() != records.keys():
+        yield f"steps are missing: {sorted(steps.keys() - records.keys())}"
+        yield f"steps should not exist: {sorted(records.keys() - steps.keys())}"
         return
-    for name, place in places.items():
+    for name, step in steps.items():
         record = records[name]
-        if record.state != place.state:
-            yield f"step {name!r} is {record.state}, and should be {place.state}"
-        elif record.grouping is None and place.result is not ABSENT and record.result != place.result:
-            yield f"step {name!r} results in {record.result_text}, and should in {place.result}"
-    if ended.state != foretold.state():
-        yield f"the workflow is {ended.state}, and should be {foretold.state()}"
+        if record.state != step.state:
+            yield f"step {name!r} is {record.state}, and should be {step.state}"
+        elif record.grouping is None and step.result is not ABSENT and record.result != step.result:
+            yield f"step {name!r} has the result {record.result_text}, and should have {step.result}"
+    if ended.state != prediction.state():
+        yield f"the workflow is {ended.state}, and should be {prediction.state()}"
 
 
 def _of_acceptance(record: StepRecord, facts: StepFacts) -> Iterator[str]:

@@ -11,9 +11,8 @@ from typing import Any
 
 from campaign.tally import Tally
 
-STEP_BITS = 22  # see sql/migrations/0001_engine.sql
 MOST_CLAIMS = 50_000
-"""So many claims are remembered: a claim is sent again at once or never."""
+"""The most claims that are remembered: a claim is sent again soon or never."""
 FINAL_KINDS = frozenset({"completed", "cancelled", "skipped", "discarded"})
 
 
@@ -52,25 +51,25 @@ class StepFacts:
     unknown: list[Unknown] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """Everything, for a report."""
-        told = [f"{one.line} start of attempt {one.attempt} under {one.token} at {one.at:.3f}" for one in self.starts]
-        told += [f"{end.line} end under {token}: {end.kind}" for token, end in self.ends.items()]
-        told += [f"accepted under {token}: {sorted(kinds)}" for token, kinds in self.accepted.items()]
-        told += [f"refused under {token}: {sorted(kinds)}" for token, kinds in self.refused.items()]
-        return told + [f"no answer under {one.token} at {one.at:.3f}: {one.kind}" for one in self.unknown]
+        """All facts, for a report."""
+        lines = [f"{one.line} start of attempt {one.attempt} under {one.token} at {one.at:.3f}" for one in self.starts]
+        lines += [f"{end.line} end under {token}: {end.kind}" for token, end in self.ends.items()]
+        lines += [f"accepted under {token}: {sorted(kinds)}" for token, kinds in self.accepted.items()]
+        lines += [f"refused under {token}: {sorted(kinds)}" for token, kinds in self.refused.items()]
+        return lines + [f"no answer under {one.token} at {one.at:.3f}: {one.kind}" for one in self.unknown]
 
 
 class Ledger:
-    """Follows the log. What belongs to a workflow is kept until it is forgotten."""
+    """Reads the log as it grows, and keeps the facts of each workflow until `forget`."""
 
     def __init__(self, path: Path, tally: Tally) -> None:
         self.steps: dict[int, StepFacts] = defaultdict(StepFacts)
         self.events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         """What the workers themselves wrote, by workflow."""
         self.hanging: list[str] = []
-        """Workflows of which a step has begun to hang; to be emptied by whoever cancels them."""
+        """Workflows with a step that has begun to hang; the task that cancels them takes them out."""
         self.claims: dict[str, tuple[set[int], int]] = {}
-        """The steps claimed under each token, and the most it was to take."""
+        """The steps claimed under each token, and its limit."""
         self.faults: list[str] = []
         self._final: dict[int, str] = {}
         self._path = path
@@ -92,7 +91,7 @@ class Ledger:
                 self._note(json.loads(line))
 
     def forget(self, workflow: str, final_tokens: Mapping[int, str | None]) -> None:
-        """Keep of a workflow that was verified only under which tokens its steps became final."""
+        """Drop the facts of a verified workflow; keep the tokens under which its steps became final."""
         self.events.pop(workflow, None)
         for step, token in final_tokens.items():
             self.steps.pop(step, None)
@@ -150,7 +149,7 @@ class Ledger:
         if len(self.claims) > MOST_CLAIMS:
             del self.claims[next(iter(self.claims))]
         if len(taken) > most:
-            self.faults.append(f"the token {token} took {len(taken)} steps, and was to take {most} at most")
+            self.faults.append(f"the token {token} took {len(taken)} steps, and its limit is {most}")
 
     def _too_late(self, step: int, what: str) -> None:
         self.faults.append(f"step id {step} was final under {self._final[step] or 'no token'}, and then {what}")

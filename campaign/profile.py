@@ -1,4 +1,4 @@
-"""How much of everything a campaign of some length does, and the least it must have done to count."""
+"""How many faults of each kind a campaign makes, and how many it must have made at least."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LEASE_SECONDS = 2.0
 SWEEP_SECONDS = LEASE_SECONDS / 3
 
-# What three minutes must show (a longer campaign shows at least as much).
+# The least that three minutes must show, and so must any longer campaign.
 _LEAST_IN_THREE_MINUTES: Mapping[str, int] = {
     "workflows verified": 2_000,
     "steps verified": 20_000,
@@ -19,7 +19,7 @@ _LEAST_IN_THREE_MINUTES: Mapping[str, int] = {
     "SIGSTOPs past the lease": 50,
 }
 
-# What must have happened in any campaign, however short: else it proved nothing about it.
+# What must have happened in every campaign, however short: it proves nothing about a fault that did not happen.
 _NEVER_ZERO = (
     *_LEAST_IN_THREE_MINUTES,
     "SIGTERMs",
@@ -34,33 +34,33 @@ _NEVER_ZERO = (
     "steps discarded",
     "steps skipped",
     "steps cancelled",
-    "steps cancelled by hand",
+    "steps cancelled on request",
     "snoozes and steps given back",
     "zombie drills",
     "replay drills",
     "forgotten pool drills",
     "giving back drills",
-    "storms of settles",
-    "lock order storms",
-    "deaf listener drills",
+    "overlapping settle drills",
+    "lock order drills",
+    "missed notification drills",
     "groups verified",
     "expansion drills",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Doses:
-    """How long a campaign lasts, and the mean seconds between two faults of a sort."""
+class Profile:
+    """How long a campaign lasts, and the mean number of seconds between two faults of a kind."""
 
     seconds: float
-    """Of faults; then everything has to come to rest."""
+    """Of faults; then all workflows have to end."""
     processes: int = 6
     unfinished: int = 250
-    """So many workflows are under way at once."""
+    """The number of workflows that run at the same time."""
     kill: float = 1.5
     terminate: float = 7.0
     stop: float = 0.2
-    """Between the end of one and the next; one at a time, of each of two."""
+    """Between the end of one and the next; two processes at a time."""
     backends: float = 0.55
     backends_at_once: int = 5
     cut: float = 0.9
@@ -68,14 +68,14 @@ class Doses:
     restart: float = 45.0
 
     def least(self) -> Mapping[str, int]:
-        """What this campaign must have done at least, by the names of the tally."""
+        """The least counts that this campaign must reach, by the names of the tally."""
         if self.seconds >= 180:
             return dict.fromkeys(_NEVER_ZERO, 1) | dict(_LEAST_IN_THREE_MINUTES)
         return dict.fromkeys(_NEVER_ZERO, 1)
 
 
-def doses(seconds: float) -> Doses:
-    """Return the doses of a campaign of this length; a short one has some faults more often, to have them at all."""
+def profile_of(seconds: float) -> Profile:
+    """Return the profile of a campaign of this length; a short one makes rare faults more often."""
     if seconds >= 120:
-        return Doses(seconds)
-    return Doses(seconds, unfinished=120, terminate=4.0, freeze=8.0, restart=0.8 * seconds)
+        return Profile(seconds)
+    return Profile(seconds, unfinished=120, terminate=4.0, freeze=8.0, restart=0.8 * seconds)

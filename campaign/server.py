@@ -1,4 +1,4 @@
-"""The campaign's own PostgreSQL server, and a connection to it that no fault is meant for."""
+"""The campaign's own PostgreSQL server, and a connection to it that the nemesis spares."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from baton.embedded.server import EmbeddedServer
 
 SETTINGS = {
     "max_connections": "300",
-    # Shorter than the engine's lock timeout, so that a deadlock is called one in the server's log.
+    # Shorter than the engine's lock timeout: else a deadlock would end as a lock timeout and stay unnoticed.
     "deadlock_timeout": "200ms",
     "log_lock_waits": "off",
     "shared_buffers": "256MB",
 }
-"""Not fsync: an immediate restart ends the server's processes, and what they wrote stays in the machine's memory."""
+"""Without fsync: an immediate restart ends only processes, and what they wrote stays in the machine's memory."""
 
 PATIENCE_SECONDS = 30.0
 _LOST = (
@@ -31,7 +31,7 @@ _LOST = (
 
 
 class Admin:
-    """Asks the server, and asks again after a restart. For any number of callers, one after the other."""
+    """Queries the server, and repeats a query after a restart. Calls of several tasks run one after the other."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -70,8 +70,8 @@ def start_server() -> EmbeddedServer:
     return EmbeddedServer.start(temporary=True, settings=SETTINGS)
 
 
-def complaints(server: EmbeddedServer) -> list[str]:
-    """Return what the server's log says of deadlocks and of transactions that lost a race."""
+def problems_in_log(server: EmbeddedServer) -> list[str]:
+    """Return the deadlocks, serialization failures and panics in the server's log, with their counts."""
     found: dict[str, int] = {}
     for line in server.log.read_text(errors="replace").splitlines():
         for sign in ("deadlock detected", "could not serialize", "PANIC", "TRAP:"):

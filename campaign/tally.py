@@ -14,10 +14,10 @@ class Tally:
     def add(self, name: str, count: int = 1) -> None:
         self.counts[name] += count
 
-    def lacking(self, wanted: Mapping[str, int]) -> list[str]:
-        """Say of what there was too little: a campaign in which a fault did not happen proves nothing about it."""
+    def missing(self, wanted: Mapping[str, int]) -> list[str]:
+        """Return which counts are too low: a campaign in which a fault did not happen proves nothing about it."""
         return [
-            f"only {self.counts[name]:,} {name}; this campaign is to have at least {least:,}"
+            f"only {self.counts[name]:,} {name}; this campaign needs at least {least:,}"
             for name, least in wanted.items()
             if self.counts[name] < least
         ]

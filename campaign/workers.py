@@ -19,15 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DRAIN_SECONDS = 30.0
 
 
-class Crew:
-    """A nursery and its children. Leaving it ends them all."""
+class Workers:
+    """A fork server and its children. Leaving it ends them all."""
 
     def __init__(self, name: str, settings: Mapping[str, Any], environment: Mapping[str, str], tally: Tally) -> None:
         self.name = name
         self.alive: set[int] = set()
         self.stopped: set[int] = set()
         self.unexpected: list[str] = []
-        """Ends that nobody asked for."""
+        """Ends of processes for which there is no reason."""
         self._settings = dict(settings)
         self._environment = dict(environment)
         self._tally = tally
@@ -63,7 +63,7 @@ class Crew:
         await self._reading
 
     def choose(self, chance: random.Random) -> int | None:
-        """One of the processes that run, None if there is none."""
+        """Return one of the processes that run, or None if there is none."""
         running = sorted(self.alive - self.stopped)
         return chance.choice(running) if running else None
 
@@ -79,12 +79,12 @@ class Crew:
         self.stopped.add(pid)
         self._order("stop", pid)
 
-    def go_on(self, pid: int) -> None:
+    def resume(self, pid: int) -> None:
         self.stopped.discard(pid)
         self._order("continue", pid)
 
     async def drain(self) -> bool:
-        """End all processes with SIGTERM, start no more. Tells whether they ended in time."""
+        """End all processes with SIGTERM and start no more. Return False if they did not end in time."""
         self._is_draining = True
         self._order("drain")
         try:
@@ -110,7 +110,7 @@ class Crew:
                 case ["drained"]:
                     self._drained.set()
                 case other:
-                    self.unexpected.append(f"the nursery of the {self.name} crew said {other}")
+                    self.unexpected.append(f"the fork server of the {self.name} workers wrote {other}")
 
     def _ended(self, pid: int, status: int) -> None:
         self.alive.discard(pid)
@@ -120,5 +120,5 @@ class Crew:
         if status == -9 and not is_asked_for:
             self._tally.add("processes killed by a step")
         elif status not in (0, -9) and not (status == -15 and (is_asked_for or self._is_draining)):
-            # -15: asked to end before it could take the signal.
-            self.unexpected.append(f"a worker process of the {self.name} crew ended with status {status}")
+            # -15: the signal came before the process had its handler.
+            self.unexpected.append(f"a process of the {self.name} workers ended with status {status}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -18,8 +18,11 @@ import pytest
 from baton.database.address import normalised
 from baton.embedded.server import EmbeddedServer
 from tests.effects import Effects
+from tests.held_worker import HeldWorker
+from tests.notifications import Notifications
 
 TEMPLATE = f"baton_template_{os.getpid()}"
+Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class TestServer:
 
     @contextmanager
     def database(self, template: str) -> Iterator[str]:
-        """A new database, dropped afterwards, with whoever is still connected to it."""
+        """A new database, dropped afterwards, even if somebody is still connected to it."""
         name = f"baton_test_{os.getpid()}_{next(_numbers)}"
         self.execute(f"create database {name} template {template}")
         try:
@@ -110,11 +113,31 @@ def empty_database(server: TestServer) -> Iterator[str]:
 
 
 @pytest.fixture
+async def connect(database: str) -> AsyncIterator[Connect]:
+    """Opens plain connections to the test's database, closed after the test; arguments are server settings."""
+    opened: list[asyncpg.Connection] = []
+
+    async def connect(**settings: str) -> asyncpg.Connection:
+        opened.append(await asyncpg.connect(database, server_settings=settings))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        await connection.close()
+
+
+@pytest.fixture
 async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     """A plain connection to the test's database, with `search_path` at the schema."""
     connection = await asyncpg.connect(database, server_settings={"search_path": "baton"})
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def notifications(connect: Connect) -> Notifications:
+    """What the schema notifies from now on."""
+    return await Notifications.heard_on(await connect())
 
 
 @pytest.fixture
@@ -132,10 +155,28 @@ def effects(tmp_path: Path) -> Effects:
     return Effects(tmp_path / "effects.log")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_workers() -> Iterator[None]:
-    """Forget the workers that the test defines."""
+    """Forget, after each test, the workers that it or one of its fixtures defines."""
     from baton.core import registry
 
     with registry.isolated():
         yield
+
+
+@pytest.fixture
+def quick() -> Any:
+    """A worker that returns its argument at once."""
+    from baton import worker
+
+    @worker
+    async def quick(value: int = 1) -> int:
+        return value
+
+    return quick
+
+
+@pytest.fixture
+def held() -> HeldWorker:
+    """A worker that begins, and ends when the test allows it."""
+    return HeldWorker()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,30 @@ SOURCES = sorted((ROOT / "baton").rglob("*.py"))
 FILE_LINES = 400
 BODY_LINES = 60
 HOMELESS = {"utils", "helpers", "common", "base", "manager"}
+TEST_NAME = 70
+
+# Riddling or archaic words that may not come back, also in names. Plain ones: sent, reported, received, lost, anyone,
+# forever, as many, manually, without success, says whether.
+UNPLAIN = re.compile(
+    r"(?<![a-z])(?:told|beaten|ticked|doomed|whoever|for[ _]ever|so[ _]many|by[ _]hand|in[ _]vain|tells?[ _]whether"
+    r"|cannot be had|of asyncpg's)(?![a-z])",
+    re.IGNORECASE,
+)
+# Folders and files are added when they are free of them.
+PLAIN = (
+    *("benchmarks", "campaign", "examples"),
+    *(
+        "tests/campaign",
+        "tests/client",
+        "tests/contrib",
+        "tests/database",
+        "tests/docs",
+        "tests/embedded",
+    ),
+    *("tests/faults", "tests/groups", "tests/model", "tests/programs"),
+)
+TEXTS = sorted(path for folder in PLAIN for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".sql", ".md"})
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def run(*command):
@@ -72,3 +97,20 @@ def test_files_and_functions_can_be_read_in_one_go(path):
     assert text.count("\n") <= FILE_LINES
     assert [function.name for function in functions if body_lines(function) > BODY_LINES] == []
     assert path.stem not in HOMELESS
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_english_is_plain(path):
+    lines = path.read_text().splitlines()
+    found = [f"{number}: {line.strip()}" for number, line in enumerate(lines, 1) if UNPLAIN.search(line)]
+
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_tests_name_fits_on_a_line(path):
+    """The circumstances belong into its docstring."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    names = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    assert [name for name in names if name.startswith("test_") and len(name) > TEST_NAME] == []

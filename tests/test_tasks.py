@@ -92,7 +92,7 @@ async def test_the_error_of_what_is_finished_reaches_the_caller():
         await finish(asyncio.create_task(fails()))
 
 
-async def test_waiting_for_an_event_tells_whether_it_came():
+async def test_waiting_for_an_event_returns_whether_it_came():
     event = asyncio.Event()
     assert not await wait_for_event(event, 0.001)
     event.set()
@@ -100,30 +100,30 @@ async def test_waiting_for_an_event_tells_whether_it_came():
 
 
 async def test_calls_in_turn_are_prepared_while_the_one_before_is_under_way():
-    told = []
+    seen = []
 
     async def call(number):
-        told.append(f"call {number}")
+        seen.append(f"call {number}")
         for _ in range(3):
             await asyncio.sleep(0)
-        told.append(f"end {number}")
+        seen.append(f"end {number}")
 
     async def calls():
         for number in (1, 2):
-            told.append(f"prepare {number}")
+            seen.append(f"prepare {number}")
             await asyncio.sleep(0)
             yield lambda number=number: call(number)
 
     await in_turn(calls())
 
-    assert told == ["prepare 1", "prepare 2", "call 1", "end 1", "call 2", "end 2"]
+    assert seen == ["prepare 1", "prepare 2", "call 1", "end 1", "call 2", "end 2"]
 
 
 async def test_a_call_in_turn_that_fails_is_the_last():
-    told = []
+    seen = []
 
     async def call(number):
-        told.append(number)
+        seen.append(number)
         await asyncio.sleep(0)
         if number == 2:
             raise LookupError
@@ -135,16 +135,16 @@ async def test_a_call_in_turn_that_fails_is_the_last():
     with pytest.raises(LookupError):
         await in_turn(calls())
 
-    assert told == [0, 1, 2]
+    assert seen == [0, 1, 2]
 
 
 async def test_a_call_in_turn_has_ended_when_the_next_cannot_be_prepared():
-    told = []
+    seen = []
 
     async def call():
         for _ in range(5):
             await asyncio.sleep(0)
-        told.append("ended")
+        seen.append("ended")
 
     async def calls():
         yield call
@@ -154,11 +154,11 @@ async def test_a_call_in_turn_has_ended_when_the_next_cannot_be_prepared():
     with pytest.raises(LookupError):
         await in_turn(calls())
 
-    assert told == ["ended"]
+    assert seen == ["ended"]
 
 
 async def test_calls_in_turn_are_cancelled_with_their_caller():
-    began, told = asyncio.Event(), []
+    began, seen = asyncio.Event(), []
 
     async def call():
         began.set()
@@ -166,7 +166,7 @@ async def test_calls_in_turn_are_cancelled_with_their_caller():
             await asyncio.Event().wait()
         finally:
             await asyncio.sleep(0)
-            told.append("ended")
+            seen.append("ended")
 
     async def calls():
         yield call
@@ -178,4 +178,4 @@ async def test_calls_in_turn_are_cancelled_with_their_caller():
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert told == ["ended"]
+    assert seen == ["ended"]

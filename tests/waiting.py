@@ -6,13 +6,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], deadline: float = 10, every: float = 0.01) -> T:
-    """Return the first true value of `condition`, plain or async; fail when `deadline` seconds bring none."""
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], deadline: float = 10, every: float = 0.01) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], deadline: float = 10, every: float = 0.01) -> T: ...
+
+
+async def eventually(condition: Callable[[], object], deadline: float = 10, every: float = 0.01) -> object:
+    """Return the first true value of `condition`, plain or async; fail if `deadline` seconds bring none."""
     ends = time.monotonic() + deadline
     while True:
         value = condition()

@@ -13,7 +13,7 @@ from baton.cli.tree import FoldLine, Line, StepLine, tree
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.client.run_state import Status, StepRecord
-from baton.database.queries import FINAL_STEP_STATES
+from baton.core.states import FINAL_STEP_STATES
 
 WIDEST_NAME = 60
 WIDEST_REMARK = 200

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-log = logging.getLogger("baton.core.worker")
+log = logging.getLogger("baton.worker")
 
 REPORT_SECONDS = 1.0
 CLEANUP_SECONDS = 20.0

@@ -25,7 +25,7 @@ from baton.runtime.health import Drained
 from baton.runtime.pool import WorkerPool
 from baton.tasks import Tasks
 
-log = logging.getLogger("baton.core.worker")
+log = logging.getLogger("baton.worker")
 
 GRACE_SECONDS = 30.0
 
@@ -113,7 +113,7 @@ def _grace(arguments: argparse.Namespace) -> float:
 def _leave_threads_behind(code: int) -> None:
     """End the process now if a step hangs in a thread: it was given back, and Python would wait for it for ever."""
     if any(thread.name.startswith("AnyIO worker") and thread.is_alive() for thread in threading.enumerate()):
-        logging.getLogger("baton.runtime.pool").warning("steps still hang in threads; the process ends without them")
+        logging.getLogger("baton.pool").warning("steps still hang in threads; the process ends without them")
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)

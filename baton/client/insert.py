@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from baton.client.caller_transactions import Asyncpg, joined
-from baton.client.engine import Engine, default_engine, entered_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine, engine_in_use
 from baton.client.run import Run
 from baton.core.job import Job
 from baton.core.limits import Limits
+from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
 from baton.core.workflow import Baton
 from baton.database.connections import replayed
@@ -53,6 +55,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         WorkflowExists: the id belongs to a workflow with another graph.
         TypeError, NoTransaction: see `joined`.
     """
+    stop_if_imported()
     match using:
         case None | Engine():
             engine = using or default_engine()
@@ -61,7 +64,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
             run = Run(spec.id, engine)
         case _:
             caller = await joined(using)
-            entered = entered_engine()
+            entered = engine_in_use()
             _require_within(limits_in_effect(), spec)
             inserted = await caller.insert(spec, entered.schema if entered else "baton")
             run = Run(spec.id, entered)
@@ -81,9 +84,10 @@ async def insert_workflows(
 
     Raises: as `insert_workflow`, and what making one raises.
     """
+    stop_if_imported()
     engine = (using or default_engine()) if isinstance(using, Engine | None) else None
     caller = await joined(using) if engine is None else None
-    entered = engine or entered_engine()
+    entered = engine or engine_in_use()
     making = _Making(makes, entered.limits if entered else Limits())
     if engine is not None:
         await replayed(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
@@ -120,7 +124,7 @@ class _Making:
 
 def limits_in_effect() -> Limits:
     """Return the limits of the engine entered last, or the usual ones if none is."""
-    entered = entered_engine()
+    entered = engine_in_use()
     return entered.limits if entered else Limits()
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from baton.client.caller_transactions import CallerTransaction
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
 from baton.client.run_state import InsertedStep, Results, Status, StepRecord, records
 from baton.core.spec import StepSpec
+from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
 from baton.database.connections import Replayed
 from baton.database.messages import Watched
 from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
-from baton.database.queries import FINAL_STEP_STATES, Ended
+from baton.database.queries import Ended
 from baton.database.store import Store
 from baton.errors import (
     RetryRefused,
@@ -26,9 +28,6 @@ from baton.errors import (
     WorkflowNotFound,
 )
 from baton.tasks import wait_for_event
-
-if TYPE_CHECKING:
-    pass
 
 
 class Run:
@@ -52,7 +51,7 @@ class Run:
         """The inserted steps in the order added; empty on a handle that did not insert."""
         return [InsertedStep(step.name, step.terms.worker, step.terms.queue) for step in self._steps]
 
-    async def wait(self, timeout: float | None = None) -> str:
+    async def wait(self, timeout: float | None = None) -> FinalWorkflowState:
         """Wait until the workflow is final and return its state: completed, failed or cancelled.
 
         Costs the database nothing while nothing happens: the end is announced.
@@ -62,8 +61,7 @@ class Run:
             TransactionStillOpen: it was inserted in a transaction of the caller's that is open still.
         """
         watched = await self._end(None, timeout)
-        assert watched.state is not None
-        return watched.state
+        return cast("FinalWorkflowState", watched.state)
 
     async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
         """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
@@ -111,33 +109,36 @@ class Run:
             raise WorkflowNotFound(self.id)
         return records(rows)
 
-    async def cancel(self, *steps: str, reason: str | None = None) -> int:
+    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
-        Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
-        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
+        Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
+        final when this returns, unless it has closing steps or undos: these still run, but for `force`, which cancels
+        them as well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
         step is cancelled within about a second, and nothing it returns is accepted.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
         """
-        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason)
+        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason, force=force)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
         return cancelled.count
 
-    async def retry(self, *steps: str) -> int:
+    async def retry(self, *steps: str, forward: bool = False) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
         With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
         begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
+        it; with `forward` it stays undone, and only what failed is opened.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        retried = await self._used_engine().store.retry(self.id, steps or None)
+        retried = await self._used_engine().store.retry(self.id, steps or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)
@@ -193,7 +194,7 @@ class Run:
             ear.heard.clear()
             watched = await patient.watch(self.id, step)
             await self._require_found(step, watched)
-            if watched.state in FINAL_STEP_STATES | {"failed"}:
+            if watched.state in (FINAL_WORKFLOW_STATES if step is None else FINAL_STEP_STATES):
                 return watched
             ear.subject = watched.key if step is None else watched.step_id
             await wait_for_event(ear.heard, engine.seconds_between_reads)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from baton.core import registry
+from baton.core.states import StepState, WorkflowState
 from baton.database.queries import Ended, StepRow, Unserved
 
 
@@ -26,8 +27,7 @@ class StepRecord:
     """A step as it is now."""
 
     name: str
-    state: str
-    """suspended, scheduled, available, executing, retryable, completed, cancelled, discarded or skipped."""
+    state: StepState
     worker: str
     queue: str
     priority: int
@@ -67,12 +67,11 @@ class Status:
 
     name: str | None
     """The workflow's name, if it was given one."""
-    state: str
-    """executing, completed, failed or cancelled."""
+    state: WorkflowState
     inserted_at: datetime
     finished_at: datetime | None
     """When the state became final; None while it is executing."""
-    counts: Mapping[str, int]
+    counts: Mapping[StepState, int]
     """How many steps are in which state; states with none are left out."""
     unserved: Sequence[Unserved]
     """Steps that could run but that no living worker pool can run, and why; at most 100."""

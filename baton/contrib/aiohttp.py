@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack, aclosing, suppress
 
 from aiohttp import web
 
-from baton.client.engine import Engine, entered_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
 from baton.errors import NoEngine
@@ -47,7 +48,7 @@ def baton_context(
 
 def engine_of(request: web.Request) -> Engine:
     """Return the engine that the application's context opened. Raises `NoEngine`."""
-    engine: Engine | None = request.config_dict.get(ENGINE) or entered_engine()
+    engine: Engine | None = request.config_dict.get(ENGINE) or engine_in_use()
     if engine is None:
         raise NoEngine("no engine is open: let the application do it with app.cleanup_ctx.append(baton_context(...))")
     return engine

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from baton.client.run import Run
 from baton.client.run_state import StepRecord
+from baton.core.states import FINAL_STEP_STATES
 from baton.database.notifications import Notice, Reconnected, StepEnded
-from baton.database.queries import FINAL_STEP_STATES
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection, Request
 from fastapi.responses import StreamingResponse
 
-from baton.client.engine import Engine, entered_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
 from baton.errors import BatonError, NoEngine
@@ -69,7 +70,7 @@ def engine_of(connection: HTTPConnection) -> Engine:
 
     Raises: NoEngine
     """
-    engine: Engine | None = getattr(connection.app.state, "baton_engine", None) or entered_engine()
+    engine: Engine | None = getattr(connection.app.state, "baton_engine", None) or engine_in_use()
     if engine is None:
         raise NoEngine(
             "no engine is open: make the application with FastAPI(lifespan=baton_lifespan(...)), and in tests enter "

@@ -1,21 +1,18 @@
-"""A graph that takes the place of the step whose worker returned it, on its way to the database."""
+"""A graph that a worker returned and that takes the place of its step, on its way to the database."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import msgspec
 
 from baton.core.spec import StepSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(msgspec.Struct, frozen=True, gc=False):
     """The steps of a returned graph, by positions of its own."""
 
     steps: tuple[StepSpec, ...]
     children: int
-    """How many of them, the first, are children of the step; the others are children of these."""
+    """How many of them, the first ones, are children of the step. The others are children of these."""
     returns: int | None
     """Position of the child whose result is the step's; None for the last ones."""
 
@@ -23,7 +20,7 @@ class Expansion:
 class Expandable:
     """What a worker may return to expand its step."""
 
-    # Not an abstract class: of every result it is asked whether it is one, which takes those five times as long.
+    # Not an abstract class: every result is tested for this type, and that test would take five times as long.
     def expansion(self) -> Expansion:
         """Return the graph. Raises `InvalidWorkflow`."""
         raise NotImplementedError

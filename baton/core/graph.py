@@ -5,42 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
 
 MAX_SUGGESTIONS = 20
-"""How many unknown names are compared with the known ones; each costs a look at all names."""
+"""How many unknown names are compared with the known ones; each comparison goes through all names."""
 
 GraphFault = UnknownDependency | SelfDependency | Cycle
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A group and its children by position: these lie side by side, behind the group."""
-
-    group: int
-    first: int
-    count: int
+NO_GROUPS: Mapping[int, range] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A graph whose edges were looked up. Steps are positions, in the order added."""
+    """A graph whose names were resolved. Steps are positions, in the order added."""
 
     dependencies: tuple[tuple[int, ...], ...]
-    """For each step the known steps it waits for, ascending and distinct, itself left out; of a group those that its
-    first
-    steps wait for in its place."""
+    """For each step the known steps it waits for, ascending and distinct, without itself. An entry step has those of
+    its group as well."""
     own: Sequence[tuple[int, ...]]
-    """The same without what it waits for in the place of its group."""
+    """The same without those of its group."""
     entry_steps: frozenset[int]
-    """The first steps of groups: those that wait for no other child of their group."""
+    """The children of groups that wait for no other child of their group. They wait for what the group waits for."""
     outer: dict[int, tuple[str, ...]]
-    """What steps wait for outside the graph, by name, where that is allowed."""
+    """The names of the dependencies that a step of an open graph has outside it."""
     order: tuple[int, ...]
-    """Each step after all it waits for, a group after its children: the order added if that will do, else by distance
-    from
-    the start and then in the order added. Empty if there is a cycle."""
+    """Each step after all its dependencies, a group after its children. It is the order added if that is such an order,
+    else the order by distance from the start, then the order added. Empty if there is a cycle."""
     faults: tuple[GraphFault, ...]
 
 
@@ -48,14 +39,15 @@ def resolve(
     names: Sequence[str],
     awaited: Sequence[tuple[str, ...]],
     scopes: Sequence[Mapping[str, int]] | None = None,
-    families: Sequence[Family] = (),
+    groups: Mapping[int, range] = NO_GROUPS,
     *,
     is_open: bool = False,
 ) -> Graph:
-    """Return the graph of steps that wait for steps by name; `awaited` has the names of one step per entry.
+    """Return the graph of steps whose dependencies are given by name, in `awaited` for each step.
 
-    `scopes` has for each step what a name stands for there; left out, one of the `names`. `families` are the groups, a
-    group before those among its children. In an open graph an unknown name stands for something outside it.
+    `scopes` has for each step the position that a name stands for there; left out, names are those in `names`. `groups`
+    has the children of each group, outer groups before inner ones. In an open graph an unknown name stands for a step
+    outside it.
     """
     everywhere = {name: position for position, name in enumerate(names)} if scopes is None else {}
     faults: list[GraphFault] = []
@@ -71,36 +63,37 @@ def resolve(
             faults += _faults_of_step(at, wanted, len(faults), is_open=is_open)
             known.discard(position)
         own.append(tuple(sorted(known)))
-    entry_steps, dependencies = _inherited(own, families)
-    awaits = _with_children(dependencies, families)
+    entry_steps, dependencies = _with_entry_steps(own, groups)
+    awaits = _with_children(dependencies, groups)
     order = _ordered(awaits)
     if order is None:
         faults += [Cycle(tuple([names[member] for member in cycle])) for cycle in cycles(awaits)]
     return Graph(tuple(dependencies), own, entry_steps, outer, order or (), tuple(faults))
 
 
-def _inherited(own: list[tuple[int, ...]], families: Sequence[Family]) -> tuple[frozenset[int], list[tuple[int, ...]]]:
-    """Return the first steps of all groups, and the dependencies with what these wait for in its place."""
-    if not families:
+def _with_entry_steps(
+    own: list[tuple[int, ...]], groups: Mapping[int, range]
+) -> tuple[frozenset[int], list[tuple[int, ...]]]:
+    """Return the entry steps of all groups, and all dependencies, those that entry steps have from their groups too."""
+    if not groups:
         return frozenset(), own
     dependencies = list(own)
     entry_steps: set[int] = set()
-    for family in families:
-        siblings = range(family.first, family.first + family.count)
-        firsts = [child for child in siblings if not any(awaited in siblings for awaited in own[child])]
-        entry_steps.update(firsts)
-        for child in firsts:
-            dependencies[child] = tuple(sorted({*dependencies[child], *dependencies[family.group]}))
+    for group, siblings in groups.items():
+        entries = [child for child in siblings if not any(awaited in siblings for awaited in own[child])]
+        entry_steps.update(entries)
+        for child in entries:
+            dependencies[child] = tuple(sorted({*dependencies[child], *dependencies[group]}))
     return frozenset(entry_steps), dependencies
 
 
-def _with_children(dependencies: list[tuple[int, ...]], families: Sequence[Family]) -> Sequence[tuple[int, ...]]:
-    """Return what each step waits for when a group waits for its children, and they in its place for the others."""
-    if not families:
+def _with_children(dependencies: list[tuple[int, ...]], groups: Mapping[int, range]) -> Sequence[tuple[int, ...]]:
+    """Return the dependencies in which a group waits for its children, as it does in the database."""
+    if not groups:
         return dependencies
     awaits = list(dependencies)
-    for family in families:
-        awaits[family.group] = tuple(range(family.first, family.first + family.count))
+    for group, children in groups.items():
+        awaits[group] = tuple(children)
     return awaits
 
 
@@ -140,8 +133,8 @@ def _faults_of_step(at: _Place, wanted: Sequence[str], found_before: int, *, is_
 
 
 def _ordered(dependencies: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
-    # Most graphs are written in an order in which they could run; graphlib takes 25 ms for 10,000 steps and 30,000
-    # edges to find another one, and this look takes 1 ms.
+    # Most graphs are written in an order in which they could run. To see that takes a twentieth of the time in which
+    # graphlib finds an order.
     if all(not awaited or awaited[-1] < position for position, awaited in enumerate(dependencies)):
         return tuple(range(len(dependencies)))
     sorter: TopologicalSorter[int] = TopologicalSorter()

@@ -1,20 +1,19 @@
-"""Jobs: calls of workers that were not made yet, and what becomes of them in a workflow."""
+"""Jobs: calls of workers that have not been made yet, and the steps that a workflow makes of them."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.core.arguments import EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
 from baton.core.insertable import Insertable
 from baton.core.names import new_workflow_id
-from baton.core.options import GivenOptions, Seconds, job_options
+from baton.core.options import GivenOptions, JobOptions, job_options
 from baton.core.references import to_json
-from baton.core.spec import NO_EDGES, NO_FLAGS, Edges, Flags, MapSpec, StepSpec, WorkflowSpec
+from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
 from baton.errors import InvalidOption, InvalidWorkflow
 from baton.errors.faults import ArgumentNotJSON, Fault, UnknownDependency
 
@@ -22,52 +21,39 @@ if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
 
 NOTHING_GIVEN: GivenOptions = {}
-"""What all jobs have that were given no options: one of its own for each would be an eighth of their memory."""
+"""Shared by all jobs without options of their own: a dictionary for each would be an eighth of their memory."""
 
 
-# A struct and no dataclass: made in a fifth of the time, and an application may make a hundred thousand.
+# A struct and not a dataclass: it is made in a fifth of the time, and an application may make a hundred thousand.
 class Job(Insertable, Struct, frozen=True, eq=False):
     """A worker with its arguments and options, not yet run. Never changes; adding it twice makes two steps."""
 
     worker: AnyWorker
     arguments: EncodedArguments
     given: GivenOptions
-    """The options given to this job; what is missing here is the worker's."""
+    """The options given to this job. It has its worker's for the others."""
 
-    def with_options(
-        self,
-        *,
-        queue: str | UnsetType = UNSET,
-        priority: int | UnsetType = UNSET,
-        max_attempts: int | UnsetType = UNSET,
-        timeout: Seconds | UnsetType | None = UNSET,
-        scheduled_at: datetime | UnsetType = UNSET,
-        schedule_in: Seconds | UnsetType = UNSET,
-        concurrency: int | UnsetType = UNSET,
-    ) -> Job:
+    def with_options(self, **options: Unpack[JobOptions]) -> Job:
         """Return a copy with other options.
 
-        `timeout` bounds each attempt, None for no limit. `schedule_in` counts from the release of the step, that is
-        when all its dependencies are done; `scheduled_at` is a time before which it does not start. Durations are
-        seconds or `timedelta`. `concurrency` says how many children of a map, a job with an `each` argument, run at a
-        time, over all worker pools; one that waits for its next attempt keeps its place. Raises `InvalidOption`.
+        queue: the queue in which the step waits.
+        priority: 0 is claimed first.
+        max_attempts: how many attempts may fail before the step is discarded.
+        timeout: bounds each attempt; None for no limit.
+        scheduled_at: a time, with its time zone, before which the step does not start.
+        schedule_in: the time between the step's release, when all its dependencies are done, and its first start.
+        concurrency: how many children of a map, a job with an `each` argument, run at a time, over all worker pools.
+            A child that waits for its next attempt keeps its place.
+
+        Durations are seconds or `timedelta`. Raises `InvalidOption`.
         """
-        options = {
-            "queue": queue,
-            "priority": priority,
-            "max_attempts": max_attempts,
-            "timeout": timeout,
-            "scheduled_at": scheduled_at,
-            "schedule_in": schedule_in,
-            "concurrency": concurrency,
-        }
-        if concurrency is not UNSET and not self.arguments.each:
-            raise InvalidOption(
-                "concurrency", concurrency, "no argument of this job is each(...), so it has no children"
-            )
-        given = self.given | job_options({name: value for name, value in options.items() if value is not UNSET})
+        if "concurrency" in options and not self.arguments.each:
+            why = "no argument of this job is each(...), so it has no children"
+            raise InvalidOption("concurrency", options["concurrency"], why)
+        given = {**self.given, **job_options(options)}
         if "scheduled_at" in given and "schedule_in" in given:
-            raise InvalidOption("schedule_in", schedule_in, "the job has scheduled_at as well; give one of the two")
+            why = "the job has scheduled_at as well; give one of the two"
+            raise InvalidOption("schedule_in", options.get("schedule_in", self.given.get("schedule_in")), why)
         return replace(self, given=given)
 
     def spec(self) -> WorkflowSpec:
@@ -76,30 +62,40 @@ class Job(Insertable, Struct, frozen=True, eq=False):
         if self.arguments.faults or self.arguments.placed:
             unknown = [UnknownDependency(name, reference.step, ()) for reference in self.arguments.placed]
             raise InvalidWorkflow([*unknown, *faults_of(name, self)])
-        step = step_spec(name, self, NO_FLAGS, NO_EDGES)
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
+        step = step_spec(name, self, NO_FLAGS)
         return WorkflowSpec(new_workflow_id(), None, written, debug=False, meta=None, steps=(step,))
 
 
-def step_spec(name: str, job: Job, flags: Flags, edges: Edges) -> StepSpec:
-    """Return a job as a step of a workflow."""
+def step_spec(
+    name: str,
+    job: Job,
+    flags: Flags,
+    *,
+    dependencies: tuple[int, ...] = (),
+    dependents: tuple[int, ...] = (),
+    inputs: tuple[int, ...] = (),
+    child_inputs: tuple[int, ...] = (),
+    parent: int | None = None,
+    outer: OuterDependencies | None = None,
+) -> StepSpec:
+    """Return a job as a step of a workflow; the positions are those of `StepSpec`, and `child_inputs` that of `Map`."""
     arguments = job.arguments
-    placed, inherited = arguments.placed, None
+    placed, kind = arguments.placed, None
     if arguments.each:
         placed = tuple([reference for reference in arguments.placed if reference.path[0] in arguments.each])
         others = tuple([reference for reference in arguments.placed if reference.path[0] not in arguments.each])
-        inherited = MapSpec(arguments.each, to_json(others), edges.child_inputs, job.given.get("concurrency"))
+        kind = Map(arguments.each, to_json(others), child_inputs)
     return StepSpec(
-        name=name,
-        terms=job.worker.terms(job.given, flags),
-        args=arguments.args,
-        references=to_json(placed),
-        dependencies=edges.dependencies,
-        dependents=edges.dependents,
-        inputs=edges.inputs,
-        parent=edges.parent,
-        map=inherited,
-        outer=edges.outer,
+        name,
+        job.worker.terms(job.given, flags),
+        arguments.args,
+        to_json(placed),
+        dependencies,
+        dependents,
+        inputs,
+        parent,
+        None if kind is None and outer is None else Extras(kind, outer),
     )
 
 
@@ -118,5 +114,5 @@ def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...
 
 
 def faults_of(step: str, job: Job) -> list[Fault]:
-    """Return why a job's arguments cannot be stored; nothing if they can."""
+    """Return why a job's arguments cannot be stored, one fault for each argument."""
     return [ArgumentNotJSON(step, fault.path, fault.why) for fault in job.arguments.faults]

@@ -1,21 +1,23 @@
-"""A checked workflow as one JSON text, which any driver can hand to the database (see insert_workflow_json.sql).
+"""A checked workflow as one JSON document, which any driver can hand to the database (insert_workflow_json.sql).
 
-It has the fields of `WorkflowSpec`, `StepSpec` and `Terms` under their names, but for what makes a step a group, which
-is one text. What is JSON text in there is a string in here: inside a document that PostgreSQL takes apart, `\\u0000`
-and lone surrogates would be refused.
+The fields are those of `WorkflowSpec`, `StepSpec` and `Terms`, without those that have their usual value; each step has
+the fields of its terms as its own. A new field of `Terms` or `Extras` needs no change here.
+
+JSON text in a field (arguments, references, meta) stands there as the JSON it is. Where that is not possible, it stands
+as a string: PostgreSQL refuses `\\u0000` and lone surrogates in a document that it takes apart, and a bare string could
+not be told from JSON text in a string.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import msgspec
+from msgspec.structs import asdict
 
 from baton.core.limits import Limits
-from baton.core.spec import FamilySpec, MapSpec, StepSpec, Terms, WorkflowSpec
+from baton.core.spec import StepSpec, WorkflowSpec
 from baton.errors import InvalidWorkflow
 
-FORMAT = 1
+FORMAT = 2
 """The database refuses another one. It changes when an older function would read a document wrongly."""
 
 
@@ -23,29 +25,26 @@ def to_json(spec: WorkflowSpec, limits: Limits) -> str:
     """Return the workflow as JSON text. Raises `InvalidWorkflow` if it is larger than the limits."""
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
+    steps = [_document(number, step) for number, step in enumerate(spec.steps)]
     fields = {field: getattr(spec, field) for field in spec.__struct_fields__}
-    written = {"format": FORMAT, **fields, "steps": [_written(step) for step in spec.steps]}
-    return msgspec.json.encode(written).decode()
+    document = {"format": FORMAT} | fields | {"meta": _nested(spec.meta), "steps": steps}
+    return msgspec.json.encode(_without_usual(document)).decode()
 
 
-def grouping(step: StepSpec) -> str | None:
-    """Return what makes a step a group, as JSON; see sql/functions/write_steps.sql."""
-    match step:
-        case StepSpec(family=FamilySpec() as family):
-            return msgspec.json.encode({"kind": "workflow"} | asdict(family)).decode()
-        case StepSpec(map=MapSpec() as items):
-            part = {"each": items.each, "references": items.references}
-            group = {"kind": "map", "concurrency": items.concurrency, "child_inputs": items.inputs, "map": part}
-            return msgspec.json.encode(group).decode()
-        case _:
-            return None
-
-
-_APART = {"terms", "map", "family", "outer"}
-_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field not in _APART])
-_TERMS = Terms.__struct_fields__
-
-
-def _written(step: StepSpec) -> dict[str, object]:
+def _document(number: int, step: StepSpec) -> dict[str, object]:
     own = {field: getattr(step, field) for field in _FIELDS}
-    return own | {field: getattr(step.terms, field) for field in _TERMS} | {"grouping": grouping(step)}
+    nested = {"args": _nested(step.args), "references": _nested(step.references)}
+    return _without_usual({"number": number} | own | nested | asdict(step.terms))
+
+
+_FIELDS = tuple([field for field in StepSpec.__struct_fields__ if field != "terms"])
+
+
+def _without_usual(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None and value is not False and value != ()}
+
+
+def _nested(text: str | None) -> msgspec.Raw | str | None:
+    """Return JSON text in the form in which a document has it."""
+    is_taken_apart = text is not None and text[0] in "[{" and "\\u" not in text
+    return msgspec.Raw(text.encode()) if text is not None and is_taken_apart else text

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
+from baton.core.step_ids import MOST_STEPS
 from baton.errors.faults import ArgumentsTooLarge, Fault, TooManySteps
 
-MOST_STEPS = 4_194_304
-"""What the ids of steps have room for."""
 INPUT_BYTES = 256 << 20
 MOST_INPUT_BYTES = 512 << 20
 """A row of an answer of PostgreSQL has less than 1 GB."""

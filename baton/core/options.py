@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias, TypedDict
+
+import msgspec
 
 from baton.core.names import checked_text
 from baton.errors import InvalidName, InvalidOption
+from baton.errors.faults import did_you_mean
 
 Seconds = float | timedelta
 """A public duration: a number of seconds or a `timedelta`."""
@@ -20,47 +22,61 @@ MAX_SECONDS = 100 * 366 * 86_400.0
 MAX_SMALL_INTEGER = 32_767
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of a worker; each of its jobs starts from them."""
+class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """The options with which a step runs, in the form in which they are stored; durations are seconds.
 
-    queue: str = "default"
-    priority: int = 0
+    The first four are those of the worker unless the job is given others; the other ones are a job's own.
+    """
+
+    queue: str
+    priority: int
     """0 is claimed first."""
-    max_attempts: int = 20
+    max_attempts: int
     timeout: float | None = None
     """Seconds one attempt may take; None for no limit."""
+    scheduled_at: datetime | None = None
+    """In UTC; the step does not start before this time."""
+    schedule_in: float | None = None
+    """Seconds that pass between the step's release and its first start."""
+    concurrency: int | None = None
+    """How many children of a map run at a time; None for no limit."""
 
 
-class GivenOptions(TypedDict, total=False):
-    """The options a job was given itself; only these count for the fingerprint of its workflow."""
+class JobOptions(TypedDict, total=False):
+    """The options that `Job.with_options` takes; it says what they mean."""
 
     queue: str
     priority: int
     max_attempts: int
-    timeout: float | None
+    timeout: Seconds | None
     scheduled_at: datetime
-    schedule_in: float
+    schedule_in: Seconds
     concurrency: int
 
 
+GivenOptions: TypeAlias = Mapping[str, Any]
+"""The options a job was given itself, as they are stored; only these count for the fingerprint of its workflow."""
+
+
 def worker_options(queue: object, priority: object, max_attempts: object, timeout: object) -> Options:
-    """Return the options of a worker. Raises `InvalidOption` for the first one that cannot be."""
+    """Return the options of a worker. Raises `InvalidOption` for the first one that is not valid."""
     return Options(
-        checked_queue("queue", queue),
-        _priority("priority", priority),
-        _max_attempts("max_attempts", max_attempts),
-        _timeout("timeout", timeout),
+        queue=checked_queue("queue", queue),
+        priority=_priority("priority", priority),
+        max_attempts=_max_attempts("max_attempts", max_attempts),
+        timeout=_timeout("timeout", timeout),
     )
 
 
-def job_options(given: dict[str, Any]) -> GivenOptions:
-    """Return the options of a job in the form in which they are kept, durations as seconds.
+def job_options(given: Mapping[str, object]) -> GivenOptions:
+    """Return the options of a job in the form in which they are stored.
 
-    Raises `InvalidOption` for the first one that cannot be.
+    Raises `InvalidOption` for the first one that is not valid, and `TypeError` for one that does not exist.
     """
-    kept: Any = {option: _CHECKS[option](option, value) for option, value in given.items()}
-    return kept  # type: ignore[no-any-return]  # the keys of _CHECKS are those of GivenOptions
+    if unknown := [option for option in given if option not in _CHECKS]:
+        hint = did_you_mean(unknown[0], _CHECKS)
+        raise TypeError(f"a job has no option {unknown[0]!r}{hint}")
+    return {option: _CHECKS[option](option, value) for option, value in given.items()}
 
 
 def seconds(option: str, value: object) -> float:
@@ -145,10 +161,14 @@ def _scheduled_at(option: str, value: object) -> datetime:
         raise InvalidOption(option, value, "it must be a datetime")
     if value.utcoffset() is None:
         raise InvalidOption(option, value, "the datetime is naive; give it a time zone, such as tzinfo=timezone.utc")
-    return value
+    try:
+        # JSON writes the offset in whole minutes, and older time zones have seconds in it.
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidOption(option, value, "it is beyond the range of datetime when converted to UTC") from None
 
 
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "queue": checked_queue,
     "priority": _priority,
     "max_attempts": _max_attempts,

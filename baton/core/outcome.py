@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import traceback
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from baton.core.expansion import Expandable, to_text
+from baton.core import expansion
+from baton.core.expansion import Expandable, Expansion
 from baton.core.options import Seconds, seconds
 from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
+
+if TYPE_CHECKING:
+    from baton.core.worker import AnyWorker
 
 MAX_SUMMARY = 2_000
 """Characters kept of an error's text or a reason."""
@@ -83,24 +88,32 @@ class Outcome(Struct, frozen=True, gc=False):
 
     kind: Kind
     detail: str | None = None
-    """Of one that completed the result as JSON, of one that expanded the graph, else text: the error, the reason."""
+    """Of one that completed the result as JSON, else text: the error, the reason."""
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
     """Seconds until the next attempt, where there is to be one."""
+    graph: Expansion | None = None
+    """The graph that the worker returned, of one that expanded."""
+    is_requested: bool = False
+    """Of a failed attempt: the worker asked for the next one by returning `RetryAfter`; nothing went wrong."""
 
 
-class Classifying(Protocol):
-    """What has to be known of a worker to judge what it returned."""
-
-    @property
-    def backoff(self) -> Backoff: ...
-
-    def encode_result(self, value: object) -> str:
-        """Return the result as JSON text. Raises `ResultNotJSON`."""
+def to_text(outcome: Outcome) -> str:
+    """Return an outcome as JSON text, the form in which it crosses from one process to another."""
+    graph = None if outcome.graph is None else expansion.to_text(outcome.graph)
+    facts = (outcome.kind, outcome.detail, outcome.trace, outcome.delay, graph, outcome.is_requested)
+    return json.dumps(facts, ensure_ascii=True)
 
 
-def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
+def from_text(text: str) -> Outcome:
+    """Return the outcome that `to_text` wrote."""
+    kind, detail, trace, delay, graph, is_requested = json.loads(text)
+    expanded_to = None if graph is None else expansion.from_text(graph)
+    return Outcome(kind, detail, trace, delay, expanded_to, is_requested)
+
+
+def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     """Return the outcome of an attempt that returned `value`. Never raises.
 
     A value that is not JSON fails the attempt.
@@ -109,7 +122,12 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
         case Snooze():
             return snoozed(value.seconds)
         case RetryAfter():
-            return Outcome("failed", f"the worker asked for a retry after {value.seconds:g} s", delay=value.seconds)
+            return Outcome(
+                "failed",
+                f"the worker asked for a retry after {value.seconds:g} s",
+                delay=value.seconds,
+                is_requested=True,
+            )
         case Cancel():
             return cancelled(value.reason)
         case Skip():
@@ -120,7 +138,7 @@ def classify(worker: Classifying, value: object, attempt: int) -> Outcome:
             return _returned(worker, value, attempt)
 
 
-def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
+def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
     try:
         return completed(worker.encode_result(value))
     except ResultNotJSON as error:
@@ -132,7 +150,7 @@ def _returned(worker: Classifying, value: object, attempt: int) -> Outcome:
 
 def _expanded(value: Expandable) -> Outcome:
     try:
-        return Outcome("expanded", to_text(value.expansion()))
+        return Outcome("expanded", graph=value.expansion())
     except InvalidWorkflow as error:
         return discarded(error)
 

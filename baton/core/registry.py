@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from baton.core.retry import Backoff
+from baton.core.origin import Origin, is_same_function, made_by_one_definition
 from baton.errors import DuplicateWorker
 
-
-class Registered(Protocol):
-    """A worker, as those who run it see it; see `baton.core.worker.Worker`."""
-
-    name: str
-    module: str
-    qualname: str
-    source: str | None
-    backoff: Backoff
-    executor: str
-    is_transactional: bool
-
-    @property
-    def takes_context(self) -> bool: ...
-    @property
-    def provided(self) -> Mapping[str, Any]: ...
-    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]: ...
-    def call(self, arguments: dict[str, Any], context: Any) -> Any: ...
-    def encode_result(self, value: object) -> str: ...
-    def decode_result(self, text: str) -> Any: ...
-
+if TYPE_CHECKING:
+    from baton.core.worker import AnyWorker
 
 # A name stands for one function; the same function may be registered again.
-_workers: dict[str, Registered] = {}
+_workers: dict[str, AnyWorker] = {}
 
 
-def add(worker: Registered) -> None:
+def add(worker: AnyWorker) -> None:
     """Register a worker, in place of an earlier one of the same function.
 
     Raises `DuplicateWorker` if the name stands for another function.
     """
     known = _workers.get(worker.name)
-    if known is not None and not _is_same_function(known, worker):
-        raise DuplicateWorker(worker.name, _described(known), _described(worker))
+    if known is not None and not is_same_function(known.origin, worker.origin):
+        raise _duplicate(worker.name, known.origin, worker.origin)
     _workers[worker.name] = worker
 
 
-def get(name: str) -> Registered | None:
+def get(name: str) -> AnyWorker | None:
     """Return the worker of this name, or None if there is none in this process."""
     return _workers.get(name)
 
@@ -67,13 +48,14 @@ def isolated() -> Iterator[None]:
         _workers.update(before)
 
 
-def _is_same_function(known: Registered, worker: Registered) -> bool:
-    # A file that runs as a program may be imported again under its own name, and by a child process a third time:
-    # its functions are the same ones in __main__, app and __mp_main__.
-    if known.qualname != worker.qualname:
-        return False
-    return known.module == worker.module or (known.source is not None and known.source == worker.source)
-
-
-def _described(worker: Registered) -> str:
-    return f"{worker.module}.{worker.qualname}"
+def _duplicate(name: str, known: Origin, new: Origin) -> DuplicateWorker:
+    first, second = str(known), str(new)
+    if made_by_one_definition(known, new):
+        why = (
+            f"one definition, {known.place}, made both, and what it encloses differs: a factory, or a decorator "
+            f"without functools.wraps"
+        )
+        return DuplicateWorker(name, first, second, why)
+    if first == second:
+        first, second = f"{first} ({known.place})", f"{second} ({new.place})"
+    return DuplicateWorker(name, first, second)

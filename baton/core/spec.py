@@ -1,51 +1,19 @@
-"""What a checked workflow is when it is handed to the database: frozen, encoded, and addressed by position."""
+"""A checked workflow as it is handed to the database: frozen, encoded, and addressed by position."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import overload
+from typing import Literal, TypeAlias, overload
 
 import msgspec
 
+from baton.core.conditions import ConditionSpec
+from baton.core.options import Options
 
-@dataclass(frozen=True, slots=True)
-class MapSpec:
-    """How a map expands: one child per item, with what follows besides."""
-
-    each: tuple[str, ...]
-    """The parameters that get one item each; in `args` they are lists."""
-    references: str | None
-    """As in `StepSpec`: what the children refer to themselves."""
-    inputs: tuple[int, ...]
-    """Positions of the dependencies whose results a claim of a child delivers."""
-    concurrency: int | None
-    """How many children run at a time; None for no limit."""
+Role: TypeAlias = Literal["always", "on failure", "gate", "end"]
 
 
-@dataclass(frozen=True, slots=True)
-class FamilySpec:
-    """The children of a group that is inserted with them; they lie side by side."""
-
-    first_child: int
-    children: int
-    returns: int | None
-    """Position of the child whose result is the group's; None for its last ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class OuterSpec:
-    """What a step of a returned graph depends on outside: dependencies of the step that returned it, by local name."""
-
-    deps: tuple[str, ...]
-    inputs: tuple[str, ...]
-    """Those whose results a claim delivers."""
-    child_inputs: tuple[str, ...] = ()
-    """Of a map: those whose results a claim of a child delivers."""
-
-
-# Structs and no dataclasses from here on: made in a fifth of the time, and there may be a million steps.
+# Structs and not dataclasses: they are made in a fifth of the time, and a workflow may have a million steps.
 class Flags(msgspec.Struct, frozen=True):
     """Which unfavourable ends of its dependencies a step counts as done."""
 
@@ -53,10 +21,15 @@ class Flags(msgspec.Struct, frozen=True):
     ignore_discarded: bool
     ignore_skipped: bool
 
+    @property
+    def bits(self) -> int:
+        """As the bits of an edge; see `Extras.edges`."""
+        return self.ignore_cancelled + 2 * self.ignore_discarded + 4 * self.ignore_skipped
+
     def as_tuple(self) -> tuple[bool, bool, bool]:
         return self.ignore_cancelled, self.ignore_discarded, self.ignore_skipped
 
-    def joined(self, other: Flags) -> Flags:
+    def united(self, other: Flags) -> Flags:
         """Return the flags that ignore what either of the two ignores."""
         return Flags(*[mine or theirs for mine, theirs in zip(self.as_tuple(), other.as_tuple(), strict=True)])
 
@@ -64,26 +37,91 @@ class Flags(msgspec.Struct, frozen=True):
 NO_FLAGS = Flags(ignore_cancelled=False, ignore_discarded=False, ignore_skipped=False)
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
-    """On what terms a step runs: what is alike for many steps, and written down once for all of them."""
+class Terms(Options, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """The terms on which a step runs: its options and what follows from its worker and its flags.
+
+    Most steps of a workflow share a few terms, so a call of the database says each distinct one once.
+    """
 
     worker: str
     """The name of the worker that runs the step."""
-    queue: str
-    priority: int
-    """0 is claimed first."""
-    max_attempts: int
-    timeout: float | None = None
-    """Seconds one attempt may take; None for no limit."""
-    scheduled_at: datetime | None = None
-    """Aware; the step does not start before this time."""
-    schedule_in: float | None = None
-    """Seconds that pass between the step's release and its first start."""
     ignore_cancelled: bool = False
     ignore_discarded: bool = False
     ignore_skipped: bool = False
     takes_context: bool = False
-    """The worker is told what became of its dependencies, and not only their results."""
+    """The worker gets the outcomes of its dependencies as well as their results."""
+
+
+class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
+    """The step expands into one child per item."""
+
+    each: tuple[str, ...]
+    """The parameters that get one item each; in `args` they are lists."""
+    references: str | None = None
+    """The references in the arguments of its children; as in `StepSpec`."""
+    child_inputs: tuple[int, ...] = ()
+    """Positions of the dependencies whose results a claim of a child delivers."""
+
+
+class SubWorkflow(msgspec.Struct, frozen=True, gc=False, tag="workflow"):
+    """The step is a group that is inserted with its children, which lie side by side."""
+
+    first_child: int
+    children: int
+    returns: int | None = None
+    """Position of the child whose result is the group's; None for its last ones."""
+
+
+class OuterDependencies(msgspec.Struct, frozen=True, gc=False):
+    """The dependencies that a step of a returned graph has outside it.
+
+    They are named as the step that returned the graph names its own dependencies.
+    """
+
+    deps: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    """Those whose results a claim delivers."""
+    child_inputs: tuple[str, ...] = ()
+    """Of a map, those whose results a claim of a child delivers."""
+    edges: tuple[int, ...] = ()
+    """Parallel to `deps`; as in `Extras`. Empty: as the flags of the step say."""
+
+
+class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The job that takes back what a step did, as it is stored with the step."""
+
+    worker: str
+    queue: str
+    priority: int
+    max_attempts: int
+    args: str
+    arg_refs: str | None = None
+    """As `references` of `StepSpec`; an empty name stands for the step itself."""
+    timeout: float | None = None
+    takes_context: bool = False
+
+
+class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What only some steps have. It is written as one JSON object; a step without it costs nothing."""
+
+    kind: Map | SubWorkflow | None = None
+    """What kind of group the step is; None for an ordinary step."""
+    outer: OuterDependencies | None = None
+    edges: tuple[int, ...] | None = None
+    """What each of its dependencies means to it, as bits: 1 ignores cancelled, 2 discarded, 4 skipped, 8 only observes.
+    None: as its flags say."""
+    when: ConditionSpec | None = None
+    role: Role | None = None
+    """always, on failure: a closing step. gate, end: the engine's own. None: an ordinary step."""
+    is_closing: bool = False
+    """It outlives a cancel: it is a closing step, or below one."""
+    is_last: bool | None = None
+    """Whether its result is that of its scope, where that is not so because nothing depends on it."""
+    needs: int | None = None
+    cancels_rest: bool = False
+    undo: Undo | None = None
+    undo_inputs: tuple[int, ...] | None = None
+    """Positions of the other steps whose results the undo reads."""
 
 
 class StepSpec(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +135,7 @@ class StepSpec(msgspec.Struct, frozen=True, gc=False):
     terms: Terms
     args: str
     """A JSON object: the arguments by parameter name, null wherever a reference stands."""
-    references: str | None
+    references: str | None = None
     """A JSON list of [path, step name], the path being keys and indices into `args`; None if nothing is referenced."""
     dependencies: tuple[int, ...] = ()
     """Positions of the steps this one waits for, ascending and distinct."""
@@ -105,35 +143,14 @@ class StepSpec(msgspec.Struct, frozen=True, gc=False):
     """Positions of the steps that wait for this one, ascending and distinct."""
     inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim delivers: the referenced ones, or all if the worker
-    takes a `Context`."""
+    takes a `Context`. For a map, those that its lists come from."""
     parent: int | None = None
     """Position of the group it is a child of."""
-    map: MapSpec | None = None
-    """It is a map, and this is how it expands."""
-    family: FamilySpec | None = None
-    """It is a sub-workflow, and these are its children."""
-    outer: OuterSpec | None = None
-    """In a returned graph: what it depends on outside."""
-
-
-class Edges(msgspec.Struct, frozen=True):
-    """Where a job stands in a workflow; the positions are those of `StepSpec`."""
-
-    dependencies: tuple[int, ...] = ()
-    dependents: tuple[int, ...] = ()
-    inputs: tuple[int, ...] = ()
-    """What a claim of the step delivers; of a map, what its lists come from."""
-    child_inputs: tuple[int, ...] = ()
-    """Of a map, what a claim of a child delivers."""
-    parent: int | None = None
-    outer: OuterSpec | None = None
-
-
-NO_EDGES = Edges()
+    extras: Extras | None = None
 
 
 class Steps(Sequence[StepSpec]):
-    """The steps of a workflow, made when they are asked for: a large one is never there as a whole."""
+    """The steps of a workflow, made when they are asked for: a large workflow is never in memory as a whole."""
 
     def __init__(self, size: int, make: Callable[[int], StepSpec]) -> None:
         self._size = size

@@ -1,23 +1,26 @@
-"""Steps as the engine's functions take them: parallel arrays, one element a step, and what is alike said once."""
+"""Steps in the form in which the engine's functions take them: parallel arrays with one element for each step.
+
+asyncpg asks each element of an array whether it is an array itself, which is most of what it does for a short text. So
+long arrays of names, numbers and JSON are sent as one text each, and those of nothing but nulls as empty ones.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from baton.core.json_format import grouping
-from baton.core.spec import StepSpec, Terms, WorkflowSpec
+import msgspec
 
-COLUMNS = 20
-"""How many `columns` returns."""
+from baton.core.spec import Extras, StepSpec, Terms, WorkflowSpec
+
+COLUMNS = 10
+"""How many parameters `columns` returns."""
 
 
 def texts(column: Iterable[str]) -> str:
-    """Return a column of names or JSON as one text, divided by a character that no name may have and JSON escapes.
+    """Return a column of names or JSON as one text; the statement makes an array of it (see `call`).
 
-    The statement makes an array of it (see `call`).
-
-    asyncpg asks of each element of an array whether it is an array: that is most of what it does for a short text.
+    The separator is a character that no name may have and that JSON escapes.
     """
     return "\x1f".join(column)
 
@@ -29,12 +32,8 @@ def call(function: str, parameters: int, *, texts: Collection[int] = ()) -> str:
 
 
 def columns(steps: Sequence[StepSpec]) -> tuple[Any, ...]:
-    """Return the parameters from `p_names` on of sql/functions/insert_workflow.sql and its like.
-
-    The first two, names and arguments, are `texts`. A column of nothing but nulls is empty: `unnest` fills it up, and
-    so it costs nothing on its way.
-    """
-    numbers, distinct = _numbered(steps)
+    """Return the parameters from `p_names` on of sql/functions/write_steps.sql. The first two are `texts`."""
+    numbers, terms = _numbered(steps)
     return (
         texts([step.name for step in steps]),
         texts([step.args for step in steps]),
@@ -43,19 +42,9 @@ def columns(steps: Sequence[StepSpec]) -> tuple[Any, ...]:
         sparse([_ordinals(step.dependents) for step in steps]),
         sparse([_ordinals(step.inputs) for step in steps]),
         sparse([step.parent for step in steps]),
-        sparse([grouping(step) for step in steps]),
+        sparse([_json(step.extras) for step in steps]),
         numbers,
-        [terms.worker for terms in distinct],
-        [terms.queue for terms in distinct],
-        [terms.priority for terms in distinct],
-        [terms.max_attempts for terms in distinct],
-        [terms.timeout for terms in distinct],
-        [terms.scheduled_at for terms in distinct],
-        [terms.schedule_in for terms in distinct],
-        [terms.ignore_cancelled for terms in distinct],
-        [terms.ignore_discarded for terms in distinct],
-        [terms.ignore_skipped for terms in distinct],
-        [terms.takes_context for terms in distinct],
+        terms,
     )
 
 
@@ -76,29 +65,35 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
 
 
 def sparse(values: list[Any]) -> list[Any]:
-    """Return a column, or an empty one in place of nothing but nulls."""
+    """Return a column, or an empty one in place of nothing but nulls: `unnest` fills it up again."""
     return [] if values.count(None) == len(values) else values
 
 
-def literal(words: Iterable[str]) -> str:
-    """Return an array of numbers or words as PostgreSQL writes it, without quotes; for the reason of `texts`."""
-    return "{" + ",".join(words) + "}"
+def literal(elements: Iterable[str]) -> str:
+    """Return an array of numbers or plain words as PostgreSQL writes it, without quotes."""
+    return "{" + ",".join(elements) + "}"
 
 
-def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], Sequence[Terms]]:
-    """Return for each step the number of its terms, from 1, and the terms in the order of their numbers."""
+def _numbered(steps: Sequence[StepSpec]) -> tuple[list[int], str]:
+    """Return for each step the number of its terms, and the distinct terms as a JSON list that says their numbers."""
     numbers: list[int] = []
     distinct: dict[Terms, int] = {}
-    # Nearly all steps share one of a few objects, and to hash one by its value takes ten times as long.
+    # Nearly all steps share a few objects, and to hash one by its value takes ten times as long.
     known: dict[int, int] = {}
     for step in steps:
         terms = step.terms
         number = known.get(id(terms))
         if number is None:
-            number = known[id(terms)] = distinct.setdefault(terms, len(distinct) + 1)
+            number = known[id(terms)] = distinct.setdefault(terms, len(distinct))
         numbers.append(number)
-    return numbers, list(distinct)
+    encode = msgspec.json.encode
+    written = [f'{{"number":{number},{encode(terms).decode()[1:]}' for number, terms in enumerate(distinct)]
+    return numbers, "[" + ",".join(written) + "]"
 
 
 def _ordinals(numbers: Sequence[int]) -> str | None:
     return literal(map(str, numbers)) if numbers else None
+
+
+def _json(extras: Extras | None) -> str | None:
+    return None if extras is None else msgspec.json.encode(extras).decode()

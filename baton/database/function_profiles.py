@@ -51,7 +51,18 @@ _PROFILES: Mapping[str, Settings] = {
     "watch": _POOL_STATE,
 }
 
-_INLINED = frozenset({"claimed_steps", "counts_as_done", "local_name", "shift_ordinals"})
+_INLINED = frozenset(
+    {
+        "claimed_steps",
+        "edge_ignores",
+        "edge_observes",
+        "flag_bits",
+        "local_name",
+        "ordinal_of",
+        "shift_ordinals",
+        "text_of_json",
+    }
+)
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""
 
 

@@ -45,6 +45,8 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a group whose children are final: nothing runs, and how it ends is to be settled."""
     map: str | None
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
+    generation: int = 1
+    """Raised each time the step was undone or began another round."""
 
     @property
     def undeliverable(self) -> str | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
-
-FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Ended:
 
     id: int
     name: str
-    state: str
+    state: StepState
     worker: str
     result: str | None
     """As JSON; None for none, and for a group with children."""
@@ -95,10 +94,10 @@ class Progress:
     """A workflow's state, and how many of its steps are in which state."""
 
     name: str | None
-    state: str
+    state: WorkflowState
     inserted_at: datetime
     finished_at: datetime | None
-    counts: Mapping[str, int]
+    counts: Mapping[StepState, int]
 
 
 ENDED = tuple(field.name for field in fields(Ended))
@@ -116,11 +115,13 @@ class Queries:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        # The engine's own steps are nobody's business but its own.
+        self._is_users = "(v.role is null or v.role not in ('gate', 'end'))"
         self._ended = f"""
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
-            v.dependents = '{{}}' as is_last"""
+            coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
         # By the lease as well: where every pool is gone, nobody is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers
@@ -136,7 +137,7 @@ class Queries:
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
-             where w.id = $1
+             where w.id = $1 and (s.role is null or s.role not in ('gate', 'end'))
              group by w.key, 2
             """,
             workflow_id,
@@ -219,7 +220,7 @@ class Queries:
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool, v.scheduled_at, v.attempted_at, v.finished_at,
                    v.concurrency, {self._ended}
               from {self._schema}.steps_view v
-             where v.workflow_id = $1
+             where v.workflow_id = $1 and {self._is_users}
              order by v.id
             """,
             workflow_id,
@@ -239,7 +240,7 @@ class Queries:
                    and case
                            when $2::text is not null then s.name = $2
                            when w.returns is not null then s.id = {self._schema}.step_of(w.key, w.returns)
-                           else s.parent is null and s.dependents = '{{}}'
+                           else s.parent is null and coalesce(s.is_last, s.dependents = '{{}}')
                        end
                  union all
                 select c.id, c.first_child, c.children

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import msgspec
-
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
 from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
@@ -51,7 +49,7 @@ class Store:
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS + 1, texts=(10, 11))
+        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
@@ -66,8 +64,8 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 4)
-        self._retry = call(f"{prefix}.retry", 3)
+        self._cancel = call(f"{prefix}.cancel", 5)
+        self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
         self._resume = call(f"{prefix}.resume", 1)
@@ -106,7 +104,6 @@ class Store:
             *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
-            sparse([_json(step.outer) for step in steps]),
         )
         return Expanded(bool(row["accepted"]), row["base"], row["too_many"], row["unknown"] or ())
 
@@ -218,14 +215,16 @@ class Store:
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
-    async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
+    async def cancel(
+        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+    ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4())
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
-    async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
+    async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
         """Open failed steps again, or the named ones. Sent again it says what it said, and opens nothing more."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4())
+        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
@@ -277,7 +276,3 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
         sparse([outcome.trace for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),
     )
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()

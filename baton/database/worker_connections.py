@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Lent = PoolConnectionProxy[asyncpg.Record]
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 
 class WorkerConnections:

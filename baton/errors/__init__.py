@@ -22,6 +22,7 @@
     ├── NoEngine                          nothing says which database to use
     ├── EngineClosed                      the engine was not entered, or was left
     ├── WrongEventLoop                    the engine belongs to another event loop
+    ├── PoolNotRunning                    the worker pool was not entered, or was left
     ├── NoAddress                         no address was given and none was found
     ├── InvalidAddress (ValueError)       an address that cannot be used
     ├── EmbeddedServerError               the embedded server could not be found, started or stopped
@@ -106,13 +107,14 @@ class InvalidOption(BatonError, ValueError):
 class DuplicateWorker(BatonError):
     """Raised when a second, different function is registered under one worker name."""
 
-    def __init__(self, worker: str, first: str, second: str) -> None:
+    def __init__(self, worker: str, first: str, second: str, why: str = "") -> None:
         self.worker = worker
         self.first = first
         self.second = second
+        functions = f"{first} and {second}" if not why else f"{first} ({why})"
         super().__init__(
-            f"two different functions are registered as worker {worker!r}: {first} and {second}; "
-            f"give one of them another name with @worker(name=...)"
+            f"two different functions are registered as worker {worker!r}: {functions}; give each a name of its own "
+            f"with worker(name=...)"
         )
 
 
@@ -254,6 +256,12 @@ class WrongEventLoop(BatonError):
         "the engine was entered in another event loop, and its connections belong to that one; enter an engine "
         "in this event loop"
     )
+
+
+class PoolNotRunning(BatonError):
+    """Raised when a worker pool is used before it was entered or after it was left."""
+
+    says = "the worker pool is not running: use it inside 'async with pool'"
 
 
 class NoAddress(BatonError):

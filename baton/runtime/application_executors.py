@@ -1,21 +1,27 @@
-"""Executors of the application's, by name: workers leave for wherever they lead, another process or a whole cluster."""
+"""Executors that belong to the application, by name: through them workers run in other processes, or on a cluster."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import importlib
 import logging
-from collections.abc import Mapping
-from concurrent.futures import Executor, Future
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 
 from baton.core.names import checked_name
-from baton.core.outcome import Outcome, lost, unable
-from baton.core.registry import Registered
+from baton.core.outcome import Outcome, from_text, lost, to_text, unable
+from baton.core.worker import AnyWorker
 from baton.errors import InvalidName, InvalidOption
-from baton.runtime import child_process
 from baton.runtime.attempts import Attempt
+from baton.runtime.invocation import claim_from_text, claim_to_text, import_failed, module_of, run_imported
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BUILT_IN = ("async", "thread", "process")
 
@@ -23,30 +29,30 @@ BUILT_IN = ("async", "thread", "process")
 class ApplicationExecutors:
     """Runs attempts in these executors, to which only strings cross.
 
-    They are the application's: it makes them and shuts them down. What limits the submitted work are the slots of the
-    queues.
+    The application makes them and shuts them down. Only the slots of the queues limit how much work is submitted.
     """
 
     def __init__(self, executors: Mapping[str, Executor]) -> None:
         self._executors = dict(executors)
 
-    async def run(self, attempt: Attempt, worker: Registered) -> Outcome:
+    async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Call the worker in the executor it names. The attempt's time begins when it is submitted.
 
-        One that is cancelled is cancelled in the executor as well, if it has not begun there; if it has, it keeps its
-        slot until it returns. An executor that is not there, or takes nothing, costs no attempt: others may run it.
+        An attempt that is cancelled is cancelled in the executor as well, if it has not begun there; if it has, it
+        keeps its slot until it returns. An executor that is missing, or takes no work, costs no attempt: another pool
+        may have it.
         """
         executor = self._executors.get(worker.executor)
         if executor is None:
             return unable(self._missing(worker))
         attempt.begin()
         try:
-            future = executor.submit(
-                child_process.run_elsewhere,
-                child_process.importable(worker.module),
-                child_process.to_text(attempt.claimed),
-            )
-        except Exception as error:  # noqa: BLE001 - another's code: shut down, broken, or whatever it may be
+            run: Callable[..., str] = run_elsewhere
+            if isinstance(executor, ThreadPoolExecutor):
+                # A thread of this process knows which attempt it runs; to other places only strings can cross.
+                run = partial(copy_context().run, run)
+            future = executor.submit(run, module_of(worker), claim_to_text(attempt.claimed))
+        except Exception as error:  # noqa: BLE001 - another library's code: shut down, broken, or anything else
             log.warning("executor %r takes no work: %s: %s", worker.executor, type(error).__name__, error)
             return unable(
                 f"executor {worker.executor!r} takes no work any more ({_described(error)}); a new worker pool with a "
@@ -59,11 +65,11 @@ class ApplicationExecutors:
             if attempt.cause is not None or not future.cancelled():
                 raise
             return lost(f"executor {worker.executor!r} cancelled the attempt: it was shut down, or lost it")
-        except Exception as error:  # noqa: BLE001 - what the worker raises comes back as an outcome; this is the executor's
+        except Exception as error:  # noqa: BLE001 - the executor's: what the worker raises comes back as an outcome
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
-        return Outcome(*json.loads(answer))
+        return from_text(answer)
 
-    def _missing(self, worker: Registered) -> str:
+    def _missing(self, worker: AnyWorker) -> str:
         here = ", ".join(repr(name) for name in (*BUILT_IN, *self._executors))
         return (
             f"worker {worker.name!r} runs in executor {worker.executor!r}, which is not there; there are {here}: write "
@@ -72,7 +78,7 @@ class ApplicationExecutors:
 
 
 def checked_executors(executors: Mapping[str, Executor] | None) -> dict[str, Executor]:
-    """Return executors by name. Raises `InvalidOption` for what is none, and for a name that cannot be one."""
+    """Return executors by name. Raises `InvalidOption` for what is not an executor, or not a name."""
     for name, executor in (executors or {}).items():
         try:
             checked_name("executor", name)
@@ -85,6 +91,34 @@ def checked_executors(executors: Mapping[str, Executor] | None) -> dict[str, Exe
                 "executors", executor, f"{name!r} must be a concurrent.futures.Executor, not {type(executor).__name__}"
             )
     return dict(executors or {})
+
+
+def run_elsewhere(module: str, claimed: str) -> str:
+    """Run one attempt in a thread or process of an executor, and return its outcome as JSON.
+
+    Raises nothing that the worker, or importing its module, raises: such an error might not travel back.
+    """
+    try:
+        with _ignoring_interrupts():
+            importlib.import_module(module)
+            outcome = run_imported(claim_from_text(claimed), module)
+    except Exception as error:  # noqa: BLE001 - importing runs the application's code
+        remedy = "install it there, with all it imports"
+        outcome = import_failed(module, "where the executor runs", error, remedy)
+    return to_text(outcome)
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """In a process of a pool of processes, ignore the terminal's Ctrl-C: the worker pool decides what becomes of it."""
+    if multiprocessing.parent_process() is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _keep_slot_until_done(attempt: Attempt, future: Future[str]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from enum import Enum
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -40,14 +41,26 @@ class Attempt(Struct, eq=False):
     """Set when the thread that runs it has returned; a thread cannot be stopped, and keeps its slot until then."""
     connection: asyncpg.Connection[asyncpg.Record] | None = None
     """That of a transactional worker."""
+    is_settled: bool = False
+    """Its outcome has committed already, in the transaction of a transactional worker."""
+    error: BaseException | None = None
+    """What its worker raised in this process, for the events; None if errors are redacted."""
+    _began_at: float | None = None
+    _ended_at: float | None = None
     _timer: asyncio.TimerHandle | None = None
 
     @property
     def key(self) -> tuple[int, UUID]:
         return self.claimed.step_id, self.claimed.token
 
+    @property
+    def seconds(self) -> float | None:
+        """For how long its code ran; None if it never began, or has not ended."""
+        return None if self._began_at is None or self._ended_at is None else self._ended_at - self._began_at
+
     def begin(self) -> None:
         """Let its time begin."""
+        self._began_at = monotonic()
         if self.claimed.timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.claimed.timeout, self.cancel, Cause.TIMEOUT)
@@ -55,6 +68,7 @@ class Attempt(Struct, eq=False):
     def end(self) -> None:
         """Its code has ended; whatever cancels it now comes too late."""
         self.is_running = False
+        self._ended_at = monotonic()
         if self._timer is not None:
             self._timer.cancel()
 

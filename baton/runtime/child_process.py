@@ -1,125 +1,123 @@
-"""From a claim to a call; and what runs elsewhere, in a process of the pool or wherever an executor leads."""
+"""What runs in a child process of a pool: one attempt after the other, each asked for and answered over two pipes.
+
+A message is eight bytes with its length, and JSON. The child ends when the pool closes the pipes, and with its parent,
+however that ends.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import importlib.util
 import json
-import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from uuid import UUID
+import time
+from collections.abc import Mapping
+from importlib.abc import InspectLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, BinaryIO
 
-from msgspec import structs
+from baton.core.outcome import Outcome, to_text
+from baton.core.program_import import importing_program
+from baton.runtime.invocation import MAIN, Origin, claim_from_text, import_failed, run_imported
 
-from baton.core import codec, registry
-from baton.core.context import Context, outcomes
-from baton.core.outcome import MAX_SUMMARY, Outcome, classify, discarded, failed, misfit, storable
-from baton.core.registry import Registered
-from baton.database.messages import Claimed
-from baton.errors import ArgumentsDoNotFit
-
-
-def prepared(worker: Registered, claimed: Claimed) -> tuple[dict[str, Any], Context | None]:
-    """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
-
-    Raises: ArgumentsDoNotFit.
-    """
-    results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
-    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results)
-    if not worker.takes_context:
-        return arguments, None
-    context = Context(
-        workflow_id=claimed.workflow_id,
-        workflow_name=claimed.workflow_name,
-        step=claimed.step,
-        attempt=claimed.attempt,
-        max_attempts=claimed.max_attempts,
-        results=results,
-        outcomes={} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes)),
-    )
-    return arguments, context
+LENGTH_BYTES = 8
+PARENT_SECONDS = 1.0
+"""How often the child looks whether its parent is still there."""
+ORPHANED = 71
+PR_SET_PDEATHSIG = 1
 
 
-def to_text(claimed: Claimed) -> str:
-    """Return a claim as the JSON that crosses to the other process."""
-    return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
-
-
-def run(module: str, claimed: str) -> str:
-    """Run one attempt and return its outcome as JSON. Raises nothing that the worker raises."""
-    # The terminal's Ctrl-C goes to the whole group; what becomes of this attempt is for the pool to say.
+def main() -> None:
+    """Answer requests until there are no more. The parent's process id is the last argument of the command."""
+    end_with_parent(int(sys.argv[-1]))
+    # The terminal's Ctrl-C goes to the whole group; the pool decides what becomes of this attempt.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    facts = json.loads(claimed)
-    with _pipes_out_of_reach():
-        outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+    requests, answers = _own_streams()
+    while (request := _received(requests)) is not None:
+        answer = to_text(_run(**request)).encode()
+        answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
+        answers.flush()
 
 
-def run_elsewhere(module: str, claimed: str) -> str:
-    """As `run`, in a thread or process that belongs to somebody else, whose streams are left alone."""
-    facts = json.loads(claimed)
-    try:
-        with _uninterrupted():
-            outcome = _attempt(module, Claimed(**facts | {"token": UUID(facts["token"])}))
-    except Exception as error:  # noqa: BLE001 - the import runs code of the user's, whose error may not travel
-        text = f"{module!r} cannot be imported where the executor runs: {type(error).__name__}: {error}"
-        outcome = Outcome("failed", storable(f"{text}; install it there, with all it imports", MAX_SUMMARY))
-    return json.dumps([outcome.kind, outcome.detail, outcome.trace, outcome.delay], ensure_ascii=True)
+def _received(requests: BinaryIO) -> Mapping[str, Any] | None:
+    length = requests.read(LENGTH_BYTES)
+    if len(length) < LENGTH_BYTES:
+        return None
+    request: Mapping[str, Any] = json.loads(requests.read(int.from_bytes(length, "big")))
+    return request
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """In a process of a pool of processes, let the terminal's Ctrl-C pass by; see `run`."""
-    if multiprocessing.parent_process() is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Take standard input and output for the pool alone; the copies are inherited by no program of the worker's.
 
-
-@contextmanager
-def _pipes_out_of_reach() -> Iterator[None]:
-    """Lead this process's standard input and output elsewhere: they are its talk with the pool.
-
-    What a program that the worker starts prints would be taken for an answer, and what it reads would be lost.
+    What the worker prints would be taken for an answer, and what it reads would be lost: it finds an empty input, and
+    its output goes where the errors go.
     """
-    kept = os.dup(0), os.dup(1)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
+    return requests, answers
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process when its parent has ended: a pool that was killed must not leave its attempts computing."""
+    if sys.platform == "linux":
+        # At once, and even while the attempt lets no other thread run.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(ORPHANED)
+
+    threading.Thread(target=watch, name="baton parent watch", daemon=True).start()
+
+
+def _run(module: str, is_program: bool, file: str | None, claimed: str) -> Outcome:
     try:
-        yield
-    finally:
-        os.dup2(kept[0], 0)
-        os.dup2(kept[1], 1)
-        for descriptor in (*kept, nothing):
-            os.close(descriptor)
+        _import(Origin(module, is_program, file))
+    except BaseException as error:  # noqa: BLE001 - it runs the application's code, and this process serves others too
+        remedy = "its import must work in a process that only runs its workers"
+        return import_failed(file or module, "in another process", error, remedy)
+    return run_imported(claim_from_text(claimed), module)
 
 
-def _attempt(module: str, claimed: Claimed) -> Outcome:
-    importlib.import_module(module)
-    worker = registry.get(claimed.worker)
-    if worker is None:
-        why = f"importing {module!r} in another process does not define it; define it at the top of the module"
-        return discarded(ArgumentsDoNotFit(claimed.worker, why))
+def _import(origin: Origin) -> None:
+    if not origin.is_program:
+        importlib.import_module(origin.module)
+    elif origin.module not in sys.modules:
+        _import_program(origin)
+
+
+def _import_program(origin: Origin) -> None:
+    """Import the program under another name than `__main__`, and leave out its work if nothing guards it."""
+    imported, code = _program(origin)
+    before = sys.modules[MAIN]
+    sys.modules[MAIN] = sys.modules[origin.module] = imported
     try:
-        arguments, context = prepared(worker, claimed)
-        return classify(worker, worker.call(arguments, context), claimed.attempt)
-    except ArgumentsDoNotFit as error:
-        return misfit(error)
-    except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
-        return failed(error, claimed.attempt, worker.backoff)
+        with importing_program():
+            exec(code, imported.__dict__)
+    except BaseException:
+        sys.modules[MAIN] = before
+        del sys.modules[origin.module]
+        raise
 
 
-def importable(module: str) -> str:
-    """Return a name under which another process finds the module; the main one by its real name, if it has one."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return spec.name if module == "__main__" and spec is not None else module
+def _program(origin: Origin) -> tuple[ModuleType, CodeType]:
+    if origin.file is not None:
+        imported = ModuleType(origin.module)
+        imported.__file__ = origin.file
+        return imported, compile(Path(origin.file).read_bytes(), origin.file, "exec", dont_inherit=True)
+    spec = importlib.util.find_spec(origin.module)
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        raise ModuleNotFoundError(f"No module named {origin.module!r}", name=origin.module)
+    code = spec.loader.get_code(origin.module)
+    assert code is not None
+    return importlib.util.module_from_spec(spec), code

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 
 from baton.core.limits import Limits
 from baton.core.outcome import given_back
-from baton.database.connections import Connector, ReconnectingConnection, describe, pause_before
+from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement
 from baton.database.store import Store
+from baton.events import Observers, StepsClaimed
 from baton.runtime import failpoints
 from baton.runtime.attempts import Cause
+from baton.runtime.call_events import call_failed, outcome_replaced, outcomes_answered
 from baton.runtime.claim_planner import ClaimPlanner
 from baton.runtime.expander import Expander
 from baton.runtime.ongoing_failures import OngoingFailures
@@ -28,7 +30,7 @@ from baton.runtime.settler import Settler
 from baton.runtime.tokens import Tokens
 from baton.tasks import Tasks, wait_for_event
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 CONNECTIONS = 2
 WORTH_A_SECOND_CALL = 100
@@ -71,14 +73,16 @@ class Dispatcher:
         failures: OngoingFailures,
         pool: Callable[[], int],
         start: Callable[[Claimed], None],
+        observers: Observers,
     ) -> None:
         self._connections = [ReconnectingConnection(connector, "pool") for _ in range(CONNECTIONS)]
         self._isolation_connection = ReconnectingConnection(connector, "pool isolated")
         self._schema = schema
         self._claim_planner = claim_planner
         self._settler = Settler()
+        self._observers = observers
         self._expander = Expander(
-            ReconnectingConnection(connector, "pool expanding"), schema, limits, self._expanded, self._put
+            ReconnectingConnection(connector, "pool expanding"), schema, limits, self._expanded, self._put, observers
         )
         self._tokens = tokens
         self._failures = failures
@@ -205,7 +209,7 @@ class Dispatcher:
                 await failpoints.reach("after settle" if request.settling else "after claim")
             except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
                 failure = classify(error)
-                log.warning("a call to the engine failed and is sent again: %s", describe(error))
+                self._observers.emit(call_failed("advance", request.settling, error, failure))
                 if request.settling and failure is not Failure.PASSING:
                     # The outcomes and the claim go by themselves: either may be what failed.
                     self._settler.isolate(request.settling, failure)
@@ -228,6 +232,9 @@ class Dispatcher:
     def _answered(self, request: Request, advanced: Advanced) -> None:
         self._settled(request.settling, advanced.accepted)
         token, claimed = request.claiming.token, advanced.claimed
+        if self._observers and claimed:
+            ids = [one.step_id for one in claimed]
+            self._observers.emit(StepsClaimed(request.pool, token, ids, sum(request.claiming.limits.values())))
         self._tokens.claimed(token, len(claimed))
         if request.pool != self._pool():
             # The lease they were claimed under is lost. Given back at once they cost no attempt, as a sweep would.
@@ -243,10 +250,9 @@ class Dispatcher:
         self._count_answers(1)
 
     def _settled(self, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
+        if settling and (self._observers or not all(accepted)):
+            self._observers.emit(outcomes_answered(settling, accepted))
         self._tokens.answered(*[one.token for one in settling])
-        for one, is_accepted in zip(settling, accepted, strict=True):
-            if not is_accepted:
-                log.info("an outcome of step id %s was refused: its claim had been given to another", one.step_id)
         self._count_answers(len(settling))
 
     def _count_answers(self, answers: int) -> None:
@@ -272,8 +278,9 @@ class Dispatcher:
             accepted = await store.settle(settling)
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             failure = classify(error)
-            log.warning("%d outcome(s) could not be settled: %s", len(settling), describe(error))
-            self._settler.split(settling, failure, error)
+            self._observers.emit(call_failed("settle", settling, error, failure))
+            if (replaced := self._settler.split(settling, failure, error)) is not None:
+                self._observers.emit(outcome_replaced(replaced))
             # After a lock timeout there was pause enough, and the lock should be taken as soon as it is free.
             return failure is Failure.LOCKED or (failure is Failure.DATA and len(settling) > 1)
         self._settler.settled(settling)

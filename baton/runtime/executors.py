@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import anyio.to_process
 import anyio.to_thread
 
 from baton.core.context import Context
 from baton.core.outcome import Outcome, classify, unable
-from baton.core.registry import Registered
-from baton.database.messages import Claimed
-from baton.runtime import child_process
+from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempts import Attempt
+from baton.runtime.invocation import prepared
 from baton.runtime.resources import Resources
+from baton.runtime.worker_processes import WorkerProcesses
 
 
 class Executors:
@@ -28,17 +26,17 @@ class Executors:
     Args:
         threads: how many attempts may run in threads; further attempts wait for one of them.
         processes: how many processes run workers with `executor="process"`; further attempts wait for one of them.
-        foreign: what runs the others.
+        application: runs the workers that name an executor of the application.
         resources: what workers in this process are provided with.
     """
 
-    def __init__(self, threads: int, processes: int, foreign: ApplicationExecutors, resources: Resources) -> None:
+    def __init__(self, threads: int, processes: int, application: ApplicationExecutors, resources: Resources) -> None:
         self._resources = resources
-        self._foreign = foreign
+        self._application = application
         self._threads = anyio.CapacityLimiter(threads)
-        self._processes = anyio.CapacityLimiter(processes)
+        self._processes = WorkerProcesses(processes)
 
-    async def run(self, attempt: Attempt, worker: Registered) -> Outcome:
+    async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Call the worker for an attempt and classify what it returns. What it raises is raised.
 
         The attempt's time begins when it does: waiting for a thread or process is not part of it.
@@ -46,36 +44,35 @@ class Executors:
         Raises: ArgumentsDoNotFit, before the worker is called.
         """
         match worker.executor:
-            case "async":
-                arguments, context = child_process.prepared(worker, attempt.claimed)
-                if worker.provided:
-                    if (why := self._resources.missing(worker)) is not None:
-                        return unable(why)
-                    arguments |= self._resources.of(worker)
-                if context is not None and attempt.connection is not None:
-                    context = context.with_connection(attempt.connection)
-                attempt.begin()
-                value = await worker.call(arguments, context)
-            case "thread":
-                arguments, context = child_process.prepared(worker, attempt.claimed)
-                if worker.provided:
-                    if (why := self._resources.missing(worker)) is not None:
-                        return unable(why)
-                    arguments |= self._resources.of(worker)
-                await self._threads.acquire_on_behalf_of(attempt)
-                attempt.begin()
-                value = await self._in_thread(attempt, worker, arguments, context)
+            case "async" | "thread":
+                pass
             case "process":
-                async with self._processes:
-                    attempt.begin()
-                    return await _in_process(worker, attempt.claimed)
+                return await self._processes.run(attempt, worker)
             case _:
-                return await self._foreign.run(attempt, worker)
+                return await self._application.run(attempt, worker)
+        arguments, context = prepared(worker, attempt.claimed)
+        if worker.provided:
+            if (why := self._resources.missing(worker)) is not None:
+                return unable(why)
+            arguments |= self._resources.of(worker)
+        if worker.executor == "thread":
+            value = await self._in_thread(attempt, worker, arguments, context)
+        else:
+            if context is not None and attempt.connection is not None:
+                context = context.with_connection(attempt.connection)
+            attempt.begin()
+            value = await worker.call(arguments, context)
         return classify(worker, value, attempt.claimed.attempt)
 
+    async def aclose(self) -> None:
+        """End the processes that the pool started."""
+        await self._processes.aclose()
+
     async def _in_thread(
-        self, attempt: Attempt, worker: Registered, arguments: dict[str, Any], context: Context | None
+        self, attempt: Attempt, worker: AnyWorker, arguments: dict[str, Any], context: Context | None
     ) -> object:
+        await self._threads.acquire_on_behalf_of(attempt)
+        attempt.begin()
         loop = asyncio.get_running_loop()
         ended = attempt.thread_ended = asyncio.Event()
 
@@ -104,14 +101,8 @@ class Executors:
         finally:
             if turn.acquire(blocking=False):
                 returned()
-        match value:
-            case _Raised(KeyboardInterrupt() as error):
-                # In a thread it is the worker's own doing; here it would end the process.
-                raise RuntimeError("the worker raised KeyboardInterrupt") from error
-            case _Raised(error):
-                raise error
-            case _:
-                pass
+        if isinstance(value, _Raised):
+            raise value.error
         return value
 
 
@@ -120,16 +111,3 @@ class _Raised:
     """What a worker raised in its thread."""
 
     error: BaseException
-
-
-async def _in_process(worker: Registered, claimed: Claimed) -> Outcome:
-    """Call the worker in another process, to which only strings cross. Cancelling kills that process."""
-    answer = await anyio.to_process.run_sync(
-        child_process.run,
-        child_process.importable(worker.module),
-        child_process.to_text(claimed),
-        cancellable=True,
-        # The slot is held by the caller, who starts the attempt's time between the two.
-        limiter=anyio.CapacityLimiter(1),
-    )
-    return Outcome(*json.loads(answer))

@@ -7,7 +7,6 @@ before the commit. After a failure it is sent again from its first part on; the 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -15,18 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from baton.core import codec
-from baton.core.expansion import Expansion, from_text
+from baton.core.expansion import Expansion
 from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, hopeless
-from baton.database.connections import ReconnectingConnection, describe, pause_before
+from baton.database.connections import ReconnectingConnection, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.messages import Claimed, Expanded, Part, Settlement
 from baton.database.store import STEPS_PER_CALL, Store
 from baton.errors.faults import ArgumentsTooLarge, NestedTooDeep, UnknownDependency
+from baton.events import Observers
 from baton.runtime import failpoints
-
-log = logging.getLogger("baton.runtime.pool")
+from baton.runtime.call_events import call_failed, outcome_replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,14 @@ class Expander:
         limits: Limits,
         on_answered: Callable[[Settlement, bool], None],
         on_outcome: Callable[[Settlement], None],
+        observers: Observers,
     ) -> None:
         self._connection = connection
         self._limits = limits
         self._sending = Sending(Store(connection, schema), limits, connection.transaction)
         self._on_answered = on_answered
         self._on_outcome = on_outcome
+        self._observers = observers
         self._waiting: deque[Expanding] = deque()
         self._wake = asyncio.Event()
 
@@ -89,13 +90,17 @@ class Expander:
             ended = refused.outcome
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcome must not be lost
             failure = classify(error)
-            log.warning("step id %s could not be expanded: %s", claimed.step_id, describe(error))
+            self._observers.emit(call_failed("expand", [settling], error, failure))
             if failure is not Failure.DATA:
                 self._waiting.append(expanding)
                 return False
             ended = Outcome("failed", f"the children of this step could not be stored: {type(error).__name__}")
         if isinstance(ended, Outcome):
-            self._on_outcome(Settlement(settling.step_id, settling.token, ended))
+            replaced = Settlement(settling.step_id, settling.token, ended)
+            # A map over no items is completed at once: nothing went wrong.
+            if ended.kind != "completed":
+                self._observers.emit(outcome_replaced(replaced))
+            self._on_outcome(replaced)
         else:
             self._on_answered(settling, ended)
         return True
@@ -166,8 +171,8 @@ def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expan
     depth = claimed.step.count("/") + claimed.step.count("[")
     if claimed.map is not None:
         return _planned_map(claimed, depth)
-    assert outcome.detail is not None
-    graph = from_text(outcome.detail)
+    graph = outcome.graph
+    assert graph is not None
     for step in graph.steps:
         if depth + 1 + step.name.count("/") > MOST_NESTED:
             return hopeless(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
@@ -196,8 +201,8 @@ def _unknown_names(graph: Items | Expansion, answer: Expanded) -> str:
     found = [
         str(UnknownDependency(step.name, name, [other.name for other in graph.steps]))
         for step in graph.steps
-        if step.outer is not None
-        for name in step.outer.deps
+        if step.extras is not None and step.extras.outer is not None
+        for name in step.extras.outer.deps
         if name in names
     ]
     where = "nor is it a declared dependency of the step that returned this graph"

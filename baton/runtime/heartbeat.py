@@ -20,7 +20,7 @@ from baton.runtime.attempts import Attempts
 from baton.runtime.tokens import Tokens
 from baton.tasks import Tasks, wait_for_event
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 BEATS_PER_LEASE = 3
 MARGIN = 0.1

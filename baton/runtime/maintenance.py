@@ -7,20 +7,18 @@ others from being done.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from baton.database.connections import Connector, ReconnectingConnection, describe, pause_before
+from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
 from baton.database.store import Store
+from baton.events import Observers, UpkeepDone, UpkeepFailed
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.tasks import wait_for_event
-
-log = logging.getLogger("baton.runtime.pool")
 
 LIMIT = 1000
 """How many entries or steps one call touches."""
@@ -69,6 +67,7 @@ class Maintenance:
         keep: timedelta | None,
         failures: OngoingFailures,
         on_staged: Callable[[], None],
+        observers: Observers,
     ) -> None:
         self._connection = ReconnectingConnection(connector, "maintenance")
         self._store = Store(self._connection, schema)
@@ -77,6 +76,7 @@ class Maintenance:
         self._keep = keep
         self._failures = failures
         self._on_staged = on_staged
+        self._observers = observers
         self._clock = asyncio.get_running_loop().time
         now = self._clock()
         self._look = Part("look", self._do_look, now)
@@ -114,6 +114,9 @@ class Maintenance:
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
                 )
+        if self._observers or done.died or done.lost or done.given_back:
+            facts = (done.died, done.lost, done.given_back, done.pruned, done.staged)
+            self._observers.emit(UpkeepDone(*facts))
         return done
 
     async def _do(self, part: Part) -> UpkeepResult:
@@ -127,7 +130,7 @@ class Maintenance:
             part.failures += 1
             # Logged at the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
             if part.failures & (part.failures - 1) == 0:
-                log.warning("upkeep: %s failed, %d time(s) in a row: %s", part.name, part.failures, describe(error))
+                self._observers.emit(UpkeepFailed(part.name, part.failures, error))
             return NOTHING
         part.failures = 0
         return did
@@ -156,7 +159,6 @@ class Maintenance:
         marked = await self._store.mark_dead()
         self._failures.succeeded(self._mark_dead.name, marked.passed_over)
         if marked.died:
-            log.warning("%d worker pool(s) died", marked.died)
             self._bring_forward(self._rescue)
         return UpkeepResult(died=marked.died)
 
@@ -165,10 +167,6 @@ class Maintenance:
         self._failures.succeeded(self._rescue.name, rescued.passed_over, is_complete=not rescued.is_more)
         if rescued.is_more:
             self._bring_forward(self._rescue, SHORTEST_PAUSE)
-        if rescued.lost:
-            log.warning("%d step(s) of dead worker pools were rescued", rescued.lost)
-        if rescued.given_back:
-            log.warning("%d step(s) whose claim was never answered were given back", rescued.given_back)
         return UpkeepResult(lost=rescued.lost, given_back=rescued.given_back)
 
     async def _do_stage(self) -> UpkeepResult:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 
 from baton.core.annotations import resolved_annotations
 from baton.core.provided import told
-from baton.core.registry import Registered
+from baton.core.worker import AnyWorker
 from baton.errors import InvalidOption
 
 Provider: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
@@ -17,21 +17,25 @@ Provider: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
 _HOLDERS = (AbstractAsyncContextManager, AsyncIterator, AsyncGenerator)
 
 
-class Resources:
-    """Enters what these make, and hands it to the workers that ask for its type.
+def checked_providers(providers: Sequence[Provider]) -> dict[Any, Provider]:
+    """Return providers by the type they make.
 
     Raises: InvalidOption for one whose type is not known, or that is provided twice.
     """
+    checked: dict[Any, Provider] = {}
+    for provider in providers:
+        kind = _type_made_by(provider)
+        if kind in checked:
+            raise InvalidOption("provide", provider, f"{told(kind)} is provided already, and a type has one provider")
+        checked[kind] = provider
+    return checked
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
-        self._providers: dict[Any, Provider] = {}
-        for provider in providers:
-            kind = _type_made_by(provider)
-            if kind in self._providers:
-                raise InvalidOption(
-                    "provide", provider, f"{told(kind)} is provided already, and a type has one provider"
-                )
-            self._providers[kind] = provider
+
+class Resources:
+    """Enters what the providers make, and hands it to the workers that ask for its type."""
+
+    def __init__(self, providers: Mapping[Any, Provider]) -> None:
+        self._providers = providers
         self._made: dict[Any, Any] = {}
         self._stack = AsyncExitStack()
 
@@ -55,7 +59,7 @@ class Resources:
         self._made.clear()
         await self._stack.aclose()
 
-    def missing(self, worker: Registered) -> str | None:
+    def missing(self, worker: AnyWorker) -> str | None:
         """Return why the worker cannot run here, if it asks for something that is not provided."""
         for kind in worker.provided.values():
             if kind not in self._made:
@@ -66,7 +70,7 @@ class Resources:
                 )
         return None
 
-    def of(self, worker: Registered) -> Mapping[str, Any]:
+    def of(self, worker: AnyWorker) -> Mapping[str, Any]:
         """Return by parameter name what the worker asks for."""
         return {name: self._made[kind] for name, kind in worker.provided.items()}
 

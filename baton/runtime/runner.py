@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from baton.core import registry
 from baton.core.limits import Limits
 from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
-from baton.core.registry import Registered
+from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
+from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
 
@@ -37,7 +38,7 @@ class Runner:
         self._misfit_seconds = misfit_seconds
 
     async def run(self, attempt: Attempt) -> Outcome | None:
-        """Run one attempt to its end, and say how it ended; None if it was stopped and nobody wants to know.
+        """Run one attempt to its end, and return how it ended; None if it was stopped and its outcome does not count.
 
         Raises nothing, whatever the worker does. What a worker returned before it could be cancelled still counts, but
         not after its timeout.
@@ -46,27 +47,44 @@ class Runner:
         if worker is None:
             return unknown_worker(attempt.claimed.worker)
         try:
+            if failpoints.reached is not None:
+                await failpoints.reached("before the worker")
             outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
             outcome = misfit(error)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the pool
-            outcome = _raised(error, attempt, worker)
+        except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure
+            outcome = self._raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
         if outcome is not None and outcome.kind == "misfit":
             outcome = self._misfit(outcome, attempt.claimed)
-        return None if outcome is None else self.finished(outcome, attempt, worker)
+        outcome = None if outcome is None else self.finished(outcome, attempt, worker)
+        return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
-    def finished(self, outcome: Outcome, attempt: Attempt, worker: Registered) -> Outcome:
+    def failed(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome:
+        """Return the outcome, as it is settled, of an attempt that ended with this error."""
+        if self._redact is None:
+            attempt.error = error
+        return self.finished(failed(error, attempt.claimed.attempt, worker.backoff), attempt, worker)
+
+    def finished(self, outcome: Outcome, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Return an outcome as it is settled: within the limits, with its delay, and redacted."""
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
         return self.redacted(outcome)
+
+    def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
+        if attempt.cause is not None:
+            # Whatever it raises, it does so because it was cancelled.
+            return stopped(attempt)
+        # The pool notes a cause before it cancels, so a CancelledError without one comes from the worker: it cancelled
+        # something it awaited, or its own task. That is a failure like any other.
+        if self._redact is None:
+            attempt.error = error
+        return failed(error, attempt.claimed.attempt, worker.backoff)
 
     def _misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
         """Return the outcome of a step whose arguments do not fit: put back for a while, then discarded.
@@ -94,23 +112,15 @@ def _redacted(redact: Redact, text: str) -> str:
 
 
 def stopped(attempt: Attempt) -> Outcome | None:
-    """Return the outcome of an attempt that was cancelled; None if nobody wants to know."""
+    """Return the outcome of an attempt that was cancelled; None if it would not count."""
     match attempt.cause:
-        case Cause.SHUTDOWN:
-            return given_back(Cause.SHUTDOWN.value)
-        case Cause.TIMEOUT | Cause.LEASE_LOST | Cause.VOID | None:
+        # Of a void claim the outcome is refused; what cleans up after the step learns by it that the attempt has ended.
+        case Cause.SHUTDOWN | Cause.VOID:
+            return given_back(attempt.cause.value)
+        case Cause.TIMEOUT | Cause.LEASE_LOST | None:
             return None
 
 
-def _raised(error: BaseException, attempt: Attempt, worker: Registered) -> Outcome | None:
-    if attempt.cause is not None:
-        # Whatever it raises, it does so because it was cancelled.
-        return stopped(attempt)
-    # The pool notes a cause before it cancels, so a CancelledError without one is the worker's own doing: it cancelled
-    # something it awaited, or its own task. That is a failure like any other.
-    return failed(error, attempt.claimed.attempt, worker.backoff)
-
-
-def _timed_out(attempt: Attempt, worker: Registered) -> Outcome:
+def _timed_out(attempt: Attempt, worker: AnyWorker) -> Outcome:
     error = TimeoutError(f"the attempt took longer than its timeout of {attempt.claimed.timeout:g} s")
     return failed(error, attempt.claimed.attempt, worker.backoff)

@@ -9,11 +9,11 @@ from itertools import groupby
 from msgspec import structs
 
 from baton.core.outcome import Outcome
+from baton.core.step_ids import workflow_of
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
 
 MOST_PER_CALL = 500
-STEP_BITS = 22  # see sql/migrations/0001_engine.sql
 
 
 class Settler:
@@ -76,8 +76,8 @@ class Settler:
         else:
             self._isolated.append(settling)
 
-    def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> None:
-        """Keep an isolated batch that failed, in smaller parts."""
+    def split(self, settling: Sequence[Settlement], failure: Failure, error: BaseException) -> Settlement | None:
+        """Keep an isolated batch that failed, in smaller parts. Return what replaces an outcome that is not stored."""
         match failure:
             case Failure.LOCKED:
                 self._isolate_by_workflow(settling)
@@ -85,9 +85,12 @@ class Settler:
                 half = len(settling) // 2
                 self._isolated.extend((settling[:half], settling[half:]))
             case Failure.DATA:
-                self._isolated.append((_unstorable(settling[0], error),))
+                replaced = _unstorable(settling[0], error)
+                self._isolated.append((replaced,))
+                return replaced
             case Failure.PASSING | Failure.LASTING:
                 self._isolated.append(settling)
+        return None
 
     def _isolate_by_workflow(self, settling: Sequence[Settlement]) -> None:
         parts = _by_workflow(settling)
@@ -97,7 +100,7 @@ class Settler:
 
 
 def _workflow(settling: Settlement) -> int:
-    return settling.step_id >> STEP_BITS
+    return workflow_of(settling.step_id)
 
 
 def _by_workflow(settling: Sequence[Settlement]) -> list[Sequence[Settlement]]:

@@ -1,8 +1,8 @@
 """Attempts that run in a transaction of their own, which ends with their settle: all of it commits, or nothing.
 
-The settle is never sent again: its transaction has the worker's rows, which only the worker could write again. Whoever
-does not know how its commit ended settles the claim as `lost`, and "refused" means that it had committed: the settle
-holds the lock of the workflow until the server has ended the transaction one way or the other.
+The settle is never sent again: its transaction holds the worker's rows, which only the worker could write again. After
+a COMMIT whose end is unknown the claim is settled as `lost`, over another connection; "refused" means that it had
+committed, because the first settle holds the lock of the workflow until the server has ended its transaction.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, cast
 import asyncpg
 
 from baton.core.limits import Limits
-from baton.core.outcome import Outcome, failed, lost
-from baton.core.registry import Registered
+from baton.core.outcome import Outcome, lost
+from baton.core.worker import AnyWorker
 from baton.database.connections import CALL_SECONDS, CLOSE_SECONDS, describe, pause_before
 from baton.database.failures import Failure, classify
 from baton.database.messages import Settlement
 from baton.database.store import Store
 from baton.database.worker_connections import OpenTransaction, WorkerConnections
+from baton.events import AnsweredOutcome, Observers, OutcomesAnswered
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt
 from baton.runtime.expander import Refused, Sending, planned
@@ -31,7 +32,7 @@ from baton.runtime.runner import Runner, stopped
 if TYPE_CHECKING:
     from baton.database.connections import Record
 
-log = logging.getLogger("baton.runtime.pool")
+log = logging.getLogger("baton.pool")
 
 HAS_TRANSACTION_TIMEOUT = 17
 """The first version of PostgreSQL that has it."""
@@ -44,48 +45,51 @@ class Transactions:
 
     Args:
         lease_seconds: for how long a transaction that has settled may wait for its commit. It holds the lock of its
-            workflow, and a process that is frozen just then must not hold it for ever.
-        on_committed: what an attempt released may be claimed.
+            workflow, which a process that is frozen just then has to lose.
+        on_committed: is called when a commit may have released steps.
     """
 
     def __init__(
         self,
-        lending: WorkerConnections,
+        worker_connections: WorkerConnections,
         schema: str,
         lease_seconds: float,
         runner: Runner,
         limits: Limits,
         on_committed: Callable[[], None],
+        observers: Observers,
     ) -> None:
-        self._worker_connections = lending
+        self._worker_connections = worker_connections
         self._schema = schema
         self._lease_seconds = lease_seconds
         self._runner = runner
         self._limits = limits
         self._on_committed = on_committed
+        self._observers = observers
 
-    async def run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
+    async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         """Run one attempt to its end, and settle it in its transaction if its outcome commits.
 
-        Returns what is left to be settled like any other outcome: that of an attempt that was rolled back, or `lost`;
-        None if nothing is. Raises nothing, whatever the worker or its connection does.
+        Returns how it ended. Unless `attempt.is_settled`, the outcome is still to be settled as any other: that of an
+        attempt that was rolled back, or `lost`; None if it does not count. Raises nothing, whatever the worker or its
+        connection does.
         """
         try:
             return await self._run(attempt, worker)
         except Exception as error:
-            # Unanswered, its claim would be held as long as the pool lives.
-            log.critical("a transactional attempt ended with an error that nobody expected", exc_info=True)
-            return lost(f"nobody knows how its transaction ended: {describe(error)}")
+            # Without an outcome, its claim would be held as long as the pool lives.
+            log.critical("a transactional attempt ended with an unexpected error", exc_info=True)
+            return lost(f"it is unknown how its transaction ended: {describe(error)}")
 
-    async def _run(self, attempt: Attempt, worker: Registered) -> Outcome | None:
+    async def _run(self, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         try:
             begun = await self._begun(attempt)
         except asyncio.CancelledError:
             if attempt.cause is None:
                 raise
             return stopped(attempt)
-        except Exception as error:  # noqa: BLE001 - whatever refuses the connection, the step must not be lost
-            return self._failed(error, attempt, worker)
+        except Exception as error:  # noqa: BLE001 - the step must not be lost, whatever refuses the connection
+            return self._runner.failed(error, attempt, worker)
         is_sound = False
         try:
             attempt.connection = cast("asyncpg.Connection[Record]", begun.connection)
@@ -117,11 +121,11 @@ class Transactions:
                 return begun
 
     async def _settle(
-        self, begun: OpenTransaction, attempt: Attempt, worker: Registered, outcome: Outcome
+        self, begun: OpenTransaction, attempt: Attempt, worker: AnyWorker, outcome: Outcome
     ) -> Outcome | None:
-        """Settle in the transaction and commit it. Returns what is left to be settled in the ordinary way."""
+        """Settle in the transaction and commit it. Returns how the attempt ended, as `run` does."""
         if (why := _spoiled(begun)) is not None:
-            return self._failed(why, attempt, worker)
+            return self._runner.failed(why, attempt, worker)
         try:
             is_accepted = await self._settle_until_unlocked(begun, attempt, outcome)
         except Refused as refused:
@@ -129,27 +133,30 @@ class Transactions:
         except Exception as error:  # noqa: BLE001 - nothing has committed, whatever it was
             return self._unsettled(error, begun, attempt, worker)
         if not is_accepted:
-            log.info(
-                "what step id %s wrote is rolled back: its claim had been given to another", attempt.claimed.step_id
-            )
-            return None
+            # Seen from inside the transaction the claim was void, perhaps by the worker's own doing, which is rolled
+            # back. The ordinary settle sees what is true without it: it is refused if another claim owns the step.
+            return self._runner.failed(_refused(), attempt, worker)
         await failpoints.reach("before its commit")
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await begun.transaction.commit()
-        except Exception as error:  # noqa: BLE001 - the worker's rows have a say in it
+        except Exception as error:  # noqa: BLE001 - a deferred constraint on the worker's rows may object
             if classify(error) is not Failure.PASSING:
-                return self._failed(error, attempt, worker)
-            return lost(f"nobody knows whether its transaction was committed: {describe(error)}")
+                return self._runner.failed(error, attempt, worker)
+            return lost(f"it is unknown whether its transaction was committed: {describe(error)}")
         await failpoints.reach("after its commit")
+        attempt.is_settled = True
+        if self._observers:
+            answered = AnsweredOutcome(attempt.claimed.step_id, attempt.claimed.token, outcome.kind, True)
+            self._observers.emit(OutcomesAnswered([answered]))
         self._on_committed()
-        return None
+        return outcome
 
     async def _settle_until_unlocked(self, begun: OpenTransaction, attempt: Attempt, outcome: Outcome) -> bool:
-        """Tell whether the outcome is accepted. A settle that met a lock took no effect, and is made anew."""
+        """Return whether the outcome is accepted. A settle that met a lock took no effect, and is sent again."""
         while True:
             await failpoints.reach("before its settle")
-            # More for the settle, and for the commit.
+            # More time in all, for the settle and the commit.
             limits = _limits(begun, idle_seconds=self._lease_seconds, more_seconds=2 * CALL_SECONDS)
             await begun.connection.execute(f"savepoint baton_settle; set local statement_timeout = 0; {limits}")
             try:
@@ -174,7 +181,7 @@ class Transactions:
         return await Sending(store, self._limits, nullcontext).send(settling, plan)
 
     def _unsettled(
-        self, error: Exception, begun: OpenTransaction, attempt: Attempt, worker: Registered
+        self, error: Exception, begun: OpenTransaction, attempt: Attempt, worker: AnyWorker
     ) -> Outcome | None:
         """Return what a failed settle means; it was not committed."""
         match classify(error):
@@ -186,23 +193,27 @@ class Transactions:
             case Failure.PASSING if begun.is_lost or isinstance(error, TimeoutError):
                 return lost(f"the connection was lost before its transaction was committed: {describe(error)}")
             case _:
-                return self._failed(_explained(error), attempt, worker)
+                return self._runner.failed(_explained(error), attempt, worker)
 
-    def _failed(self, error: BaseException, attempt: Attempt, worker: Registered) -> Outcome:
-        outcome = failed(error, attempt.claimed.attempt, worker.backoff)
-        return self._runner.finished(outcome, attempt, worker)
+
+def _refused() -> Exception:
+    return RuntimeError(
+        "the settle in the worker's own transaction was refused, and everything it wrote is rolled back: another claim "
+        "owns the step, or the worker itself cancelled its step or workflow over ctx.connection; a worker cancels its "
+        "own step by returning Cancel(reason)"
+    )
 
 
 def _limits(begun: OpenTransaction, *, idle_seconds: float, more_seconds: float) -> str:
     """Return the statements that limit how long the transaction may lie idle, and how much more it may last in all.
 
-    For a process that is frozen: it would hold the rows it has locked, and others wait for them. It need not be idle
-    to the server then: asyncpg prepares a statement in one message and executes it in another, and in between it is
-    active. Only PostgreSQL 17 and newer have a limit for that; it must be the longer one, or the first does not count.
+    A process that is frozen would otherwise keep the rows it has locked. To the server it may be active then, and not
+    idle: asyncpg prepares a statement with one message and executes it with another. Only PostgreSQL 17 and newer have
+    a limit for that; it must be the longer one, or the first does not count.
     """
     limits = [f"set local idle_in_transaction_session_timeout = {_milliseconds(idle_seconds)}"]
     if begun.connection.get_server_version().major >= HAS_TRANSACTION_TIMEOUT:
-        # One that is counting already would go on from where it began.
+        # A limit that is in force already would go on counting from where it began.
         limits += ["set local transaction_timeout = 0"]
         limits += [f"set local transaction_timeout = {_milliseconds(idle_seconds + more_seconds)}"]
     return "; ".join(limits)
@@ -213,7 +224,7 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _spoiled(begun: OpenTransaction) -> Exception | None:
-    """Return why the transaction cannot be settled, if the worker ended it."""
+    """Return why nothing can be settled in the transaction, if the worker has ended it."""
     if begun.is_lost or begun.connection.is_in_transaction():
         return None
     return RuntimeError(
@@ -239,7 +250,7 @@ def _explained(error: Exception) -> Exception:
 
 
 async def _nothing_is_open(begun: OpenTransaction) -> bool:
-    """Roll back what was not committed. Tells whether the connection may be used again."""
+    """Roll back what was not committed. Returns whether the connection may be used again."""
     if begun.is_lost:
         return False
     if not begun.connection.is_in_transaction():

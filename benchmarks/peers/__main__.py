@@ -20,7 +20,7 @@ from benchmarks.peers.protocol import NotMeasured, Peer
 
 
 async def work(peer: Peer) -> None:
-    """Run jobs from the word go until this process is killed, or its standard input closed."""
+    """Run jobs from the line "go" on until this process is killed or its standard input is closed."""
     loop = asyncio.get_running_loop()
     print("loaded", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
     logging.disable(logging.WARNING)
-    peer: Peer = importlib.import_module(f"benchmarks.peers.{given.name}").Here(given.address)
+    peer: Peer = importlib.import_module(f"benchmarks.peers.{given.name}").Adapter(given.address)
     if given.what == "describe":
         print(json.dumps(describe(peer)))
     elif given.what == "install":

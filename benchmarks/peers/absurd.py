@@ -1,6 +1,6 @@
 """Absurd. Its documentation (docs/sdks/python.md, docs/storage.md of earendil-works/absurd): an async worker with
-`concurrency` and a batch as large, `poll_interval` small where latency counts, since there are no notices. The schema
-is made by `absurdctl init`, which needs psql.
+`concurrency` and a batch as large, `poll_interval` small where latency counts, since there are no notifications. The
+schema is made by `absurdctl init`, which needs psql.
 
 A workflow is code: one task whose steps leave checkpoints, all in the process that claimed it. So a chain's hop is a
 checkpoint, and there is no graph to insert.
@@ -61,7 +61,7 @@ def _register(app: AsyncAbsurd) -> None:
         return await _step(context, first + 3)
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "absurd-sdk"
     also = ("absurdctl",)
     configuration = f"async worker, `concurrency={CONCURRENCY}`, `poll_interval={POLL_SECONDS}`; steps of one task"

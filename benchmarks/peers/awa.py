@@ -25,7 +25,7 @@ class Noop:
     number: int
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "awa-pg"
     configuration = f"queue storage, {WORKERS} workers, `poll_interval_ms={POLL_MILLISECONDS}`, `enqueue_many_copy`"
     keeps = "the job for a day; results are dropped"
@@ -34,7 +34,7 @@ class Here(Peer):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        # Its driver wants a host in front, and takes the folder of the socket from the query all the same.
+        # Its driver needs a host in the address, although it takes the socket's folder from the query.
         self._url = address.replace("@/", "@localhost/", 1)
 
     async def install(self) -> None:

@@ -1,4 +1,4 @@
-"""No library: what asyncpg and PostgreSQL allow, and the measure for everybody else.
+"""No library: what asyncpg and PostgreSQL allow, as a measure for all libraries.
 
 It promises nothing. A process that dies takes its jobs with it, two processes may run a job twice, nothing is retried,
 fenced, timed out, scheduled, cancelled or checked, and an error ends the loop. Single jobs are deleted; steps keep
@@ -66,7 +66,7 @@ returning id, state, args
 Step = tuple[int, list[int]]
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "asyncpg"
     configuration = f"{CONNECTIONS} connections, {BATCH} jobs a statement; a statement that ends jobs takes the next"
     keeps = "nothing of a job; of a step its result"
@@ -163,7 +163,7 @@ async def noop(number: int) -> int:
 
 
 async def _work(connection: asyncpg.Connection, woken: asyncio.Event) -> None:
-    """Run what there is, each job a task of its own, as its worker might wait for something; then wait for a notice."""
+    """Run all jobs there are, each in a task of its own, since a worker may wait; then wait for a notification."""
     exchange_jobs, exchange_steps, take_steps = [
         await connection.prepare(query) for query in (EXCHANGE_JOBS, EXCHANGE_STEPS, TAKE_STEPS)
     ]

@@ -1,5 +1,5 @@
-"""Baton itself, as a stranger would use it: results are stored and passed on, leases and fences are on, and nothing is
-tuned but the number of steps at once (docs/performance.md).
+"""Baton itself, as the documentation shows it: results are stored and passed on, leases and fences are on, and
+nothing is tuned but the number of steps at once (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def join(number: int, taken: list[int]) -> int:
     return number + sum(taken)
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "baton-workflows"
     configuration = f"`WorkerPool(queues={{'default': {AT_ONCE}}})`; all else as it comes"
     keeps = "the step with its result, for seven days"

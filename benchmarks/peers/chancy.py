@@ -1,7 +1,8 @@
 """Chancy. Its documentation (Queue, Worker, WorkflowPlugin): async jobs in the async executor, `eager_polling` for jobs
 that are short, `push_many` for many, and the worker's attribute `send_outgoing_interval`, after which outcomes are
-written (a second unless it is set); a chain's hop waits for it. A queue polls once a second at most, notices come in
-between. Workflows go on only at the leader, which is elected every minute unless told otherwise: here every second.
+written (a second unless it is set); a chain's hop waits for it. A queue polls once a second at most; notifications
+come in between. Workflows go on only at the leader, which is elected every minute unless configured otherwise: here
+every second.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _job(number: int) -> Job:
     return noop.job.with_kwargs(number=number)
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "chancy"
     configuration = (
         f"async executor, `concurrency={CONCURRENCY}`, `eager_polling`, "

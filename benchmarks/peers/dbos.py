@@ -58,7 +58,7 @@ async def diamond(first: int) -> int:
     return await step(first + 3, left + right)
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "dbos"
     configuration = (
         f"async workflows, a queue with `worker_concurrency={WORKER_CONCURRENCY}`, "

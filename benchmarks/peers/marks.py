@@ -1,7 +1,7 @@
 """When each job began: a file that the processes of one measurement share, one slot a job.
 
 The clock is the machine's monotonic one, which all its processes share. A slot that is still 0 belongs to a job that
-has not run; so the marks count the jobs as well as time them, whatever the library itself says.
+has not run; so the marks count the jobs independently of the library, and time them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Marks:
 
     @classmethod
     def create(cls, folder: str) -> Marks:
-        """Make an empty file, and name it to the processes that are started from now on."""
+        """Make an empty file, and pass its name to the processes that are started from now on."""
         path = Path(folder, "marks")
         path.write_bytes(bytes(8 * SLOTS))
         os.environ[VARIABLE] = str(path)
         return cls(path)
 
     def are_complete(self, count: int) -> bool:
-        """Whether the first `count` jobs have begun. Looks at each slot once, however often it is asked."""
+        """Whether the first `count` jobs have begun. Reads each slot only once over all calls."""
         while self._complete < count and self.slots[self._complete]:
             self._complete += 1
         return self._complete >= count
@@ -49,5 +49,5 @@ def _slots() -> memoryview:
 
 
 def mark(number: int) -> None:
-    """Called by a job when it begins; all that it does."""
+    """Called by each job when it begins; a job does nothing else."""
     _slots()[number] = time.monotonic()

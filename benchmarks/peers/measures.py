@@ -29,12 +29,12 @@ WARMING = 20
 PATIENCE_SECONDS = 90.0
 
 
-class WrongError(Exception):
+class WrongResultError(Exception):
     """Raised when what was measured did not happen as it should have."""
 
 
 async def drain(name: str, peer: Peer, marks: Marks, processes: int) -> Values:
-    """Jobs a second, from the start of the first until none is unfinished; all are there before anybody works."""
+    """Jobs a second, from the start of the first until none is unfinished; all are inserted before."""
     async with peer:
         await peer.insert_many(range(peer.jobs))
     await _analyze(peer)
@@ -168,7 +168,7 @@ async def _workers(name: str, peer: Peer, processes: int) -> AsyncIterator[None]
             await _said(process, b"works")
         yield
     finally:
-        # Not asked to end: some take seconds for it, and the database is thrown away.
+        # Killed, since some take seconds to end; the database is dropped anyway.
         for process in started:
             process.kill()
         for process in started:
@@ -179,7 +179,7 @@ async def _said(process: asyncio.subprocess.Process, what: bytes) -> None:
     """Wait for a line; a library may print others."""
     while (line := await process.stdout.readline()).strip() != what:
         if not line:
-            raise WrongError("a worker process ended at once")
+            raise WrongResultError("a worker process ended at once")
 
 
 async def _warm(peer: Peer, marks: Marks) -> None:
@@ -190,7 +190,7 @@ async def _warm(peer: Peer, marks: Marks) -> None:
 
 
 async def _all_finished(peer: Peer, marks: Marks, count: int) -> float:
-    """Wait until all have run and their outcomes are stored; return when that was."""
+    """Wait until all have run and their outcomes are stored; return that time."""
     await _until(lambda: marks.are_complete(count), f"{count} jobs to run")
     return await _until_finished(peer)
 
@@ -201,7 +201,7 @@ async def _until_finished(peer: Peer) -> float:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while await connection.fetchval(peer.unfinished):
             if time.monotonic() > deadline:
-                raise WrongError("all jobs ran, but some are never finished")
+                raise WrongResultError("all jobs ran, but some are never finished")
             await asyncio.sleep(0.002)
         return time.monotonic()
     finally:
@@ -212,17 +212,17 @@ async def _until(condition: Callable[[], bool], what: str, seconds: float = 0.00
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise WrongError(f"waited {PATIENCE_SECONDS:.0f} s for {what} in vain")
+            raise WrongResultError(f"{what} did not come within {PATIENCE_SECONDS:.0f} s")
         await asyncio.sleep(seconds)
 
 
 async def _demand_inserted(peer: Peer, count: int) -> None:
     if (found := await peer.count_unfinished()) != count:
-        raise WrongError(f"{found} jobs are there, and {count} were inserted")
+        raise WrongResultError(f"{found} jobs are there, and {count} were inserted")
 
 
 async def _analyze(peer: Peer) -> None:
-    """The planner of a database in use knows its tables; that of one filled a second ago would not."""
+    """Analyze: the planner of a database in use knows its tables, that of one filled a second ago does not."""
     connection = await asyncpg.connect(peer.address)
     try:
         await connection.execute("vacuum analyze")

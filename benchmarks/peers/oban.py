@@ -25,7 +25,7 @@ class Noop:
         mark(job.args["number"])
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "oban"
     configuration = f"psycopg pool of 10, `queues={{'default': {LIMIT}}}`, `enqueue_many`; without Oban Pro"
     keeps = "the job for a day; results are dropped"

@@ -24,7 +24,7 @@ from benchmarks.peers.protocol import Peer
 BATCH = 1000
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "pgqueuer"
     configuration = f"asyncpg, `batch_size={BATCH}`, `pgq autovac` applied, durability at its default"
     keeps = "a line in a log; the job is deleted, its result dropped"

@@ -23,7 +23,7 @@ async def noop(number: int) -> None:
     mark(number)
 
 
-class Here(Peer):
+class Adapter(Peer):
     package = "procrastinate"
     configuration = f"psycopg pool of {CONNECTIONS}, `concurrency={CONCURRENCY}`, `batch_defer_async`"
     keeps = "the job and its events; results are dropped"

@@ -1,4 +1,4 @@
-"""What a file in this folder holds: a class `Here`, a `Peer`, that knows how one library inserts and runs jobs.
+"""What a file in this folder holds: a class `Adapter`, a `Peer`, that knows how one library inserts and runs jobs.
 
 All that is measured is measured by the same code (`benchmarks.peers.measures`), in a process of its own:
 
@@ -35,13 +35,13 @@ class Peer(ABC):
     also: ClassVar[tuple[str, ...]] = ()
     """What else has to be installed."""
     configuration: ClassVar[str]
-    """In a sentence, for the results; where it comes from is in the file."""
+    """A sentence for the results; the file names the source."""
     keeps: ClassVar[str]
     """What is left of a finished job, for the results."""
     jobs: ClassVar[int] = 40_000
-    """How many a drain takes: some seconds' worth, less for one that is slow."""
+    """How many a drain runs: enough for some seconds, less for a slow library."""
     bulk: ClassVar[int] = 10_000
-    """How many are inserted at once; less where there is no call for many."""
+    """How many are inserted together; less where there is no call for many."""
     unfinished: ClassVar[str]
     """A query that counts the jobs that are not finished."""
 
@@ -73,11 +73,11 @@ class Peer(ABC):
         """Run jobs in this process while it is entered; the peer itself is not."""
 
     async def insert_chain(self, _length: int, /) -> None:
-        """Insert so many steps, each of which waits for the one before and takes its result."""
+        """Insert `length` steps, each of which waits for the one before and takes its result."""
         raise NotMeasured(NO_DEPENDENCIES)
 
     async def insert_fan_out(self, _width: int, /) -> None:
-        """Insert step 0, so many that take its result, and one that waits for all of them."""
+        """Insert step 0, `width` steps that take its result, and one that waits for all of them."""
         raise NotMeasured(NO_DEPENDENCIES)
 
     async def insert_diamonds(self, _count: int, /) -> None:

@@ -1,1 +1,1 @@
-"""Faults put into a copy of the engine on purpose: a campaign that does not notice them proves nothing."""
+"""Faults put into copies of the engine on purpose: a campaign that does not notice them proves nothing."""

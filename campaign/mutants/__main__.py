@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 240
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of one mutant."""
+    """The result of one mutant."""
 
     mutant: Mutant
     seeds: int
@@ -47,7 +47,7 @@ def main() -> int:
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:
-        demand_silence(options.seed)
+        require_no_violation(options.seed)
     trials = [try_mutant(mutant, range(options.seed, options.seed + SEEDS)) for mutant in chosen]
     survivors = [trial.mutant.name for trial in trials if trial.caught_by is None]
     print(
@@ -57,17 +57,17 @@ def main() -> int:
     return 1 if survivors or not trials else 0
 
 
-def demand_silence(seed: int) -> None:
-    """Raise SystemExit if a campaign finds something in the engine as it is: it would prove nothing of mutants."""
-    with changed(Mutant("the engine as it is", ())) as root:
+def require_no_violation(seed: int) -> None:
+    """Raise SystemExit if a campaign finds something in the unchanged engine: then it proves nothing about mutants."""
+    with changed(Mutant("the unchanged engine", ())) as root:
         found = first_violation(root, seed)
-    print(f"the engine as it is: {found or 'no violation'}", flush=True)
+    print(f"the unchanged engine: {found or 'no violation'}", flush=True)
     if found is not None:
         raise SystemExit(1)
 
 
 def try_mutant(mutant: Mutant, seeds: Sequence[int]) -> Trial:
-    """Run campaigns against a mutant until one notices, and print what it took."""
+    """Run campaigns against a mutant until one notices it, and print how long that took."""
     started = time.monotonic()
     caught_by, tried = None, 0
     with changed(mutant) as root:
@@ -85,7 +85,7 @@ def try_mutant(mutant: Mutant, seeds: Sequence[int]) -> Trial:
 
 @contextmanager
 def changed(mutant: Mutant) -> Iterator[Path]:
-    """A copy of all that a campaign needs, with the mutant's changes in it."""
+    """Make a copy of all that a campaign needs, with the mutant's changes in it."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = Path(folder)
         for name in NEEDED:
@@ -107,14 +107,14 @@ def first_violation(root: Path, seed: int) -> str | None:
         raise SystemExit(f"the campaign failed, or did not run the copy in {root}:\n{done.stdout}{done.stderr}")
     lines = done.stdout.splitlines()
     found = [
-        # A heading says less than the line below it.
+        # Of a heading, take the line below it.
         after.strip() if line.endswith(":") else line.partition("): ")[2]
         for line, after in pairwise([*lines, ""])
         if "VIOLATION" in line
     ]
-    # A fault that did not happen in so short a time is not the mutant's doing.
-    told = [line for line in found if "this campaign is to have" not in line]
-    return told[0][:300] if told else None
+    # A fault that did not happen in so short a time has nothing to do with the mutant.
+    violations = [line for line in found if "this campaign needs at least" not in line]
+    return violations[0][:300] if violations else None
 
 
 def first_failure(root: Path, tests: Sequence[str]) -> str | None:

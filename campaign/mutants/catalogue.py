@@ -8,14 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """In this file, this text, everywhere, becomes another."""
+    """Replaces a text by another wherever it is in a file."""
 
     file: str
     text: str
     replacement: str
 
     def apply(self, root: Path) -> None:
-        """Raises: LookupError, if the text is not there any more."""
+        """Raises `LookupError` if the text is not in the file any more."""
         path = root / self.file
         before = path.read_text()
         if self.text not in before:
@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """Is caught by the campaign, or by these tests where the campaign does not go."""
+    """A change of the engine that the campaign must notice, or these tests where the campaign does not reach."""
 
     name: str
     changes: tuple[Change, ...]
@@ -47,7 +47,7 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "an outcome is judged by another's token of its batch",
+        "an outcome is accepted for another's token of its batch",
         (
             Change(_APPLY, "and q.token = o.token", "and q.token = any(p_tokens)"),
             Change(_UNFAVOURABLE, "and q.token = o.token", "and q.token = any(p_tokens)"),
@@ -62,7 +62,7 @@ MUTANTS = (
         (Change(_APPLY, "order by w.key\n", "order by random()\n"),),
     ),
     Mutant(
-        "however many dependencies settle at once, one is taken off",
+        "only one of several dependencies that settle at once is counted",
         (Change("sql/functions/apply_consequences.sql", "count(*)::integer as done", "1 as done"),),
     ),
     Mutant(
@@ -81,10 +81,10 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "the pool does not look after it has reconnected",
+        "the pool does not claim after it has reconnected",
         (
             Change(
-                "baton/runtime/pool.py",
+                "baton/runtime/running_pool.py",
                 "            case Reconnected():\n                self._look_everywhere()\n",
                 "            case Reconnected():\n",
             ),
@@ -111,7 +111,7 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "a beat revives a dead pool",
+        "a heartbeat revives a dead pool",
         (
             Change("sql/functions/heartbeat.sql", "set beats = p_number,", "set beats = p_number, dead_at = null,"),
             Change(
@@ -124,7 +124,7 @@ MUTANTS = (
         (Change(_TAKE, "where q.pool = p_pool and q.token = p_token and q.state = 'executing'", "where false"),),
     ),
     Mutant(
-        "a dead pool is given steps",
+        "a dead pool can claim steps",
         (Change(_TAKE, " or not is_alive", ""),),
     ),
     Mutant(
@@ -138,7 +138,7 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "what is given back spends its attempt",
+        "a step that is given back spends its attempt",
         (Change(_UNFAVOURABLE, "else q.attempt - 1", "else q.attempt - (o.kind <> 'given_back')::integer"),),
     ),
     Mutant(
@@ -164,7 +164,7 @@ MUTANTS = (
         (
             Change(
                 _TRANSACTIONS,
-                'return lost(f"nobody knows whether its transaction was committed: {describe(error)}")',
+                'return lost(f"it is unknown whether its transaction was committed: {describe(error)}")',
                 "return outcome",
             ),
         ),
@@ -192,7 +192,7 @@ MUTANTS = (
         _TRANSACTIONAL,
     ),
     Mutant(
-        "a transaction that has settled may wait for ever",
+        "a transaction that has settled may wait without limit",
         (Change(_TRANSACTIONS, "set local statement_timeout = 0; {limits}", "set local statement_timeout = 0"),),
         _TRANSACTIONAL,
     ),

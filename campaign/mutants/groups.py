@@ -1,4 +1,4 @@
-"""The mutants of groups: each takes one rule of theirs out of the engine."""
+"""The mutants of groups: each takes one of their rules out of the engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _CLOSE = "sql/functions/count_down_groups.sql"
 
 MUTANTS_OF_GROUPS = (
     Mutant(
-        "a join does not look at the flags",
+        "a join ignores the flags",
         (Change("sql/functions/group_outcome.sql", "and not failure_is_ignored(c)", ""),),
     ),
     Mutant(
@@ -27,7 +27,7 @@ MUTANTS_OF_GROUPS = (
         (Change("sql/functions/apply_consequences.sql", "and s.first_child is null", ""),),
     ),
     Mutant(
-        "however many children end at once, one is taken off",
+        "only one of several children that end at once is counted",
         (
             Change(_CLOSE, "pending = g.pending - c.ended", "pending = g.pending - 1"),
             Change(_CLOSE, "when g.pending = c.ended", "when g.pending = 1"),

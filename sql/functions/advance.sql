@@ -7,7 +7,8 @@ create or replace function advance(
 ) returns table (
     accepted boolean[],
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    generation integer
 )
 language plpgsql security definer
 as $$

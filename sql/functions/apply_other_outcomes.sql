@@ -83,6 +83,7 @@ begin
                attempted_at = v.attempted_at,
                pool = v.pool,
                reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
+               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit')),
                refusals = case when v.kind in ('unknown_worker', 'misfit') then s.refusals + 1 else 0 end,
                misfit_at = case
                                when v.kind = 'misfit' then coalesce(s.misfit_at, p_moment)

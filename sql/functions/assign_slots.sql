@@ -27,7 +27,7 @@ begin
            set slots = g.slots - cardinality(waiting),
                next_child = case
                                 when cardinality(waiting) < m.slots then m.children
-                                else (waiting[cardinality(waiting)] & 4194303)::integer + 1 - m.first_child
+                                else ordinal_of(waiting[cardinality(waiting)]) + 1 - m.first_child
                             end
          where g.id = m.id;
 

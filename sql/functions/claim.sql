@@ -2,7 +2,8 @@
 create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    generation integer
 )
 language plpgsql security definer
 as $$

@@ -13,7 +13,8 @@
 create or replace function claimed_steps(p_ids bigint[], p_attempts integer[], p_joins boolean[], p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    generation integer
 )
 language sql stable
 as $$
@@ -30,7 +31,12 @@ as $$
                                           coalesce(json_object_agg(r.name, r.result) filter (where r.result is not null), '{}')::text
                                   end
                              from (
-                                 select case when s.parent is null then d.name else local_name(d.name) end as name, d.result
+                                 select case
+                                            when o.ordinal = s.undoes then ''
+                                            when s.parent is null and s.undoes is null then d.name
+                                            else local_name(d.name)
+                                        end as name,
+                                        d.result
                                    from unnest(s.inputs) as o(ordinal)
                                    join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
                                   where d.first_child is null
@@ -44,13 +50,14 @@ as $$
            end,
            case when s.takes_context and s.inputs is not null and not k.is_join then outcomes_of(s.id, s.inputs, p_input_bytes) end,
            k.attempt, s.max_attempts, s.timeout, k.is_join,
-           case when not k.is_join then s.map::text end
+           case when not k.is_join then s.map::text end,
+           s.generation
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
      -- Each in a subselect that `offset 0` keeps apart: it can only be planned as a look-up, like `= any(array[…])` (see
      -- apply_consequences), at half the price. A table that is updated cannot be written so.
      cross join lateral (
                select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
-                      r.timeout, r.map
+                      r.timeout, r.map, r.undoes, r.generation
                  from steps r
                 where r.id = k.id
                offset 0

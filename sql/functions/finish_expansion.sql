@@ -1,8 +1,9 @@
--- Make a step the group of children that were written in this transaction (see expand and expand_map), and release those
--- that wait for nothing.
+-- Make a step the group of the children that were written in this transaction, and release those that wait for nothing.
+-- The last part of expand and expand_map.
 --
--- p_base: ordinal of the first child. p_total: steps written. p_children: how many of them, the first, are its own children.
--- p_returns: ordinal of the child whose result is the group's, or null.
+-- p_base: ordinal of the first child. p_total: steps written. p_children: how many of them, the first ones, are its own
+--   children. p_returns: ordinal of the child whose result is the group's, or null.
+-- Locks: none; begin_expansion has taken them.
 create or replace function finish_expansion(
     p_step bigint, p_base integer, p_total integer, p_children integer, p_returns integer
 ) returns void
@@ -10,13 +11,15 @@ language plpgsql
 as $$
 declare
     moment   timestamptz := clock_timestamp();
+    queued   bigint[];
+    decided  record;
     released record;
-    doomed   bigint[] := '{}';
-    root     bigint;
+    failed   bigint;
+    ended    bigint[] := '{}';
     applied  record;
 begin
     -- executing -> suspended
-    with ended as (
+    with entry as (
         delete from queue q where q.step_id = p_step
      returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool
     )
@@ -35,12 +38,14 @@ begin
            attempted_at = e.attempted_at,
            pool = e.pool,
            refusals = 0,
+           -- A map is taken apart by the engine; any other step by what its worker returned.
+           began = s.began or s.map is null,
            reason = null
-      from ended e
+      from entry e
      where s.id = e.step_id;
 
-    -- What depends on a step outside that ended unfavourably, and does not ignore it, ends at once.
-    for root in
+    -- A child whose dependency outside the graph ended unfavourably, and that does not ignore it, ends at once.
+    for failed in
         select d.id
           from steps d
          where d.id = any(array(
@@ -53,24 +58,24 @@ begin
            and d.state in ('cancelled', 'discarded', 'skipped')
          order by d.state = 'skipped', d.id
     loop
-        doomed := doomed || end_dependents(root, moment);
+        ended := ended || end_dependents(failed, moment);
     end loop;
 
+    queued := array(
+        select c.id
+          from steps c
+         where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
+           and c.state = 'queued'
+    );
+    decided := decide_steps(queued, moment);
+    ended := ended || decided.ended;
     select r.queues, r.counts
       into released
-      from release(
-               array(
-                   select c.id
-                     from steps c
-                    where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
-                      and c.state = 'queued'
-               ),
-               moment
-           ) as r;
+      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment) as r;
     perform notify_queues(released.queues, released.counts);
-    if cardinality(doomed) > 0 then
-        select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;
+    if cardinality(ended) > 0 then
+        select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;
         perform notify_queues(applied.queues, applied.counts);
-        update workflows w set failed = count_failures(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
+        update workflows w set failed = count_bad_ends(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
     end if;
 end $$;

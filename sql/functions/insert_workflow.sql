@@ -1,19 +1,18 @@
--- Insert a workflow, or a part of one: may be called repeatedly in one transaction, each call with the next steps, the last
--- with p_is_last, which releases the steps that wait for nothing. Seen by nobody before the commit.
+-- Insert a workflow, or a part of one.
+-- May be called repeatedly in one transaction, each call with the next steps, the last one with p_is_last, which
+-- releases the steps that wait for nothing. Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the workflow's, or null.
--- p_first: ordinal of the first step of this call.
--- p_names …: parallel, one element a step, and p_workers …: the terms on which steps run (see write_steps).
--- is_inserted: false if the id exists already; then nothing is written, and key and fingerprint are those of the one that exists.
+-- p_first: ordinal of the first step of this call. p_names …: see write_steps.
+-- is_inserted: false if the id exists already. Then nothing is written, and key and fingerprint are those of the
+--   workflow that exists.
+-- Locks: the workflow that exists, for key share.
 create or replace function insert_workflow(
     p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text,
     p_total integer, p_returns integer, p_first integer, p_is_last boolean,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
-    p_parents integer[], p_groups text[],
-    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
-    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
-    p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[],
+    p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
     out key bigint, out is_inserted boolean, out fingerprint text
 )
 language plpgsql security definer
@@ -31,7 +30,7 @@ begin
             on conflict (id) do nothing
         returning w.key into key;
         if key is null then
-            -- Share lock, so that a prune cannot take it away under whoever is told that it exists.
+            -- Share lock, so that it cannot be pruned before the caller commits.
             select w.key, false, w.fingerprint
               into key, is_inserted, fingerprint
               from workflows w
@@ -47,16 +46,20 @@ begin
 
     perform write_steps(
         array(select step_of(key, p_first + n) from generate_series(0, cardinality(p_names) - 1) as n), 0, '', null,
-        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_groups,
-        p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
-        p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
+        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
 
     if p_is_last then
         select r.queues, r.counts
           into released
           from release(
-                   array(select s.id from steps s where s.id >= step_of(key, 0) and s.id < step_of(key + 1, 0) and s.pending = 0),
+                   array(
+                       select s.id
+                         from steps s
+                        where s.id >= step_of(key, 0)
+                          and s.id < step_of(key + 1, 0)
+                          and s.pending = 0
+                   ),
                    clock_timestamp()
                ) as r;
         perform notify_queues(released.queues, released.counts);

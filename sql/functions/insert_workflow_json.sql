@@ -1,9 +1,10 @@
--- Insert a workflow that was written as one JSON text, by Baton.to_json or Job.to_json: for every driver and language that
--- can call a function. It commits or rolls back with the transaction of the caller, and is seen by nobody before.
+-- Insert a workflow that Baton.to_json or Job.to_json wrote: for every driver and language that can call a function.
+-- It commits or rolls back with the caller's transaction, and nobody else sees it before.
 --
--- p_workflow: text and not json, because drivers send a string as one of several types, which all are cast to text.
--- p_raise: false returns with is_same false where an error would be raised.
+-- p_workflow: text and not json, because drivers send a string as one of several types, and all are cast to text.
+-- p_raise: false returns is_same false where an error would be raised.
 -- is_new: false if the id exists already, with the same graph; then nothing is written.
+-- Locks: as insert_workflow.
 create or replace function insert_workflow_json(
     p_workflow text, p_raise boolean default true,
     out key bigint, out id text, out is_new boolean, out is_same boolean
@@ -12,17 +13,20 @@ language plpgsql security definer
 as $$
 #variable_conflict use_column
 declare
-    written record;
+    document record;
     inserted record;
 begin
-    select w.format, w.id, w.name, w.fingerprint, w.debug, w.meta, w.returns, w.steps
-      into written
-      from json_to_record(p_workflow::json) as w(
-               format integer, id text, name text, fingerprint text, debug boolean, meta text, returns integer,
+    select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.returns, d.steps
+      into document
+      from json_to_record(p_workflow::json) as d(
+               format integer, id text, name text, fingerprint text, debug boolean, meta json, returns integer,
                steps json
            );
-    if written.format is distinct from 1 or written.id is null or coalesce(json_array_length(written.steps), 0) = 0 then
-        raise exception 'this is no workflow that this version of the schema can read'
+    if document.format is distinct from 2
+       or document.id is null
+       or json_typeof(document.steps) is distinct from 'array'
+       or json_array_length(document.steps) = 0 then
+        raise exception 'this is not a workflow that this version of the schema can read'
               using errcode = 'invalid_parameter_value',
                     hint = 'Write it with Baton.to_json() or Job.to_json() of a library that is not newer than the schema.';
     end if;
@@ -30,50 +34,34 @@ begin
     select i.key, i.is_inserted, i.fingerprint
       into inserted
       from (
-          select array_agg(s.name) as names, array_agg(s.args) as args, array_agg(s.arg_refs) as arg_refs,
-                 array_agg(s.dependencies::text) as dependencies, array_agg(s.dependents::text) as dependents,
-                 array_agg(nullif(s.inputs, '{}')::text) as inputs, array_agg(s.parent) as parents,
-                 array_agg(s.grouping) as groupings, array_agg(s.n) as terms,
-                 array_agg(s.worker) as workers, array_agg(s.queue) as queues, array_agg(s.priority) as priorities,
-                 array_agg(s.max_attempts) as max_attempts, array_agg(s.timeout) as timeouts,
-                 array_agg(s.scheduled_at) as scheduled_at, array_agg(s.schedule_in) as schedule_in,
-                 array_agg(s.ignore_cancelled) as ignore_cancelled, array_agg(s.ignore_discarded) as ignore_discarded,
-                 array_agg(s.ignore_skipped) as ignore_skipped, array_agg(s.takes_context) as takes_context
-            from (
-                select r.name, r.worker, r.args, r."references" as arg_refs, r.queue, r.priority, r.max_attempts,
-                       r.timeout, r.scheduled_at, r.schedule_in, r.ignore_cancelled, r.ignore_discarded,
-                       r.ignore_skipped, r.takes_context, r.dependencies, r.dependents, r.inputs, r.parent, r.grouping,
-                       r.n::integer as n
-                  from rows from (
-                           json_to_recordset(written.steps) as (
-                               name text, worker text, args text, "references" text, queue text, priority smallint,
-                               max_attempts integer, timeout double precision, scheduled_at timestamptz,
-                               schedule_in double precision, ignore_cancelled boolean, ignore_discarded boolean,
-                               ignore_skipped boolean, takes_context boolean, dependencies integer[],
-                               dependents integer[], inputs integer[], parent integer, "grouping" text
-                           )
-                       ) with ordinality as r(
-                           name, worker, args, "references", queue, priority, max_attempts, timeout, scheduled_at,
-                           schedule_in, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
-                           dependencies, dependents, inputs, parent, "grouping", n
-                       )
-                 order by r.n
-            ) as s
+          -- The fields of a step's terms are in the step itself: the list of steps is the list of terms.
+          select array_agg(s.name order by s.number) as names,
+                 array_agg(text_of_json(s.args) order by s.number) as args,
+                 array_agg(text_of_json(s."references") order by s.number) as arg_refs,
+                 array_agg(translate(s.dependencies, '[]', '{}') order by s.number) as dependencies,
+                 array_agg(translate(s.dependents, '[]', '{}') order by s.number) as dependents,
+                 array_agg(translate(s.inputs, '[]', '{}') order by s.number) as inputs,
+                 array_agg(s.parent order by s.number) as parents,
+                 array_agg(s.extras order by s.number) as extras,
+                 array_agg(s.number order by s.number) as numbers
+            from json_to_recordset(document.steps) as s(
+                     number integer, name text, args json, "references" json, dependencies text, dependents text,
+                     inputs text, parent integer, extras text
+                 )
       ) as c,
            insert_workflow(
-               null, written.id, written.name, written.fingerprint, coalesce(written.debug, false), written.meta,
-               json_array_length(written.steps), written.returns, 0, true,
-               c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.groupings,
-               c.terms, c.workers, c.queues, c.priorities, c.max_attempts, c.timeouts, c.scheduled_at, c.schedule_in,
-               c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped, c.takes_context
+               null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
+               text_of_json(document.meta), json_array_length(document.steps), document.returns, 0, true,
+               c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.extras, c.numbers,
+               document.steps::text
            ) as i;
 
     key := inserted.key;
-    id := written.id;
+    id := document.id;
     is_new := inserted.is_inserted;
-    is_same := inserted.fingerprint = written.fingerprint;
+    is_same := inserted.fingerprint = document.fingerprint;
     if p_raise and not is_same then
-        raise exception 'workflow % exists already with another graph', quote_literal(written.id)
+        raise exception 'workflow % exists already with another graph', quote_literal(document.id)
               using errcode = 'unique_violation', hint = 'Insert this one under another workflow_id.';
     end if;
 end $$;

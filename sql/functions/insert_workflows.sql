@@ -1,18 +1,15 @@
--- Insert many small workflows, each as insert_workflow does, all of them whole.
+-- Insert many small workflows, each whole, as insert_workflow does.
 --
--- p_ids …: parallel, one element a workflow; the ids are distinct.
+-- p_ids …: parallel, with one element a workflow; the ids are distinct.
 -- p_flows: for each step the number of its workflow in these, from 1. p_ordinals: its ordinal there.
--- p_names …: parallel to them, one element a step (see write_steps).
--- A column of nothing but nulls may be empty.
--- taken, fingerprints: of the ids that exist already, of which nothing is written; the fingerprints of those that exist.
+-- p_names …: parallel to them; see write_steps. A column of nothing but nulls may be empty.
+-- taken, fingerprints: the ids that exist already, of which nothing is written, and the fingerprints of what exists.
+-- Locks: the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
     p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
-    p_parents integer[], p_groups text[],
-    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
-    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
-    p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[],
+    p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
     out taken text[], out fingerprints text[]
 )
 language plpgsql security definer
@@ -25,7 +22,7 @@ declare
     written  integer;
     released record;
 begin
-    -- Keys are drawn before, so that which of them was given to which workflow need not be found out afterwards.
+    -- Keys are drawn first, so that it is known which workflow has which.
     keys := array(select nextval(sequence) from generate_series(1, cardinality(p_ids)));
     -- In the order of the ids, here and below, as others may insert the same ones at the same time.
     begin
@@ -37,7 +34,7 @@ begin
                as n(key, id, name, fingerprint, debug, meta, total, returns)
          order by n.id;
     exception when unique_violation then
-        -- Once, but for one that exists when it is to be inserted and is pruned before it is read.
+        -- Again only for a workflow that exists when it is to be inserted and is pruned before it is read.
         loop
             insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
             overriding system value
@@ -49,7 +46,7 @@ begin
                 on conflict (id) do nothing;
             get diagnostics written = row_count;
             exit when written = cardinality(p_ids);
-            -- Share lock, so that a prune cannot take one away under whoever is told that it exists.
+            -- Share lock, so that they cannot be pruned before the caller commits.
             perform 1 from workflows w where w.id = any(p_ids) order by w.id for key share;
             select array_agg(w.id) filter (where w.key <> n.key),
                    array_agg(w.fingerprint) filter (where w.key <> n.key),
@@ -71,18 +68,16 @@ begin
     );
     perform write_steps(
         ids, 0, '', null,
-        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_groups,
-        p_terms, p_workers, p_queues, p_priorities, p_max_attempts, p_timeouts, p_scheduled_at, p_schedule_in,
-        p_ignore_cancelled, p_ignore_discarded, p_ignore_skipped, p_takes_context
+        p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
     select r.queues, r.counts
       into released
       from release(
                array(
                    select n.id
-                     from unnest(ids, p_dependencies, p_groups) as n(id, dependencies, grouping)
+                     from unnest(ids, p_dependencies, p_extras) as n(id, dependencies, extras)
                     where coalesce(n.dependencies, '{}') = '{}'
-                      and (n.grouping is null or n.grouping::json ->> 'children' is null)
+                      and (n.extras is null or n.extras::json #>> '{kind,children}' is null)
                       and n.id is not null
                ),
                clock_timestamp()

@@ -44,7 +44,11 @@ begin
     return (
         select coalesce(json_object_agg(r.name, r.result), '{}')::text
           from (
-              select case when s.parent is null then d.name else local_name(d.name) end as name,
+              select case
+                         when o.ordinal = s.undoes then ''
+                         when s.parent is null and s.undoes is null then d.name
+                         else local_name(d.name)
+                     end as name,
                      case when d.first_child is null then d.result else group_result(d.id) end as result
                 from steps s
                cross join lateral unnest(p_inputs) as o(ordinal)

@@ -1,9 +1,9 @@
--- The ordinal of the dependency that a step knows by this local name; null for none. A child of a map knows those of the map
--- that it may read. Of two the inner one.
+-- The ordinal of the dependency that a step knows by this local name; null for none.
+-- A child of a map knows the dependencies of its map that it may read. Of two of the same name it is the inner one.
 create or replace function outer_dependency(p_step bigint, p_name text) returns integer
 language sql stable
 as $$
-    select (d.id & 4194303)::integer
+    select ordinal_of(d.id)
       from steps s
      cross join lateral unnest(
                s.dependencies || s.inputs || (

@@ -1,4 +1,4 @@
--- These ordinals, each greater by p_base; null for null.
+-- These ordinals in their order, p_base added to each; null for null.
 create or replace function shift_ordinals(p_ordinals integer[], p_base integer) returns integer[]
 language sql immutable parallel safe
 return case

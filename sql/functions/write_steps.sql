@@ -1,50 +1,92 @@
--- Write the records of steps as insert_workflow, insert_workflows and expand are given them.
+-- Write the records of steps, for the functions that insert workflows and returned graphs.
 --
--- p_ids: their ids; null for a step that is not to be written. p_base: what is added to each ordinal in what follows.
--- p_prefix goes before each name; p_parent is the group of the steps that name no parent.
--- p_names to p_terms: parallel, one element a step; a column of nothing but nulls may be empty.
--- p_dependencies, p_dependents, p_inputs: null for none, or array literals of ordinals.
--- p_groups: null, or a group as JSON: kind, first_child, children, returns; or of a map concurrency, map and child_inputs.
--- p_terms: the number, from 1, of the step's terms in the arrays that follow: most steps of a call share one of a few.
--- A group that is inserted with its children waits for them, and for nothing else: its first steps wait in its place.
+-- p_ids: their ids; null for a step that is not to be written. p_base: added to each ordinal that follows.
+-- p_prefix: goes before each name. p_parent: the ordinal of the group of steps that name no parent, as it is.
+-- p_names to p_term_numbers: parallel, with one element a step; a column of nothing but nulls may be empty.
+-- p_dependencies, p_dependents, p_inputs: array literals of ordinals; null for none.
+-- p_extras: what only some steps have, as JSON; null for nothing. Its `kind` makes the step a group, by its `type`:
+--   workflow   first_child, children, returns: it is inserted with its children
+--   map        each, references, child_inputs: it expands later
+--   Besides: edges, when, role, is_closing, is_last, needs, cancels_rest, undo and undo_inputs, as the columns of these names say.
+-- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few, by its number.
+-- A group that is inserted with its children waits for them alone. Its entry steps wait for its dependencies.
+-- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
-    p_parents integer[], p_groups text[],
-    p_terms integer[], p_workers text[], p_queues text[], p_priorities smallint[], p_max_attempts integer[],
-    p_timeouts double precision[], p_scheduled_at timestamptz[], p_schedule_in double precision[],
-    p_ignore_cancelled boolean[], p_ignore_discarded boolean[], p_ignore_skipped boolean[], p_takes_context boolean[]
+    p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text
 ) returns void
 language plpgsql
 as $$
 begin
-    -- Without a base nothing is to be shifted, and a call of a function for each array would double the time this takes.
+    if p_extras <> '{}' then
+        update workflows w
+           set has_closing = w.has_closing or f.has_closing,
+               has_undo = w.has_undo or f.has_undo
+          from (
+              select workflow_of(u.id) as key, bool_or(u.extras ->> 'role' is not null or u.extras -> 'undo' is not null) as has_closing,
+                     bool_or(u.extras -> 'undo' is not null) as has_undo
+                from unnest(p_ids, p_extras::json[]) as u(id, extras)
+               where u.extras is not null and u.id is not null
+               group by 1
+          ) as f
+         where w.key = any(array[f.key])
+           and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo);
+    end if;
     insert into steps (
-        id, name, worker, queue, priority, max_attempts, timeout, scheduled_at, schedule_in,
-        ignore_cancelled, ignore_discarded, ignore_skipped, takes_context, args, arg_refs, dependencies, dependents, inputs,
-        parent, grouping, first_child, children, returns, concurrency, slots, map, child_inputs, pending, state
+        worker, queue, priority, max_attempts, timeout, scheduled_at, schedule_in, concurrency, slots,
+        ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
+        id, name, args, arg_refs, dependencies, dependents, inputs, parent,
+        grouping, first_child, children, returns, map, child_inputs,
+        edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, undo_inputs, pending, state
     )
-    select n.id, p_prefix || n.name,
-           p_workers[n.terms], p_queues[n.terms], p_priorities[n.terms], p_max_attempts[n.terms], p_timeouts[n.terms],
-           p_scheduled_at[n.terms], p_schedule_in[n.terms],
-           p_ignore_cancelled[n.terms], p_ignore_discarded[n.terms], p_ignore_skipped[n.terms], p_takes_context[n.terms],
-           n.args::json, n.arg_refs::json, n.dependencies, n.dependents, n.inputs,
+    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.scheduled_at, t.schedule_in, t.concurrency, t.concurrency,
+           coalesce(t.ignore_cancelled, false), coalesce(t.ignore_discarded, false), coalesce(t.ignore_skipped, false),
+           coalesce(t.takes_context, false),
+           n.id, p_prefix || n.name, n.args::json, n.arg_refs::json, n.dependencies, n.dependents, n.inputs,
            coalesce(n.parent + p_base, p_parent),
-           n.grouping ->> 'kind', (n.grouping ->> 'first_child')::integer + p_base, n.children,
-           (n.grouping ->> 'returns')::integer + p_base, (n.grouping ->> 'concurrency')::integer,
-           (n.grouping ->> 'concurrency')::integer, n.grouping -> 'map',
+           n.kind ->> 'type', (n.kind ->> 'first_child')::integer + p_base, n.children,
+           (n.kind ->> 'returns')::integer + p_base,
            case
-               when n.grouping -> 'child_inputs' is not null then
-                   array(select o.ordinal::integer + p_base from json_array_elements_text(n.grouping -> 'child_inputs') as o(ordinal))
+               when n.kind ->> 'type' = 'map' then
+                   json_build_object('each', n.kind -> 'each', 'references', n.kind -> 'references')
            end,
-           coalesce(n.children, cardinality(n.dependencies)),
+           case
+               when n.kind ->> 'type' = 'map' then
+                   array(
+                       select o.ordinal::integer + p_base
+                         from json_array_elements_text(n.kind -> 'child_inputs') as o(ordinal)
+                   )
+           end,
+           case
+               when n.extras -> 'edges' is not null then
+                   array(select e.bits::smallint from json_array_elements_text(n.extras -> 'edges') as e(bits))
+           end,
+           n.extras -> 'when', n.extras ->> 'role', coalesce((n.extras ->> 'is_closing')::boolean, false),
+           (n.extras ->> 'is_last')::boolean, (n.extras ->> 'needs')::integer,
+           coalesce((n.extras ->> 'cancels_rest')::boolean, false), n.extras -> 'undo',
+           case
+               when n.extras -> 'undo_inputs' is not null then
+                   array(
+                       select o.ordinal::integer + p_base
+                         from json_array_elements_text(n.extras -> 'undo_inputs') as o(ordinal)
+                   )
+           end,
+           case
+               when n.children is not null then n.children
+               when n.extras ->> 'needs' is not null then
+                   (n.extras ->> 'needs')::integer
+                   + (select count(*) from json_array_elements_text(n.extras -> 'edges') as e(bits) where e.bits::integer & 8 <> 0)
+               else cardinality(n.dependencies)
+           end,
            case
                when n.children is null and n.dependencies = '{}' then 'queued'
                else 'suspended'
            end
       from (
-          select u.id, u.name, u.args, u.arg_refs, u.parent, u.grouping, u.terms,
-                 (u.grouping ->> 'children')::integer as children,
+          select u.id, u.name, u.args, u.arg_refs, u.parent, u.extras -> 'kind' as kind, u.extras, u.term_number,
+                 (u.extras #>> '{kind,children}')::integer as children,
+                 -- Without a base nothing is shifted: a function call for each array would double what this takes.
                  case
                      when u.dependencies is null then '{}'
                      when p_base = 0 then u.dependencies::integer[]
@@ -55,13 +97,22 @@ begin
                      when p_base = 0 then u.dependents::integer[]
                      else shift_ordinals(u.dependents::integer[], p_base)
                  end as dependents,
-                 case when p_base = 0 then u.inputs::integer[] else shift_ordinals(u.inputs::integer[], p_base) end as inputs
+                 case
+                     when p_base = 0 then u.inputs::integer[]
+                     else shift_ordinals(u.inputs::integer[], p_base)
+                 end as inputs
             from unnest(
                      p_ids, p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents,
-                     p_groups::json[], p_terms
-                 ) as u(id, name, args, arg_refs, dependencies, dependents, inputs, parent, grouping, terms)
+                     p_extras::json[], p_term_numbers
+                 ) as u(id, name, args, arg_refs, dependencies, dependents, inputs, parent, extras, term_number)
            where u.id is not null
-          -- Each array is read from its text once.
+          -- Keeps each array from being read from its text more than once.
           offset 0
-      ) as n;
+      ) as n
+      join json_to_recordset(p_terms::json) as t(
+               number integer,
+               worker text, queue text, priority smallint, max_attempts integer, timeout double precision,
+               scheduled_at timestamptz, schedule_in double precision, concurrency integer,
+               ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
+           ) on t.number = n.term_number;
 end $$;

@@ -33,6 +33,8 @@ create domain entry_state as text collate "C"
     constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable'));
 create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
+create domain step_role as text collate "C"
+    constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -57,16 +59,24 @@ create table workflows (
     failed      integer not null default 0,
     touched     integer,
     returns     integer,
+    next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
+    fail_fast   boolean not null default false,
+    has_closing boolean not null default false,
+    has_undo    boolean not null default false,
+    unswept     boolean not null default false,
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
+    ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 50);
+-- Its one column is written by those alone that it is for, so no other update of a workflow has to touch it.
+create index workflows_unswept on workflows (key) where unswept;
 -- Half of a page is free: each row is written once more at least, and as ids ascend all rows of a page are, within a short time.
 -- With 60 a third of these updates had to go elsewhere, and a drain took an eighth more of the server's processor.
 -- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
@@ -89,7 +99,13 @@ comment on column workflows.name is 'What the application calls it; null for not
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
-comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
+comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
+comment on column workflows.fail_fast is 'The first failure that nothing could forgive ends it (see ending).';
+comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
+comment on column workflows.has_undo is 'One of its steps has an undo.';
+comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
+comment on column workflows.unswept is 'It is being ended, and its ordinary steps are still to be cancelled by upkeep.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
@@ -119,6 +135,10 @@ create table steps (
     first_child      integer,
     children         integer,
     returns          integer,
+    needs            integer,
+    tolerate         integer,
+    undoes           integer,
+    generation       integer not null default 1,
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
@@ -129,19 +149,31 @@ create table steps (
     takes_context    boolean not null default false,
     holds_slot       boolean not null default false,
     watched          boolean not null default false,
+    began            boolean not null default false,
+    not_needed       boolean not null default false,
+    is_closing       boolean not null default false,
+    is_last          boolean,
+    cancels_rest     boolean not null default false,
+    awaits_attempts  boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
     grouping         step_grouping,
+    role             step_role,
     queue            queue_name not null,
     worker           text collate "C" not null,
     name             text collate "C" not null,
     dependencies     integer[] not null,
     dependents       integer[] not null,
+    edges            smallint[],
     inputs           integer[],
+    undo_inputs      integer[],
     child_inputs     integer[],
     args             json not null,
     arg_refs         json,
     map              json,
+    condition        json,
+    undo             json,
+    ending           json,
     result           json,
     reason           text,
     errors           json[],
@@ -151,6 +183,7 @@ create table steps (
     constraint steps_result check ((state = 'completed' and first_child is null) = (result is not null)),
     constraint steps_children
         check ((first_child is null) = (children is null) and (first_child is null or grouping is not null)),
+    constraint steps_edges check (cardinality(edges) = cardinality(dependencies)),
     constraint steps_slots check ((concurrency is null) = (slots is null) and slots <= concurrency)
 ) with (fillfactor = 70);
 
@@ -172,6 +205,22 @@ comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
 comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
 comment on column steps.ignore_skipped is 'A skipped dependency counts as done.';
+comment on column steps.edges is 'What each dependency means to it, as bits: 1 ignores cancelled, 2 discarded, 4 skipped, 8 only observes. Null: as its flags say.';
+comment on column steps.condition is 'Evaluated when nothing is pending: it is skipped unless this holds. Null for none.';
+comment on column steps.role is 'always, on failure: a closing step. undo: takes back what another step did. gate, end: the engine''s own, without a worker. Null: an ordinary step.';
+comment on column steps.is_closing is 'It outlives a cancel: it is a closing step, an undo, or below one.';
+comment on column steps.is_last is 'Its result is that of its workflow or group, if no step is named for it. Null: if nothing depends on it.';
+comment on column steps.needs is 'How many of its dependencies have to complete, of those it does not only observe; null for all. Of a map, of its children.';
+comment on column steps.cancels_rest is 'When it starts, what it needs no longer is cancelled.';
+comment on column steps.tolerate is 'Of a map: how many of its children may fail; null for none, and then the others run on all the same.';
+comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
+comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
+comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
+comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
+comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
+comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
+comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
+comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
@@ -236,6 +285,20 @@ comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final: its end is to be judged, which is no attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
+
+
+create table unended_attempts (
+    step_id bigint not null,
+    token   uuid not null,
+    pool    bigint not null,
+    primary key (step_id, token)
+);
+create index unended_attempts_of_pool on unended_attempts (pool);
+
+comment on table unended_attempts is 'Attempts whose claim is void but whose code may still run, of steps that a closing step or an undo cleans up after.';
+comment on column unended_attempts.step_id is 'The step (steps.id).';
+comment on column unended_attempts.token is 'The token of the claim.';
+comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
 
 
 create table pools (
@@ -315,6 +378,8 @@ select w.id as workflow_id,
        s.concurrency,
        s.parent,
        s.returns,
+       s.role,
+       s.is_last,
        s.dependents,
        s.id
   from workflows w
@@ -323,7 +388,7 @@ select w.id as workflow_id,
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue, r.priority,
                   r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
-                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.dependents
+                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0

@@ -1,4 +1,4 @@
-"""The fault campaign, short; and that it would notice (`make campaign` and `make mutants` do both at length)."""
+"""A short fault campaign, and one against a mutant (`make campaign` and `make mutants` do both at length)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from campaign.mutants.groups import MUTANTS_OF_GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 40
-"""Of faults; everything has to come to rest after that."""
+"""Of faults; then all workflows have to end."""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_nothing_is_lost_or_done_twice_whatever_breaks():
+def test_nothing_is_lost_or_done_twice_under_faults():
     seed = os.environ.get("BATON_SEED")
     command = [sys.executable, "-m", "campaign", "--seconds", str(SECONDS), *(["--seed", seed] if seed else [])]
 

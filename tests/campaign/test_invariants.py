@@ -1,4 +1,4 @@
-"""The campaign's invariants notice what they are there for, on records and logs written by hand."""
+"""The campaign's invariants notice what they check, on sample records and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from campaign.hooks import mark
-from campaign.invariants import Ended, broken, committed_all_the_same
+from campaign.invariants import Ended, broken, committed_without_an_answer
 from campaign.ledger import Ledger, StepFacts, Unknown
 from campaign.records import StepRecord
 from campaign.tally import Tally
@@ -73,10 +73,10 @@ A, B = [start(0, FIRST), end(0, FIRST), answered(0, FIRST)], [start(1, SECOND), 
 
 
 @pytest.fixture
-def judge(effects: Effects) -> Callable[..., list[str]]:
-    """Say what is broken in a workflow of which this was logged."""
+def broken_in(effects: Effects) -> Callable[..., list[str]]:
+    """Return what is broken in a workflow with this log."""
 
-    def judged(lines: list[dict[str, Any]], first: StepRecord | None = None) -> list[str]:
+    def broken_for(lines: list[dict[str, Any]], first: StepRecord | None = None) -> list[str]:
         for line in [*lines, *called(0), *called(1)]:
             effects.write(**line)
         ledger = Ledger(effects.path, Tally())
@@ -84,15 +84,15 @@ def judge(effects: Effects) -> Callable[..., list[str]]:
         records = {"a": first or record(0, FIRST), "b": record(1, SECOND)}
         return broken(Ended(Plan("w", STEPS), "completed", records, ledger.steps, ledger.events["w"]))
 
-    return judged
+    return broken_for
 
 
-def test_a_workflow_that_went_well_breaks_nothing(judge):
-    assert judge([*A, *B]) == []
+def test_a_workflow_that_went_well_breaks_nothing(broken_in):
+    assert broken_in([*A, *B]) == []
 
 
-def test_a_kill_between_a_commit_and_its_answer_breaks_nothing(judge):
-    assert judge([*A[:2], *B]) == []
+def test_a_kill_between_a_commit_and_its_answer_breaks_nothing(broken_in):
+    assert broken_in([*A[:2], *B]) == []
 
 
 @pytest.mark.parametrize(
@@ -111,33 +111,34 @@ def test_a_kill_between_a_commit_and_its_answer_breaks_nothing(judge):
         ([*A[:2], answered(0, FIRST, accepted=False), *B], "was refused, and is stored"),
     ],
 )
-def test_what_the_log_says_otherwise_is_noticed(judge, lines, noticed):
-    assert any(noticed in line for line in judge(lines))
+def test_a_log_that_contradicts_the_records_is_noticed(broken_in, lines, noticed):
+    assert any(noticed in line for line in broken_in(lines))
 
 
 @pytest.mark.parametrize("kind", ["snoozed", "given_back"])
-def test_an_attempt_that_was_not_spent_may_start_again(judge, kind):
-    assert judge([start(0, OTHER), end(0, OTHER, kind), *A, *B]) == []
+def test_an_attempt_that_was_not_spent_may_start_again(broken_in, kind):
+    assert broken_in([start(0, OTHER), end(0, OTHER, kind), *A, *B]) == []
 
 
-def test_a_result_of_another_token_than_the_stored_one_is_noticed(judge):
+def test_a_result_of_another_token_than_the_stored_one_is_noticed(broken_in):
     stale = record(0, FIRST, result_text=json.dumps(RESULTS["a"]) + mark(OTHER))
 
-    assert any("is not the one that was returned under its token" in line for line in judge([*A, *B], stale))
+    assert any("is not the one that was returned under its token" in line for line in broken_in([*A, *B], stale))
 
 
-def test_a_result_that_no_step_returns_is_noticed(judge):
+def test_a_result_that_no_step_returns_is_noticed(broken_in):
     wrong = record(0, FIRST, result_text='"wrong"' + mark(FIRST))
 
-    assert any("has the result 'wrong'" in line for line in judge([*A, *B], wrong))
+    assert any("has the result 'wrong'" in line for line in broken_in([*A, *B], wrong))
 
 
 @pytest.mark.parametrize(("after", "committed"), [(0.1, 1), (-0.1, 0)])
-def test_an_outcome_without_an_answer_had_committed_if_it_is_older_than_the_failure_of_its_call(after, committed):
+def test_an_outcome_older_than_the_failure_of_its_call_had_committed(after, committed):
+    """An outcome whose call failed without an answer."""
     failed_at = (at(1) + timedelta(seconds=after)).timestamp()
     facts = StepFacts(unknown=[Unknown(FIRST.hex, "completed", failed_at)])
 
-    assert committed_all_the_same(record(0, FIRST), facts) == committed
+    assert committed_without_an_answer(record(0, FIRST), facts) == committed
 
 
 def test_a_token_that_takes_more_than_its_limit_is_noticed(effects):
@@ -147,10 +148,10 @@ def test_a_token_that_takes_more_than_its_limit_is_noticed(effects):
 
     ledger.follow()
 
-    assert ledger.faults == ["the token t took 3 steps, and was to take 2 at most"]
+    assert ledger.faults == ["the token t took 3 steps, and its limit is 2"]
 
 
-def test_whatever_still_happens_to_a_verified_step_is_noticed(effects):
+def test_later_events_of_a_verified_step_are_noticed(effects):
     ledger = Ledger(effects.path, Tally())
     ledger.forget("w", {0: FIRST.hex})
     for line in (answered(0, FIRST), answered(0, OTHER, accepted=False), answered(0, OTHER), start(0, OTHER)):
@@ -165,5 +166,5 @@ def test_a_fault_that_did_not_happen_is_named():
     tally = Tally()
     tally.add("SIGKILLs", 2)
 
-    assert tally.lacking({"SIGKILLs": 2}) == []
-    assert tally.lacking({"SIGKILLs": 3}) == ["only 2 SIGKILLs; this campaign is to have at least 3"]
+    assert tally.missing({"SIGKILLs": 2}) == []
+    assert tally.missing({"SIGKILLs": 3}) == ["only 2 SIGKILLs; this campaign needs at least 3"]

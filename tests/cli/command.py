@@ -44,13 +44,13 @@ def baton(*arguments: str, cwd: Path, database: str | None = None) -> subprocess
     return python("-m", "baton", *arguments, cwd=cwd, database=database)
 
 
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+def assert_succeeded(done: subprocess.CompletedProcess[str]) -> str:
     """What a command printed; a failure's message is what it said instead."""
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+def assert_refused(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
     """The one sentence of a command that failed as it should."""
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -98,3 +98,9 @@ async def asked(port: int, path: str) -> tuple[int, dict[str, Any]] | None:
         except httpx.TransportError:
             return None
     return response.status_code, response.json()
+
+
+async def status_is(port: int, status: int) -> bool:
+    """Whether a worker's readiness endpoint answers with this status."""
+    answered = await asked(port, "/readyz")
+    return answered is not None and answered[0] == status

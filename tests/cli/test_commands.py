@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from baton import Baton, WorkerPool
-from tests.cli.command import baton, environment, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton, environment
 from tests.programs.shared_workers import failing, noted
 
 
 def test_migrate_creates_the_schema_and_says_when_there_is_nothing_to_do(empty_database, tmp_path):
-    first = succeeded(baton("migrate", cwd=tmp_path, database=empty_database))
-    second = succeeded(baton("migrate", cwd=tmp_path, database=empty_database))
+    first = assert_succeeded(baton("migrate", cwd=tmp_path, database=empty_database))
+    second = assert_succeeded(baton("migrate", cwd=tmp_path, database=empty_database))
 
     assert first.startswith("created schema 'baton' at version ")
     assert second.startswith("schema 'baton' is at version ")
@@ -24,7 +24,7 @@ def test_migrate_creates_the_schema_and_says_when_there_is_nothing_to_do(empty_d
 async def test_migrate_takes_any_schema_name_and_an_address(empty_database, tmp_path):
     import asyncpg
 
-    succeeded(baton("migrate", "--schema", 'Odd "name"', "--address", empty_database, cwd=tmp_path))
+    assert_succeeded(baton("migrate", "--schema", 'Odd "name"', "--address", empty_database, cwd=tmp_path))
 
     connection = await asyncpg.connect(empty_database)
     assert await connection.fetchval("select count(*) from pg_namespace where nspname = $1", 'Odd "name"') == 1
@@ -37,7 +37,7 @@ async def test_migrate_grants_a_role_its_part(empty_database, tmp_path):
     connection = await asyncpg.connect(empty_database)
     await connection.execute("create role baton_granted_by_command")
     try:
-        said = succeeded(
+        said = assert_succeeded(
             baton("migrate", "--grant", "viewer=baton_granted_by_command", cwd=tmp_path, database=empty_database)
         )
         assert "role 'baton_granted_by_command' may do what a viewer does" in said
@@ -62,7 +62,7 @@ def test_a_grant_that_names_no_part_is_a_usage_error(tmp_path):
 async def test_cancel_ends_a_workflow_and_says_so(database, engine, tmp_path):
     run = await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new(), deps=["a"]).insert()
 
-    said = succeeded(baton("cancel", "one", "--reason", "enough", cwd=tmp_path, database=database))
+    said = assert_succeeded(baton("cancel", "one", "--reason", "enough", cwd=tmp_path, database=database))
 
     assert said == "cancelled 2 steps of workflow 'one', which is now cancelled\n"
     assert {(step.state, step.reason) for step in await run.steps()} == {("cancelled", "enough")}
@@ -71,7 +71,7 @@ async def test_cancel_ends_a_workflow_and_says_so(database, engine, tmp_path):
 async def test_cancel_of_named_steps_leaves_the_others(database, engine, tmp_path):
     run = await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new()).insert()
 
-    said = succeeded(baton("cancel", "one", "b", cwd=tmp_path, database=database))
+    said = assert_succeeded(baton("cancel", "one", "b", cwd=tmp_path, database=database))
 
     assert said == "cancelled 1 step of workflow 'one', which is now executing\n"
     assert [step.state for step in await run.steps()] == ["available", "cancelled"]
@@ -82,7 +82,7 @@ async def test_retry_opens_what_failed(database, engine, tmp_path):
         run = await Baton.new(workflow_id="one").add("a", failing.new()).add("b", noted.new(), deps=["a"]).insert()
         assert await run.wait(timeout=30) == "failed"
 
-    said = succeeded(baton("retry", "one", cwd=tmp_path, database=database))
+    said = assert_succeeded(baton("retry", "one", cwd=tmp_path, database=database))
 
     assert said == "opened 2 steps of workflow 'one', which is now executing\n"
     assert [(step.state, step.attempt) for step in await run.steps()] == [("available", 0), ("suspended", 0)]
@@ -92,7 +92,7 @@ async def test_a_step_that_is_not_there_gets_a_suggestion_and_changes_nothing(da
     run = await Baton.new(workflow_id="one").add("charge", noted.new()).add("other", noted.new()).insert()
 
     for command in ("cancel", "retry"):
-        said = refused(baton(command, "one", "other", "chrage", cwd=tmp_path, database=database))
+        said = assert_refused(baton(command, "one", "other", "chrage", cwd=tmp_path, database=database))
 
         assert said == "workflow 'one' has no step 'chrage'; did you mean 'charge'?"
     assert {step.state for step in await run.steps()} == {"available"}
@@ -100,7 +100,7 @@ async def test_a_step_that_is_not_there_gets_a_suggestion_and_changes_nothing(da
 
 @pytest.mark.parametrize("command", ["show", "cancel", "retry"])
 def test_a_workflow_that_is_not_there_is_one_sentence(command, database, tmp_path):
-    said = refused(baton(command, "nothing", cwd=tmp_path, database=database))
+    said = assert_refused(baton(command, "nothing", cwd=tmp_path, database=database))
 
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
 
@@ -119,19 +119,19 @@ def test_a_server_that_is_not_there_is_one_sentence_without_the_password(command
 
 
 def test_where_an_address_in_the_environment_came_from_is_said(tmp_path):
-    said = refused(baton("show", "x", cwd=tmp_path, database="postgresql://127.0.0.1:1/app"))
+    said = assert_refused(baton("show", "x", cwd=tmp_path, database="postgresql://127.0.0.1:1/app"))
 
     assert said.startswith("the database postgresql://127.0.0.1:1/app (from BATON_DATABASE_URL) cannot be reached")
 
 
 def test_a_database_that_is_not_there_is_one_sentence(server, tmp_path):
-    said = refused(baton("show", "x", "--address", server.dsn("no_such_database"), cwd=tmp_path))
+    said = assert_refused(baton("show", "x", "--address", server.dsn("no_such_database"), cwd=tmp_path))
 
     assert said.endswith('refuses: database "no_such_database" does not exist')
 
 
 def test_an_address_of_something_else_is_one_sentence(tmp_path):
-    said = refused(baton("show", "x", "--address", "mysql://localhost/app", cwd=tmp_path))
+    said = assert_refused(baton("show", "x", "--address", "mysql://localhost/app", cwd=tmp_path))
 
     assert "begins with mysql://, and Baton needs PostgreSQL" in said
 
@@ -146,8 +146,8 @@ def test_a_command_line_that_makes_no_sense_ends_with_2(arguments, tmp_path):
     assert done.stderr.startswith("usage: baton")
 
 
-def test_the_version_is_told(tmp_path):
-    assert succeeded(baton("--version", cwd=tmp_path)).startswith("baton ")
+def test_the_version_is_printed(tmp_path):
+    assert assert_succeeded(baton("--version", cwd=tmp_path)).startswith("baton ")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(database, tmp_path):

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from baton.cli.census import Count, Longest, count_file, packages_in, standard_library
-from tests.cli.command import baton, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.library import counted_plainly, library_in
 
 
@@ -17,7 +17,7 @@ from tests.cli.library import counted_plainly, library_in
 def test_the_census_of_the_standard_library_agrees_with_a_plain_loop(tmp_path):
     library = library_in(tmp_path / "library")
 
-    said = succeeded(baton("demo", "--slots", "2", "--library", str(library), cwd=tmp_path))
+    said = assert_succeeded(baton("demo", "--slots", "2", "--library", str(library), cwd=tmp_path))
 
     plain = counted_plainly(library)
     figures = (plain.modules, plain.functions, plain.async_functions, plain.classes, plain.lines, plain.longest)
@@ -40,12 +40,12 @@ def test_the_census_runs_on_a_given_database_again_and_again(database, tmp_path)
     (tmp_path / "library" / "small.py").write_text("def f():\n    return 1\n")
 
     for _ in range(2):
-        said = succeeded(baton("demo", "--library", "library", "--address", database, cwd=tmp_path))
+        said = assert_succeeded(baton("demo", "--library", "library", "--address", database, cwd=tmp_path))
 
         assert "small.py" in said
         assert "starting a PostgreSQL server" not in said
         workflow = re.search(r"baton show (\S+) --schema baton_demo", said)[1]
-        assert " is completed: 3 completed" in succeeded(
+        assert " is completed: 3 completed" in assert_succeeded(
             baton("show", workflow, "--schema", "baton_demo", cwd=tmp_path, database=database)
         )
 
@@ -89,12 +89,12 @@ def test_counts_add_up_and_keep_the_longest_function():
 
 
 def test_a_folder_without_python_is_refused_in_a_sentence(tmp_path):
-    said = refused(baton("demo", "--library", str(tmp_path), cwd=tmp_path))
+    said = assert_refused(baton("demo", "--library", str(tmp_path), cwd=tmp_path))
 
     assert said == f"{tmp_path} has no Python source; name a folder that has some with --library"
 
 
 def test_a_folder_that_is_not_there_is_refused_in_a_sentence(tmp_path):
-    said = refused(baton("demo", "--library", str(tmp_path / "none"), cwd=tmp_path))
+    said = assert_refused(baton("demo", "--library", str(tmp_path / "none"), cwd=tmp_path))
 
     assert "none is not a folder" in said

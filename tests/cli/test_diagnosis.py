@@ -75,7 +75,7 @@ def ills(examination):
     return [(finding.level, finding.check) for finding in diagnosed(examination) if finding.level != "ok"]
 
 
-def test_every_setting_that_is_judged_is_read():
+def test_every_setting_with_a_check_is_read():
     assert set(WELL) == set(SETTINGS)
 
 

@@ -14,7 +14,7 @@ from baton.cli import diagnosis
 from baton.cli.doctor import doctor
 from baton.cli.main import parser
 from baton.embedded.server import EmbeddedServer
-from tests.cli.command import baton, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.database.raw_pool import RawPool, outcome, step
 from tests.faults.standby import standby_of
 from tests.programs.shared_workers import noted
@@ -42,7 +42,7 @@ DEAD_ROWS = """
 """
 
 
-def told(done, code=0):
+def findings_of(done, code=0):
     """The findings of one run with --json."""
     assert done.returncode == code, done.stdout + done.stderr
     return [(one["level"], one["check"], one["fact"]) for one in json.loads(done.stdout)["findings"]]
@@ -52,8 +52,8 @@ def told(done, code=0):
 async def test_a_healthy_installation_is_all_ok(tmp_path):
     with EmbeddedServer.start(temporary=True, settings=KEEPS) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine):
-            said = succeeded(baton("doctor", cwd=tmp_path, database=server.dsn()))
-            findings = told(baton("doctor", "--json", cwd=tmp_path, database=server.dsn()))
+            said = assert_succeeded(baton("doctor", cwd=tmp_path, database=server.dsn()))
+            findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=server.dsn()))
 
     assert {level for level, _, _ in findings} == {"ok"}
     lines = said.splitlines()
@@ -119,7 +119,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
             await make_sick(stack, server.dsn())
             found = await eventually(lambda: all_of(server.dsn()), deadline=20, every=0.2)
 
-    told = "\n".join(f"{one['level']} {one['check']}: {one['fact']}; {one['remedy']}" for one in found)
+    report = "\n".join(f"{one['level']} {one['check']}: {one['fact']}; {one['remedy']}" for one in found)
     for expected in [
         "warning pools: dead worker pools hold 2 steps: raw; the living ones take them over",
         "problem queues: queue 'mail' has 1 step waiting, and no worker pool serves it; baton worker MODULE",
@@ -143,11 +143,11 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
         "warning connections: ",
         "warning clock: this host's clock is ",
     ]:
-        assert expected in told, f"{expected!r} is not in:\n{told}"
+        assert expected in report, f"{expected!r} is not in:\n{report}"
 
 
 @pytest.mark.slow
-async def test_a_queue_of_notifications_that_fills_up_is_told(tmp_path):
+async def test_a_queue_of_notifications_that_fills_up_is_reported(tmp_path):
     settings = {"max_notify_queue_pages": "64"}
     with EmbeddedServer.start(temporary=True) as server:
         if server.major < 17:
@@ -160,7 +160,9 @@ async def test_a_queue_of_notifications_that_fills_up_is_told(tmp_path):
         await listener.execute("begin; select 1")
         for n in range(40):
             await sender.execute("select pg_notify('something', $1 || repeat('x', 7900))", str(n))
-        findings = told(await asyncio.to_thread(baton, "doctor", "--json", cwd=tmp_path, database=server.dsn()), 1)
+        findings = findings_of(
+            await asyncio.to_thread(baton, "doctor", "--json", cwd=tmp_path, database=server.dsn()), 1
+        )
         await listener.close()
         await sender.close()
 
@@ -170,18 +172,18 @@ async def test_a_queue_of_notifications_that_fills_up_is_told(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_standby_is_told(tmp_path):
+def test_a_standby_is_reported(tmp_path):
     settings = {"wal_level": "replica", "max_wal_senders": "4"}
     with EmbeddedServer.start(temporary=True, settings=settings) as server, standby_of(server) as standby:
-        succeeded(baton("migrate", cwd=tmp_path, database=server.dsn()))
+        assert_succeeded(baton("migrate", cwd=tmp_path, database=server.dsn()))
 
-        findings = told(baton("doctor", "--json", cwd=tmp_path, database=standby.dsn(server.dsn())), 1)
+        findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=standby.dsn(server.dsn())), 1)
 
     assert ("problem", "server", "this server is a standby and takes no writes") in findings
 
 
 def test_a_schema_that_is_not_there_is_a_problem(empty_database, tmp_path):
-    findings = told(baton("doctor", "--json", cwd=tmp_path, database=empty_database), 1)
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=empty_database), 1)
 
     assert findings[0] == ("problem", "schema", "schema 'baton' is not there")
     assert "queues" not in {check for _, check, _ in findings}
@@ -195,7 +197,7 @@ def test_a_schema_that_is_not_there_is_a_problem(empty_database, tmp_path):
         ("insert into migrations values (99, 'other', false)", "ok", "which still works"),
     ],
 )
-async def test_a_schema_of_another_version_is_told(database, connection, tmp_path, change, level, fact):
+async def test_a_schema_of_another_version_is_reported(database, connection, tmp_path, change, level, fact):
     await connection.execute(change)
 
     done = baton("doctor", "--json", cwd=tmp_path, database=database)
@@ -204,13 +206,13 @@ async def test_a_schema_of_another_version_is_told(database, connection, tmp_pat
     assert (first["level"], fact in first["fact"]) == (level, True)
 
 
-async def test_a_viewer_is_told_what_it_cannot_see(database, connection, tmp_path):
+async def test_a_viewer_learns_what_it_cannot_see(database, connection, tmp_path):
     await connection.execute("create role baton_doctor_viewer login")
     try:
-        succeeded(baton("migrate", "--grant", "viewer=baton_doctor_viewer", cwd=tmp_path, database=database))
+        assert_succeeded(baton("migrate", "--grant", "viewer=baton_doctor_viewer", cwd=tmp_path, database=database))
         address = database.replace("postgres@", "baton_doctor_viewer@", 1)
 
-        findings = told(baton("doctor", "--json", cwd=tmp_path, database=address), 1)
+        findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=address), 1)
     finally:
         await connection.execute("drop owned by baton_doctor_viewer; drop role baton_doctor_viewer")
 
@@ -219,7 +221,7 @@ async def test_a_viewer_is_told_what_it_cannot_see(database, connection, tmp_pat
 
 
 def test_a_database_that_is_not_there_is_one_sentence(server, tmp_path):
-    said = refused(baton("doctor", "--address", server.dsn("no_such_database"), cwd=tmp_path))
+    said = assert_refused(baton("doctor", "--address", server.dsn("no_such_database"), cwd=tmp_path))
 
     assert said.endswith('refuses: database "no_such_database" does not exist')
 
@@ -230,7 +232,7 @@ async def test_what_fails_in_worker_pools_is_found_once_with_the_pools_that_repo
     for pool in pools:
         await pool.store.heartbeat(pool.id, 1, [], [], 30, ["rescue passes over step 'a' of workflow 'w': no (23514)"])
 
-    findings = told(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
 
     (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "upkeep")]
     assert fact == "rescue passes over step 'a' of workflow 'w': no (23514), reported by raw, raw"
@@ -242,7 +244,7 @@ async def test_steps_whose_arguments_do_not_fit_are_found_with_the_reason(databa
     for claimed in await pool.claim():
         await pool.settle(outcome(claimed, "misfit", "the arguments do not fit worker 'work': no"))
 
-    findings = told(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
 
     (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "workers")]
     assert fact.startswith("2 steps of worker 'work' in queue 'default' put back for up to ")

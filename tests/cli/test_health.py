@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from baton.cli.health import Listening, answer, endpoint, parse_listening
-from tests.cli.command import asked, free_port, terminated, worker_process
+from tests.cli.command import asked, free_port, status_is, terminated, worker_process
 from tests.programs.shared_workers import noted
 from tests.waiting import eventually
 
@@ -29,7 +29,7 @@ def test_where_to_listen_is_read(text, host, port):
 
 
 @pytest.mark.parametrize("text", ["8081", "localhost", "localhost:", "localhost:http", "localhost:70000", ""])
-def test_what_is_no_place_to_listen_is_refused(text):
+def test_an_invalid_address_to_listen_at_is_refused(text):
     with pytest.raises(ValueError, match="is not of the form HOST:PORT"):
         parse_listening(text)
 
@@ -54,7 +54,7 @@ def test_each_request_has_its_answer(request_line, is_ready, status):
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n\r\n", b"\x00" * 100, b"GET /healthz HTTP/1.1\r\n", b"a" * 100_000])
-async def test_what_is_no_request_harms_nobody(sent):
+async def test_an_invalid_request_is_harmless(sent):
     port = free_port()
     async with endpoint(Listening("127.0.0.1", port), lambda: {"ready": True}):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -94,8 +94,3 @@ async def test_a_worker_is_ready_until_it_drains_and_alive_until_it_ends(
         assert (status, facts["faults"], facts["running"]) == (200, ["it is draining"], 1)
         code, _ = await asyncio.to_thread(terminated, process)
     assert code == 0
-
-
-async def status_is(port, status):
-    answered = await asked(port, "/readyz")
-    return answered is not None and answered[0] == status

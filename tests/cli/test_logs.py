@@ -90,7 +90,7 @@ async def quick() -> None: ...
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "begins"), [((), "MINE "), (("--log", "text"), "20"), (("--log", "json"), "{")])
-async def test_logging_that_the_module_sets_up_is_left_as_it_is_unless_a_form_is_asked_for(
+async def test_logging_set_up_by_the_module_is_kept_unless_a_format_is_given(
     database, connection, tmp_path, options, begins
 ):
     (tmp_path / "own_logging.py").write_text(OWN)

@@ -31,7 +31,7 @@ def test_a_healthy_while_resets_the_pause_but_not_the_count():
     ("code", "was_any_ready", "hopeless"),
     [(1, False, True), (2, False, True), (1, True, False), (70, False, False), (-9, False, False), (0, False, False)],
 )
-def test_it_is_hopeless_if_a_process_says_why_it_cannot_work_and_none_ever_did(code, was_any_ready, hopeless):
+def test_no_restart_if_no_process_ever_worked_and_one_says_why(code, was_any_ready, hopeless):
     assert is_hopeless(code, was_any_ready=was_any_ready) is hopeless
 
 

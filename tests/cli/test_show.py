@@ -9,7 +9,7 @@ from baton.cli.show import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
 from baton.client.run_state import Status
-from tests.cli.command import baton, refused, succeeded
+from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
 from tests.programs.shared_workers import failing, noted
 
@@ -72,7 +72,7 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
         await run.result("d", timeout=30)
     await run.cancel("later", reason="no money")
 
-    lines = succeeded(baton("show", "one", cwd=tmp_path, database=database)).splitlines()
+    lines = assert_succeeded(baton("show", "one", cwd=tmp_path, database=database)).splitlines()
 
     assert lines[0] == "workflow one is failed: 2 completed, 2 cancelled, 1 discarded"
     facts = [" ".join(line.split()[:3]) for line in lines[2:]]
@@ -93,7 +93,7 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
 async def test_what_nobody_can_run_is_named(database, engine, tmp_path):
     await Baton.new(workflow_id="stuck").add("a", noted.new().with_options(queue="gpu")).insert()
 
-    said = succeeded(baton("show", "stuck", cwd=tmp_path, database=database))
+    said = assert_succeeded(baton("show", "stuck", cwd=tmp_path, database=database))
 
     assert "nobody can run 'a': no living worker pool serves queue 'gpu'" in said
 
@@ -104,8 +104,8 @@ async def test_ten_thousand_steps_are_shown_folded_or_all(database, engine, tmp_
         workflow.add(f"step {number}", noted.new(), deps=["first"])
     await workflow.insert()
 
-    folded = succeeded(baton("show", "wide", cwd=tmp_path, database=database)).splitlines()
-    whole = succeeded(baton("show", "wide", "--all", cwd=tmp_path, database=database)).splitlines()
+    folded = assert_succeeded(baton("show", "wide", cwd=tmp_path, database=database)).splitlines()
+    whole = assert_succeeded(baton("show", "wide", "--all", cwd=tmp_path, database=database)).splitlines()
 
     assert len(folded) < 20
     assert "... and 9996 more that look alike (suspended); --all draws them" in folded[-1]
@@ -113,7 +113,7 @@ async def test_ten_thousand_steps_are_shown_folded_or_all(database, engine, tmp_
 
 
 def test_a_workflow_that_is_not_there_is_an_error(database, tmp_path):
-    said = refused(baton("show", "nothing", cwd=tmp_path, database=database))
+    said = assert_refused(baton("show", "nothing", cwd=tmp_path, database=database))
 
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
 
@@ -121,13 +121,13 @@ def test_a_workflow_that_is_not_there_is_an_error(database, tmp_path):
 async def test_a_named_workflow_is_shown_with_its_name(engine, database, tmp_path):
     run = await Baton.new(workflow_name="nightly").add("a", noted.new()).insert()
 
-    assert f"workflow {run.id} (nightly) is executing" in succeeded(
+    assert f"workflow {run.id} (nightly) is executing" in assert_succeeded(
         baton("show", run.id, cwd=tmp_path, database=database)
     )
 
 
 def test_nothing_is_created_by_looking(empty_database, tmp_path):
-    assert "has no schema 'baton'" in refused(baton("show", "w", cwd=tmp_path, database=empty_database))
+    assert "has no schema 'baton'" in assert_refused(baton("show", "w", cwd=tmp_path, database=empty_database))
 
 
 def children(*states):
@@ -150,5 +150,5 @@ def test_an_open_group_says_what_it_is():
     ]
 
 
-def test_a_map_that_has_not_come_apart_is_a_map():
+def test_a_map_before_its_expansion_is_shown_as_a_map():
     assert shown(step("a", state="available"), attempt=0, grouping="map") == ["a available map"]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from baton.cli.supervisor import Supervisor
-from tests.cli.command import asked, baton, free_port, terminated, worker_process
+from tests.cli.command import asked, baton, free_port, status_is, terminated, worker_process
 from tests.programs.pool_workers import is_alive
 from tests.programs.shared_workers import blocking, killing, noted
 from tests.waiting import eventually
@@ -157,11 +157,6 @@ async def test_one_endpoint_speaks_for_all(database, engine, connection, effects
     assert code == 0
 
 
-async def status_is(port, status):
-    answered = await asked(port, "/readyz")
-    return answered is not None and answered[0] == status
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -188,7 +183,7 @@ def test_a_port_that_is_taken_is_one_sentence(database, tmp_path):
     assert done.stderr.splitlines()[-1].startswith(f"baton: health cannot be told at {where}: ")
 
 
-async def test_a_step_that_blocks_the_loop_too_long_ends_its_process_with_70_and_another_comes(
+async def test_a_process_whose_loop_is_blocked_exits_with_70_and_is_replaced(
     database, engine, connection, effects, tmp_path
 ):
     options = ("--max-block", "1.5", "--lease", "2")
@@ -211,7 +206,8 @@ time.sleep(60)
 """
 
 
-async def test_a_process_that_does_not_end_in_time_is_killed_and_the_exit_code_tells(tmp_path):
+async def test_a_process_that_does_not_end_in_time_is_killed(tmp_path):
+    """The exit code of the supervisor says so."""
     deaf = tmp_path / "deaf"
     supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0)
     supervisor._limit_seconds = 1.0

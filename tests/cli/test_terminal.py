@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 from baton import Baton
-from tests.cli.command import DEADLINE_SECONDS, baton, environment, succeeded
+from tests.cli.command import DEADLINE_SECONDS, assert_succeeded, baton, environment
 from tests.programs.shared_workers import noted
 
 ESCAPE = "\x1b["
@@ -41,7 +41,7 @@ async def test_states_are_coloured_on_a_terminal(database, engine, tmp_path):
 async def test_nothing_is_coloured_where_no_terminal_is(database, engine, tmp_path):
     await Baton.new(workflow_id="one").add("a", noted.new()).insert()
 
-    assert ESCAPE not in succeeded(baton("show", "one", database=database, cwd=tmp_path))
+    assert ESCAPE not in assert_succeeded(baton("show", "one", database=database, cwd=tmp_path))
 
 
 async def test_without_rich_a_terminal_gets_plain_text(database, engine, tmp_path):

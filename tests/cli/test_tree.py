@@ -52,13 +52,14 @@ def test_a_chain_goes_down_to_the_right():
     assert drawn([step("a"), step("b", "a"), step("c", "b")]) == ["a", "└─ b", "   └─ c"]
 
 
-def test_a_step_with_several_dependencies_is_drawn_once_and_names_the_others():
+def test_a_step_with_several_dependencies_is_drawn_once():
+    """It names the dependencies below which it is not drawn."""
     diamond = [step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")]
 
     assert drawn(diamond) == ["a", "├─ b", "└─ c", "   └─ d after b"]
 
 
-def test_a_step_stands_below_the_dependency_that_is_furthest_from_the_start():
+def test_a_step_is_drawn_below_its_dependency_furthest_from_the_start():
     steps = [step("a"), step("b", "a"), step("late"), step("end", "b", "late")]
 
     assert drawn(steps) == ["a", "└─ b", "   └─ end after late", "late"]
@@ -89,7 +90,7 @@ def test_siblings_that_look_alike_are_folded_with_all_below_them():
     ]
 
 
-def test_the_one_that_failed_stands_out_of_the_fold():
+def test_a_failed_step_is_not_folded():
     steps = [step("a"), *[step(f"x{n}", "a", state="discarded" if n == 30 else "completed") for n in range(50)]]
 
     assert "├─ x30" in drawn(steps)
@@ -101,7 +102,7 @@ def test_nothing_is_folded_when_all_are_asked_for():
     assert len(drawn(steps, is_folded=False)) == 51
 
 
-def test_at_some_depth_the_tree_stops_growing_and_each_step_names_its_dependencies():
+def test_below_some_depth_steps_name_their_dependencies_instead():
     chain = [step("0"), *[step(str(n), str(n - 1)) for n in range(1, 40)]]
 
     lines = drawn(chain)

@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Engine
 from baton.embedded.server import EmbeddedServer
-from tests.cli.command import baton, refused, terminated, worker_process
+from tests.cli.command import assert_refused, baton, terminated, worker_process
 from tests.programs.shared_workers import hanging, noted
 from tests.waiting import eventually
 
@@ -121,7 +121,8 @@ async def test_a_worker_whose_database_is_away_when_it_drains_says_so_with_75(ef
     assert "the last outcomes are dropped, and their steps run again" in logged
 
 
-async def test_a_module_in_the_current_directory_is_found_and_its_processes_find_it_too(database, engine, tmp_path):
+async def test_a_module_in_the_current_directory_is_found(database, engine, tmp_path):
+    """Its child processes find it too."""
     source = """
         import os
         from baton import worker
@@ -175,7 +176,7 @@ async def test_queues_lease_and_grace_reach_the_pool(database, connection, tmp_p
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_sentence(arguments, expected, database, tmp_path):
-    assert refused(baton("worker", *arguments, cwd=tmp_path, database=database)).startswith(expected)
+    assert assert_refused(baton("worker", *arguments, cwd=tmp_path, database=database)).startswith(expected)
 
 
 def test_a_module_that_raises_shows_where(tmp_path):

@@ -27,20 +27,11 @@ from baton import (
     WorkflowNotFound,
     worker,
 )
-from baton.core import registry
-from baton.database.notifications import channel
-from tests.waiting import eventually
-
-with registry.isolated():
-
-    @worker(name="joined noted")
-    async def noted(value: int = 1) -> int:
-        return value
 
 
-@pytest.fixture(autouse=True)
-def known(own_workers):
-    registry.add(noted)
+@worker(name="caller transactions: noted")
+async def noted(value: int = 1) -> int:
+    return value
 
 
 def flow(value: int = 1, workflow_id: str = "w") -> Baton:
@@ -157,30 +148,12 @@ async def patient(engine):
         yield pool
 
 
-@pytest.fixture
-async def notices(connection):
-    """Returns what was notified and committed until now: what comes before a mark that this sends."""
-    heard, name = [], channel("baton")
-    await connection.add_listener(name, lambda *notice: heard.append(notice[-1]))
-
-    async def so_far():
-        await connection.execute(f"notify {name}, 'mark'")
-        await eventually(lambda: "mark" in heard)
-        return heard[: heard.index("mark")]
-
-    yield so_far
-    await connection.reset()
-
-
-async def stored(connection) -> list[int]:
-    tables = ("workflows", "steps", "queue")
-    return [await connection.fetchval(f"select count(*) from baton.{table}") for table in tables]
-
-
-async def test_nobody_is_woken_before_the_commit_and_the_workflow_runs_after_it(calling, engine, patient, notices):
+async def test_nobody_is_woken_before_the_commit_and_the_workflow_runs_after_it(
+    calling, engine, patient, notifications
+):
     async with calling() as caller:
         await caller.insert(flow())
-        heard_before = await notices()
+        heard_before = await notifications.received()
         with pytest.raises(WorkflowNotFound):
             await Run("w").wait(timeout=10)
         await caller.commit()
@@ -189,16 +162,16 @@ async def test_nobody_is_woken_before_the_commit_and_the_workflow_runs_after_it(
         assert await Run("w").wait(timeout=30) == "completed"
 
 
-async def test_a_rollback_leaves_nothing_and_wakes_nobody(calling, engine, connection, notices):
+async def test_a_rollback_leaves_nothing_and_wakes_nobody(calling, engine, notifications, stored):
     async with calling() as caller:
         await caller.insert(flow())
         await caller.rollback()
 
-        assert await stored(connection) == [0, 0, 0]
-        assert await notices() == []
+        assert await stored() == [0, 0, 0]
+        assert await notifications.received() == []
 
 
-async def test_the_rows_of_the_application_commit_with_it(calling, engine, connection):
+async def test_the_rows_of_the_application_commit_with_it(calling, engine, connection, stored):
     await connection.execute("create table public.orders (id text)")
     async with calling() as caller:
         await caller.execute("insert into public.orders values ('one')")
@@ -206,7 +179,7 @@ async def test_the_rows_of_the_application_commit_with_it(calling, engine, conne
         await caller.commit()
 
         assert await connection.fetchval("select count(*) from public.orders") == 1
-        assert await stored(connection) == [1, 2, 1]
+        assert await stored() == [1, 2, 1]
 
 
 async def test_a_rollback_to_a_savepoint_takes_it_back_and_nothing_else(calling, engine, connection):
@@ -231,7 +204,7 @@ async def test_the_transaction_may_have_a_higher_isolation(calling, engine, pati
 
 
 @pytest.mark.parametrize("isolation", ["repeatable_read", "serializable"])
-async def test_in_an_older_snapshot_an_id_inserted_meanwhile_is_a_serialization_error(calling, engine, isolation):
+async def test_an_id_inserted_since_the_snapshot_is_a_serialization_error(calling, engine, isolation):
     async with calling(isolation) as caller:
         await caller.execute("select count(*) from baton.workflows")
         await flow().insert()
@@ -241,13 +214,13 @@ async def test_in_an_older_snapshot_an_id_inserted_meanwhile_is_a_serialization_
         await caller.rollback()
 
 
-async def test_the_same_workflow_again_is_the_one_that_exists(calling, engine, connection):
+async def test_the_same_workflow_again_is_the_one_that_exists(calling, engine, stored):
     await flow().insert()
     async with calling() as caller:
         assert (await caller.insert(flow())).id == "w"
         await caller.commit()
 
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 async def test_another_graph_under_the_same_id_is_refused_in_a_sentence(calling, engine, connection):
@@ -260,7 +233,7 @@ async def test_another_graph_under_the_same_id_is_refused_in_a_sentence(calling,
     assert await connection.fetchval("select args ->> 'value' from steps where name = 'a'") == "1"
 
 
-async def test_a_refused_id_leaves_the_transaction_to_the_caller(calling, engine, connection):
+async def test_a_refused_id_leaves_the_transaction_to_the_caller(calling, engine, stored):
     await flow(value=1).insert()
     async with calling() as caller:
         if isinstance(caller, SynchronousCaller):
@@ -272,7 +245,7 @@ async def test_a_refused_id_leaves_the_transaction_to_the_caller(calling, engine
         await caller.insert(flow(workflow_id="another"))
         await caller.commit()
 
-    assert await stored(connection) == [2, 4, 2]
+    assert await stored() == [2, 4, 2]
 
 
 async def test_waiting_before_the_commit_is_an_error_at_once(calling, engine):
@@ -288,15 +261,15 @@ async def test_waiting_before_the_commit_is_an_error_at_once(calling, engine):
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
 @pytest.mark.parametrize("kind", [AsyncSession, lambda engine: engine.connect()], ids=["session", "connection"])
-async def test_autocommit_is_refused_in_a_sentence(database, connection, driver, kind):
+async def test_autocommit_is_refused_in_a_sentence(database, driver, kind, stored):
     async with sqlalchemy_engine(database, driver, "AUTOCOMMIT") as engine, kind(engine) as using:
         with pytest.raises(NoTransaction, match="is in AUTOCOMMIT, so there is no transaction"):
             await flow().insert(using)
 
-    assert await stored(connection) == [0, 0, 0]
+    assert await stored() == [0, 0, 0]
 
 
-async def test_a_scoped_session_is_a_session(database, connection):
+async def test_a_scoped_session_is_a_session(database, stored):
     async with sqlalchemy_engine(database, "asyncpg", "READ COMMITTED") as engine:
         session = async_scoped_session(async_sessionmaker(engine), scopefunc=asyncio.current_task)
         await flow().insert(session)
@@ -305,10 +278,10 @@ async def test_a_scoped_session_is_a_session(database, connection):
         await session.commit()
         await session.remove()
 
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
-async def test_a_block_that_begins_the_session_commits_it(database, connection):
+async def test_a_block_that_begins_the_session_commits_it(database, stored):
     async with (
         sqlalchemy_engine(database, "asyncpg", "READ COMMITTED") as engine,
         AsyncSession(engine) as session,
@@ -316,7 +289,7 @@ async def test_a_block_that_begins_the_session_commits_it(database, connection):
     ):
         await flow().insert(session)
 
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 async def test_a_nested_block_of_the_session_takes_back_what_it_did(database, connection):
@@ -333,32 +306,32 @@ async def test_a_nested_block_of_the_session_takes_back_what_it_did(database, co
     assert await connection.fetchval("select array_agg(id) from workflows") == ["kept"]
 
 
-async def test_a_job_is_inserted_with_a_session_too(database, connection):
+async def test_a_job_is_inserted_with_a_session_too(database, stored):
     async with sqlalchemy_engine(database, "asyncpg", "READ COMMITTED") as engine, AsyncSession(engine) as session:
         await noted.new().insert(session)
         await session.commit()
 
-    assert await stored(connection) == [1, 1, 1]
+    assert await stored() == [1, 1, 1]
 
 
-async def test_a_psycopg_connection_in_autocommit_is_used_as_an_asyncpg_one_without_transaction(database, connection):
+async def test_psycopg_in_autocommit_is_as_asyncpg_without_a_transaction(database, stored):
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as using:
         await flow().insert(using)
 
-        assert await stored(connection) == [1, 2, 1]
+        assert await stored() == [1, 2, 1]
 
 
-async def test_a_large_workflow_goes_in_whole_with_a_session(database, connection, monkeypatch):
+async def test_a_large_workflow_goes_in_whole_with_a_session(database, monkeypatch, stored):
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
     large = Baton.new()
     for number in range(35):
         large.add(str(number), noted.new(value=number))
     async with sqlalchemy_engine(database, "asyncpg", "READ COMMITTED") as engine, AsyncSession(engine) as session:
         await large.insert(session)
-        assert await stored(connection) == [0, 0, 0]
+        assert await stored() == [0, 0, 0]
         await session.commit()
 
-    assert await stored(connection) == [1, 35, 35]
+    assert await stored() == [1, 35, 35]
 
 
 async def test_the_schema_is_that_of_the_engine_entered(empty_database):

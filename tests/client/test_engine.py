@@ -21,21 +21,9 @@ from baton import (
     WorkerPool,
     WorkflowNotFound,
     WrongEventLoop,
-    worker,
 )
-from baton.client.engine import default_engine
+from baton.client.engine_in_use import default_engine
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 async def test_the_engine_entered_last_is_the_default_until_it_is_left(database):
@@ -104,7 +92,7 @@ async def test_entering_an_engine_twice_at_once_is_refused(database):
         assert default_engine() is engine
 
 
-async def test_another_event_loop_is_told_apart(engine, quick):
+async def test_use_from_another_event_loop_is_refused(engine, quick):
     def elsewhere():
         return asyncio.run(quick.new().insert())
 
@@ -140,7 +128,7 @@ async def test_an_outdated_schema_is_an_error_that_names_the_command(database, c
 
 
 @pytest.mark.parametrize("schema", ["Jobs", 'with "quotes"', "with space.and dot", "é" * 31, "select"])
-async def test_any_name_will_do_for_a_schema(empty_database, quick, schema):
+async def test_a_schema_may_have_any_name(empty_database, quick, schema):
     async with Engine(empty_database, schema=schema) as engine, WorkerPool(engine, poll=60):
         run = await Baton.new().add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
 
@@ -170,7 +158,8 @@ async def test_two_schemas_of_one_database_do_not_disturb_each_other(empty_datab
             await Run("only in one", two).status()
 
 
-async def test_the_address_is_the_argument_else_batons_variable_else_the_common_one(database, monkeypatch, caplog):
+async def test_the_address_is_the_argument_or_comes_from_the_environment(database, monkeypatch, caplog):
+    """BATON_DATABASE_URL comes before DATABASE_URL."""
     caplog.set_level("INFO", logger="baton")
     nowhere = "postgresql://somebody:secret@localhost:1/nowhere"
     monkeypatch.setenv("DATABASE_URL", database)

@@ -6,26 +6,16 @@ import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from baton import Baton, WorkerPool, WorkflowExists, worker
+from baton import Baton, WorkerPool, WorkflowExists
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 def flow(quick, workflow_id="w", value=1):
@@ -36,24 +26,19 @@ def start(command):
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-async def stored(connection):
-    tables = ("workflows", "steps", "queue")
-    return [await connection.fetchval(f"select count(*) from baton.{table}") for table in tables]
-
-
-async def test_the_same_workflow_again_is_the_run_that_exists(engine, connection, quick):
+async def test_the_same_workflow_again_is_the_run_that_exists(engine, quick, stored):
     first, second = await flow(quick).insert(), await flow(quick).insert()
 
     assert first.id == second.id
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
-async def test_another_graph_under_the_same_id_is_refused_and_changes_nothing(engine, connection, quick):
+async def test_another_graph_under_the_same_id_is_refused_and_changes_nothing(engine, quick, stored):
     await flow(quick).insert()
 
     with pytest.raises(WorkflowExists, match="workflow 'w' exists already with another graph"):
         await flow(quick, value=2).insert()
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 async def test_the_same_workflow_again_after_it_ended_does_not_run_again(engine, quick):
@@ -64,15 +49,15 @@ async def test_the_same_workflow_again_after_it_ended_does_not_run_again(engine,
         assert (await again.status()).state == "completed"
 
 
-async def test_many_at_once_insert_one(engine, connection, quick):
+async def test_many_at_once_insert_one(engine, quick, stored):
     runs = await asyncio.gather(*[flow(quick).insert() for _ in range(30)])
 
     assert {run.id for run in runs} == {"w"}
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 @pytest.mark.slow
-async def test_eight_processes_at_once_insert_one(database, connection):
+async def test_eight_processes_at_once_insert_one(database, stored):
     command = [sys.executable, "-m", "tests.programs.insert_one", database]
     started = [start(command) for _ in range(8)]
     # Each says that it is ready, and waits for the word.
@@ -81,24 +66,24 @@ async def test_eight_processes_at_once_insert_one(database, connection):
     for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [json.loads((await asyncio.to_thread(process.communicate))[0]) for process in started]
+    printed = [json.loads((await asyncio.to_thread(process.communicate))[0]) for process in started]
 
     assert [process.returncode for process in started] == [0] * 8
-    assert told == ["the one"] * 8
-    assert await stored(connection) == [1, 3, 1]
+    assert printed == ["the one"] * 8
+    assert await stored() == [1, 3, 1]
 
 
-async def test_of_two_graphs_at_once_under_one_id_one_is_inserted(engine, connection, quick):
+async def test_of_two_graphs_at_once_under_one_id_one_is_inserted(engine, quick, stored):
     ends = await asyncio.gather(
         *[flow(quick, value=number % 2).insert() for number in range(10)], return_exceptions=True
     )
 
     assert sum(isinstance(end, WorkflowExists) for end in ends) == 5
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 @pytest.mark.slow
-async def test_fifty_thousand_steps_go_in_with_one_transaction(engine, connection, quick):
+async def test_fifty_thousand_steps_go_in_with_one_transaction(engine, connection, quick, stored):
     job = quick.new()
     many = Baton.new(workflow_id="many").add("first", job)
     for number in range(49_999):
@@ -106,12 +91,12 @@ async def test_fifty_thousand_steps_go_in_with_one_transaction(engine, connectio
 
     await many.insert()
 
-    assert await stored(connection) == [1, 50_000, 1]
+    assert await stored() == [1, 50_000, 1]
     assert await connection.fetchval("select count(distinct xmin::text) from steps") == 1
     assert await connection.fetchval("select total = 50000 and remaining = 50000 from workflows")
 
 
-async def test_an_insert_that_fails_half_way_leaves_nothing(engine, connection, quick, monkeypatch):
+async def test_an_insert_that_fails_half_way_leaves_nothing(engine, connection, quick, monkeypatch, stored):
     monkeypatch.setattr("baton.client.insert.STEPS_PER_CALL", 10)
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
     many = Baton.new()
@@ -121,10 +106,10 @@ async def test_an_insert_that_fails_half_way_leaves_nothing(engine, connection, 
 
     with pytest.raises(asyncpg.CheckViolationError):
         await many.insert()
-    assert await stored(connection) == [0, 0, 0]
+    assert await stored() == [0, 0, 0]
 
 
-async def test_a_cancelled_insert_is_there_whole_or_not_at_all(engine, connection, quick, monkeypatch):
+async def test_a_cancelled_insert_is_there_whole_or_not_at_all(engine, connection, quick, monkeypatch, stored):
     monkeypatch.setattr("baton.client.insert.STEPS_PER_CALL", 10)
     monkeypatch.setattr("baton.database.store.STEPS_PER_CALL", 10)
     many = Baton.new()
@@ -137,9 +122,9 @@ async def test_a_cancelled_insert_is_there_whole_or_not_at_all(engine, connectio
     await asyncio.wait([inserting])
 
     await eventually(no_transaction_is_open(connection))
-    assert await stored(connection) in ([0, 0, 0], [1, 200, 200])
+    assert await stored() in ([0, 0, 0], [1, 200, 200])
     assert (await many.insert()).id
-    assert await stored(connection) == [1, 200, 200]
+    assert await stored() == [1, 200, 200]
 
 
 def no_transaction_is_open(connection):
@@ -150,26 +135,21 @@ def no_transaction_is_open(connection):
     return lambda: connection.fetchval(open_ones)
 
 
-async def test_in_a_snapshot_that_is_older_an_id_inserted_meanwhile_is_the_callers_serialization_error(
-    engine, connection, quick
-):
-    other = await asyncpg.connect(engine.dialing.dsn)
-    try:
+async def test_an_id_inserted_since_the_snapshot_fails_the_callers_transaction(engine, connect, quick, stored):
+    """The caller's own transaction is repeatable read: a serialization error, to be retried as any other."""
+    other = await connect()
+    with suppress(asyncpg.InFailedSQLTransactionError):
         async with other.transaction(isolation="repeatable_read"):
             await other.fetchval("select count(*) from baton.workflows")
             await flow(quick).insert()
             with pytest.raises(asyncpg.SerializationError):
                 await flow(quick).insert(other)
-    except asyncpg.InFailedSQLTransactionError:
-        pass
-    finally:
-        await other.close()
 
-    assert await stored(connection) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
-async def test_an_insert_waits_for_another_one_of_the_same_id_that_is_not_decided_yet(engine, connection, quick):
-    other = await asyncpg.connect(engine.dialing.dsn)
+async def test_an_insert_waits_for_an_open_insert_of_the_same_id(engine, connect, connection, quick):
+    other = await connect()
     transaction = other.transaction()
     await transaction.start()
     await flow(quick, value=1).insert(other)
@@ -177,7 +157,6 @@ async def test_an_insert_waits_for_another_one_of_the_same_id_that_is_not_decide
     blocked = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))"
     await eventually(lambda: connection.fetchval(blocked, other.get_server_pid()))
     await transaction.rollback()
-    await other.close()
 
     assert (await waiting).id == "w"
     assert await connection.fetchval("select args->>'value' from steps where name = 'a'") == "2"

@@ -8,11 +8,9 @@ import pytest
 
 from baton import Baton, InvalidWorkflow, WorkerPool, WorkflowExists, each, insert_many, result_of, worker
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-def job(own_workers):
+def job():
     @worker
     async def single(number: int = 0) -> int:
         return number

@@ -25,59 +25,19 @@ from baton import (
 from baton.database.connections import Connections
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-class Held:
-    """A worker that begins, and ends when it may."""
-
-    def __init__(self):
-        self.began = asyncio.Event()
-        self.may_end = asyncio.Event()
-        self.cancelled = asyncio.Event()
-
-        @worker(name="held")
-        async def held() -> str:
-            self.began.set()
-            try:
-                await self.may_end.wait()
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
-            return "done"
-
-        self.worker = held
-
-    async def has_begun(self):
-        await asyncio.wait_for(self.began.wait(), 10)
-
 
 @pytest.fixture
-def held(own_workers):
-    return Held()
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
-
-@pytest.fixture
-def fails_until(own_workers):
-    """A worker that fails while it is told to."""
-    told = {"fail": True}
+def fails_until():
+    """A worker that fails until the test sets `switch["fail"]` to False."""
+    switch = {"fail": True}
 
     @worker(max_attempts=1)
     async def fails_until(ctx: Context) -> str:
-        if told["fail"]:
+        if switch["fail"]:
             raise ValueError(f"{ctx.step} fails")
         return f"{ctx.step} at last"
 
-    fails_until.told = told
+    fails_until.switch = switch
     return fails_until
 
 
@@ -138,7 +98,7 @@ async def test_waiting_asks_nothing_while_nothing_happens(engine, held, monkeypa
         with pytest.raises(AssertionError):
             await eventually(lambda: len(asked) > 2, deadline=1)
         held.may_end.set()
-        assert await asyncio.gather(*waiting) == ["completed", "done"]
+        assert await asyncio.gather(*waiting) == ["completed", 0]
         assert len(asked) <= 5  # a look each after the notice, and the reading of the result
 
 
@@ -150,7 +110,7 @@ async def test_many_wait_at_once(engine, held):
         await held.has_begun()
         held.may_end.set()
 
-        assert await asyncio.gather(*waiting) == ["completed"] * 50 + ["done"] * 100
+        assert await asyncio.gather(*waiting) == ["completed"] * 50 + [0] * 100
 
 
 async def test_waiting_works_where_nothing_can_be_heard(database, quick):
@@ -182,7 +142,7 @@ async def test_a_handle_by_id_knows_a_workflow_that_somebody_else_inserted(engin
 
     async with WorkerPool(engine), Engine(database) as other:
         run = Run("w", other)
-        assert await run.result("a", timeout=10) == "done"
+        assert await run.result("a", timeout=10) == 1
         assert run.jobs == []
 
 
@@ -204,7 +164,7 @@ async def test_a_run_that_was_pruned_is_not_found(engine, quick):
         await run.result("quick")
 
 
-async def test_a_run_whose_transaction_rolled_back_on_a_borrowed_connection_is_not_found(engine, database, quick):
+async def test_a_run_is_not_found_when_its_borrowed_transaction_rolled_back(engine, database, quick):
     """The connection is given back by then, and answers nobody any more."""
     async with asyncpg.create_pool(database, min_size=1, max_size=1) as borrowed:
         async with borrowed.acquire() as connection:
@@ -228,7 +188,7 @@ async def test_an_unknown_step_is_named_with_the_nearest_known(engine, quick):
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-async def test_records_tell_the_life_of_each_step(engine, quick, held):
+async def test_records_have_the_history_of_each_step(engine, quick, held):
     async with WorkerPool(engine, grace=0) as pool:
         run = await (
             Baton.new(workflow_name="named")
@@ -241,7 +201,7 @@ async def test_records_tell_the_life_of_each_step(engine, quick, held):
         a, b, c = await run.steps()
         status = await run.status()
 
-    assert (a.state, a.attempt, a.result, a.pool, a.priority) == ("completed", 1, "done", pool.id, 2)
+    assert (a.state, a.attempt, a.result, a.pool, a.priority) == ("completed", 1, 1, pool.id, 2)
     assert a.attempted_at <= a.finished_at
     assert (b.state, b.attempt, b.result, b.finished_at) == ("executing", 1, None, None)
     assert (c.state, c.attempt, c.pending, c.dependencies, c.pool) == ("suspended", 0, 1, ["a", "b"], None)
@@ -249,7 +209,7 @@ async def test_records_tell_the_life_of_each_step(engine, quick, held):
     assert status.counts == {"completed": 1, "executing": 1, "suspended": 1}
 
 
-async def test_the_inserted_steps_are_told_in_the_order_added(engine, quick):
+async def test_the_inserted_steps_are_returned_in_the_order_added(engine, quick):
     run = await Baton.new().add("z", quick.new(), deps=["a"]).add("a", quick.new()).insert()
 
     assert [(job.name, job.worker, job.queue) for job in run.jobs] == [(name, "quick", "default") for name in "za"]
@@ -323,6 +283,26 @@ async def test_cancelling_one_step_serves_its_dependents_by_the_rules(engine, he
     }
 
 
+async def test_a_retry_that_is_abandoned_ends_in_the_server(engine, connection, quick):
+    """It would go on with the workflow locked, however long it takes."""
+    run = await quick.new().insert()
+    await run.cancel()
+    await connection.execute(
+        """
+        create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$;
+        create trigger slow before update on workflows for each row execute function slow();
+        """
+    )
+    retries = "select count(*) from pg_stat_activity where query like '%.retry(%' and state = 'active'"
+    retrying = asyncio.create_task(run.retry())
+    await eventually(lambda: connection.fetchval(f"select ({retries}) = 2"))  # and the asking statement itself
+    retrying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await retrying
+
+    await eventually(lambda: connection.fetchval(f"select ({retries}) = 1"), deadline=5)
+
+
 # --- retrying ----------------------------------------------------------------------------------------------------
 
 
@@ -337,7 +317,7 @@ async def test_a_retry_opens_what_failed_and_what_fell_with_it(engine, fails_unt
         )
         assert await run.wait(timeout=10) == "failed"
         finished = (await run.steps())[0].finished_at
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
 
         assert await run.retry() == 2
         assert await run.wait(timeout=10) == "completed"
@@ -358,7 +338,7 @@ async def test_a_retry_by_name_opens_that_step_and_its_downstream_only(engine, f
             .insert()
         )
         await run.wait(timeout=10)
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
 
         assert await run.retry("one") == 2
         assert await run.wait(timeout=10) == "failed"
@@ -371,7 +351,7 @@ async def test_a_waiter_that_comes_after_a_retry_waits_for_the_new_end(engine, f
         run = await fails_until.new().insert()
         with pytest.raises(StepFailed):
             await run.result(timeout=10)
-        fails_until.told["fail"] = False
+        fails_until.switch["fail"] = False
         await run.retry()
 
         assert await run.result(timeout=10) == "fails_until at last"

@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from baton import Baton, Engine, Run, TransactionStillOpen, WorkerPool, WorkflowNotFound, worker
-from baton.database.notifications import channel
 from tests.waiting import eventually
 
 
@@ -31,24 +30,8 @@ async def own(database):
     await connection.close()
 
 
-@pytest.fixture
-async def notices(database):
-    """What is said on the schema's channel."""
-    connection = await asyncpg.connect(database)
-    heard = []
-    await connection.add_listener(channel("baton"), lambda _c, _pid, _channel, payload: heard.append(payload))
-    yield heard
-    await connection.close()
-
-
 def workflow(workflow_id):
     return Baton.new(workflow_id=workflow_id).add("a", seam.new()).add("b", seam.new(number=1), deps=["a"])
-
-
-async def stored(connection):
-    """How many rows there are of anything a workflow consists of."""
-    query = "select (select count(*) from baton.{}) as n"
-    return [(await connection.fetchrow(query.format(table)))["n"] for table in ("workflows", "steps", "queue")]
 
 
 # --- the caller's transaction ----------------------------------------------------------------------------------
@@ -77,40 +60,38 @@ async def test_nothing_runs_before_the_callers_commit(engine, own):
         assert await Run("held").wait(timeout=30) == "completed"
 
 
-async def test_a_rollback_leaves_nothing(engine, own):
+async def test_a_rollback_leaves_nothing(engine, own, stored):
     transaction = own.transaction()
     await transaction.start()
     await own.execute("insert into orders values ('one')")
     await workflow("one").insert(using=own)
     await transaction.rollback()
 
-    assert await stored(own) == [0, 0, 0]
+    assert await stored() == [0, 0, 0]
     assert await own.fetchval("select count(*) from orders") == 0
 
 
-async def test_nobody_is_woken_for_what_was_rolled_back(engine, own, notices):
+async def test_nobody_is_woken_for_what_was_rolled_back(engine, own, notifications):
     transaction = own.transaction()
     await transaction.start()
     await seam.new().with_options(queue="rolled back").insert(using=own)
     await transaction.rollback()
     await seam.new().with_options(queue="committed").insert(using=own)
 
-    await eventually(lambda: notices)
-    assert notices == ["queue 1 committed"]
+    assert await notifications.received() == ["queue 1 committed"]
 
 
-async def test_a_commit_wakes_once_a_queue(engine, own, notices):
+async def test_a_commit_wakes_once_a_queue(engine, own, notifications):
     async with own.transaction():
         for number in range(5):
             await seam.new(number=number).insert(using=own)
-        assert notices == []
+        assert await notifications.received() == []
     await seam.new().with_options(queue="last").insert(using=own)
 
-    await eventually(lambda: "queue 1 last" in notices)
-    assert notices == ["queue 1 default", "queue 1 last"]
+    assert await notifications.received() == ["queue 1 default", "queue 1 last"]
 
 
-async def test_a_savepoint_that_is_rolled_back_takes_its_workflow_along(engine, own):
+async def test_a_savepoint_that_is_rolled_back_takes_its_workflow_along(engine, own, stored):
     async with own.transaction():
         await workflow("kept").insert(using=own)
         savepoint = own.transaction()
@@ -119,7 +100,7 @@ async def test_a_savepoint_that_is_rolled_back_takes_its_workflow_along(engine, 
         await savepoint.rollback()
 
     assert [row["id"] for row in await own.fetch("select id from baton.workflows")] == ["kept"]
-    assert await stored(own) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
 async def test_a_workflow_in_a_savepoint_that_is_kept_commits_with_the_whole(engine, own):
@@ -150,7 +131,7 @@ async def test_waiting_for_what_was_rolled_back_raises_that_it_is_not_there(engi
         await run.wait(timeout=5)
 
 
-async def test_an_insert_that_fails_in_the_transaction_says_why_and_leaves_it_to_the_caller(engine, own):
+async def test_a_failed_insert_says_why_and_leaves_the_transaction_open(engine, own):
     await workflow("one").insert()
     other = Baton.new(workflow_id="one").add("another graph", seam.new())
 
@@ -162,21 +143,21 @@ async def test_an_insert_that_fails_in_the_transaction_says_why_and_leaves_it_to
     assert await own.fetchval("select count(*) from orders") == 1
 
 
-async def test_the_same_insert_again_in_one_transaction_is_the_same_workflow(engine, own):
+async def test_the_same_insert_again_in_one_transaction_is_the_same_workflow(engine, own, stored):
     async with own.transaction():
         await workflow("one").insert(using=own)
         await workflow("one").insert(using=own)
 
-    assert await stored(own) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
-async def test_no_engine_is_needed_to_insert_with_a_connection(database, own):
+async def test_no_engine_is_needed_to_insert_with_a_connection(database, own, stored):
     await workflow("one").insert(using=own)
 
-    assert await stored(own) == [1, 2, 1]
+    assert await stored() == [1, 2, 1]
 
 
-async def test_a_connection_of_the_callers_pool_will_do(database, engine):
+async def test_a_connection_of_the_callers_pool_can_be_used(database, engine):
     async with asyncpg.create_pool(database, min_size=1, max_size=1) as pool, pool.acquire() as connection:
         async with connection.transaction():
             run = await workflow("one").insert(using=connection)
@@ -246,7 +227,7 @@ async def served(app):
         await serving
 
 
-async def test_a_request_handler_inserts_and_waits_with_the_engine_of_the_lifespan(database):
+async def test_a_request_handler_inserts_with_the_engine_of_the_lifespan(database):
     async with served(application(database)) as client:
         begun = await client.post("/runs/41")
         answer = await client.get(f"/runs/{begun.json()}")
@@ -266,7 +247,7 @@ async def test_many_requests_at_once_share_the_engine(database):
     assert answers == [number + 1 for number in range(30)]
 
 
-async def test_the_end_of_the_lifespan_drains_the_pool_and_closes_every_connection(database, connection):
+async def test_the_end_of_the_lifespan_drains_and_closes_all_connections(database, connection):
     async with served(application(database)) as client:
         await client.post("/runs/1")
 

@@ -12,17 +12,6 @@ from baton import BatonError, Engine, EngineClosed, NoEngine, Run, WorkerPool, w
 from baton.contrib.aiohttp import ENGINE, baton_context, end_streams, engine_of, event_stream
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def doubled(own_workers):
-    @worker
-    async def doubled(number: int) -> int:
-        return 2 * number
-
-    return doubled
-
 
 def application(*contexts) -> web.Application:
     app = web.Application()
@@ -81,7 +70,7 @@ async def test_a_pool_runs_steps_in_the_application(database, doubled):
         assert await (await doubled.new(21).insert()).result(timeout=20) == 42
 
 
-async def test_the_pool_drains_before_earlier_contexts_are_left(database, own_workers):
+async def test_the_pool_drains_before_earlier_contexts_are_left(database):
     seen = []
 
     @worker(name="last")

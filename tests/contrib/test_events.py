@@ -1,4 +1,4 @@
-"""Following a workflow: every end is told, and nothing is asked while nothing happens."""
+"""Following a workflow: every end is an event, and nothing is queried while nothing happens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from baton import Baton, Engine, Run, WorkerPool, WorkflowNotFound, worker
 from baton.contrib.events import Streams, follow, server_sent_events
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 NEVER = 3600.0
 
 
 @pytest.fixture
-def held(own_workers):
+def held():
     """Workers of steps that end when the test says so."""
     may_end: dict[str, asyncio.Event] = {}
 
@@ -58,7 +56,7 @@ def states(steps):
     return [step.state for step in steps]
 
 
-async def test_the_end_of_each_step_is_told(engine, held):
+async def test_the_end_of_each_step_is_an_event(engine, held):
     run = await held("a", "b").insert()
     async with WorkerPool(engine), aclosing(follow(run, every=NEVER)) as following:
         await anext(following)
@@ -158,7 +156,7 @@ async def collect(following):
     return [one async for one in following]
 
 
-async def test_whoever_stops_following_is_forgotten(engine, held):
+async def test_a_follower_that_stops_is_forgotten(engine, held):
     run, streams = await held("a").insert(), Streams()
     async with aclosing(follow(run, streams=streams)) as following:
         await anext(following)
@@ -172,7 +170,7 @@ async def test_an_unknown_workflow_is_an_error(engine):
         await anext(follow(Run("none")))
 
 
-async def test_a_browser_is_told_of_changes_and_the_end(engine, held):
+async def test_a_browser_receives_changes_and_the_end(engine, held):
     run = await held("a").insert()
     async with aclosing(server_sent_events(run, every=0.01)) as events:
         first, second = await anext(events), await anext(events)
@@ -181,8 +179,8 @@ async def test_a_browser_is_told_of_changes_and_the_end(engine, held):
 
     kind, data, *empty = first.decode().split("\n")
     assert (kind, empty) == ("event: steps", ["", ""])
-    told = {"name": "a", "state": "available", "attempt": 0, "reason": None}
-    assert json.loads(data.removeprefix("data: ")) == [told]
+    sent = {"name": "a", "state": "available", "attempt": 0, "reason": None}
+    assert json.loads(data.removeprefix("data: ")) == [sent]
     assert second == b": nothing new\n\n"
     assert json.loads(rest[-2].decode().split("\n")[1].removeprefix("data: "))[0]["reason"] == "no\nneed"
     assert rest[-1] == b'event: end\ndata: {"state": "cancelled"}\n\n'

@@ -14,17 +14,6 @@ from baton import BatonError, Engine, EngineClosed, NoEngine, Run, WorkerPool, w
 from baton.contrib.fastapi import EngineDep, baton_lifespan, engine_of, event_stream
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def doubled(own_workers):
-    @worker
-    async def doubled(number: int) -> int:
-        return 2 * number
-
-    return doubled
-
 
 def application(lifespan) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
@@ -91,7 +80,8 @@ async def test_a_pool_runs_steps_in_the_application(database, doubled):
         assert await (await doubled.new(21).insert()).result(timeout=20) == 42
 
 
-async def test_the_applications_own_lifespan_is_inside_the_engine_and_around_the_pool(database, own_workers):
+async def test_the_applications_lifespan_is_within_the_engine(database):
+    """It is around the pool: workers may use what it opens."""
     seen = []
 
     @worker(name="slow")

@@ -141,7 +141,7 @@ def test_nothing_is_escaped_that_need_not_be() -> None:
         (lambda x: deque([x]), "$[0]"),
     ],
 )
-def test_a_number_that_is_none_is_never_a_silent_null(wrap: Callable[[float], Any], path: str, wrong: float) -> None:
+def test_a_number_that_json_lacks_is_never_a_silent_null(wrap: Callable[[float], Any], path: str, wrong: float) -> None:
     with pytest.raises(NotJSON) as caught:
         encode(wrap(wrong))
     assert caught.value.path == path

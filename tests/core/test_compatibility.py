@@ -16,8 +16,6 @@ from baton import Baton, Snooze, each, result_of, worker
 from baton.core.compatibility import can_fit
 from baton.errors import InvalidWorkflow
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 class Colour(enum.Enum):
     RED = "red"
@@ -66,7 +64,7 @@ class Point(msgspec.Struct, array_like=True):
         (Annotated[str, "x"], int),
     ],
 )
-def test_what_can_never_fit_is_told(given: Any, wanted: Any) -> None:
+def test_a_type_that_can_never_fit_is_found(given: Any, wanted: Any) -> None:
     assert not can_fit(given, wanted)
 
 
@@ -106,7 +104,7 @@ def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
 
 
 @pytest.fixture
-def texts(own_workers):
+def texts():
     @worker
     async def texts() -> list[str] | Snooze:
         return []
@@ -115,7 +113,7 @@ def texts(own_workers):
 
 
 @pytest.fixture
-def half(own_workers):
+def half():
     @worker
     async def half(number: int, other: Any = None) -> float:
         return number / 2
@@ -123,39 +121,39 @@ def half(own_workers):
     return half
 
 
-def told(baton: Baton) -> list[str]:
+def faults_of(baton: Baton) -> list[str]:
     with pytest.raises(InvalidWorkflow) as caught:
         baton.validate()
     return [str(fault) for fault in caught.value.faults]
 
 
 def test_a_result_passed_where_it_cannot_fit_is_a_fault(texts, half) -> None:
-    assert told(Baton.new().add("t", texts.new()).add("h", half.new(result_of("t")))) == [
+    assert faults_of(Baton.new().add("t", texts.new()).add("h", half.new(result_of("t")))) == [
         "step 'h' takes the result of 't', list[str], as its parameter 'number', which is int"
     ]
 
 
 def test_through_each_the_items_are_looked_at(texts, half) -> None:
-    assert told(Baton.new().add("t", texts.new()).add("h", half.new(each(result_of("t"))))) == [
+    assert faults_of(Baton.new().add("t", texts.new()).add("h", half.new(each(result_of("t"))))) == [
         "step 'h' takes an item of the result of 't', str, as its parameter 'number', which is int"
     ]
 
 
-def test_each_of_what_is_no_list_is_a_fault(half) -> None:
+def test_each_over_a_result_that_is_no_list_is_a_fault(half) -> None:
     flow = Baton.new().add("a", half.new(1)).add("b", half.new(each(result_of("a"))))
-    assert told(flow) == ["step 'b' takes each item of the result of 'a', which is float and no list"]
+    assert faults_of(flow) == ["step 'b' takes each item of the result of 'a', which is float and no list"]
 
 
 def test_a_map_results_in_a_list_of_what_its_children_do(half) -> None:
     flow = Baton.new().add("m", half.new(each([1, 2])))
-    assert told(flow.add("h", half.new(result_of("m")))) == [
+    assert faults_of(flow.add("h", half.new(result_of("m")))) == [
         "step 'h' takes the result of 'm', list[float], as its parameter 'number', which is int"
     ]
 
 
 def test_a_workflow_results_in_what_it_returns(texts, half) -> None:
     inner = Baton.new().add("t", texts.new()).add("h", half.new(1)).returns("t")
-    assert told(Baton.new().add("in", inner).add("h", half.new(result_of("in")))) == [
+    assert faults_of(Baton.new().add("in", inner).add("h", half.new(result_of("in")))) == [
         "step 'h' takes the result of 'in', list[str], as its parameter 'number', which is int"
     ]
 

@@ -3,23 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from baton.core import registry
 from baton.core.job import Job
 from baton.core.references import result_of
 from baton.core.worker import worker
 from baton.core.workflow import Baton
-
-
-@pytest.fixture(autouse=True)
-def _own_registry() -> Iterator[None]:
-    with registry.isolated():
-        yield
 
 
 @worker(name="fingerprint take")

@@ -5,7 +5,7 @@ import pytest
 from baton.core.map_items import Items, NoItems, items_of
 
 
-def test_lists_come_apart_and_other_arguments_are_common() -> None:
+def test_each_list_gives_an_item_a_child_and_other_arguments_are_shared() -> None:
     items = items_of('{"a":[1,2],"b":["x","y"],"c":true}', None, ["a", "b"], {})
     assert items == Items(2, {"a": [1, 2], "b": ["x", "y"]}, {"c": True})
     assert list(items.arguments(0, 2)) == ['{"c":true,"a":1,"b":"x"}', '{"c":true,"a":2,"b":"y"}']
@@ -23,13 +23,13 @@ def test_a_list_that_lacks_a_result_is_left_out() -> None:
     assert items_of('{"a":null}', references, ["a"], {}) == Items(0, {}, {})
 
 
-@pytest.mark.parametrize(("value", "told"), [("null", "null"), ("1.5", "a number"), ('{"x":1}', "an object")])
-def test_what_is_no_list_is_told(value: str, told: str) -> None:
+@pytest.mark.parametrize(("value", "called"), [("null", "null"), ("1.5", "a number"), ('{"x":1}', "an object")])
+def test_a_value_that_is_no_list_is_reported(value: str, called: str) -> None:
     found = items_of(f'{{"a":{value}}}', None, ["a"], {})
-    assert found == NoItems(f"each(...) for 'a' takes a list, and this is {told}")
+    assert found == NoItems(f"each(...) for 'a' takes a list, and this is {called}")
 
 
-def test_lists_of_different_length_are_told() -> None:
+def test_lists_of_different_length_are_reported() -> None:
     found = items_of('{"a":[1],"b":[]}', None, ["a", "b"], {})
     why = "the lists of several each(...) must agree in length: 'a' has 1 items and 'b' has 0 items"
     assert found == NoItems(why)

@@ -47,7 +47,7 @@ def raised(error: BaseException) -> BaseException:
         ("x", Outcome("completed", '"x"')),
         (Snooze(5), Outcome("snoozed", delay=5.0)),
         (Snooze(timedelta(minutes=1)), Outcome("snoozed", delay=60.0)),
-        (RetryAfter(2.5), Outcome("failed", "the worker asked for a retry after 2.5 s", delay=2.5)),
+        (RetryAfter(2.5), Outcome("failed", "the worker asked for a retry after 2.5 s", delay=2.5, is_requested=True)),
         (Cancel("enough"), Outcome("cancelled", "enough")),
         (Cancel(), Outcome("cancelled")),
         (Skip("not today"), Outcome("skipped", "not today")),
@@ -82,7 +82,7 @@ def test_an_error_without_text_is_named_by_its_type() -> None:
     assert failed(KeyboardInterrupt(), 1, BACKOFF).detail == "KeyboardInterrupt"
 
 
-def test_an_error_whose_text_cannot_be_had_is_an_outcome_all_the_same() -> None:
+def test_an_error_without_a_readable_text_is_an_outcome_too() -> None:
     class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no")

@@ -59,6 +59,6 @@ def test_a_function_that_raises_gives_way_to_the_default() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, math.nan, True, "10", Exponential])
-def test_what_is_no_backoff_is_refused(value: Any) -> None:
+def test_an_invalid_backoff_is_refused(value: Any) -> None:
     with pytest.raises(InvalidOption):
         as_backoff(value)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,17 +16,13 @@ from baton.core.workflow import Baton
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, InvalidWorkflow, StepNotFound
 from baton.errors.faults import Cycle, SelfDependency, UnknownDependency
 
-
-@pytest.fixture(autouse=True)
-def _own_registry() -> Iterator[None]:
-    with registry.isolated():
-        yield
-
-
 with registry.isolated():
 
     @worker
     async def go() -> None: ...
+
+    @worker
+    async def wait() -> None: ...
 
     @worker
     async def take(value: Any, other: Any = None) -> Any: ...
@@ -45,7 +41,7 @@ def test_a_valid_workflow_has_a_topological_order() -> None:
     assert baton.validate() == ["a", "b", "c"]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_together() -> None:
     baton = (
         Baton.new(meta={"since": math.inf})
         .add("charge", go.new(), deps=["charge"])
@@ -88,7 +84,7 @@ def test_a_reference_to_itself_or_to_nothing_is_a_fault() -> None:
     assert caught.value.faults == (SelfDependency("a"), UnknownDependency("a", "b", ["a"]))
 
 
-def test_a_very_long_cycle_is_told_in_short() -> None:
+def test_a_very_long_cycle_is_abbreviated() -> None:
     text = str(Cycle(tuple(f"s{number}" for number in range(1_000))))
     assert text.endswith(
         "-> 's19' -> (960 more) -> 's980' -> " + " -> ".join(f"'s{n}'" for n in range(981, 1000)) + " -> 's0'"
@@ -142,7 +138,20 @@ def test_a_name_may_have_200_characters_and_no_more() -> None:
     [
         (lambda add: add("a", go), "step 'a' must be a job or a Baton, not Worker; did you mean go.new(...)?"),
         (lambda add: add("a", print), "must be a job or a Baton, not builtin_function_or_method; register it with"),
-        (lambda add: add("a", 5), "step 'a' must be a job or a Baton, not int"),
+        (
+            lambda add: add("a", sum([1])),
+            (
+                "step 'a' must be a job or a Baton, not int: if it is what a worker returned, write worker.new(...) in "
+                "place of the call worker(...)"
+            ),
+        ),
+        (
+            lambda add: add("a", wait()),
+            (
+                "step 'a' must be a job or a Baton, not coroutine: wait(...) calls the function; write wait.new(...), "
+                "which makes a job of the call"
+            ),
+        ),
         (lambda add: add("a", go.new(), deps="bc"), "must be a list of names, not one string; write deps=['bc']"),
         (lambda add: add("a", go.new(), deps=[1]), "deps of step 'a' must be names of steps, not int"),
         (lambda add: add("a", go.new(), deps=[None]), "deps of step 'a' must be names of steps, not NoneType"),

@@ -1,4 +1,4 @@
-"""Whether what the engine stores is what a plain reading of the rules makes of it: counts, entries, groups, slots."""
+"""Compares what the engine stores with what the rules say: counts, entries, groups, slots."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import Any
 
 import asyncpg
 
+from baton.core.step_ids import ordinal_of, workflow_of
+
+BITS = {"cancelled": 1, "discarded": 2, "skipped": 4}
+OBSERVES = 8
 FINAL = {"completed", "cancelled", "discarded", "skipped"}
 STEPS = """
 select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
        s.ignore_cancelled as cancelled, s.ignore_discarded as discarded, s.ignore_skipped as skipped,
+       s.edges, s.began, s.not_needed,
        s.parent, s.first_child, s.children, s.returns, s.grouping, s.concurrency, s.slots, s.holds_slot,
        q.state as entry, q.attempt, q.is_join, w.state as flow, w.remaining, w.failed, w.total
   from baton.steps s
@@ -22,11 +27,11 @@ select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt
 """
 
 
-async def demand_sound(connection: asyncpg.Connection) -> None:
-    """Fail unless every stored count equals what a plain reading of the rules makes of the states."""
+async def assert_consistent(connection: asyncpg.Connection) -> None:
+    """Fail unless every stored count is the one that the rules derive from the states."""
     workflows: dict[int, dict[int, Any]] = defaultdict(dict)
     for row in await connection.fetch(STEPS):
-        workflows[row["id"] >> 22][row["id"] & (1 << 22) - 1] = row
+        workflows[workflow_of(row["id"])][ordinal_of(row["id"])] = row
     stray = await connection.fetch(
         "select q.step_id from baton.queue q left join baton.steps s on s.id = q.step_id where s.id is null"
     )
@@ -57,7 +62,7 @@ class Workflow:
         attempt = row["counted"] if row["attempt"] is None else row["attempt"]
         if row["is_join"]:
             return
-        # However few attempts its children have, a map has twenty to come apart.
+        # A map has twenty attempts to expand, however few its children have.
         most = max(20, row["max_attempts"]) if row["grouping"] == "map" else row["max_attempts"]
         if not (row["entry"] == "executing") <= attempt <= most:
             yield f"is at attempt {attempt} of {most}"
@@ -81,7 +86,7 @@ class Workflow:
         if row["parent"] is None:
             return
         group = self.rows.get(row["parent"])
-        ordinal = row["id"] & (1 << 22) - 1
+        ordinal = ordinal_of(row["id"])
         if group is None or group["first_child"] is None or ordinal not in children_of(group):
             yield "is no child of the group it names"
         elif row["state"] not in FINAL and group["state"] in FINAL:
@@ -96,12 +101,12 @@ class Workflow:
             return
         if row["entry"] is not None and not row["is_join"]:
             yield "has children, and would run again"
-        strangers = [child["name"] for child in self.children(row) if child["parent"] != row["id"] & (1 << 22) - 1]
+        strangers = [child["name"] for child in self.children(row) if child["parent"] != ordinal_of(row["id"])]
         if strangers:
             yield f"takes for its children {strangers}"
         if row["returns"] is not None and row["returns"] not in children_of(row):
             yield f"returns {row['returns']}, which is no child of it"
-        # Of a group that ended nobody counts the slots; a retry by hand counts them anew.
+        # The slots of a group that ended are not counted; a retry counts them again.
         if row["concurrency"] is not None and row["state"] not in FINAL:
             yield from self._of_slots(row)
 
@@ -122,15 +127,16 @@ class Workflow:
     def _of_whole(self) -> Iterator[str]:
         tops = [row for row in self.rows.values() if row["parent"] is None]
         remaining = sum(row["state"] not in FINAL for row in self.rows.values())
-        failed = sum(row["state"] in ("cancelled", "discarded") and not self._is_forgiven(row) for row in tops)
+        bad = [row for row in tops if row["state"] in ("cancelled", "discarded") and not row["not_needed"]]
+        is_failed = not all(map(self._is_ignored, bad))
         stored = next(iter(self.rows.values()))
         if stored["flow"] is None:
             yield "steps without a workflow"
             return
-        expected = "executing" if remaining else "failed" if failed else "completed"
-        if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, failed):
-            told = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
-            yield f"the workflow says {told}; it is {remaining} and {failed} of {len(self.rows)}"
+        expected = "executing" if remaining else "failed" if is_failed else "completed"
+        if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, len(bad)):
+            stored_counts = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
+            yield f"the workflow says {stored_counts}; it is {remaining} and {len(bad)} of {len(self.rows)}"
         elif stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
             yield f"the workflow is {stored['flow']}, and should be {expected}"
 
@@ -142,9 +148,12 @@ class Workflow:
     def _is_bounded(self, row: Any) -> bool:
         return row["parent"] is not None and self.rows[row["parent"]]["concurrency"] is not None
 
-    def _is_forgiven(self, row: Any) -> bool:
-        dependents = self.siblings(row["dependents"])
-        return bool(dependents) and all(counts_as_done(row, each) for each in dependents)
+    def _is_ignored(self, row: Any) -> bool:
+        dependents = [each for each in self.siblings(row["dependents"]) if not edge(row, each) & OBSERVES]
+        return any(map(self._has_begun, dependents)) and all(counts_as_done(row, each) for each in dependents)
+
+    def _has_begun(self, row: Any) -> bool:
+        return bool(row["began"]) or any(map(self._has_begun, self.children(row)))
 
     def siblings(self, ordinals: Sequence[int]) -> list[Any]:
         return [self.rows[ordinal] for ordinal in ordinals]
@@ -160,4 +169,12 @@ def children_of(group: Any) -> range:
 
 def counts_as_done(dependency: Any, dependent: Any) -> bool:
     ended = dependency["state"]
-    return ended == "completed" or (ended in FINAL and bool(dependent[ended]))
+    return ended == "completed" or (ended in FINAL and bool(edge(dependency, dependent) & BITS[ended]))
+
+
+def edge(dependency: Any, dependent: Any) -> int:
+    """What a dependency means to its dependent, as bits."""
+    if dependent["edges"] is None:
+        return sum(bit for ended, bit in BITS.items() if dependent[ended])
+    place: int = dependent["dependencies"].index(dependency["id"] & (1 << 22) - 1)
+    return int(dependent["edges"][place])

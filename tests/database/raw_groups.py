@@ -1,4 +1,4 @@
-"""Groups for pools played by hand: workflows as applications write them, and each expansion one line of a test."""
+"""Groups for raw pools: workflows as applications write them, each expansion one line of a test."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MOST = 1_000_000
 IGNORING = {"ignore_cancelled": True, "ignore_discarded": True, "ignore_skipped": True}
 
 
-@worker(name="family part")
+@worker(name="group part")
 def part(value: Any = None, other: Any = None) -> Any:
-    """Never runs: a test says how it ends."""
+    """Never runs: the test settles its steps."""
 
 
-@worker(name="family reader")
+@worker(name="group reader")
 def reader(ctx: Context, value: Any = None) -> Any:
-    """Never runs: a claim delivers what became of its dependencies."""
+    """Never runs: a claim delivers the outcomes of its dependencies."""
 
 
 def flow(workflow_id: str = "w", **options: Any) -> Baton:
@@ -42,22 +42,22 @@ async def insert(pool: RawPool, made: Baton) -> None:
 
 
 async def held(pool: RawPool, name: str, workflow_id: str = "w") -> Claimed:
-    """The claim of a step, claimed now if it was not before."""
+    """Return the claim of a step, which is claimed now unless it is held already."""
     if (workflow_id, name) not in pool.held:
         await pool.claim()
     return pool.held[workflow_id, name]
 
 
-async def come_apart(pool: RawPool, name: str, size: int, workflow_id: str = "w") -> Expanded:
-    """Expand a map into so many children."""
+async def expand_map(pool: RawPool, name: str, size: int, workflow_id: str = "w") -> Expanded:
+    """Expand a map into `size` children."""
     claimed = await held(pool, name, workflow_id)
     arguments = [json.dumps({"value": number}) for number in range(size)]
     del pool.held[workflow_id, name]
     return await pool.store.expand_map(claimed, size, arguments, Part(None, 0, size), MOST)
 
 
-async def grow(pool: RawPool, name: str, graph: Baton, workflow_id: str = "w", most: int = MOST) -> Expanded:
-    """Let a step's worker return a graph."""
+async def return_graph(pool: RawPool, name: str, graph: Baton, workflow_id: str = "w", most: int = MOST) -> Expanded:
+    """Expand a step whose worker returned a graph."""
     claimed = await held(pool, name, workflow_id)
     del pool.held[workflow_id, name]
     return await expand(pool, claimed, graph, most)
@@ -68,16 +68,16 @@ async def expand(pool: RawPool, claimed: Claimed, graph: Baton, most: int = MOST
     return await pool.store.expand(claimed, expansion, Part(None, 0, len(expansion.steps)), most)
 
 
-async def made_map(pool: RawPool, size: int, concurrency: int | None = None, **options: Any) -> None:
+async def insert_map(pool: RawPool, size: int, concurrency: int | None = None, **options: Any) -> None:
     """Insert the workflow "w": the map "m", expanded into children, and "after", which takes its list."""
     bound = {} if concurrency is None else {"concurrency": concurrency}
     job = part.new(value=each(list(range(size)))).with_options(**bound, **options)
     await insert(pool, flow().add("m", job).add("after", part.new(value=result_of("m"))))
-    await come_apart(pool, "m", size)
+    await expand_map(pool, "m", size)
 
 
 async def settle_all(pool: RawPool, workflow_id: str = "w", **names_by_kind: str) -> None:
-    """Settle one after the other, by name as in `RawPool.end`; each is claimed if it is not held."""
+    """Settle steps in calls of their own, named as in `RawPool.end`; each is claimed unless it is held."""
     for kind, names in names_by_kind.items():
         for name in names.split():
             await held(pool, name, workflow_id)
@@ -86,24 +86,24 @@ async def settle_all(pool: RawPool, workflow_id: str = "w", **names_by_kind: str
 
 
 async def finish(pool: RawPool) -> None:
-    """End whatever is held and whatever becomes available: groups by their children, others completed."""
+    """End all that is held or becomes available: groups by their children, other steps as completed."""
     claims = [*pool.held.values(), *await pool.claim()]
     while claims:
-        assert not any(claimed.map for claimed in claims), "a map is to be expanded by the test"
+        assert not any(claimed.map for claimed in claims), "the test has to expand the map itself"
         pool.held.clear()
         outcomes = [outcome(claimed, "joined" if claimed.is_join else "completed") for claimed in claims]
         claims = list((await pool.advance(*outcomes)).claimed)
 
 
-async def local_states(connection: asyncpg.Connection, group: str, workflow_id: str = "w") -> dict[str, str]:
-    """The states of what lies below a group, by the rest of the name."""
+async def states_below(connection: asyncpg.Connection, group: str, workflow_id: str = "w") -> dict[str, str]:
+    """Return the states of the steps below a group, by the rest of their names."""
     found = await states(connection, workflow_id)
     return {
         name.removeprefix(group): state for name, state in found.items() if name.startswith(group) and name != group
     }
 
 
-async def read_by(pool: RawPool, name: str, workflow_id: str = "w") -> Any:
-    """What a claim of this step delivers of its dependencies."""
+async def delivered_to(pool: RawPool, name: str, workflow_id: str = "w") -> Any:
+    """Return what a claim of this step delivers of its dependencies."""
     claimed = await held(pool, name, workflow_id)
     return None if claimed.results is None else json.loads(claimed.results)

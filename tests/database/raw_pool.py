@@ -1,4 +1,4 @@
-"""A worker pool played by hand over one raw connection: each call of the engine's functions is one line of a test."""
+"""A worker pool without a loop, on one raw connection: each call of an engine function is one line of a test."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from baton.database.messages import (
     Settlement,
     UpkeepResult,
 )
-from baton.database.notifications import channel
 from baton.database.store import Store
-from tests.database.consistency import demand_sound as demand_sound  # noqa: PLC0414  # where tests look for it
+from tests.database.consistency import assert_consistent as assert_consistent  # noqa: PLC0414  # where tests look for it
 from tests.waiting import eventually
 
 T = TypeVar("T")
@@ -46,7 +45,7 @@ class Step:
 
 
 def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), **options: Any) -> Step:
-    """Describe a step; `ignoring` lists the states of dependencies it ignores, as in "discarded skipped"."""
+    """Describe a step; `ignoring` lists the states of dependencies that it ignores, as in "discarded skipped"."""
     terms = Terms(
         worker=WORKER,
         queue="default",
@@ -62,7 +61,7 @@ def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), *
 
 
 def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> WorkflowSpec:
-    """Return what is inserted for these steps."""
+    """Return the workflow that consists of these steps."""
     place = {each.name: n for n, each in enumerate(steps)}
     dependents: list[list[int]] = [[] for _ in steps]
     for n, each in enumerate(steps):
@@ -87,14 +86,14 @@ def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> Wor
 
 
 def outcome(claimed: Claimed, kind: Any, detail: str | None = None, delay: float | None = None) -> Settlement:
-    """Return an attempt's outcome; a completed one has the step's name for a result, another its kind for a cause."""
-    told = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by hand")
-    return Settlement(claimed.step_id, claimed.token, Outcome(kind, told, delay=delay))
+    """Return an outcome; without `detail` its result is the step's name, its reason the outcome's kind."""
+    given = detail or (f'"{claimed.step}"' if kind == "completed" else f"{kind} by the test")
+    return Settlement(claimed.step_id, claimed.token, Outcome(kind, given, delay=delay))
 
 
 @dataclass
 class RawPool:
-    """A registered worker pool that does only what the test tells it, on its own connection."""
+    """A registered worker pool that does only what the test calls, on its own connection."""
 
     connection: asyncpg.Connection
     store: Store
@@ -141,7 +140,7 @@ class RawPool:
         assert await self.settle(*outcomes) == [True] * len(outcomes)
 
     async def finish(self) -> None:
-        """Complete whatever is held and whatever becomes available, until nothing does."""
+        """Complete all that is held or becomes available, until nothing does."""
         done = await self.advance(*[outcome(claimed, "completed") for claimed in self.held.values()])
         while done.claimed:
             done = await self.advance(*[outcome(claimed, "completed") for claimed in done.claimed])
@@ -153,7 +152,7 @@ class RawPool:
         return await self.store.retry(workflow_id, steps or None)
 
     async def heartbeat(self, *tokens: UUID, number: int | None = None) -> HeartbeatReply:
-        """Beat, as the next in line or with the given number."""
+        """Send a heartbeat, with the next number or the given one."""
         self.beats += 1
         return await self.store.heartbeat(self.id, number or self.beats, tokens, [WORKER], 30)
 
@@ -170,27 +169,6 @@ class RawPool:
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
         self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}
         return list(claims)
-
-
-class Ear:
-    """Hears what the schema notifies."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._heard: list[str] = []
-        self._marks = 0
-
-    async def listen(self) -> None:
-        await self._connection.add_listener(channel("baton"), lambda *notice: self._heard.append(notice[-1]))
-
-    async def heard(self) -> list[str]:
-        """Return what was committed since the last call, sorted. A notice of our own comes after all of that."""
-        self._marks += 1
-        mark = f"mark {self._marks}"
-        await self._connection.execute("select pg_notify($1, $2)", channel("baton"), mark)
-        await eventually(lambda: mark in self._heard)
-        heard, self._heard = self._heard, []
-        return sorted(notice for notice in heard if notice != mark)
 
 
 async def overlap(

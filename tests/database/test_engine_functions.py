@@ -33,7 +33,17 @@ EXPECTED = {
     "watch": INSERTION | LOCK_TIMEOUT,
 }
 """Besides `search_path`; any other function has nothing else."""
-INLINED = {"claimed_steps", "counts_as_done", "local_name", "shift_ordinals", "workflow_of", "step_of", "sibling_of"}
+INLINED = {
+    "claimed_steps",
+    "counts_as_done",
+    "local_name",
+    "ordinal_of",
+    "shift_ordinals",
+    "text_of_json",
+    "workflow_of",
+    "step_of",
+    "sibling_of",
+}
 
 
 @pytest.fixture

@@ -9,26 +9,27 @@ import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, Run, WorkerPool, each, insert_many, worker
-from baton.core import registry
 from baton.database.grants import PARTS, grant
 
-with registry.isolated():
 
-    @worker(name="granted")
-    async def granted() -> int:
-        return 7
+@worker(name="granted")
+async def granted() -> int:
+    return 7
 
-    @worker(name="granted: one of many")
-    async def one_of_many(number: int) -> int | Baton:
-        return number or Baton.new().add("inner", one_of_many.new(5))
 
-    @worker(name="granted echo")
-    async def echoing(number: int) -> int:
-        return number
+@worker(name="granted: one of many")
+async def one_of_many(number: int) -> int | Baton:
+    return number or Baton.new().add("inner", one_of_many.new(5))
 
-    @worker(name="granted graph", transactional=True)
-    async def growing(ctx: Context) -> int | Baton:
-        return Baton.new().add("x", echoing.new(number=3)).returns("x")
+
+@worker(name="granted echo")
+async def echoing(number: int) -> int:
+    return number
+
+
+@worker(name="granted graph", transactional=True)
+async def growing(ctx: Context) -> int | Baton:
+    return Baton.new().add("x", echoing.new(number=3)).returns("x")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ class Roles:
 @pytest.fixture
 async def roles(database: str, connection: asyncpg.Connection) -> AsyncIterator[Roles]:
     """Addresses of the database for three fresh roles, each granted its part."""
-    registry.add(granted)
     names = {part: f"baton {part} {uuid4().hex[:8]}" for part in PARTS}
     for name in names.values():
         await connection.execute(f'create role "{name}" login')
@@ -62,7 +62,6 @@ async def test_a_client_inserts_and_reads_what_a_worker_runs(roles: Roles) -> No
 
 
 async def test_a_worker_expands_maps_and_graphs_and_a_viewer_reads_their_results(roles: Roles) -> None:
-    registry.add(one_of_many)
     async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
         run, _ = await insert_many([one_of_many.new(each([0, 1])), granted.new()], client)
         assert await run.result(timeout=20) == [5, 1]
@@ -73,8 +72,6 @@ async def test_a_worker_expands_maps_and_graphs_and_a_viewer_reads_their_results
 
 
 async def test_a_worker_expands_maps_and_returned_graphs(roles: Roles, connection: asyncpg.Connection) -> None:
-    registry.add(echoing)
-    registry.add(growing)
     flow = Baton.new().add("map", echoing.new(number=each([1, 2]))).add("graph", growing.new())
     async with Engine(roles.client) as client, Engine(roles.worker) as worker_engine, WorkerPool(worker_engine):
         run = await flow.insert(client)

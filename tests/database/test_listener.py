@@ -1,4 +1,4 @@
-"""Hearing the schema's channel, through every loss of the connection."""
+"""Listening on the schema's channel, through every loss of the connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.waiting import eventually
 
 @pytest.fixture
 async def heard(database):
-    """What is heard, from the first LISTEN on."""
+    """What is received, from the first LISTEN on."""
     tasks, notices = Tasks(), []
     listener = Listener(Connector(database), "baton", tasks)
     with listener.heard_by(notices.append):
@@ -36,7 +36,7 @@ async def heard(database):
     await tasks.aclose()
 
 
-async def say(connection, payload):
+async def notify(connection, payload):
     await connection.execute("select pg_notify($1, $2)", channel("baton"), payload)
 
 
@@ -62,24 +62,24 @@ async def listener_pid(connection):
         ("", None),
     ],
 )
-def test_a_notice_says_what_it_says(payload, notice):
+def test_a_notification_is_decoded(payload, notice):
     assert parse(payload) == notice
 
 
-async def test_the_channel_is_the_one_the_database_speaks_on(connection):
+async def test_the_channel_is_the_one_the_database_notifies(connection):
     assert await connection.fetchval("select channel()") == channel("baton")
 
 
-async def test_notices_arrive_after_the_first_look_is_asked_for(heard, connection):
-    await say(connection, "queue 1 default")
+async def test_notifications_arrive_after_the_reconnect_was_announced(heard, connection):
+    await notify(connection, "queue 1 default")
     await eventually(lambda: len(heard) == 2)
 
     assert heard == [Reconnected(), QueueHasWork("default", 1)]
 
 
-async def test_what_means_nothing_is_passed_over(heard, connection):
+async def test_an_unknown_notification_is_ignored(heard, connection):
     for payload in ("due soon", "cancel", "news", "queue 1 default"):
-        await say(connection, payload)
+        await notify(connection, payload)
     await eventually(lambda: QueueHasWork("default", 1) in heard)
 
     assert heard == [Reconnected(), QueueHasWork("default", 1)]
@@ -88,7 +88,7 @@ async def test_what_means_nothing_is_passed_over(heard, connection):
 async def test_after_a_lost_connection_it_listens_again_and_says_so(heard, connection):
     await connection.execute("select pg_terminate_backend($1)", await listener_pid(connection))
     await eventually(lambda: heard.count(Reconnected()) == 2)
-    await say(connection, "queue 1 default")
+    await notify(connection, "queue 1 default")
 
     await eventually(lambda: heard[-1] == QueueHasWork("default", 1))
 
@@ -108,12 +108,12 @@ async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, con
             await eventually(lambda: notices.count(Reconnected()) == 2)
         finally:
             os.kill(frozen, signal.SIGCONT)
-        await say(connection, "queue 1 default")
+        await notify(connection, "queue 1 default")
         await eventually(lambda: QueueHasWork("default", 1) in notices)
     await tasks.aclose()
 
 
-async def test_nothing_is_opened_before_somebody_hears(database, connection):
+async def test_no_connection_is_opened_without_a_subscriber(database, connection):
     Listener(Connector(database), "baton", Tasks())
 
     assert await listener_pid(connection) is None

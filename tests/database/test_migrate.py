@@ -1,4 +1,4 @@
-"""Migrations: safe at once, forward only, in a schema of any name; and what people see of it in psql."""
+"""Migrations: safe when several run at once, forward only, in a schema of any name. And what psql shows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_schema_that_is_up_to_date_is_left_as_it_is(empty):
     assert await functions_as_stored(empty) == before
 
 
-async def test_a_schema_somebody_made_for_us_is_used(empty):
+async def test_a_schema_that_exists_already_is_used(empty):
     await empty.execute("create schema baton")
 
     assert (await migrate(empty)).found == 0
@@ -79,7 +79,7 @@ async def test_a_schema_somebody_made_for_us_is_used(empty):
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty):
-    # A function of ours under another result type, made by somebody else, cannot be replaced.
+    # A function with one of our names and another result type cannot be replaced.
     await empty.execute("create schema baton")
     await empty.execute("create function baton.channel() returns integer language sql as 'select 1'")
 
@@ -154,7 +154,7 @@ async def test_a_schema_may_have_any_name(empty, schema):
 
 
 @pytest.mark.parametrize("schema", ["", "x" * 64, "ü" * 32, "nul\0"])
-async def test_a_name_that_no_schema_can_have_is_refused_before_the_database_is_asked(empty, schema):
+async def test_an_invalid_schema_name_is_refused_without_a_query(empty, schema):
     with pytest.raises(InvalidOption, match="63 bytes"):
         await migrate(empty, schema)
 
@@ -173,7 +173,7 @@ async def test_two_schemas_in_one_database_do_not_meet(empty):
     assert channel("one") != channel("two")
 
 
-async def test_nobodys_temporary_table_goes_before_ours(connection):
+async def test_a_temporary_table_of_the_same_name_is_not_used(connection):
     await connection.execute("create temporary table workflows (id text)")
     await connection.execute("create temporary table queue (id text)")
     pool = await RawPool.register(connection)

@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
-from baton.core.spec import FamilySpec, MapSpec, OuterSpec
+from baton.core.spec import Extras, Map, OuterDependencies, SubWorkflow
 from baton.database.messages import ClaimRequest, Part
 from tests.database.raw_pool import RawPool, outcome, step, workflow
 
 MANY = 200_000
 QUEUED = 20_000
 TABLES = {"steps", "queue", "workflows"}
-# These hold only what their statements are after, so that they may be read from end to end.
+# These hold only what their statements look for, so that a statement may read them from end to end.
 SPARSE = {"queue_due", "queue_held"}
 ROWS_AT_MOST = 100
 """A statement of a call on a workflow of four steps meets no more."""
@@ -55,19 +55,19 @@ LOAD = f"""
     select step_of(w.key, 0), now(), now(), 0, 'available', 'default' from workflows w where w.id like 'new %';
 """
 NOT_OURS = ('select * from "baton".', "SELECT current_setting('jit')")
-"""The call of a function is the application's statement; the other one is asyncpg's."""
+"""The call of a function is the application's statement; asyncpg makes the other one."""
 
 
 class Plans:
-    """The plans of what a connection ran, since the last look."""
+    """The plans of what a connection ran since they were last read."""
 
     def __init__(self, connection):
-        self._told = []
-        connection.add_log_listener(lambda _, notice: self._told.append(notice.message))
+        self._messages = []
+        connection.add_log_listener(lambda _, notice: self._messages.append(notice.message))
 
     def faults(self, demand_few_rows):
-        told, self._told = self._told, []
-        found = [json.loads(message.partition("plan:\n")[2]) for message in told if "plan:\n" in message]
+        messages, self._messages = self._messages, []
+        found = [json.loads(message.partition("plan:\n")[2]) for message in messages if "plan:\n" in message]
         assert found
         return {
             f"{fault} in: {' '.join(plan['Query Text'].split())[:300]}"
@@ -80,7 +80,7 @@ class Plans:
 
 
 def faults_of_plan(plan):
-    # Told by servers that can compile at all.
+    # Only servers that can compile report this.
     if "JIT" in plan and not " ".join(plan["Query Text"].split()).startswith(NOT_OURS):
         yield "compiled"
 
@@ -105,7 +105,7 @@ def faults_of(node, demand_few_rows):
 
 @pytest.fixture
 async def pool(connection):
-    # An analyze by itself, or this change, would have the plans made anew.
+    # An automatic analyze, or this change, would have the plans made again.
     for table in TABLES:
         await connection.execute(f"alter table {table} set (autovacuum_enabled = off)")
     await connection.execute(EXPLAIN)
@@ -117,7 +117,7 @@ def plans(pool):
     return Plans(pool.connection)
 
 
-async def drill(pool, round_number):
+async def call_everything(pool, round_number):
     """Make each call on small workflows, in a queue of its own beside the full one."""
     flow, beside = f"flow {round_number}", f"beside {round_number}"
     lane = {"queue": "drill"}
@@ -143,7 +143,7 @@ async def drill(pool, round_number):
     await pool.cancel(beside)
     await pool.claim(limit=5)
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
-    await drill_groups(pool, f"groups {round_number}")
+    await call_group_functions(pool, f"groups {round_number}")
     await pool.heartbeat()
     await pool.store.upkeep_due()
     await pool.run_upkeep(keep=timedelta(days=7), limit=10)
@@ -151,16 +151,16 @@ async def drill(pool, round_number):
     pool.held.clear()
 
 
-async def drill_groups(pool, flow):
+async def call_group_functions(pool, flow):
     """A sub-workflow of a map and of a step that returns a graph; then cancel, retry, join."""
     lane = {"queue": "drill"}
-    items = MapSpec(("n",), None, (0,), 1)
+    items = Extras(Map(("n",), None, (0,)))
     await pool.insert(
         flow,
         step("x", **lane),
-        step("g", "x", family=FamilySpec(3, 2, None), **lane),
+        step("g", "x", extras=Extras(SubWorkflow(3, 2)), **lane),
         step("last", "g", reads=["g"], takes_context=True, **lane),
-        step("g/map", "x", parent=1, map=items, reads=["x"], **lane),
+        step("g/map", "x", parent=1, extras=items, concurrency=1, reads=["x"], **lane),
         step("g/tree", "g/map", parent=1, **lane),
     )
     await pool.advance(*[outcome(one, "completed") for one in await pool.claim(queue="drill")], queue="drill")
@@ -181,7 +181,8 @@ async def drill_groups(pool, flow):
     (join,) = await pool.claim(queue="drill")
     await pool.settle(outcome(join, "joined"))
     (tree,) = await pool.claim(queue="drill")
-    graph = workflow("graph", step("a", **lane), step("b", "a", outer=OuterSpec(("map",), ("map",)), **lane))
+    outside = Extras(outer=OuterDependencies(("map",), ("map",)))
+    graph = workflow("graph", step("a", **lane), step("b", "a", extras=outside, **lane))
     await pool.store.expand(tree, Expansion(tuple(graph.steps), 2, None), Part(None, 0, 2), 100)
     for _ in range(2):
         (child,) = await pool.claim(queue="drill")
@@ -207,26 +208,26 @@ async def test_a_function_that_forbids_plans_forbids_to_compile_statements(conne
 
 async def test_no_call_scans_a_table_of_ten_rows(pool, plans):
     for n in range(3):
-        await drill(pool, n)
+        await call_everything(pool, n)
         assert plans.faults(demand_few_rows=True) == set()
     await pool.connection.execute("analyze steps; analyze queue; analyze workflows")
-    await drill(pool, 3)
+    await call_everything(pool, 3)
 
     assert plans.faults(demand_few_rows=True) == set()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("analyzed", ["never", "when small", "when large"])
-async def test_plans_cached_when_tables_were_small_still_serve_when_they_are_large(pool, plans, connection, analyzed):
+async def test_plans_cached_with_small_tables_still_serve_large_ones(pool, plans, connection, analyzed):
     if analyzed == "when small":
         await connection.execute("analyze steps; analyze queue; analyze workflows")
     for n in range(7):
-        await drill(pool, n)
+        await call_everything(pool, n)
     await connection.execute(LOAD)
     if analyzed == "when large":
         await connection.execute("analyze")
     plans.faults(demand_few_rows=False)
 
-    await drill(pool, 99)
+    await call_everything(pool, 99)
 
     assert plans.faults(demand_few_rows=True) == set()

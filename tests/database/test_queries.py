@@ -6,21 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from baton import Baton, worker
+from baton import Baton
 from baton.database.messages import ClaimRequest
 from baton.database.queries import Queries
 from baton.database.store import Store
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick(value: int = 1) -> int:
-        return value
-
-    return quick
 
 
 @pytest.fixture
@@ -30,7 +19,12 @@ def reads(connection):
 
 async def register(connection, queues, workers):
     return await Store(connection, "baton").register(
-        name="by hand", host="here", pid=1, limits=dict.fromkeys(queues, 1), workers=workers, lease_seconds=30
+        name="registered by the test",
+        host="here",
+        pid=1,
+        limits=dict.fromkeys(queues, 1),
+        workers=workers,
+        lease_seconds=30,
     )
 
 
@@ -43,7 +37,7 @@ async def test_progress_counts_the_states_of_one_workflow_only(engine, reads, qu
     assert (progress.state, progress.counts) == ("executing", {"available": 1, "suspended": 1})
 
 
-async def test_of_what_is_not_there_nothing_is_told(engine, reads):
+async def test_an_unknown_workflow_has_no_rows(engine, reads):
     assert await reads.progress("nobody") is None
     assert (
         list(await reads.steps("nobody")),
@@ -84,16 +78,17 @@ async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick)
         (["other"], ["quick"], ["no living worker pool serves queue 'default'"]),
     ],
 )
-async def test_a_step_is_unserved_if_no_living_pool_has_both_its_queue_and_its_worker(
+async def test_a_step_is_unserved_without_a_pool_for_its_queue_and_worker(
     engine, connection, reads, quick, queues, workers, whys
 ):
+    """One living pool has to have both."""
     await register(connection, queues, workers)
     await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
 
     assert [one.why for one in await reads.unserved("w")] == whys
 
 
-async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, connection, reads, quick):
+async def test_a_dead_pool_serves_nothing_and_what_executes_is_served(engine, connection, reads, quick):
     pool = await register(connection, ["default"], ["quick"])
     await Baton.new(workflow_id="w").add("a", quick.new()).add("b", quick.new()).insert()
     store = Store(connection, "baton")
@@ -103,9 +98,8 @@ async def test_a_dead_pool_serves_nobody_and_what_executes_is_served(engine, con
     assert [one.step for one in await reads.unserved("w")] == ["b"]
 
 
-async def test_a_pool_whose_lease_ran_out_serves_nothing_even_if_nobody_was_left_to_mark_it_dead(
-    engine, connection, reads, quick
-):
+async def test_a_pool_whose_lease_ran_out_serves_nothing(engine, connection, reads, quick):
+    """Although no pool is left that would mark it dead."""
     await register(connection, ["default"], ["quick"])
     await Baton.new(workflow_id="w").add("a", quick.new()).insert()
     assert await reads.unserved("w") == []

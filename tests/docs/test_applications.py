@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import baton
 from baton import Run, worker
-from baton.core import registry
-from tests.cli.command import ROOT, environment, python, succeeded
+from tests.cli.command import ROOT, assert_succeeded, environment, python
 
 PATH = ROOT / "docs" / "applications.md"
 TEXT = PATH.read_text()
@@ -36,16 +35,10 @@ def blocks() -> dict[str, str]:
 
 BLOCKS = blocks()
 
-with registry.isolated():
 
-    @worker(name="applications ship")
-    async def ship(order: int) -> str:
-        return f"shipped {order}"
-
-
-@pytest.fixture(autouse=True)
-def known(own_workers):
-    registry.add(ship)
+@worker(name="applications ship")
+async def ship(order: int) -> str:
+    return f"shipped {order}"
 
 
 @pytest.fixture
@@ -176,7 +169,7 @@ async def test_an_order_is_placed_with_django(database, orders, tmp_path):
         f"import sys\n\nimport psycopg.conninfo\n\n{BLOCKS['Django']}\n{textwrap.dedent(use)}"
     )
 
-    said = succeeded(python("shop.py", database, cwd=tmp_path))
+    said = assert_succeeded(python("shop.py", database, cwd=tmp_path))
     assert said == "executing\nrefused\n"
     assert await orders() == [1, 1]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tests.cli.command import ROOT, python, succeeded
+from tests.cli.command import ROOT, assert_succeeded, python
 from tests.cli.library import counted_plainly, library_in
 
 EXAMPLES = ROOT / "examples"
 
 
 def run_example(name, *arguments, **given):
-    return succeeded(python(str(EXAMPLES / name), *arguments, **given))
+    return assert_succeeded(python(str(EXAMPLES / name), *arguments, **given))
 
 
 def test_every_example_is_run_here():

@@ -12,8 +12,6 @@ from tests.cli.command import ROOT
 TEXT = (ROOT / "docs" / "graphs.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_python_runs_and_its_workflow_is_valid(number):

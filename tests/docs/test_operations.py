@@ -53,7 +53,7 @@ def test_the_commands_are_understood():
     assert len(commands) >= 6
 
 
-def test_the_unit_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(unit):
+def test_the_unit_starts_a_worker_and_waits_for_its_drain(unit):
     service = unit["Service"]
     arguments = understood(shlex.split(service["ExecStart"]))
 
@@ -62,7 +62,7 @@ def test_the_unit_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(un
     assert service["KillMode"] == "mixed"
 
 
-def test_the_manifest_starts_a_worker_and_is_patient_for_as_long_as_a_drain_takes(pod):
+def test_the_manifest_starts_a_worker_and_waits_for_its_drain(pod):
     (container,) = pod["containers"]
     arguments = understood([*container["command"], *container["args"]])
 
@@ -78,19 +78,19 @@ def test_the_manifest_migrates_first(pod):
     understood(init["command"])
 
 
-def test_each_exit_code_is_told():
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
+def test_each_exit_code_is_documented():
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
 
     ours = {worker.DRAINED, worker.UNSETTLED, heartbeat.EXIT_STATUS, supervisor_link.ORPHANED, doctor.PROBLEM}
-    assert ours <= told
-    assert supervisor.NOT_STARTED in told
+    assert ours <= documented
+    assert supervisor.NOT_STARTED in documented
 
 
-def test_each_option_of_a_worker_is_told():
+def test_each_option_of_a_worker_is_documented():
     helped = re.findall(r"--[a-z-]+", parser_of("worker").format_help())
 
-    told = set(re.findall(r"--[a-z-]+", TEXT))
-    assert set(helped) - {"--help", "--address", "--schema"} <= told
+    documented = set(re.findall(r"--[a-z-]+", TEXT))
+    assert set(helped) - {"--help", "--address", "--schema"} <= documented
 
 
 def parser_of(name):

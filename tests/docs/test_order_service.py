@@ -25,7 +25,7 @@ SERVERS = {
     "aiohttp": ["examples.orders.aiohttp_app", "0"],
 }
 WORKERS = "examples.orders.workers"
-FOR_EVER = "3600"
+AN_HOUR = "3600"
 
 
 class Service:
@@ -109,7 +109,7 @@ async def events(response) -> list[tuple[str, object]]:
 
 async def test_an_order_is_finished_by_another_worker_when_the_first_is_killed(service, client, database, connection):
     number = await placed(client)
-    with working(database, seconds_to_pack=FOR_EVER) as first:
+    with working(database, seconds_to_pack=AN_HOUR) as first:
         await until(client, number, charge="completed", pack="executing")
         first.send_signal(signal.SIGKILL)
         await asyncio.to_thread(first.wait)
@@ -122,18 +122,18 @@ async def test_an_order_is_finished_by_another_worker_when_the_first_is_killed(s
     assert await connection.fetchval("select count(*) from public.payments") == 1
 
 
-async def test_the_events_tell_of_every_end_and_stop_with_the_last(service, client, database):
+async def test_the_events_have_every_end_and_stop_with_the_last(service, client, database):
     number = await placed(client)
     with working(database):
         async with client.stream("GET", f"/orders/{number}/events") as response:
             assert response.headers["content-type"].startswith("text/event-stream")
-            told = await events(response)
+            received = await events(response)
 
-    assert told[0][0] == "steps"
-    assert {step["name"]: step["state"] for step in told[-2][1]} == dict.fromkeys(
+    assert received[0][0] == "steps"
+    assert {step["name"]: step["state"] for step in received[-2][1]} == dict.fromkeys(
         ["check", "charge", "pack", "ship"], "completed"
     )
-    assert told[-1] == ("end", {"state": "completed"})
+    assert received[-1] == ("end", {"state": "completed"})
 
 
 async def test_the_events_of_a_finished_order_are_its_end(service, client, database):
@@ -141,15 +141,15 @@ async def test_the_events_of_a_finished_order_are_its_end(service, client, datab
     await client.post(f"/orders/{number}/cancel")
 
     async with client.stream("GET", f"/orders/{number}/events") as response:
-        told = await events(response)
+        received = await events(response)
 
-    assert [kind for kind, _ in told] == ["steps", "end"]
-    assert told[-1] == ("end", {"state": "cancelled"})
+    assert [kind for kind, _ in received] == ["steps", "end"]
+    assert received[-1] == ("end", {"state": "cancelled"})
 
 
 async def test_an_order_is_cancelled_while_it_is_packed(service, client, database):
     number = await placed(client)
-    with working(database, seconds_to_pack=FOR_EVER):
+    with working(database, seconds_to_pack=AN_HOUR):
         await until(client, number, charge="completed", pack="executing")
 
         assert (await client.post(f"/orders/{number}/cancel")).json() == {"cancelled": 2}

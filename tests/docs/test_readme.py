@@ -16,7 +16,7 @@ import pytest
 import baton
 from baton import Baton, WorkerPool
 from baton.cli.main import parser
-from tests.cli.command import ROOT, environment, python, succeeded
+from tests.cli.command import ROOT, assert_succeeded, environment, python
 from tests.programs.shared_workers import failing
 
 TEXT = (ROOT / "README.md").read_text()
@@ -47,7 +47,10 @@ def site():
 def test_the_first_workflow_runs(site, database, tmp_path):
     (tmp_path / "first.py").write_text(blocks("python")[0].replace("https://example.org", site))
 
-    assert succeeded(python("first.py", cwd=tmp_path, database=database)) == "2 words are on both pages (attempt 1)\n"
+    assert (
+        assert_succeeded(python("first.py", cwd=tmp_path, database=database))
+        == "2 words are on both pages (attempt 1)\n"
+    )
 
 
 def test_the_lifespan_begins_and_ends(database, tmp_path):
@@ -63,7 +66,7 @@ def test_the_lifespan_begins_and_ends(database, tmp_path):
     (source,) = [block for block in blocks("python") if "FastAPI" in block]
     (tmp_path / "app.py").write_text(source + textwrap.dedent(use))
 
-    assert succeeded(python("app.py", cwd=tmp_path, database=database)) == "begun\n"
+    assert assert_succeeded(python("app.py", cwd=tmp_path, database=database)) == "begun\n"
 
 
 @pytest.mark.parametrize("source", blocks("python"), ids=lambda source: source.split("\n")[0])

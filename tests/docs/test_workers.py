@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from baton import Baton, WorkerPool
-from tests.cli.command import ROOT, python, succeeded
+from tests.cli.command import ROOT, assert_succeeded, python
 
 TEXT = (ROOT / "docs" / "workers.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
@@ -24,7 +22,6 @@ def run_block(source: str) -> dict[str, object]:
     return names
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_the_transfer_moves_money(engine, connection):
     await connection.execute("create table public.accounts (id integer, balance integer)")
     await connection.execute("insert into public.accounts values (1, 10), (2, 10)")
@@ -37,7 +34,6 @@ async def test_the_transfer_moves_money(engine, connection):
     assert [row["balance"] for row in rows] == [7, 13]
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_prices_are_provided(engine):
     names = run_block(block("open_prices"))
     price = names["price"]
@@ -65,7 +61,7 @@ if __name__ == "__main__":
 """
     (tmp_path / "reports.py").write_text(block("def render") + use)
 
-    assert succeeded(python("reports.py", cwd=tmp_path, database=database)) == "4\n"
+    assert assert_succeeded(python("reports.py", cwd=tmp_path, database=database)) == "4\n"
 
 
 def test_every_link_leads_somewhere():

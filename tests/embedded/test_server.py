@@ -27,7 +27,7 @@ QUICK = {"fsync": "off"}
 
 @pytest.fixture
 def folder():
-    """A directory for a server's home, which the server's user can reach: pytest's own are closed to it under root."""
+    """A directory for a server, which the server's user can reach: under root it cannot reach pytest's own."""
     parent = private_temporary_folder(server_user())
     yield parent / "home"
     shutil.rmtree(parent, ignore_errors=True)
@@ -48,7 +48,7 @@ def running_processes():
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
-            found[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")  # a zombie's is empty
+            found[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")  # empty of a zombie
     return {pid: line for pid, line in found.items() if line}
 
 
@@ -57,7 +57,7 @@ def has_ended(pid):
 
 
 def processes_about(folder):
-    """The processes, watchdogs and servers, whose command line names the folder."""
+    """The watchdogs and servers whose command line names the folder."""
     return [line for line in running_processes().values() if str(folder) in line]
 
 
@@ -122,7 +122,7 @@ async def test_data_stays_when_the_server_is_started_again(folder):
         assert await ask(server, "select count(*) from kept") == 0
 
 
-async def test_the_server_is_durable_unless_told_otherwise(folder):
+async def test_the_server_is_durable_unless_configured_otherwise(folder):
     with EmbeddedServer.start(folder) as server:
         assert await ask(server, "show fsync") == "on"
 
@@ -168,7 +168,8 @@ def test_the_server_ends_when_its_only_user_exits_without_stopping_it(folder):
     until(lambda: processes_about(folder) == [])
 
 
-async def test_the_server_outlives_the_killed_process_that_started_it_while_another_uses_it(folder):
+async def test_the_server_outlives_the_process_that_started_it(folder):
+    """That process is killed while another one uses the server."""
     process, pid = another_user(folder)
     with EmbeddedServer.start(folder) as server:
         kill(process)
@@ -191,7 +192,7 @@ async def test_a_server_whose_watchdog_was_killed_is_taken_over_by_the_next_user
     until(lambda: has_ended(watchdog))
 
     with EmbeddedServer.start(folder, settings=QUICK) as second:
-        # It is judged by the file that it removes last, and then it takes a moment to end.
+        # It has stopped when the file that it removes last is gone; then it takes a moment to end.
         until(lambda: has_ended(orphan))
         assert second.pid != orphan
         assert await ask(second) == 1
@@ -241,7 +242,7 @@ def test_a_halted_server_can_be_stopped():
     assert not home.exists()
 
 
-def test_a_half_made_data_directory_is_made_anew(folder):
+def test_an_incomplete_data_directory_is_made_again(folder):
     folder.mkdir()
     (folder / "start.lock").touch()
     (folder / "data.new-killed").mkdir()
@@ -285,7 +286,7 @@ async def test_a_long_path_gets_its_socket_elsewhere(folder):
     assert not sockets.exists()
 
 
-async def test_what_the_environment_says_to_psql_does_not_reach_the_server(monkeypatch):
+async def test_the_environment_variables_of_psql_do_not_reach_the_server(monkeypatch):
     for name, value in {"PGPORT": "1", "PGDATA": "/nowhere", "LC_ALL": "xx_XX", "PGOPTIONS": "-c geqo=off"}.items():
         monkeypatch.setenv(name, value)
 
@@ -294,7 +295,7 @@ async def test_what_the_environment_says_to_psql_does_not_reach_the_server(monke
         assert await ask(server, "show server_encoding") == "UTF8"
 
 
-def test_stopping_twice_and_asking_after_the_end_are_harmless_and_clear():
+def test_stopping_twice_is_harmless_and_a_stopped_server_says_so():
     server = EmbeddedServer.start(temporary=True)
     server.stop()
     server.stop()
@@ -384,7 +385,7 @@ def test_without_any_programs_the_error_says_what_to_install_or_set(monkeypatch)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="no folder is closed to root")
-def test_a_folder_on_the_path_that_is_closed_to_us_is_passed_over(tmp_path, monkeypatch):
+def test_an_unreadable_folder_on_the_path_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setattr(binaries_module, "_WHEELS", ())
     monkeypatch.setattr(binaries_module, "_MACHINE_FOLDERS", ())
     monkeypatch.setattr(binaries_module.shutil, "which", lambda _: None)

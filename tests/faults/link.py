@@ -21,13 +21,13 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Link:
-    """Passes on what both sides say, until one of them ends or the link is cut."""
+    """Forwards what both sides send, until one of them closes or the link is cut."""
 
     def __init__(self, proxy: Proxy, client: Streams, behind: str) -> None:
         self.purpose = ""
-        """The client's application name without "baton ", once it has told it."""
+        """The client's application name without "baton ", once the client has sent it."""
         self.flows = asyncio.Event()
-        """While it is clear nothing passes."""
+        """While it is cleared, nothing passes."""
         self.flows.set()
         self._proxy = proxy
         self._client = client
@@ -38,13 +38,13 @@ class Link:
         self._is_cut = False
 
     def cut(self) -> None:
-        """End both connections without a word."""
+        """Close both connections without a message."""
         self._is_cut = True
         if self._task is not None:
             self._task.cancel()
 
     async def run(self) -> None:
-        """Pass everything on until the end."""
+        """Forward everything until the link ends."""
         writers = [self._client[1]]
         with suppress(OSError, asyncio.CancelledError):
             server = await self._behind.open()
@@ -96,7 +96,7 @@ class Link:
         outlet, frames = Outlet(self._client[1], self._proxy), Frames(is_open=True)
         while data := await reader.read(CHUNK):
             arrived = frames.split(data)
-            # Ready for the next query: what the trap waits for is committed.
+            # The server is ready for the next query, so the call has committed.
             if self._trap is not None and any(frame.kind == "Z" for frame in arrived):
                 trap, self._trap = self._trap, None
                 await self._spring(trap)
@@ -113,7 +113,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """Where the server is: the host may be the directory of its socket."""
+    """The server's address; the host may be the directory of its socket."""
 
     host: str
     port: int
@@ -132,7 +132,7 @@ class Behind:
 
 
 class Outlet:
-    """Writes at once, or late by the proxy's latency; of two pieces the second does not wait for the first."""
+    """Writes at once, or after the proxy's latency; the delays of several pieces overlap."""
 
     def __init__(self, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
         self._writer = writer
@@ -147,7 +147,7 @@ class Outlet:
             self._writer.write(data)
 
     async def emptied(self) -> None:
-        """Return when nothing is late any more."""
+        """Wait until everything is written."""
         while self._late:  # noqa: ASYNC110  # the last piece is due by then
             await asyncio.sleep(self._proxy.latency_seconds)
 

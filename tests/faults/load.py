@@ -1,4 +1,4 @@
-"""Work that goes on while the database fails, and what must be true of it afterwards."""
+"""Work that runs while the database fails, and the checks of what must be true afterwards."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import asyncpg
 
 from baton import Baton, Run, result_of
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.effects import Effects
-from tests.faults.processes import hurry
+from tests.faults.processes import make_retries_due
 from tests.programs.fault_workers import noted
 from tests.waiting import eventually
 
@@ -19,7 +19,7 @@ SECONDS_A_STEP = 0.05
 
 
 async def insert_chains(count: int) -> Sequence[Run]:
-    """Insert workflows whose last step has the number of the workflow for its result."""
+    """Insert workflows; the result of the last step of each is the workflow's number."""
     return [await chain(number).insert() for number in range(count)]
 
 
@@ -30,12 +30,12 @@ def chain(number: int) -> Baton:
     return workflow
 
 
-async def demand_all_done(runs: Sequence[Run], effects: Effects, dsn: str) -> None:
-    """Wait until all are completed, letting retries be due at once; each step ran, and no attempt of it twice."""
+async def assert_all_done(runs: Sequence[Run], effects: Effects, dsn: str) -> None:
+    """Wait until all are completed, with retries due at once. Each step ran, and no attempt ran twice."""
     connection = await asyncpg.connect(dsn)
     try:
         await eventually(lambda: _is_done(connection), deadline=80, every=0.1)
-        await demand_sound(connection)
+        await assert_consistent(connection)
         doubled = await connection.fetch("select id from baton.steps where state <> 'completed' or attempt < 1")
     finally:
         await connection.close()
@@ -47,6 +47,6 @@ async def demand_all_done(runs: Sequence[Run], effects: Effects, dsn: str) -> No
 
 
 async def _is_done(connection: asyncpg.Connection) -> bool:
-    await hurry(connection)
+    await make_retries_due(connection)
     done: bool = await connection.fetchval("select bool_and(state = 'completed') from baton.workflows")
     return done

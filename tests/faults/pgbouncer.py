@@ -41,9 +41,9 @@ pidfile = {folder}/pgbouncer.pid
 
 
 def find_pgbouncer(folder: Path) -> Path:
-    """Return the program: the one on PATH, else that of Debian's package, unpacked into `folder` and not installed.
+    """Return the program on PATH, or else that of Debian's package, unpacked into `folder` and not installed.
 
-    Only where neither is to be had the test is skipped; where apt is and fails, that is an error.
+    The test is skipped only where there is neither; if apt is there and fails, that is an error.
     """
     if found := shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"):
         return Path(found)
@@ -55,16 +55,16 @@ def find_pgbouncer(folder: Path) -> Path:
 
 
 def _fetch_packages(folder: Path) -> None:
-    """Download the package with what it needs and this machine lacks; nothing of the machine is changed."""
+    """Download the package and the dependencies that this machine lacks, and install nothing."""
     lists = folder / "lists"
     for private in (lists / "partial", folder / "archives" / "partial"):
         private.mkdir(parents=True)
     own = ["-o", f"Dir::Cache={folder}", "-o", f"Dir::Cache::archives={folder}/archives", "-o", "Debug::NoLocking=1"]
-    # What runs as root gives its rights up while it downloads, and could not write here.
+    # As root, apt downloads as another user, which cannot write here.
     own += ["-o", "APT::Sandbox::User="]
     install = ["install", "-y", "--no-install-recommends", "--download-only", "pgbouncer"]
     if _apt(*own, *install) != 0:
-        # A container's lists of packages are often left out of its image.
+        # Images of containers often come without lists of packages.
         own += ["-o", f"Dir::State::lists={lists}"]
         assert _apt(*own, "update") == 0, "apt-get update failed"
         assert _apt(*own, *install) == 0, "apt-get could not download pgbouncer"
@@ -80,7 +80,7 @@ def _apt(*arguments: str) -> int:
 
 @contextmanager
 def pgbouncer(program: Path, dsn: str) -> Iterator[str]:
-    """Run PgBouncer in transaction mode before a server that listens on TCP; give the address by way of it."""
+    """Run PgBouncer in transaction mode in front of a server that listens on TCP; yield the address through it."""
     folder = Path(tempfile.mkdtemp(prefix="pgb-"))
     behind = urlsplit(dsn)
     with socket.socket() as free:
@@ -90,7 +90,7 @@ def pgbouncer(program: Path, dsn: str) -> Iterator[str]:
     facts = {"host": behind.hostname, "port": behind.port, "user": behind.username, "folder": folder}
     configuration.write_text(CONFIGURATION.format(localhost=LOCALHOST, listen_port=port, **facts))
     process = subprocess.Popen(
-        [str(program), *_as_somebody(folder), str(configuration)],
+        [str(program), *_as_another_user(folder), str(configuration)],
         env=os.environ | {"LD_LIBRARY_PATH": _libraries(program)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def pgbouncer(program: Path, dsn: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as_somebody(folder: Path) -> list[str]:
+def _as_another_user(folder: Path) -> list[str]:
     """PgBouncer refuses to run as root."""
     if os.geteuid() != 0:
         return []
@@ -116,7 +116,7 @@ def _as_somebody(folder: Path) -> list[str]:
 
 
 def _libraries(program: Path) -> str:
-    """Where an unpacked program has its own libraries; a system's are found anyway."""
+    """The folders with an unpacked program's own libraries; an installed program finds its libraries by itself."""
     root = program.parents[2]
     return ":".join(str(folder) for folder in root.glob("usr/lib/*-linux-*")) if root != Path("/") else ""
 

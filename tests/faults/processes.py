@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 
+from baton import Run
 from tests.effects import Effects
 from tests.programs.fault_workers import EFFECTS
 from tests.waiting import eventually
@@ -44,8 +45,8 @@ class WorkerProcess:
         assert self.process.returncode is not None
         return self.process.returncode
 
-    async def says(self, text: str, deadline: float = 30) -> None:
-        """Wait until its log has this text."""
+    async def has_logged(self, text: str, deadline: float = 30) -> None:
+        """Wait until its log contains this text."""
         await eventually(lambda: text in self.log.read_text(), deadline=deadline)
 
     async def is_stopped(self) -> None:
@@ -74,14 +75,20 @@ def worker_process(database: str, effects: Effects, **settings: Any) -> Iterator
         process.wait()
 
 
-async def bury(connection: asyncpg.Connection, pid: int) -> None:
-    """Let the leases of a killed process run out now."""
+async def expire_lease(connection: asyncpg.Connection, pid: int) -> None:
+    """Make the lease of a killed process expire now."""
     await connection.execute("update baton.pools set expires_at = clock_timestamp() where pid = $1", pid)
 
 
-async def hurry(connection: asyncpg.Connection) -> bool:
-    """Let what waits for its next attempt be due now. Tells whether anything did."""
+async def make_retries_due(connection: asyncpg.Connection) -> bool:
+    """Make every retry due now. Return False if none was waiting."""
     done = await connection.execute(
         "update baton.queue set scheduled_at = clock_timestamp() where state = 'retryable' and scheduled_at > now()"
     )
     return done != "UPDATE 0"
+
+
+async def is_completed(run: Run, connection: asyncpg.Connection) -> bool:
+    """Make every retry due now, and return whether the run is completed."""
+    await make_retries_due(connection)
+    return (await run.status()).state == "completed"

@@ -1,8 +1,8 @@
 """A TCP proxy in front of PostgreSQL that loses, holds, freezes, delays and counts what passes.
 
-It reads the protocol, so a fault hits the call it is meant for, before the server has seen it or after the server has
-committed it: a request is recognised by its text, and an answer is complete when the server says that it is ready for
-the next query, which it says after the commit.
+It reads the protocol, so a fault hits one certain call, before the server has seen it or after the server has
+committed it. A request is recognised by its text. An answer is complete when the server is ready for the next query,
+which it says after the commit.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ LOCALHOST = "127.0.0.1"
 class Proxy:
     """Listens on localhost; `dsn` is the address of the same database through it.
 
-    Links, the connections that pass, are told apart by purpose: the client's application name without "baton ", which
-    is "pool", "pool apart", "heartbeat", "maintenance", "listener" and "engine" of the library's own. Left out, a fault
-    is for all of them.
+    Links, the connections through the proxy, have a purpose: the client's application name without "baton ", which
+    is "pool", "pool apart", "heartbeat", "maintenance", "listener" or "engine" for the library's own. A fault without a
+    purpose hits all links.
     """
 
     def __init__(self, dsn: str) -> None:
         self.latency_seconds = 0.0
-        """By which each message is late, in each direction."""
+        """The delay of each message, in each direction."""
         self.round_trips = 0
-        """How often a client has waited for an answer."""
+        """How often a client has waited for an answer: round trips."""
         self.links: set[Link] = set()
         self._behind = dsn
         self._traps: list[Trap] = []
@@ -52,7 +52,7 @@ class Proxy:
 
     @property
     def dsn(self) -> str:
-        """The address of the database, by way of this proxy; nothing is encrypted."""
+        """The address of the database through this proxy, without encryption."""
         parts = urlsplit(self._behind)
         query = {key: values[0] for key, values in parse_qs(parts.query).items() if key not in ("host", "port")}
         user, at, _ = parts.netloc.rpartition("@")
@@ -60,7 +60,7 @@ class Proxy:
         return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query | {"sslmode": "disable"})))
 
     def retarget(self, dsn: str) -> None:
-        """From now on lead new connections to another server; those that are there stay until they are cut."""
+        """Send new connections to another server from now on; existing ones stay until they are cut."""
         self._behind = dsn
 
     def trap(self, call: str, at: Moment, *, purpose: str | None = None, times: int = 1, holds: bool = False) -> Trap:
@@ -70,16 +70,16 @@ class Proxy:
         return trap
 
     def cut(self, purpose: str | None = None) -> int:
-        """End the links of this purpose without a word. Tells how many."""
+        """Close the links of this purpose without a message, and return their number."""
         cut = [link for link in self.links if purpose in (None, link.purpose)]
         for link in cut:
             link.cut()
         return len(cut)
 
     def freeze(self, purpose: str | None = None, *, newcomers: bool = False) -> int:
-        """Pass nothing on any more, and say nothing: half-open connections. Tells how many are.
+        """Stop forwarding without closing, as half-open connections do, and return the number of links.
 
-        With `newcomers`, connections of this purpose that are opened later freeze too; else they work.
+        With `newcomers`, connections of this purpose that are opened later freeze too.
         """
         frozen = [link for link in self.links if purpose in (None, link.purpose)]
         for link in frozen:
@@ -89,7 +89,7 @@ class Proxy:
         return len(frozen)
 
     def thaw(self) -> None:
-        """Let everything pass again, what was held up first."""
+        """Forward again, first what was held up."""
         self._frozen.clear()
         for link in self.links:
             link.flows.set()
@@ -106,13 +106,13 @@ class Proxy:
             self.links.discard(link)
             self._tasks.discard(task)
 
-    # What a link asks of its proxy.
+    # What a link calls on its proxy.
 
     def is_frozen_for(self, link: Link) -> bool:
         return not self._frozen.isdisjoint((None, link.purpose))
 
     def trap_for(self, link: Link, call: str) -> Trap | None:
-        """Return the trap that this call steps into, if there is one."""
+        """Return the trap that is set for this call, if there is one."""
         trap = next((trap for trap in self._traps if trap.is_for(link.purpose, call)), None)
         if trap is not None:
             trap.caught += 1

@@ -35,7 +35,7 @@ class Standby:
         return urlunsplit(urlsplit(primary_dsn)._replace(query=query))
 
     def promote(self) -> None:
-        """Let it take writes; returns when it does."""
+        """Promote it, and return when it accepts writes."""
         self.run("pg_ctl", "promote", "-w", "-D", str(self.folder / "data"))
 
     def run(self, program: str, *arguments: str) -> None:
@@ -51,7 +51,7 @@ class Standby:
         assert done.returncode == 0, done.stdout
 
     def account(self) -> dict[str, Any]:
-        """How a program of the server's is started: not as root."""
+        """The arguments with which the server's programs are started as another user than root."""
         user = server_user()
         account: dict[str, Any] = {"cwd": "/", "env": clean_environment()}
         if user is not None:
@@ -61,7 +61,7 @@ class Standby:
 
 @contextmanager
 def standby_of(primary: EmbeddedServer) -> Iterator[Standby]:
-    """Copy a server, and follow it: from now on each commit there waits until it is kept here too."""
+    """Copy a server and follow it: from now on each commit there waits until it is stored here too."""
     user = server_user()
     standby = Standby(private_temporary_folder(user), primary.bin)
     for name in ("data", "socket"):

@@ -1,21 +1,20 @@
-"""A worker process is killed at each point of its work: another pool finishes it, each step accepted once."""
+"""A worker process is killed at each point of its work. Another pool finishes it, and each step is accepted once."""
 
 from __future__ import annotations
 
 import signal
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from baton import Baton, WorkerPool, result_of
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, held, may_go_on, noted
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import expire_lease, is_completed, worker_process
+from tests.programs.fault_workers import held, may_go_on, noted
 from tests.waiting import eventually
 
 POINTS = [
-    # the point, starts of the step, attempts of the step and of its dependent
+    # the failpoint, starts of the step, attempts of the step and of its dependent
     ("before claim", 1, 1, 1),
     ("after claim", 1, 2, 1),
     ("before the worker", 1, 2, 1),
@@ -26,30 +25,19 @@ POINTS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
-
-
 async def insert(first=noted):
     return await Baton.new().add("a", first.new(value=7)).add("b", noted.new(value=result_of("a"))).insert()
 
 
 @asynccontextmanager
 async def finished_by_another(run, engine, connection, pid):
-    """Let another pool finish the workflow of a killed process; give the records of its steps."""
-    await bury(connection, pid)
+    """Let another pool finish the workflow of a killed process; yield the records of its steps."""
+    await expire_lease(connection, pid)
     async with WorkerPool(engine, lease=1, poll=0.3):
         await eventually(lambda: is_completed(run, connection), deadline=40)
         assert await run.result("b") == 7
     yield {record.name: record for record in await run.steps()}
-    await demand_sound(connection)
-
-
-async def is_completed(run, connection):
-    await hurry(connection)
-    return (await run.status()).state == "completed"
+    await assert_consistent(connection)
 
 
 @pytest.mark.parametrize(("point", "starts", "attempt", "attempt_of_next"), POINTS)
@@ -78,12 +66,12 @@ async def test_killed_inside_the_worker(engine, connection, effects):
             assert (lost["kind"], lost["attempt"]) == ("lost", 1)
 
 
-async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, effects):
-    """The server does not notice, and settles when it can: the outcome was accepted."""
+async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, connect, effects):
+    """The server does not notice the death, and settles when it gets the lock: the outcome is accepted."""
     with worker_process(engine.dialing.dsn, effects, lease=5) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)
-        other = await asyncpg.connect(engine.dialing.dsn)
+        other = await connect()
         async with connection.transaction():
             await connection.execute("select from workflows for update")
             may_go_on().touch()
@@ -91,7 +79,6 @@ async def test_killed_while_its_settle_waits_for_a_lock(engine, connection, effe
             killed.send(signal.SIGKILL)
             await killed.ended()
         await eventually(lambda: other.fetchval("select state = 'completed' from baton.steps where name = 'a'"))
-        await other.close()
 
         async with finished_by_another(run, engine, connection, killed.pid) as steps:
             assert steps["a"].attempt == 1
@@ -107,7 +94,7 @@ select count(*) > 0
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
 async def test_killed_during_the_commit(engine, proxy, connection, effects, moment):
-    # With its one slot taken, the next call is the one that carries the outcome.
+    # Its one slot is taken, so the next call is the one that carries the outcome.
     with worker_process(proxy.dsn, effects, queues={"default": 1}) as killed:
         run = await insert(held)
         await eventually(lambda: effects.read(event="start"), deadline=30)

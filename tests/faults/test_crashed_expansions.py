@@ -1,4 +1,4 @@
-"""The process that expands a step dies, or its connection: all of the children are there or none, and none twice."""
+"""The process that expands a step dies, or its connection: there are all children or none, and none twice."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, each
 from baton.runtime import expander
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, growing, noted
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import expire_lease, is_completed, worker_process
+from tests.programs.fault_workers import noted, returns_a_graph
 from tests.waiting import eventually
 
 SIZE = 10
@@ -20,20 +20,14 @@ WHOLE = 20_000
 LISTS = {"map": list(range(SIZE)), "graph": {f"part {number}": number for number in range(SIZE)}}
 
 
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
-
-
 @pytest.fixture(params=["map", "graph"])
-def sort(request):
-    """What expands."""
+def kind(request):
+    """The kind of step that expands."""
     return request.param
 
 
-async def insert(engine, sort):
-    what = noted.new(value=each(list(range(SIZE)))) if sort == "map" else growing.new(SIZE)
+async def insert(engine, kind):
+    what = noted.new(value=each(list(range(SIZE)))) if kind == "map" else returns_a_graph.new(SIZE)
     return await Baton.new().add("g", what).insert(engine)
 
 
@@ -41,27 +35,22 @@ async def children(connection):
     return await connection.fetchval("select count(*) from steps where parent is not null")
 
 
-async def demand_complete(run, sort, connection, effects):
+async def assert_complete(run, kind, connection, effects):
     """All children ran once, and the group has their results."""
-    assert await run.result("g", timeout=40) == LISTS[sort]
+    assert await run.result("g", timeout=40) == LISTS[kind]
     assert await children(connection) == SIZE
     starts = Counter(event["step"] for event in effects.read(event="start") if event["step"] != "g")
     assert len(starts) == SIZE
     assert set(starts.values()) == {1}
     assert await connection.fetchval("select total from workflows") == SIZE + 1
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def finish_by_another(run, engine, connection, pid):
     """Let another pool finish the workflow of a killed process."""
-    await bury(connection, pid)
+    await expire_lease(connection, pid)
     async with WorkerPool(engine, lease=1, poll=0.3):
         await eventually(lambda: is_completed(run, connection), deadline=40)
-
-
-async def is_completed(run, connection):
-    await hurry(connection)
-    return (await run.status()).state == "completed"
 
 
 @pytest.mark.parametrize(
@@ -75,10 +64,10 @@ async def is_completed(run, connection):
     ],
 )
 async def test_killed_at_a_point_of_the_expansion(
-    engine, connection, effects, sort, point, part_size, left_behind, attempt
+    engine, connection, effects, kind, point, part_size, left_behind, attempt
 ):
-    run = await insert(engine, sort)
-    # With no room for a child beside it, the process that is killed starts none.
+    run = await insert(engine, kind)
+    # It has one slot, so the process that is killed starts no child.
     settings = {"kill_at": point, "part_size": part_size, "queues": {"default": 1}}
     with worker_process(engine.dialing.dsn, effects, **settings) as killed:
         assert await killed.ended() == -signal.SIGKILL
@@ -87,23 +76,24 @@ async def test_killed_at_a_point_of_the_expansion(
 
         await finish_by_another(run, engine, connection, killed.pid)
 
-    await demand_complete(run, sort, connection, effects)
+    await assert_complete(run, kind, connection, effects)
     (group,) = await run.steps()
     assert group.attempt == attempt
 
 
-async def test_frozen_between_parts_of_an_expansion_it_does_not_keep_the_workflow(engine, connection, effects, sort):
-    run = await insert(engine, sort)
+async def test_a_process_frozen_between_parts_does_not_keep_the_workflow(engine, connection, effects, kind):
+    """Between two parts of an expansion."""
+    run = await insert(engine, kind)
     settings = {"stop_at": "between parts of an expansion", "part_size": IN_PARTS, "idle_seconds": 1}
     with worker_process(engine.dialing.dsn, effects, queues={"default": 1}, **settings) as frozen:
         await frozen.is_stopped()
         await finish_by_another(run, engine, connection, frozen.pid)
 
-    await demand_complete(run, sort, connection, effects)
+    await assert_complete(run, kind, connection, effects)
 
 
 async def no_backend_of_a_pool(connection):
-    """The server has noticed the death, and rolled back what was open."""
+    """Whether the server has noticed the death and rolled back the open transaction."""
     return await connection.fetchval(
         "select count(*) = 0 from pg_stat_activity"
         " where datname = current_database() and application_name = 'baton pool expanding'"
@@ -111,11 +101,11 @@ async def no_backend_of_a_pool(connection):
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
-async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, connection, effects, sort, moment):
+async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, connection, effects, kind, moment):
     settings = {"part_size": IN_PARTS, "queues": {"default": 1}}
     trap = proxy.trap("COMMIT", moment, purpose="pool expanding", holds=True)
     with worker_process(proxy.dsn, effects, **settings) as killed:
-        run = await insert(engine, sort)
+        run = await insert(engine, kind)
         await trap.sprung()
         killed.send(signal.SIGKILL)
         await killed.ended()
@@ -125,10 +115,10 @@ async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, conn
 
         await finish_by_another(run, engine, connection, killed.pid)
 
-    # What a killed process had begun of the children another begins again; there are as many of them all the same.
-    assert await run.result("g") == LISTS[sort]
+    # Another process starts the children again that the killed one had started; their number is the same.
+    assert await run.result("g") == LISTS[kind]
     assert await children(connection) == SIZE
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
@@ -136,15 +126,15 @@ async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, conn
     ("call", "part_size"), [("COMMIT", IN_PARTS), (".expand", IN_PARTS), (".expand", WHOLE), ("BEGIN", IN_PARTS)]
 )
 async def test_cut_off_during_an_expansion(
-    engine, proxy, connection, effects, monkeypatch, sort, moment, call, part_size
+    engine, proxy, connection, effects, monkeypatch, kind, moment, call, part_size
 ):
-    """The pool lives, does not know what became of the call, and sends it again from the first part on."""
+    """The pool does not know whether the call took effect, and sends it again from the first part on."""
     monkeypatch.setattr(expander, "STEPS_PER_CALL", part_size)
     trap = proxy.trap(call, moment, purpose="pool expanding")
     async with Engine(proxy.dsn) as through, WorkerPool(through, poll=0.3):
-        run = await insert(engine, sort)
+        run = await insert(engine, kind)
         await trap.sprung()
-        await demand_complete(run, sort, connection, effects)
+        await assert_complete(run, kind, connection, effects)
 
     (group,) = await run.steps()
     assert (group.attempt, list(group.errors)) == (1, [])

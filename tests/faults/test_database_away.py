@@ -1,4 +1,4 @@
-"""The server crashes, stops, runs out of space or is replaced: work goes on by itself, in processes nobody restarts."""
+"""The server crashes, stops, runs out of space or is replaced: work goes on, in processes that nobody restarts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from baton import Engine
 from baton.embedded.server import EmbeddedServer
 from tests.conftest import TestServer
-from tests.faults.load import demand_all_done, insert_chains
+from tests.faults.load import assert_all_done, insert_chains
 from tests.faults.processes import worker_process
 from tests.faults.proxy import Proxy
 from tests.faults.standby import standby_of
@@ -37,7 +37,7 @@ def own_database(own_server):
 
 @asynccontextmanager
 async def two_processes(dsn, effects, **settings):
-    """Two worker processes, which are registered; none of them may end."""
+    """Two registered worker processes, which must not end."""
     with worker_process(dsn, effects, **settings) as first, worker_process(dsn, effects, **settings) as second:
         connection = await asyncpg.connect(dsn)
         for process in (first, second):
@@ -58,7 +58,7 @@ async def test_a_server_that_crashes_under_load(own_server, own_database, effect
             await progress(effects, starts)
             await asyncio.to_thread(own_server.restart, immediate=True)
 
-        await demand_all_done(runs, effects, own_database)
+        await assert_all_done(runs, effects, own_database)
 
 
 async def test_a_server_that_is_away_for_longer_than_the_lease(own_server, own_database, effects):
@@ -66,14 +66,14 @@ async def test_a_server_that_is_away_for_longer_than_the_lease(own_server, own_d
         runs = await insert_chains(20)
         await progress(effects, 100)
         await asyncio.to_thread(own_server.halt)
-        # What had been claimed before may begin still.
+        # Steps that were claimed before may still begin.
         await eventually(lambda: has_calmed_down(effects), deadline=10, every=0.3)
         before = effects.read(event="start")
-        await asyncio.sleep(SECONDS_AWAY)  # the span itself is what is tried
+        await asyncio.sleep(SECONDS_AWAY)  # the time itself is what is tested
         assert effects.read(event="start") == before
         await asyncio.to_thread(own_server.resume)
 
-        await demand_all_done(runs, effects, own_database)
+        await assert_all_done(runs, effects, own_database)
 
 
 def has_calmed_down(effects, seen=[0]):  # noqa: B006  # remembers the last call
@@ -83,7 +83,7 @@ def has_calmed_down(effects, seen=[0]):  # noqa: B006  # remembers the last call
 
 @pytest.fixture
 def replicated():
-    """A server, and a replica it waits for with each commit: else the database would not keep what it committed."""
+    """A server, and a replica for which it waits with each commit: else a failover would lose commits."""
     with EmbeddedServer.start(temporary=True) as primary:
         with standby_of(primary) as standby:
             yield primary, standby
@@ -98,8 +98,8 @@ async def test_a_replica_takes_over(replicated, effects):
         await progress(effects, 100)
         await asyncio.to_thread(primary.halt, immediate=True)
         proxy.retarget(standby.dsn(dsn))
-        # A replica refuses to write: that passes too.
-        await processes[0].says("(25006)")
+        # A replica refuses writes: that is a transient failure too.
+        await processes[0].has_logged("(25006)")
         await asyncio.to_thread(standby.promote)
 
-        await demand_all_done(runs, effects, standby.dsn(dsn))
+        await assert_all_done(runs, effects, standby.dsn(dsn))

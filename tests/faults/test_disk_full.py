@@ -1,4 +1,4 @@
-"""The disk the tables are on is full for a while. Needs root, to mount a small file system."""
+"""The disk of the tables is full for a while. Needs root, to mount a small file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, worker
 from baton.embedded.binaries import server_user
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
 
 MEGABYTES = 24
@@ -23,7 +23,7 @@ FILL = "insert into public.filler select repeat(md5(random()::text), $1) from ge
 
 @pytest.fixture
 def small_disk():
-    """A directory on a file system of its own that the server's user may write."""
+    """A directory on a file system of its own, which the server's user may write to."""
     folder = Path(tempfile.mkdtemp(prefix="baton-small-", dir="/tmp"))
     folder.chmod(0o755)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", str(folder)]
@@ -56,7 +56,7 @@ def small_database(server, template, small_disk):
 
 
 async def fill(connection):
-    """Leave no room on the disk, down to its last page."""
+    """Fill the disk to its last page."""
     await connection.execute("create table public.filler (text text)")
     await connection.execute("alter table public.filler alter column text set storage plain")
     for rows in (1000, 100, 10, 1):
@@ -65,8 +65,7 @@ async def fill(connection):
                 await connection.execute(FILL, 200, rows)
 
 
-@pytest.mark.usefixtures("own_workers")
-async def test_what_finds_no_room_is_sent_again_until_there_is_some(small_database, caplog):
+async def test_what_finds_no_space_is_sent_again_until_there_is_some(small_database, caplog):
     may_end = []
 
     @worker
@@ -89,7 +88,7 @@ async def test_what_finds_no_room_is_sent_again_until_there_is_some(small_databa
 
         assert await run.wait(timeout=60) == "completed"
         assert [record.attempt for record in await run.steps()] == [1] * 5
-    await demand_sound(connection)
+    await assert_consistent(connection)
     await connection.close()
 
 

@@ -1,4 +1,4 @@
-"""Connections that say nothing any more and are not closed: a peer that is gone without a word."""
+"""Connections that send nothing any more and are not closed, as after a network failure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ import pytest
 
 from baton import Context, Engine, WorkerPool, worker
 from baton.database import connections, listener
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import hurry
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import is_completed
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
 LEASE_SECONDS = 3.0
 
 
 @pytest.fixture
-def held(own_workers):
-    """A worker whose first attempt waits to be let go, and notes if it is cancelled."""
+def held():
+    """A worker whose first attempt waits for `may_end`, and notes when it is cancelled."""
 
     began, may_end, cancelled = asyncio.Event(), asyncio.Event(), []
 
@@ -37,22 +36,13 @@ def held(own_workers):
     return SimpleNamespace(work=work, began=began, may_end=may_end, cancelled=cancelled)
 
 
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
-
 async def begun(held):
     run = await held.work.new().insert()
     await asyncio.wait_for(held.began.wait(), 20)
     return run
 
 
-async def test_a_frozen_listener_is_found_by_the_ping_and_hears_again(database, proxy, quick, monkeypatch):
+async def test_a_frozen_listener_is_found_by_the_ping_and_connects_again(database, proxy, quick, monkeypatch):
     monkeypatch.setattr(listener, "PING_EVERY", 0.2)
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
@@ -61,34 +51,33 @@ async def test_a_frozen_listener_is_found_by_the_ping_and_hears_again(database, 
         await eventually(lambda: len(proxy.links) == 2, deadline=20)
         await engine.listener.listening()
 
-        assert await (await quick.new().insert()).result(timeout=20) == "done"
+        assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_what_is_inserted_while_the_listener_is_frozen_is_found_when_it_hears_again(
-    database, proxy, quick, monkeypatch
-):
+async def test_what_is_inserted_while_the_listener_is_frozen_is_found(database, proxy, quick, monkeypatch):
+    """When it has connected again."""
     monkeypatch.setattr(listener, "PING_EVERY", 0.2)
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
         await engine.listener.listening()
-        # The looks of the beginning are over.
+        # The first claims are over.
         await (await quick.new().insert()).wait(timeout=20)
         proxy.freeze("listener")
 
-        assert await (await quick.new().insert()).result(timeout=20) == "done"
+        assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_a_listener_that_freezes_before_it_listens_is_given_up_too(database, proxy, quick, monkeypatch):
+async def test_a_listener_that_freezes_before_it_listens_is_replaced_too(database, proxy, quick, monkeypatch):
     monkeypatch.setattr(listener, "PING_SECONDS", 0.5)
     trap = proxy.trap("LISTEN", "request", holds=True)
     async with Engine(database, listener_address=proxy.dsn) as engine, WorkerPool(engine, poll=60):
         await trap.sprung()
         await asyncio.wait_for(engine.listener.listening(), 20)
 
-        assert await (await quick.new().insert()).result(timeout=20) == "done"
+        assert await (await quick.new().insert()).result(timeout=20) == 1
 
 
-async def test_a_frozen_lifeline_dials_again_before_the_lease_is_lost(proxy, connection, held):
+async def test_a_frozen_heartbeat_connects_again_before_the_lease_is_lost(proxy, connection, held):
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=LEASE_SECONDS) as pool:
         run = await begun(held)
         number = pool.id
@@ -110,7 +99,8 @@ async def is_later(connection, pool, than):
     return await beats(connection, pool) > than
 
 
-async def test_a_pool_cut_off_past_its_lease_stops_what_runs_and_goes_on_as_another(proxy, connection, held, quick):
+async def test_a_pool_cut_off_past_its_lease_goes_on_as_another(proxy, connection, held, quick):
+    """It cancels what runs."""
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=1, poll=0.3) as pool:
         run = await begun(held)
         number = pool.id
@@ -122,13 +112,8 @@ async def test_a_pool_cut_off_past_its_lease_stops_what_runs_and_goes_on_as_anot
         await eventually(lambda: is_completed(run, connection), deadline=30)
 
         assert await run.result() == 2
-        assert await (await quick.new().insert()).result(timeout=20) == "done"
-    await demand_sound(connection)
-
-
-async def is_completed(run, connection):
-    await hurry(connection)
-    return (await run.status()).state == "completed"
+        assert await (await quick.new().insert()).result(timeout=20) == 1
+    await assert_consistent(connection)
 
 
 async def test_calls_of_a_pool_on_frozen_connections_are_sent_again(proxy, connection, held, quick, monkeypatch):
@@ -140,13 +125,13 @@ async def test_calls_of_a_pool_on_frozen_connections_are_sent_again(proxy, conne
         held.may_end.set()
 
         assert await run.result(timeout=20) == 1
-        assert await (await quick.new().insert()).result(timeout=20) == "done"
+        assert await (await quick.new().insert()).result(timeout=20) == 1
         assert pool.id == (await run.steps())[0].pool
         proxy.thaw()
 
 
 async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(proxy, connection, quick):
-    """Their answer comes when the pool has another number already; who claimed them lives, and gives them back."""
+    """Their answer comes when the pool has another number already; the pool gives the steps back."""
     async with Engine(proxy.dsn) as engine:
         run = await quick.new().with_options(max_attempts=1).insert()
         trap = proxy.trap(".advance(", "answer", purpose="pool", holds=True)
@@ -154,11 +139,11 @@ async def test_claims_that_committed_after_the_lease_was_lost_cost_no_attempt(pr
             number = pool.id
             await trap.sprung()
             assert await connection.fetchval("select pool from queue where state = 'executing'") == number
-            pool._on_lost()
+            pool._running.on_lease_lost()
             await eventually(lambda: pool.id > number)
             trap.release()
 
-            assert await run.result(timeout=20) == "done"
+            assert await run.result(timeout=20) == 1
             (record,) = await run.steps()
             assert (record.attempt, record.pool) == (1, pool.id)
-    await demand_sound(connection)
+    await assert_consistent(connection)

@@ -1,4 +1,4 @@
-"""A beat that its pool gave up, and that the server notes all the same while the next one is on its way."""
+"""A heartbeat that its pool gave up, and that the server still records while the next one is on its way."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
-async def test_it_does_not_make_the_next_list_newer_than_it_is(connection, is_noted):
-    """The sweep would give back a claim that was sent after both lists were made, and that runs."""
+async def test_it_does_not_make_the_next_list_seem_newer(connection, is_noted):
+    """Else the sweep would give back a running claim that was sent after both lists were made."""
     pool = await RawPool.register(connection)
     await pool.insert("w", step("a"))
     given_up, following = {"number": 1}, {"number": 3}
@@ -24,7 +24,8 @@ async def test_it_does_not_make_the_next_list_newer_than_it_is(connection, is_no
     assert (await pool.run_upkeep()).given_back == 0
 
 
-async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_again(connection):
+async def test_an_unlisted_claim_is_given_back_once_heartbeats_are_regular(connection):
+    """Once heartbeats follow one another again without a gap."""
     pool = await RawPool.register(connection)
     await pool.insert("w", step("a"))
     await pool.claim()
@@ -38,7 +39,7 @@ async def test_a_claim_nobody_lists_is_given_back_once_beats_follow_one_another_
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
-async def test_a_pool_passes_over_a_number_after_a_beat_it_gave_up(proxy, connection, moment):
+async def test_a_pool_skips_a_number_after_a_heartbeat_it_gave_up(proxy, connection, moment):
     async with Engine(proxy.dsn) as engine, WorkerPool(engine, lease=1.5) as pool:
         await eventually(lambda: noted(connection, pool.id))
         trap = proxy.trap(".heartbeat(", moment, purpose="heartbeat")

@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode: everything works, and what cannot be heard is polled for."""
+"""Behind PgBouncer in transaction mode everything works, with polling in the place of notifications."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import pytest
 
 from baton import Baton, Context, Engine, StepCancelled, WorkerPool, result_of, worker
 from baton.errors import BatonError
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.faults.pgbouncer import find_pgbouncer, pgbouncer
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +36,7 @@ async def engine_behind(request, pooled, database):
 
 
 @pytest.fixture
-def workers(own_workers):
+def workers():
     began, failures = asyncio.Event(), []
 
     @worker
@@ -61,7 +59,7 @@ def workers(own_workers):
 
 
 async def test_it_is_transaction_mode(pooled):
-    """Two transactions of one client may meet two servers: the test would show nothing otherwise."""
+    """Two transactions of one client may run on two server connections; else these tests would show nothing."""
     first, second = [await asyncpg.connect(pooled, statement_cache_size=0) for _ in range(2)]
     pid = await first.fetchval("select pg_backend_pid()")
     async with second.transaction():
@@ -81,10 +79,10 @@ async def test_a_workflow_is_inserted_run_and_waited_for(engine_behind, workers,
 
         assert await runs[0].result(timeout=30) == 20
         assert [await run.result(timeout=30) for run in runs[1:]] == list(range(1, 21))
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_behind, workers):
+async def test_a_running_workflow_is_cancelled_with_its_coroutine(engine_behind, workers):
     async with WorkerPool(engine_behind, lease=1, poll=0.5) as pool:
         run = await workers.wait.new().insert()
         await asyncio.wait_for(workers.began.wait(), 20)
@@ -92,10 +90,10 @@ async def test_a_running_workflow_is_cancelled_and_its_coroutine_told(engine_beh
         assert await run.cancel(reason="enough") == 1
         with pytest.raises(StepCancelled, match="enough"):
             await run.result(timeout=20)
-        await eventually(lambda: len(pool._attempts) == 0, deadline=20)
+        await eventually(lambda: pool.health().running == 0, deadline=20)
 
 
-async def test_a_failed_workflow_is_retried_by_hand(engine_behind, workers):
+async def test_a_failed_workflow_is_retried(engine_behind, workers):
     async with WorkerPool(engine_behind, poll=0.5):
         run = await Baton.new().add("a", workers.fail.new()).add("b", workers.add.new(left=result_of("a"))).insert()
         assert await run.wait(timeout=30) == "failed"
@@ -116,7 +114,7 @@ async def test_the_lease_is_kept_through_it(engine_behind, workers, connection):
         await run.cancel()
 
 
-async def test_with_a_listener_work_is_heard_of_and_not_polled_for(pooled, database, workers):
+async def test_with_a_listener_work_is_notified_and_not_polled_for(pooled, database, workers):
     async with (
         Engine(pooled, transaction_pooler=True, listener_address=database) as engine,
         WorkerPool(engine, poll=60),
@@ -141,7 +139,7 @@ async def test_many_steps_are_inserted_in_one_transaction(engine_behind, workers
 
 
 async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, workers, connection, proxy):
-    # PgBouncer refuses logins for a while after one failed; the lease has to be longer than that.
+    # PgBouncer refuses logins for a while after a failed one; the lease has to be longer than that.
     async with WorkerPool(engine_behind, lease=30, poll=0.5):
         runs = []
         for number in range(40):
@@ -153,11 +151,20 @@ async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, work
     assert await connection.fetch("select from steps where attempt <> 1") == []
 
 
-async def test_a_stricter_isolation_by_default_is_refused_in_a_sentence(pooled, connection):
+@pytest.mark.parametrize(
+    ("setting", "unfit", "remedy"),
+    [
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("default_transaction_read_only", "on", "off"),
+    ],
+)
+async def test_a_default_that_cannot_be_changed_is_refused_in_a_sentence(pooled, connection, setting, unfit, remedy):
     name = await connection.fetchval("select current_database()")
-    await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
+    await connection.execute(f"alter database {name} set {setting} = '{unfit}'")
 
-    with pytest.raises(BatonError, match="READ COMMITTED"):
+    with pytest.raises(
+        BatonError, match=f"change the default of the role, as in alter role app set {setting} = '{remedy}'"
+    ):
         async with Engine(pooled, transaction_pooler=True):
             pass
 
@@ -176,4 +183,4 @@ async def test_a_transactional_worker_has_one_server_for_its_transaction(engine_
         runs = [await writing.new().insert() for _ in range(5)]
         assert [await run.result(timeout=30) for run in runs] == [2] * 5
     assert await connection.fetchval("select array_agg(attempt) from public.written") == [2] * 5
-    await demand_sound(connection)
+    await assert_consistent(connection)

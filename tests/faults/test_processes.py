@@ -1,4 +1,4 @@
-"""Worker processes that are stopped, told to end, killed by a step, or know the wrong time."""
+"""Worker processes that are stopped, terminated, killed by a step, or have a wrong clock."""
 
 from __future__ import annotations
 
@@ -11,45 +11,40 @@ import pytest
 
 from baton import Baton, WorkerPool, result_of
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import bury, hurry, worker_process
-from tests.programs.fault_workers import EFFECTS, blocking, held, may_go_on, noted, poison
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import expire_lease, make_retries_due, worker_process
+from tests.programs.fault_workers import blocking, held, may_go_on, noted, poison
 from tests.waiting import eventually
 
 
-@pytest.fixture(autouse=True)
-def _effects_here(effects, monkeypatch):
-    """The pool of the test writes the same log."""
-    monkeypatch.setenv(EFFECTS, str(effects.path))
-
-
 async def completes(run, connection):
-    """Wait until the workflow is completed, letting retries be due at once."""
+    """Wait until the workflow is completed, with retries due at once."""
 
     async def is_completed():
-        await hurry(connection)
+        await make_retries_due(connection)
         return (await run.status()).state == "completed"
 
     await eventually(is_completed, deadline=40)
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def by_name(run):
     return {record.name: record for record in await run.steps()}
 
 
-async def test_stopped_past_its_lease_it_is_refused_told_and_goes_on_as_another_pool(engine, connection, effects):
+async def test_a_process_stopped_past_its_lease_goes_on_as_another_pool(engine, connection, effects):
+    """What it settles is refused, and it logs that."""
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2, "own": 1}) as zombie:
         lost = await zombie.registered(connection)
         run = await Baton.new().add("held", held.new(value=3)).add("blocking", blocking.new(seconds=2)).insert()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         zombie.send(signal.SIGSTOP)
-        await bury(connection, zombie.pid)
+        await expire_lease(connection, zombie.pid)
         async with WorkerPool(engine, lease=1, poll=0.3):
             await completes(run, connection)
             before = await connection.fetch("select * from steps_view order by id")
             zombie.send(signal.SIGCONT)
-            await zombie.says("was refused")
+            await zombie.has_logged("was refused")
             await zombie.registered(connection, but=lost)
 
             mine = await noted.new(value=5).with_options(queue="own").insert()
@@ -60,12 +55,12 @@ async def test_stopped_past_its_lease_it_is_refused_told_and_goes_on_as_another_
     assert [(row["attempt"], row["result"]) for row in before] == [(2, "3"), (2, "2")]
 
 
-async def test_told_to_end_it_lets_what_runs_end_and_starts_nothing_more(engine, connection, effects):
+async def test_a_terminated_process_lets_steps_end_and_starts_no_more(engine, connection, effects):
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2}) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         process.send(signal.SIGTERM)
-        await process.says("drains: 2 attempt(s) run")
+        await process.has_logged("drains: 2 attempt(s) run")
         may_go_on().touch()
 
         assert await process.ended() == 0
@@ -77,7 +72,8 @@ async def test_told_to_end_it_lets_what_runs_end_and_starts_nothing_more(engine,
     assert len(effects.read(event="start")) == len(effects.read(event="end")) == 2
 
 
-async def test_told_to_end_it_gives_back_what_outlasts_the_grace_and_spends_no_attempt(engine, connection, effects):
+async def test_a_terminated_process_gives_back_what_outlasts_the_grace(engine, connection, effects):
+    """Without spending an attempt."""
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2}, grace=0.1) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
@@ -89,12 +85,12 @@ async def test_told_to_end_it_gives_back_what_outlasts_the_grace_and_spends_no_a
     assert len(effects.read(event="cancelled")) == 2
 
 
-async def test_told_twice_it_waits_no_longer(engine, connection, effects):
+async def test_a_second_signal_cuts_the_grace_short(engine, connection, effects):
     with worker_process(engine.dialing.dsn, effects, queues={"default": 2}, grace=300) as process:
         run = await five_held()
         await eventually(lambda: len(effects.read(event="start")) == 2, deadline=30)
         process.send(signal.SIGTERM)
-        await process.says("drains: 2 attempt(s) run")
+        await process.has_logged("drains: 2 attempt(s) run")
         process.send(signal.SIGTERM)
 
         assert await process.ended() == 0
@@ -118,14 +114,14 @@ async def test_a_step_that_kills_its_process_runs_out_of_attempts(engine, connec
         .add("beside", noted.new())
         .insert()
     )
-    # The pool that cleans up must not run it: it would kill the tests.
+    # The pool of this process must not run it: that would kill the tests.
     async with WorkerPool(engine, lease=1, poll=0.3, queues={"default": 1}):
         for _ in range(2):
             with worker_process(engine.dialing.dsn, effects, queues={"risky": 1}) as process:
                 assert await process.ended() == -signal.SIGKILL
-            await bury(connection, process.pid)
+            await expire_lease(connection, process.pid)
             await eventually(lambda: connection.fetchval("select count(*) = 0 from queue where state = 'executing'"))
-            await hurry(connection)
+            await make_retries_due(connection)
         state = await run.wait(timeout=30)
 
     steps = await by_name(run)
@@ -137,26 +133,26 @@ async def test_a_step_that_kills_its_process_runs_out_of_attempts(engine, connec
     }
     assert [event["attempt"] for event in effects.read(event="start", step="poison")] == [1, 2]
     assert [error["kind"] for error in steps["poison"].errors] == ["lost", "lost"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def test_a_process_that_restarts_under_the_same_host_and_pid_is_another_pool(engine, connection, effects):
+async def test_a_restarted_process_with_the_same_host_and_pid_is_another_pool(engine, connection, effects):
     former = await engine.store.register(
         name="former", host=socket.gethostname(), pid=os.getpid(), limits={"default": 1}, workers=[], lease_seconds=60
     )
     run = await noted.new(value=4).insert()
     await engine.store.claim(former, ClaimRequest(uuid4(), {"default": 1}))
     async with WorkerPool(engine, lease=1, poll=0.3) as pool:
-        await bury_one(connection, former)
+        await expire_one_lease(connection, former)
         await completes(run, connection)
         living = await connection.fetchval("select array_agg(id) from pools where dead_at is null")
 
         assert living == [pool.id]
-    (record,) = await run.steps()
-    assert (record.attempt, record.pool) == (2, pool.id)
+        (record,) = await run.steps()
+        assert (record.attempt, record.pool) == (2, pool.id)
 
 
-async def bury_one(connection, pool):
+async def expire_one_lease(connection, pool):
     await connection.execute("update pools set expires_at = clock_timestamp() where id = $1", pool)
 
 

@@ -1,4 +1,4 @@
-"""The proxy does what the tests of faults take for granted."""
+"""The proxy does what the tests of faults rely on."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_what_is_held_is_committed_and_goes_on_when_released(proxy, throug
     await call
 
 
-async def test_a_trap_is_for_its_purpose_and_springs_so_many_times(proxy, through):
+async def test_a_trap_is_for_its_purpose_and_springs_a_number_of_times(proxy, through):
     other = proxy.trap("into kept", at="request", purpose="another")
     trap = proxy.trap("into kept", at="answer", times=1, holds=True)
     trap.release()
@@ -86,7 +86,7 @@ async def test_a_frozen_connection_says_nothing_and_goes_on_when_thawed(proxy, t
     assert await call == 1
 
 
-async def test_newcomers_freeze_too_if_they_are_meant(proxy, through):
+async def test_newcomers_freeze_too_if_asked_for(proxy, through):
     proxy.freeze(newcomers=True)
 
     with pytest.raises(TimeoutError):

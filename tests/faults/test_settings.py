@@ -1,23 +1,20 @@
-"""Defaults of the database or the role that are made for others than the engine."""
+"""Defaults of the database or the role that do not suit the engine."""
 
 from __future__ import annotations
 
 import asyncio
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
-from baton import Baton, Engine, WorkerPool, result_of, worker
+from baton import Baton, Context, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture
-def add(own_workers):
+def add():
     @worker
     async def add(left: int = 0, right: int = 1) -> int:
         return left + right
@@ -27,7 +24,7 @@ def add(own_workers):
 
 @pytest.fixture
 async def settings(connection):
-    """Set defaults of the test's database, for connections opened from now on."""
+    """Set defaults of the test's database for connections that are opened from now on."""
 
     async def settings(**values):
         name = await connection.fetchval("select current_database()")
@@ -57,7 +54,40 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
         run = await diamond(add).insert()
         assert await run.cancel() + await run.retry() >= 0
         await run.wait(timeout=30)
-    await demand_sound(connection)
+    await assert_consistent(connection)
+
+
+async def test_transactions_that_are_read_only_by_default(database, connection, settings, add):
+    await settings(default_transaction_read_only="on")
+
+    @worker(transactional=True)
+    async def noted(ctx: Context) -> int:
+        await ctx.connection.execute("create table public.notes (n integer)")
+        return 1
+
+    async with Engine(database) as engine, WorkerPool(engine):
+        assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
+        assert await (await noted.new().insert()).result(timeout=30) == 1
+
+
+LISTENER_IS_IDLE = """
+    select exists (
+        select from pg_stat_activity
+         where datname = current_database() and application_name = 'baton listener'
+           and clock_timestamp() - state_change > interval '700 ms'
+    )
+"""
+
+
+async def test_a_session_that_may_not_be_idle_for_long(database, connection, settings, add, caplog):
+    """The listener waits for notifications, which may not come for hours."""
+    await settings(idle_session_timeout="300ms")
+    async with Engine(database) as engine, WorkerPool(engine):
+        await engine.listener.listening()
+        await eventually(lambda: connection.fetchval(LISTENER_IS_IDLE))
+        assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 @pytest.mark.parametrize(
@@ -65,8 +95,8 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
     [{"statement_timeout": "200ms"}, {"lock_timeout": "50ms"}, {"idle_session_timeout": "300ms"}],
     ids=lambda values: next(iter(values)),
 )
-async def test_a_short_timeout_while_a_workflow_is_locked(database, connection, settings, add, values):
-    """What is locked waits, everything else goes on, upkeep included; and in the end it is done too."""
+async def test_a_short_timeout_while_a_workflow_is_locked(database, connect, connection, settings, add, values):
+    """The locked workflow waits, everything else goes on, upkeep included; after the unlock it completes too."""
     await settings(**values)
     async with Engine(database) as engine:
         former = await engine.store.register(
@@ -74,16 +104,16 @@ async def test_a_short_timeout_while_a_workflow_is_locked(database, connection, 
         )
         locked = await diamond(add).insert()
         await engine.store.claim(former, ClaimRequest(uuid4(), {"default": 1}))
-        await asyncio.wait_for(lost_while_locked(database, engine, locked, add), 40)
+        await asyncio.wait_for(lost_while_locked(connect, engine, locked, add), 40)
         await connection.execute("update queue set scheduled_at = clock_timestamp() where state = 'retryable'")
         async with WorkerPool(engine, lease=1):
             assert await locked.result("bottom", timeout=30) == 4
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def lost_while_locked(database, engine, locked, add):
+async def lost_while_locked(connect, engine, locked, add):
     """The step of a dead pool cannot be rescued, for its workflow is locked; others are scheduled and run."""
-    other = await asyncpg.connect(database, server_settings={"search_path": "baton", "idle_session_timeout": "0"})
+    other = await connect(search_path="baton", idle_session_timeout="0")
     async with other.transaction():
         await other.execute("select from workflows where id = $1 for update", locked.id)
         async with WorkerPool(engine, lease=1, poll=0.5):

@@ -1,6 +1,6 @@
 """Transfers between accounts while workers are killed and commits are cut: no money is lost, and none is doubled.
 
-The same done by ordinary workers loses it and doubles it: these are the control.
+The control: the same transfers by ordinary workers lose and double money.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pytest
 
 from baton import Baton, Engine, Run, WorkerPool
 from baton.runtime.transactions import HAS_TRANSACTION_TIMEOUT
-from tests.database.raw_pool import demand_sound
-from tests.faults.processes import WorkerProcess, bury, hurry, worker_process
+from tests.database.raw_pool import assert_consistent
+from tests.faults.processes import WorkerProcess, expire_lease, make_retries_due, worker_process
 from tests.programs.transfer_workers import (
     TABLES,
     in_its_own_transaction,
@@ -55,7 +55,7 @@ class Transfer:
 
 @dataclass
 class Bank:
-    """The accounts in the database, and what they should have after the transfers."""
+    """The accounts in the database, and the balances that they should have after the transfers."""
 
     connection: asyncpg.Connection
     transfers: list[Transfer]
@@ -82,19 +82,19 @@ class Bank:
         return [row["id"] for row in await self.connection.fetch("select id from public.transfers order by id")]
 
     async def is_done(self) -> bool:
-        await hurry(self.connection)
+        await make_retries_due(self.connection)
         state: str = await self.connection.fetchval("select state from baton.workflows")
         return state == "completed"
 
-    async def demand_each_once(self) -> None:
+    async def assert_each_once(self) -> None:
         assert await self.balances() == self.expected()
         assert await self.made() == sorted(one.name for one in self.transfers)
-        await demand_sound(self.connection)
+        await assert_consistent(self.connection)
 
 
 @pytest.fixture
 async def bank(engine: Engine, connection: asyncpg.Connection) -> Bank:
-    """Ten transfers to be made; a test may make it more."""
+    """Ten transfers; a test may ask for more."""
     await connection.execute(TABLES)
     await connection.executemany(
         "insert into public.accounts values ($1, $2)", [(account, BALANCE) for account in range(ACCOUNTS)]
@@ -110,7 +110,7 @@ def some_transfers(count: int) -> list[Transfer]:
 
 @asynccontextmanager
 async def finished_by_another(engine: Engine, bank: Bank, pid: int) -> AsyncIterator[None]:
-    await bury(bank.connection, pid)
+    await expire_lease(bank.connection, pid)
     async with WorkerPool(engine, lease=1, poll=0.3):
         await eventually(bank.is_done, deadline=60)
     yield
@@ -123,7 +123,7 @@ async def test_killed_at_a_point_each_transfer_is_made_once(engine, bank, effect
         assert await killed.ended() == -signal.SIGKILL
 
         async with finished_by_another(engine, bank, killed.pid):
-            await bank.demand_each_once()
+            await bank.assert_each_once()
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
@@ -138,7 +138,7 @@ async def test_killed_during_the_commit(engine, bank, proxy, effects, moment):
         assert made == (1 if moment == "answer" else 0)
 
         async with finished_by_another(engine, bank, killed.pid):
-            await bank.demand_each_once()
+            await bank.assert_each_once()
 
 
 @pytest.mark.parametrize("moment", ["request", "answer"])
@@ -152,12 +152,13 @@ async def test_a_connection_cut_at_a_call_makes_no_transfer_twice(bank, proxy, c
             records = await run.steps()
     assert trap.caught == 4
     again = sum(record.attempt - 1 for record in records)
-    # BEGIN is only tried again; and what had committed is known by the refusal of what was sent in its place.
+    # BEGIN is tried again; and if the commit had succeeded, the settle that is sent in its place is refused.
     assert again == (0 if call == "BEGIN" or (call == "COMMIT;" and moment == "answer") else 4)
-    await bank.demand_each_once()
+    await bank.assert_each_once()
 
 
-async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ever(bank, proxy, connection):
+async def test_a_pool_frozen_before_its_commit_releases_the_workflow(bank, proxy, connection):
+    """Its server process ends the transaction at the latest after a minute; here, sooner."""
     async with Engine(proxy.dsn) as engine:
         run = await bank.insert(with_the_step)
         trap = proxy.trap("COMMIT;", "request", purpose="worker", holds=True)
@@ -165,7 +166,7 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
             await eventually(bank.is_done, deadline=60)
             assert trap.caught == 1
             assert max(record.attempt for record in await run.steps()) == 2
-    await bank.demand_each_once()
+    await bank.assert_each_once()
 
 
 @pytest.mark.parametrize(
@@ -177,9 +178,7 @@ async def test_a_pool_frozen_before_its_commit_does_not_hold_the_workflow_for_ev
         (with_a_prepared_statement, "a statement is prepared"),
     ],
 )
-async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor_overwrites_them(
-    engine, bank, effects, kind, point
-):
+async def test_a_process_frozen_past_its_lease_blocks_and_overwrites_nobody(engine, bank, effects, kind, point):
     if kind is with_a_prepared_statement and bank.connection.get_server_version().major < HAS_TRANSACTION_TIMEOUT:
         pytest.skip("PostgreSQL 16 and older have no limit for it, as docs/workers.md says")
     run = await bank.insert(kind, timeout=1)
@@ -188,19 +187,20 @@ async def test_a_process_frozen_beyond_its_lease_neither_holds_up_the_others_nor
         await frozen.is_stopped()
         async with WorkerPool(engine, lease=1, poll=0.3):
             await eventually(bank.is_done, deadline=60)
-        await bank.demand_each_once()
+        await bank.assert_each_once()
 
         frozen.send(signal.SIGCONT)
-        await frozen.says("the lease of pool", deadline=30)
+        await frozen.has_logged("the lease of pool", deadline=30)
         frozen.send(signal.SIGTERM)
         assert await frozen.ended() == 0
     assert await run.wait() == "completed"
-    await bank.demand_each_once()
+    await bank.assert_each_once()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_two_hundred_transfers_while_processes_are_killed_and_commits_are_cut(engine, bank, proxy, effects):
+async def test_transfers_while_processes_are_killed_and_commits_are_cut(engine, bank, proxy, effects):
+    """Two hundred of them."""
     bank.transfers = some_transfers(200)
     await bank.insert(with_the_step)
     before, chosen, killed = sum(await bank.balances()), random.Random(7), 0
@@ -212,7 +212,7 @@ async def test_two_hundred_transfers_while_processes_are_killed_and_commits_are_
                 alive.remove(process)
                 assert process.process.returncode == -signal.SIGKILL
                 killed += 1
-                await bury(bank.connection, process.pid)
+                await expire_lease(bank.connection, process.pid)
             while len(alive) < 2:
                 point, turn = chosen.choice(POINTS), chosen.randint(1, 25)
                 settings = {"kill_at": point, "kill_on": turn, "poll": 0.3, "queues": {"default": 5}}
@@ -225,7 +225,7 @@ async def test_two_hundred_transfers_while_processes_are_killed_and_commits_are_
     )
     assert (killed >= 3, sum(trap.caught for trap in traps)) == (True, 20)
     assert after == before
-    await bank.demand_each_once()
+    await bank.assert_each_once()
 
 
 async def is_done_or_short(bank, alive):
@@ -243,7 +243,7 @@ async def is_done_or_short(bank, alive):
     ids=lambda value: getattr(value, "name", value),
 )
 async def test_the_control_loses_or_doubles_money(engine, bank, effects, monkeypatch, kind, point):
-    """The same transfers, killed alike, by workers that are not transactional."""
+    """The same transfers and kills, with workers that are not transactional."""
     monkeypatch.setenv("BATON_DATABASE_URL", engine.dialing.dsn)
     await bank.insert(kind)
     with worker_process(engine.dialing.dsn, effects, kill_at=point, queues={"default": 4}) as killed:

@@ -1,6 +1,6 @@
-"""Every call of the engine whose answer is lost is sent again, and what it says is true.
+"""Each engine call whose answer is lost is sent again, and its second answer is correct.
 
-At the request the first call never arrived, at the answer it had committed: the caller cannot tell, and need not.
+Cut at the request, the first call never arrived; cut at the answer, it had committed. The caller cannot know.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
-from tests.database.raw_pool import demand_sound, outcome, state, states, step, steps, workflow
+from tests.database.raw_pool import assert_consistent, outcome, state, states, step, steps, workflow
 
 WORKER = ["work"]
 
@@ -28,7 +28,7 @@ async def store(proxy):
 
 @pytest.fixture
 async def pool(store):
-    """The number of a pool that is registered and does nothing."""
+    """The id of a registered pool that does nothing."""
     return await registered(store)
 
 
@@ -52,20 +52,20 @@ async def test_register(store, proxy, connection, moment):
 
     await trap.sprung()
     alive = {row["id"] for row in await connection.fetch("select id from pools where dead_at is null")}
-    # One whose number nobody knows may be left behind: its lease runs out.
+    # A pool whose id was lost may be left behind: its lease runs out.
     assert pool in alive
     assert len(alive) == (2 if moment == "answer" else 1)
 
 
-async def test_beat(store, pool, proxy, connection, moment):
+async def test_heartbeat(store, pool, proxy, connection, moment):
     (one,) = await claimed(store, pool, "a")
     registered_at = await connection.fetchval("select beat_at from pools")
     trap = proxy.trap(".heartbeat(", moment)
 
-    beaten = await store.heartbeat(pool, 1, [one.token], WORKER, 30)
+    reply = await store.heartbeat(pool, 1, [one.token], WORKER, 30)
 
     await trap.sprung()
-    assert (beaten.is_alive, beaten.held) == (True, {(one.step_id, one.token)})
+    assert (reply.is_alive, reply.held) == (True, {(one.step_id, one.token)})
     row = await connection.fetchrow("select beats, previous_beat_at = $1 as is_first, tokens from pools", registered_at)
     assert tuple(row) == (1, True, [one.token])
 
@@ -82,7 +82,7 @@ async def test_settle(store, pool, proxy, connection, moment, kind):
     record = (await steps(connection, "w"))["a"]
     spent = 0 if kind in ("snoozed", "given_back") else 1
     assert (record["attempt"], len(record["errors"] or [])) == (spent, kind in ("failed", "discarded"))
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, connection, moment):
@@ -102,10 +102,10 @@ async def test_the_outcomes_of_an_advance_are_accepted_once(store, pool, proxy, 
         "c": "discarded",
         "last": "suspended",
     }
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def test_the_claim_of_an_advance_brings_what_its_token_took(store, pool, proxy, connection, moment):
+async def test_the_claim_of_an_advance_returns_what_its_token_took(store, pool, proxy, connection, moment):
     await store.insert_workflow(workflow("w", *[step(f"s{number}") for number in range(10)]))
     claiming = ClaimRequest(uuid4(), {"default": 3})
     trap = proxy.trap(".advance(", moment, times=2)
@@ -182,18 +182,17 @@ async def test_retry_counts_what_it_opened(store, pool, proxy, connection, momen
 
     await trap.sprung()
     assert retried.count == 2
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
-async def test_a_lost_connection_is_what_the_error_tells_of(proxy, moment):
-    """Dropping it is no business of the caller's, and an error about that would hide this one, or a cancellation."""
+async def test_the_error_is_that_of_the_lost_connection(proxy, moment):
+    """An error while the connection is dropped must not hide it, nor a cancellation."""
     async with Engine(proxy.dsn) as engine:
         proxy.trap("select 1", moment)
         with pytest.raises((asyncpg.ConnectionDoesNotExistError, OSError)):
             await engine.connections.fetch("select 1")
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_insert_returns_the_run_that_was_inserted(proxy, connection, moment):
     @worker
     async def work(number: int) -> int:
@@ -210,7 +209,6 @@ async def test_insert_returns_the_run_that_was_inserted(proxy, connection, momen
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("own_workers")
 async def test_insert_of_more_than_goes_into_one_call(proxy, connection, moment):
     @worker
     async def work() -> None: ...
@@ -228,7 +226,6 @@ async def test_insert_of_more_than_goes_into_one_call(proxy, connection, moment)
     assert await connection.fetchval("select count(*) from queue") == 25_000
 
 
-@pytest.mark.usefixtures("own_workers")
 async def test_a_pool_that_loses_many_answers_runs_each_step_once(proxy, connection, effects, moment):
     @worker
     async def work(number: int) -> int:

@@ -11,10 +11,10 @@ Moment = Literal["request", "answer"]
 
 @dataclass(eq=False)
 class Trap:
-    """Waits for calls whose text has `call` in it, on connections of that purpose, and springs so many times.
+    """Waits for calls with `call` in their text, on connections of a purpose, and springs a number of times.
 
-    At the request: the server has not seen the call. At the answer: the server has committed it, or refused it, and the
-    client does not know. Then the connection is cut; or, if the trap holds, nothing passes until it is released.
+    At the request the server has not seen the call. At the answer the server has committed or refused it, and the
+    client does not know. Then the connection is cut; or, if the trap holds, nothing passes until `release`.
     """
 
     call: str
@@ -23,7 +23,7 @@ class Trap:
     times: int
     holds: bool
     caught: int = 0
-    """How many calls have stepped into it."""
+    """How many calls it has caught."""
     _sprung: asyncio.Event = field(default_factory=asyncio.Event)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -31,16 +31,16 @@ class Trap:
         return self.caught < self.times and self.purpose in (None, purpose) and self.call in call
 
     async def sprung(self, deadline: float = 30) -> None:
-        """Return when it has sprung as often as it will."""
+        """Wait until it has sprung as often as it may."""
         async with asyncio.timeout(deadline):
             await self._sprung.wait()
 
     def release(self) -> None:
-        """Let pass what is held, and what steps into it later."""
+        """Let calls pass: those that are held, and later ones."""
         self._released.set()
 
     async def spring(self) -> bool:
-        """Hold, if it holds. Tells whether the connection is to be cut."""
+        """Hold the call, if the trap holds. Return whether the connection has to be cut."""
         if self.caught >= self.times:
             self._sprung.set()
         if self.holds:

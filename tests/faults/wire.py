@@ -1,4 +1,4 @@
-"""As much of PostgreSQL's wire protocol as a proxy must read to know which call passes, and when it is answered."""
+"""The part of PostgreSQL's wire protocol that shows a proxy which call passes and when it is answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SSL_REQUEST, _GSS_REQUEST, _CANCEL_REQUEST = 80877103, 80877104, 80877102
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message, whole. Its kind is the protocol's letter; of what opens a connection it is a word."""
+    """One whole message. Its kind is the protocol's letter, or a word for the messages that open a connection."""
 
     kind: str
     body: bytes
@@ -18,20 +18,20 @@ class Frame:
 
     @property
     def awaits_an_answer(self) -> bool:
-        """The client goes on only when the server has answered: Query, Sync, Flush."""
+        """Whether the client now waits for an answer: Query, Sync, Flush."""
         return self.kind in ("Q", "S", "H")
 
     def texts(self) -> list[str]:
-        """Return the zero-terminated texts that the body begins with."""
+        """Return the zero-terminated texts at the beginning of the body."""
         return [part.decode(errors="replace") for part in self.body.split(b"\0", 2)]
 
 
 @dataclass(slots=True)
 class Frames:
-    """Splits what arrives into frames. A client's first ones have no letter; a server's all do."""
+    """Splits bytes into frames. The first frames of a client have no letter; those of a server all have one."""
 
     is_open: bool
-    """The connection is open, so frames have letters; of a server's side true from the start."""
+    """Whether frames have letters: true once the connection is open, and for a server from the start."""
     _rest: bytes = b""
 
     def split(self, data: bytes) -> list[Frame]:
@@ -66,7 +66,7 @@ def _opening(body: bytes) -> str:
 
 @dataclass(slots=True)
 class Calls:
-    """Follows a client's frames, and knows the text of the call that each begins."""
+    """Reads a client's frames, and finds the text of the call that each begins."""
 
     _prepared: dict[str, str] = field(default_factory=dict)
 
@@ -87,6 +87,6 @@ class Calls:
 
 
 def application_name(startup: Frame) -> str:
-    """Return what a client calls itself when it opens a connection."""
+    """Return the application name that a client gives when it connects."""
     words = startup.body[4:].decode(errors="replace").split("\0")
     return dict(zip(words[::2], words[1::2], strict=False)).get("application_name", "")

@@ -24,17 +24,9 @@ from baton import (
     worker,
 )
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def numbers(own_workers):
+def numbers():
     @worker
     async def numbers(size: int) -> list[int]:
         return list(range(size))
@@ -43,7 +35,7 @@ def numbers(own_workers):
 
 
 @pytest.fixture
-def double(own_workers):
+def double():
     @worker(name="maps: double")
     async def double(number: int, plus: int = 0) -> int:
         return 2 * number + plus
@@ -52,16 +44,7 @@ def double(own_workers):
 
 
 @pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None) -> Any:
-        return value
-
-    return give
-
-
-@pytest.fixture
-def picky(own_workers):
+def picky():
     @worker(max_attempts=1)
     async def picky(number: int) -> int | Skip:
         if number % 3 == 0:
@@ -75,7 +58,8 @@ def names(steps):
     return [step.name for step in steps]
 
 
-async def test_a_list_known_at_run_time_has_one_child_per_item_and_a_result_in_item_order(pool, numbers, double, give):
+async def test_a_list_known_at_run_time_has_one_child_per_item(pool, numbers, double, give):
+    """The result is in the order of the items."""
     run = await (
         Baton.new()
         .add("n", numbers.new(12))
@@ -127,7 +111,7 @@ async def test_an_empty_list_is_a_result_at_once(pool, numbers, double, give, si
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({"a": 1}, "each(...) for 'number' takes a list, and this is an object"),
         ("abc", "each(...) for 'number' takes a list, and this is a string"),
@@ -136,7 +120,8 @@ async def test_an_empty_list_is_a_result_at_once(pool, numbers, double, give, si
         ([1], "the lists of several each(...) must agree in length: 'number' has 1 items and 'plus' has 2 items"),
     ],
 )
-async def test_what_cannot_be_taken_apart_is_discarded_at_once_and_the_rest_goes_on(pool, give, double, value, told):
+async def test_a_map_over_no_list_is_discarded_and_the_rest_goes_on(pool, give, double, value, message):
+    """At once: no attempt is repeated."""
     run = await (
         Baton.new()
         .add("v", give.new(value))
@@ -148,7 +133,7 @@ async def test_what_cannot_be_taken_apart_is_discarded_at_once_and_the_rest_goes
     assert await run.wait(timeout=20) == "failed"
     with pytest.raises(StepFailed) as caught:
         await run.result("m")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     states = {step.name: (step.state, step.attempt) for step in await run.steps()}
     assert states == {
         "v": ("completed", 1),
@@ -200,12 +185,14 @@ async def test_a_failed_child_fails_the_map_after_its_siblings_ran_on(pool, numb
         await run.result("m")
 
 
-async def test_a_dependent_that_ignores_it_gets_the_results_that_exist_and_reads_who_did_what(pool, numbers, picky):
+async def test_a_dependent_that_ignores_a_failed_map_gets_its_results(pool, numbers, picky):
+    """Those that exist; which child failed is in `ctx.outcomes`."""
+
     @worker
     async def summary(ctx: Context, found: list[int] | None = None) -> Any:
-        told = ctx.outcomes["m"]
-        children = {name: (child.state, child.reason) for name, child in told.children.items()}
-        return [found, told.state, children, ctx.outcomes["n"].state, dict(ctx.outcomes["n"].children)]
+        outcome = ctx.outcomes["m"]
+        children = {name: (child.state, child.reason) for name, child in outcome.children.items()}
+        return [found, outcome.state, children, ctx.outcomes["n"].state, dict(ctx.outcomes["n"].children)]
 
     run = await (
         Baton.new()
@@ -237,7 +224,9 @@ async def test_a_map_whose_children_were_all_skipped_is_skipped(pool, picky, giv
         await run.result("m")
 
 
-async def test_children_get_results_of_other_steps_and_a_context_what_the_map_declares(pool, give, numbers):
+async def test_children_get_the_results_that_the_map_refers_to(pool, give, numbers):
+    """In arguments, and in the context."""
+
     @worker
     async def mixed(ctx: Context, number: int, other: Any) -> Any:
         return [number, other, dict(ctx.results), sorted(ctx.outcomes), ctx.step]
@@ -320,7 +309,7 @@ def test_concurrency_belongs_to_a_job_with_children(double):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (lambda: {"number": [each([1])]}, r"each\(\.\.\.\) cannot stand here; it must be an argument itself"),
         (lambda: {"number": each("abc")}, r"each takes a list of items or result_of\(\.\.\.\), not str"),
@@ -331,8 +320,8 @@ def test_concurrency_belongs_to_a_job_with_children(double):
     ],
     ids=["inside", "string", "mapping", "number", "type", "lengths"],
 )
-def test_a_wrong_each_is_a_type_error_where_it_was_written(double, arguments, told):
-    with pytest.raises(TypeError, match=told):
+def test_a_wrong_each_is_a_type_error_where_it_was_written(double, arguments, message):
+    with pytest.raises(TypeError, match=message):
         double.new(**arguments())
 
 

@@ -89,7 +89,8 @@ def forest(seed: int) -> tuple[list[Tree], bool]:
 
 
 @pytest.mark.slow
-async def test_returned_graphs_in_a_map_in_a_sub_workflow_do_what_a_recursive_function_does(engine):
+async def test_returned_graphs_do_what_a_recursive_function_does(engine):
+    """They are returned by the children of a map in a sub-workflow."""
     forests = [forest(seed) for seed in range(WORKFLOWS)]
     async with WorkerPool(engine), WorkerPool(engine):
         runs = [

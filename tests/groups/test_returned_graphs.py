@@ -19,23 +19,6 @@ from baton import (
 )
 from tests.programs import folder_walk
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None) -> Any:
-        return value
-
-    return give
-
 
 async def discarded(run, step):
     """Why a step was discarded, which it must be at its first attempt."""
@@ -83,7 +66,7 @@ async def test_recursion_ends_and_every_level_can_be_seen(pool, give):
     assert await run.result("fibonacci/one/one/two/sum") == 1
 
 
-async def test_names_stand_for_the_dependencies_of_the_step_that_returned_it(pool, give):
+async def test_names_mean_the_dependencies_of_the_step_that_returned_it(pool, give):
     @worker
     async def look(ctx: Context, from_outside: Any) -> Any:
         return [from_outside, dict(ctx.results)]
@@ -117,7 +100,9 @@ async def test_a_child_of_a_map_knows_what_the_map_declares(pool, give):
     assert await run.result("m", timeout=20) == [[1, "c", [1, 2]], [2, "c", [1, 2]]]
 
 
-async def test_what_depends_on_an_ignored_failure_outside_ends_at_once_unless_it_ignores_it_too(pool, give):
+async def test_a_step_inside_ends_with_a_failed_outer_step_unless_ignored(pool, give):
+    """The step that returned the graph ignored that failure; each step inside has to ignore it itself."""
+
     @worker(max_attempts=1)
     async def fail() -> None:
         raise ValueError("outside")
@@ -143,7 +128,7 @@ async def test_what_depends_on_an_ignored_failure_outside_ends_at_once_unless_it
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "message"),
     [
         (lambda job: Baton.new().add("a", job, deps=["b"]).add("b", job, deps=["a"]), "cycle: 'a' -> 'b' -> 'a'"),
         (lambda job: Baton.new().add("a", job).add("a", job), "there is a step named 'a' already"),
@@ -154,13 +139,13 @@ async def test_what_depends_on_an_ignored_failure_outside_ends_at_once_unless_it
     ],
     ids=["cycle", "taken", "reserved", "empty", "unknown", "not declared"],
 )
-async def test_a_faulty_graph_discards_the_step_at_once_and_the_rest_goes_on(pool, give, build, told):
+async def test_a_faulty_graph_discards_the_step_at_once_and_the_rest_goes_on(pool, give, build, message):
     @worker
     async def plan() -> Baton:
         return build(give.new(1))
 
     run = await Baton.new().add("beside", give.new(2)).add("plan", plan.new()).insert()
-    assert told in await discarded(run, "plan")
+    assert message in await discarded(run, "plan")
     assert await run.result("beside") == 2
 
 
@@ -206,7 +191,7 @@ async def test_workers_in_threads_and_processes_return_graphs_as_well(engine, tm
         assert await run.result(timeout=60) == sum(map(len, names))
 
 
-async def test_three_levels_of_graphs_inside_a_map_inside_a_workflow_agree_with_plain_recursion(pool):
+async def test_three_levels_of_returned_graphs_agree_with_plain_recursion(pool):
     """The same function as plain Python and as steps; some of its leaves fail."""
 
     def plain(number: int, depth: int) -> int | None:

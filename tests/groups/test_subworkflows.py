@@ -14,33 +14,15 @@ from baton import (
     Skip,
     StepFailed,
     StepSkipped,
-    WorkerPool,
     WorkflowExists,
     each,
     result_of,
     worker,
 )
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 @pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine, poll=0.5) as pool:
-        yield pool
-
-
-@pytest.fixture
-def give(own_workers):
-    @worker
-    async def give(value: Any = None, other: Any = None) -> Any:
-        return value
-
-    return give
-
-
-@pytest.fixture
-def fail(own_workers):
+def fail():
     @worker(max_attempts=1)
     async def fail(value: Any = None) -> Any:
         raise ValueError("on purpose")
@@ -85,7 +67,7 @@ async def test_returns_holds_for_the_whole_run_as_well(pool, give):
     assert await run.result(timeout=20) == 1
 
 
-async def test_names_stand_for_steps_inside_first_and_then_outward(pool, give):
+async def test_names_mean_steps_inside_first_and_then_outer_ones(pool, give):
     @worker
     async def look(ctx: Context, x: Any, y: Any) -> Any:
         return [x, y, dict(ctx.results)]
@@ -128,7 +110,8 @@ async def test_a_failure_inside_that_is_ignored_inside_does_not_fail_it(pool, gi
     assert await run.result(timeout=20) == 7
 
 
-async def test_a_failure_inside_fails_it_when_all_inside_is_final_and_can_be_ignored_outside(pool, give, fail):
+async def test_a_failure_inside_fails_the_sub_workflow_at_its_end(pool, give, fail):
+    """When all inside is final; a dependent outside may ignore it."""
     inner = Baton.new().add("f", fail.new()).add("g", give.new(1)).add("h", give.new(2), deps=["f"]).returns("g")
     run = await (
         Baton.new()
@@ -203,7 +186,7 @@ async def test_retry_runs_only_the_failed_children_again(pool, give):
     assert await run.result("z") == {"good": "sub/good", "bad": "sub/bad"}
 
 
-def test_every_fault_of_nested_workflows_is_told(give):
+def test_all_faults_of_nested_workflows_are_reported(give):
     endless = Baton.new().add("a", give.new())
     endless.add("again", endless)
     with pytest.raises(InvalidWorkflow) as caught:

@@ -1,4 +1,4 @@
-"""Compares what became of a workflow with what the rules allow, and says in words where the two differ."""
+"""Compares how a workflow ended with what the rules allow, and says where the two differ."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.model.plan import BY_HAND, Plan, StepPlan, given_to, value_of
+from tests.model.plan import CANCELLED_BY_TEST, Plan, StepPlan, given_to, value_of
 from tests.model.rules import (
     FINAL,
-    Doom,
+    EndedByDependency,
     Ending,
     Record,
     consequence,
-    doom,
-    foretold,
+    ended_by_dependency,
     moment,
     own_ending,
+    possible_states,
     workflow_state,
 )
 
@@ -45,43 +45,45 @@ class Observed:
 
     @property
     def was_cancelled(self) -> bool:
-        """Whether the cancellation of the plan came about; a step that never starts does not hang."""
+        """Whether the test cancelled something; it does not if the step that hangs never starts."""
         return self.plan.cancellation is not None and self._cancelled_first is not None
 
     @property
     def cancelled_at(self) -> datetime:
-        """When the cancellation of the plan came about."""
-        assert self._cancelled_first is not None, "nothing was cancelled by hand"
+        """When the test cancelled."""
+        assert self._cancelled_first is not None, "the test cancelled nothing"
         return moment(self._cancelled_first)
 
     @property
     def _cancelled_first(self) -> Record | None:
-        """The step that hangs, if it was cancelled by hand; it may be another if that one used up its attempts before,
-        lost with the pools that were killed."""
+        """The step that hangs, if the test cancelled it. After losses it may be another one: that step may have lost
+        all its attempts before."""
         if self.plan.cancellation is None:
             return None
         hanging = self.records[self.plan.cancellation.when]
-        if _is_by_hand(hanging) or not self.losses_are_allowed:
-            return hanging if _is_by_hand(hanging) else None
-        return min((record for record in self.records.values() if _is_by_hand(record)), key=moment, default=None)
+        if _was_cancelled_by_test(hanging) or not self.losses_are_allowed:
+            return hanging if _was_cancelled_by_test(hanging) else None
+        return min(
+            (record for record in self.records.values() if _was_cancelled_by_test(record)), key=moment, default=None
+        )
 
     def events_of(self, step: str) -> list[Event]:
         return [event for event in self.events if event["step"] == step]
 
 
 def violations(observed: Observed) -> list[str]:
-    """What is not as the rules say, each as one sentence; empty if all is well."""
-    if unfit := list(_of_the_end(observed)):
-        return unfit
+    """Where the run differs from the rules, each in a sentence; empty if nowhere."""
+    if incomplete := list(_of_the_end(observed)):
+        return incomplete
     found = list(_of_the_whole(observed))
-    possible = foretold(observed.plan)
+    possible = possible_states(observed.plan)
     for step in observed.plan.steps:
         found += [f"step {step.name!r} {wrong}" for wrong in _of_step(observed, step, possible[step.name])]
     return found
 
 
-def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]:
-    """Which pools had more steps of a queue under way at once than its limit."""
+def over_limit(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]:
+    """Which pools ran more steps of a queue at once than its limit."""
     running: Counter[tuple[int | None, str]] = Counter()
     most: Counter[tuple[int | None, str]] = Counter()
     for event in events:
@@ -96,7 +98,7 @@ def overcrowded(events: Sequence[Event], limits: Mapping[str, int]) -> list[str]
 
 
 def _of_the_end(observed: Observed) -> Iterator[str]:
-    """All steps are there and final; nothing else can be judged otherwise."""
+    """All steps are there and final; without that nothing else can be compared."""
     records = observed.records
     planned = {step.name for step in observed.plan.steps}
     if records.keys() != planned:
@@ -113,9 +115,10 @@ def _of_the_end(observed: Observed) -> Iterator[str]:
 
 def _of_the_whole(observed: Observed) -> Iterator[str]:
     states = {name: record.state for name, record in observed.records.items()}
+    began = {name for name, record in observed.records.items() if record.attempted_at is not None}
     cancellation = observed.plan.cancellation
     is_whole = cancellation is not None and cancellation.names is None and observed.was_cancelled
-    expected = workflow_state(observed.plan, states, is_whole)
+    expected = workflow_state(observed.plan, states, began, is_whole)
     if observed.state != expected:
         yield f"the workflow is {observed.state}, by its steps it is {expected}: {states}"
 
@@ -123,11 +126,11 @@ def _of_the_whole(observed: Observed) -> Iterator[str]:
 def _of_step(observed: Observed, step: StepPlan, possible: frozenset[str]) -> Iterator[str]:
     record = observed.records[step.name]
     yield from _of_the_record(step, record)
-    doomed = doom(observed.plan, step, observed.records)
-    if _is_by_hand(record):
-        yield from _of_cancelled_by_hand(observed, step, doomed)
-    elif doomed is not None:
-        yield from _of_doomed(observed, step, doomed)
+    by_dependency = ended_by_dependency(observed.plan, step, observed.records)
+    if _was_cancelled_by_test(record):
+        yield from _of_cancelled_by_test(observed, step, by_dependency)
+    elif by_dependency is not None:
+        yield from _of_ended_by_dependency(observed, step, by_dependency)
     else:
         yield from _of_run(observed, step)
     yield from _of_escaped(observed, step)
@@ -149,14 +152,14 @@ def _of_the_record(step: StepPlan, record: Record) -> Iterator[str]:
         yield f"is completed and has the reason {record.reason!r}"
 
 
-def _of_doomed(observed: Observed, step: StepPlan, doomed: Doom) -> Iterator[str]:
+def _of_ended_by_dependency(observed: Observed, step: StepPlan, by_dependency: EndedByDependency) -> Iterator[str]:
     record = observed.records[step.name]
-    by = f"its dependency {sorted(doomed.by)} decides"
-    if record.state != doomed.state:
-        yield f"is {record.state}, it must be {doomed.state}: {by}"
-    elif record.finished_at != doomed.at:
-        yield f"ended at {record.finished_at}, not in the transaction of {doomed.at}: {by}"
-    elif not _names_a_cause(observed, step, doomed):
+    by = f"its dependency {sorted(by_dependency.by)} decides"
+    if record.state != by_dependency.state:
+        yield f"is {record.state}, it must be {by_dependency.state}: {by}"
+    elif record.finished_at != by_dependency.at:
+        yield f"ended at {record.finished_at}, not in the transaction of {by_dependency.at}: {by}"
+    elif not _names_a_cause(observed, step, by_dependency):
         yield f"has the reason {record.reason!r}, which names no step that decided: {by}"
     if record.attempt or record.errors or record.attempted_at:
         yield f"never was to run and has attempt {record.attempt} of {record.attempted_at}, errors {record.errors}"
@@ -164,12 +167,12 @@ def _of_doomed(observed: Observed, step: StepPlan, doomed: Doom) -> Iterator[str
         yield f"never was to run and ran: {observed.events_of(step.name)}"
 
 
-def _names_a_cause(observed: Observed, step: StepPlan, doomed: Doom) -> bool:
+def _names_a_cause(observed: Observed, step: StepPlan, by_dependency: EndedByDependency) -> bool:
     reason = (observed.records[step.name].reason or "").replace("''", "'")
     return any(
-        f"'{cause}'" in reason and consequence(observed.records[cause].state) == doomed.state
+        f"'{cause}'" in reason and consequence(observed.records[cause].state) == by_dependency.state
         for cause in _ancestors(observed.plan, step)
-        if observed.records[cause].state != "completed" and observed.records[cause].finished_at == doomed.at
+        if observed.records[cause].state != "completed" and observed.records[cause].finished_at == by_dependency.at
     )
 
 
@@ -182,30 +185,30 @@ def _ancestors(plan: Plan, step: StepPlan) -> set[str]:
     return found
 
 
-def _of_cancelled_by_hand(observed: Observed, step: StepPlan, doomed: Doom | None) -> Iterator[str]:
+def _of_cancelled_by_test(observed: Observed, step: StepPlan, by_dependency: EndedByDependency | None) -> Iterator[str]:
     record, cancellation = observed.records[step.name], observed.plan.cancellation
     if cancellation is None or not cancellation.concerns(step.name):
-        yield "was cancelled by hand, nobody did that"
+        yield "is cancelled for the test's reason, and the test did not do that"
         return
     if not observed.was_cancelled:
         yield f"was cancelled, and {cancellation.when!r}, which hangs, was not"
     elif record.finished_at != observed.cancelled_at:
         yield f"was cancelled at {record.finished_at}, not in the transaction of the others"
-    if doomed is not None and doomed.at < moment(record):
-        yield f"was cancelled by hand at {record.finished_at}, and had ended at {doomed.at} by {sorted(doomed.by)}"
+    if by_dependency is not None and by_dependency.at < moment(record):
+        yield f"was cancelled at {record.finished_at}, and {sorted(by_dependency.by)} ended it at {by_dependency.at}"
     most = own_ending(step, _lost(record)).attempts
     if record.attempt > most:
         yield f"has {record.attempt} attempts, it takes {most}"
 
 
 def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
-    """A step that was to be cancelled by hand, and was not, had ended before."""
+    """A step that the test should have cancelled and did not had ended before."""
     record, cancellation = observed.records[step.name], observed.plan.cancellation
     if cancellation is None or not observed.was_cancelled or not cancellation.concerns(step.name):
         return
     cancelled_at = observed.cancelled_at
-    if not _is_by_hand(record) and moment(record) >= cancelled_at:
-        yield f"is {record.state} since {record.finished_at}, it was to be cancelled by hand at {cancelled_at}"
+    if not _was_cancelled_by_test(record) and moment(record) >= cancelled_at:
+        yield f"is {record.state} since {record.finished_at}, the test should have cancelled it at {cancelled_at}"
 
 
 def _of_run(observed: Observed, step: StepPlan) -> Iterator[str]:
@@ -245,7 +248,7 @@ def _of_errors(step: StepPlan, record: Record, ending: Ending) -> Iterator[str]:
 
 
 def _of_calls(observed: Observed, step: StepPlan, ending: Ending) -> Iterator[str]:
-    """The worker was called as often as foretold, with what the dependencies returned."""
+    """The worker was called as often as predicted, with what the dependencies returned."""
     events = observed.events_of(step.name)
     starts = [event for event in events if event["event"] == "start"]
     ends = [event for event in events if event["event"] == "end"]
@@ -256,7 +259,7 @@ def _of_calls(observed: Observed, step: StepPlan, ending: Ending) -> Iterator[st
         if [end["act"] for end in ends] != [start.act for start in ending.starts]:
             yield f"did {[end['act'] for end in ends]}, it was to do {[start.act for start in ending.starts]}"
         if step.sees_all_results and [start["attempt"] for start in starts] != [s.attempt for s in ending.starts]:
-            yield f"was started for {[start['attempt'] for start in starts]}, foretold is {ending.starts}"
+            yield f"was started for {[start['attempt'] for start in starts]}, the prediction is {ending.starts}"
     expected = json.loads(json.dumps(given_to(step, _results(observed, step))))
     for start in starts:
         if repr(start["given"]) != repr(expected):
@@ -280,7 +283,7 @@ def _of_order(observed: Observed, step: StepPlan) -> Iterator[str]:
         if first is not None and n > first and event["step"] in step.dependencies:
             # What a cancelled step, or one whose pool died, still does is accepted by nobody.
             dependency = observed.records[event["step"]]
-            if not _is_by_hand(dependency) and not observed.losses_are_allowed:
+            if not _was_cancelled_by_test(dependency) and not observed.losses_are_allowed:
                 yield f"started before the {event['event']} of its dependency {event['step']!r}"
 
 
@@ -293,5 +296,5 @@ def _lost(record: Record) -> frozenset[int]:
     return frozenset(error["attempt"] for error in record.errors if error["kind"] == "lost")
 
 
-def _is_by_hand(record: Record) -> bool:
-    return record.state == "cancelled" and record.reason == BY_HAND
+def _was_cancelled_by_test(record: Record) -> bool:
+    return record.state == "cancelled" and record.reason == CANCELLED_BY_TEST

@@ -1,4 +1,4 @@
-"""What a random workflow with groups is to do: known to the workers that do it and to the model that foretells it.
+"""The plan of a random workflow with groups. Its workers follow it, and the model predicts the run from it.
 
 Nothing here, nor in the rest of the model, comes from the package that is tested.
 """
@@ -11,27 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Deed = Literal[
-    "return", "raise", "retry", "cancel", "skip", "list", "grow", "cycle", "unknown", "empty", "twice", "hang"
+GroupAct = Literal[
+    "return", "raise", "retry", "cancel", "skip", "list", "graph", "cycle", "unknown", "empty", "twice", "hang"
 ]
 """What one attempt does.
 
-list     returns the numbers of so many items
-grow     returns a graph
+list     returns a list of `size` numbers
+graph    returns a graph
 cycle, unknown, empty, twice
          returns a graph with this fault, or tries to
-hang     goes on until somebody cancels the step by hand
+hang     runs until the test cancels the step
 """
 FAULTS = frozenset({"cycle", "unknown", "empty", "twice"})
-SOUND = frozenset({"return", "list", "grow"})
+SOUND = frozenset({"return", "list", "graph"})
 TROUBLED = frozenset({"raise", "retry"})
 NOTHING = "nothing"
 """The default of the parameter `left`; no step returns it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tolerance:
-    """Which unfavourable ends of its dependencies a step counts as done."""
+class IgnoreFlags:
+    """Which failed ends of its dependencies a step ignores."""
 
     cancelled: bool = False
     discarded: bool = False
@@ -40,30 +40,25 @@ class Tolerance:
     def ignores(self, state: str) -> bool:
         return state == "completed" or bool(getattr(self, state, False))
 
-    def beside(self, other: Tolerance) -> Tolerance:
-        return Tolerance(
-            self.cancelled or other.cancelled, self.discarded or other.discarded, self.skipped or other.skipped
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A step as it is added to a workflow: one that runs, a map, or a workflow."""
 
     name: str
-    kind: Literal["step", "map", "family"] = "step"
+    kind: Literal["step", "map", "workflow"] = "step"
     deps: tuple[str, ...] = ()
     left: str | None = None
     """The dependency whose result is the argument `left`; of a map, of each child."""
-    flags: Tolerance = field(default_factory=Tolerance)
-    deeds: tuple[Deed, ...] = ("return",)
+    flags: IgnoreFlags = field(default_factory=IgnoreFlags)
+    acts: tuple[GroupAct, ...] = ("return",)
     """By attempt; the last one is repeated."""
     snoozes: int = 0
     max_attempts: int = 2
     size: int = 0
-    """How many numbers the deed "list" returns."""
-    inside: Family | None = None
-    """The graph that the deed "grow" returns; of a family its own."""
+    """How many numbers the act "list" returns."""
+    inside: Graph | None = None
+    """The graph that the act "graph" returns; of a workflow its steps."""
     items: tuple[Node, ...] = ()
     """Of a map: what its children do, by number."""
     source: str | None = None
@@ -72,20 +67,20 @@ class Node:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """All it waits for by itself."""
+        """All that it depends on by name."""
         return tuple(dict.fromkeys(name for name in (*self.deps, self.left, self.source) if name is not None))
 
     @property
     def read(self) -> tuple[str, ...]:
-        """What its worker, or that of its children, reads and hears of."""
+        """The dependencies whose results and outcomes its worker, or that of its children, reads."""
         return tuple(dict.fromkeys(name for name in (*self.deps, self.left) if name is not None))
 
-    def deed(self, attempt: int) -> Deed:
-        return self.deeds[min(attempt, len(self.deeds)) - 1]
+    def act(self, attempt: int) -> GroupAct:
+        return self.acts[min(attempt, len(self.acts)) - 1]
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Graph:
     """A workflow: the whole, one inside it, or one that a worker returns."""
 
     steps: tuple[Node, ...]
@@ -93,21 +88,21 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class GroupPlan:
     """One random workflow."""
 
     label: str
     """Draws it again."""
-    whole: Family
+    whole: Graph
     cancels: tuple[str, ...] | None = None
-    """What is cancelled by hand once the step that hangs has started; an empty one for the whole run."""
+    """What the test cancels once the step that hangs has started; empty for the whole run."""
 
 
-def healed(deeds: tuple[Deed, ...]) -> tuple[Deed, ...]:
-    """What a step does once nothing troubles it any more."""
-    return tuple(deed for deed in deeds if deed not in TROUBLED) or ("return",)
+def without_failures(acts: tuple[GroupAct, ...]) -> tuple[GroupAct, ...]:
+    """What a step does once steps do not fail any more."""
+    return tuple(act for act in acts if act not in TROUBLED) or ("return",)
 
 
-def value_of(name: str, left: Any, seen: Mapping[str, Any], told: Mapping[str, Any]) -> str:
-    """What a step returns: it tells one name from another, and each thing given from any other."""
-    return hashlib.sha256(json.dumps([name, left, seen, told], sort_keys=True).encode()).hexdigest()[:12]
+def value_of(name: str, left: Any, seen: Mapping[str, Any], outcomes: Mapping[str, Any]) -> str:
+    """What a step returns: another value for each name and for each difference in what it was given."""
+    return hashlib.sha256(json.dumps([name, left, seen, outcomes], sort_keys=True).encode()).hexdigest()[:12]

@@ -1,16 +1,16 @@
-"""The rules of groups as a small model: which steps come into being, how each ends, and with what result.
+"""The rules of groups as a small model: which steps there will be, how each ends, and with what result.
 
-Of the run it asks only when steps ended, where an order decides: which of several unfavourable dependencies was first.
+The only facts of the run that it needs are the times at which steps ended: the first failed dependency decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.model.group_plan import FAULTS, NOTHING, Family, Growth, Node, Tolerance, value_of
+from tests.model.group_plan import FAULTS, NOTHING, Graph, GroupPlan, Node, value_of
 
 BEFORE = datetime(1, 1, 1, tzinfo=UTC)
 ABSENT = object()
@@ -18,280 +18,311 @@ ABSENT = object()
 
 
 @dataclass(slots=True, eq=False)
-class Place:
-    """A step that is to be there."""
+class PredictedStep:
+    """A step that the run must have."""
 
     name: str
     local: str
     node: Node
-    group: Place | None
-    scope: Mapping[str, Place]
-    """What names stand for in it."""
-    grown_by: Place | None = None
-    """The step whose worker put it into the run; what it names outside that graph ended before."""
+    group: PredictedStep | None
+    scope: Mapping[str, PredictedStep]
+    """The step that each name in it means."""
+    returned_by: PredictedStep | None = None
+    """The step whose worker returned the graph with it; what it names outside of that graph ended before."""
     number: int | None = None
     """Of a child of a map."""
-    is_first: bool = False
-    """It waits in the place of its group as well."""
-    dependents: list[Place] = field(default_factory=list)
-    children: list[Place] | None = None
+    is_entry: bool = False
+    """It is an entry step: it waits for the dependencies of its group as well."""
+    dependents: list[PredictedStep] = field(default_factory=list)
+    children: list[PredictedStep] | None = None
     state: str = ""
     result: Any = ABSENT
     attempts: int | None = None
     """None where it does not matter."""
 
-    def own(self) -> list[Place]:
-        """What it waits for by name."""
+    def own_dependencies(self) -> list[PredictedStep]:
+        """What it depends on by name."""
         return [] if self.number is not None else [self.scope[name] for name in self.node.named]
 
-    def awaited(self) -> list[Place]:
-        inherited = self.group.awaited() if self.is_first and self.group is not None else []
-        return list(dict.fromkeys([*self.own(), *inherited]))
+    def dependencies(self) -> list[PredictedStep]:
+        inherited = self.group.dependencies() if self.is_entry and self.group is not None else []
+        return list(dict.fromkeys([*self.own_dependencies(), *inherited]))
 
-    def flags(self) -> Tolerance:
-        if not self.is_first or self.group is None:
-            return self.node.flags
-        inherited = self.group.flags()
-        return self.node.flags.beside(inherited) if self.own() else inherited
+    def ignores(self, dependency: PredictedStep) -> bool:
+        """Whether it counts this dependency as done, by its own flags where it names it, else by its group's."""
+        verdicts = [self.node.flags.ignores(dependency.state)] if dependency in self.own_dependencies() else []
+        if self.is_entry and self.group is not None and dependency in self.group.dependencies():
+            verdicts.append(self.group.ignores(dependency))
+        return all(verdicts)
 
     def does(self) -> Node:
         """The plan of what its worker does."""
         return self.node if self.number is None else self.node.items[self.number]
 
-    def below(self) -> Iterator[Place]:
+    def below(self) -> Iterator[PredictedStep]:
         """It and all that is below it."""
         yield self
         for child in self.children or ():
             yield from child.below()
 
-    def family(self) -> Family | None:
-        """Whose children it has, if not those of a map."""
+    def graph(self) -> Graph | None:
+        """The graph whose steps are its children, unless it is a map."""
         return self.does().inside
 
 
-class Foretold:
-    """What becomes of a workflow, given when its steps ended.
+class Prediction:
+    """How a workflow must end, given when its steps ended.
 
     Args:
         ended: when each step ended, by name.
-        by_hand: the names of the steps that were cancelled by hand, with what was there below them.
+        cancelled_by_test: the names of the steps that the test cancelled, with what was below them.
+        began: the names of the steps that ever ran; left out, those that the model lets run.
     """
 
-    def __init__(self, growth: Growth, ended: Mapping[str, datetime], by_hand: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        group_plan: GroupPlan,
+        ended: Mapping[str, datetime],
+        cancelled_by_test: frozenset[str] = frozenset(),
+        began: Collection[str] | None = None,
+    ) -> None:
         self._ended = ended
-        self._by_hand = by_hand
-        self._done: dict[Place, bool] = {}
-        self._whole = growth.whole
-        self.tops = self._laid_out(growth.whole, None, {})
-        for place in self.tops:
-            self._end(place)
+        self._cancelled_by_test = cancelled_by_test
+        self._began = began
+        self._done: dict[PredictedStep, bool] = {}
+        self._whole = group_plan.whole
+        self.top_level = self._static_steps(group_plan.whole, None, {})
+        for step in self.top_level:
+            self._end(step)
 
-    def places(self) -> dict[str, Place]:
-        return {place.name: place for top in self.tops for place in top.below()}
+    def steps(self) -> dict[str, PredictedStep]:
+        return {step.name: step for outermost in self.top_level for step in outermost.below()}
 
     def state(self) -> str:
         """The final state of the workflow, if it was not cancelled as a whole."""
-        return "completed" if all(map(is_passing, self.tops)) else "failed"
+        return "completed" if all(map(self._is_passing, self.top_level)) else "failed"
 
-    def answer(self) -> tuple[str, Any]:
+    def run_result(self) -> tuple[str, Any]:
         """What asking for the result of the run gives: "result" and the value, or the state of what has none."""
-        roots = self._lasts(self.tops, self._whole.returns)
+        roots = self._last_steps(self.top_level, self._whole.returns)
         if len(roots) == 1:
-            return self._answer_of(roots[0])
+            return self._run_result_of(roots[0])
         found = {}
         for root in roots:
             if root.state == "skipped":
                 continue
-            kind, value = self._answer_of(root)
+            kind, value = self._run_result_of(root)
             if kind != "result":
                 return kind, None
             found[root.local] = value
         return "result", found
 
-    def _answer_of(self, place: Place) -> tuple[str, Any]:
-        if place.state == "completed" and place.result is not ABSENT:
-            return "result", place.result
-        if place.state == "completed":
-            family = place.family()
-            assert family is not None
-            assert place.children is not None
-            return self._answer_of(self._lasts(place.children, family.returns)[0])
-        return place.state, None
+    def _run_result_of(self, step: PredictedStep) -> tuple[str, Any]:
+        if step.state == "completed" and step.result is not ABSENT:
+            return "result", step.result
+        if step.state == "completed":
+            graph = step.graph()
+            assert graph is not None
+            assert step.children is not None
+            return self._run_result_of(self._last_steps(step.children, graph.returns)[0])
+        return step.state, None
 
-    # What comes into being
+    # Which steps there are
 
-    def _laid_out(
-        self, family: Family, group: Place | None, outer: Mapping[str, Place], grown_by: Place | None = None
-    ) -> list[Place]:
-        """The steps of a family, and of those inside it, before anything has run."""
+    def _static_steps(
+        self,
+        graph: Graph,
+        group: PredictedStep | None,
+        outer: Mapping[str, PredictedStep],
+        returned_by: PredictedStep | None = None,
+    ) -> list[PredictedStep]:
+        """The steps of a graph, and of those inside it, before anything has run."""
         prefix = "" if group is None else f"{group.name}/"
-        inside: dict[str, Place] = {}
+        inside: dict[str, PredictedStep] = {}
         scope = _Chained(inside, outer)
-        for node in family.steps:
-            inside[node.name] = Place(f"{prefix}{node.name}", node.name, node, group, scope, grown_by=grown_by)
-        places = list(inside.values())
-        for place in places:
-            is_static = group is not None and group.node.kind == "family"
-            place.is_first = is_static and not any(name in inside for name in place.node.named)
-        for place in places:
-            if place.node.kind == "family":
-                assert place.node.inside is not None
-                place.children = self._laid_out(place.node.inside, place, scope, grown_by)
+        for node in graph.steps:
+            inside[node.name] = PredictedStep(
+                f"{prefix}{node.name}", node.name, node, group, scope, returned_by=returned_by
+            )
+        steps = list(inside.values())
+        for step in steps:
+            is_static = group is not None and group.node.kind == "workflow"
+            step.is_entry = is_static and not any(name in inside for name in step.node.named)
+        for step in steps:
+            if step.node.kind == "workflow":
+                assert step.node.inside is not None
+                step.children = self._static_steps(step.node.inside, step, scope, returned_by)
             else:
-                for awaited in place.awaited():
-                    awaited.dependents.append(place)
-        return places
+                for dependency in step.dependencies():
+                    dependency.dependents.append(step)
+        return steps
 
     # How each ends
 
-    def _end(self, place: Place) -> None:
-        if self._done.setdefault(place, False):
+    def _end(self, step: PredictedStep) -> None:
+        if self._done.setdefault(step, False):
             return
-        if place.node.kind == "family" and place.number is None:
-            assert place.children is not None
-            for child in place.children:
+        if step.node.kind == "workflow" and step.number is None:
+            assert step.children is not None
+            for child in step.children:
                 self._end(child)
-            self._judge(place)
+            self._join(step)
         else:
-            for awaited in place.awaited():
-                self._end(awaited)
-            self._run(place)
-        if place.name in self._by_hand:
-            place.state = "cancelled"
-            place.attempts = None
-        self._done[place] = True
+            for dependency in step.dependencies():
+                self._end(dependency)
+            self._run(step)
+        if step.name in self._cancelled_by_test:
+            step.state = "cancelled"
+            step.attempts = None
+        self._done[step] = True
 
-    def _run(self, place: Place) -> None:
-        doomed = self._doom(place)
-        if place.name in self._by_hand:
-            # What it had begun it had begun: children there are, if it got so far.
-            self._begin_as_observed(place)
-        elif doomed is not None:
-            place.state = doomed
-            place.attempts = 0
-        elif place.node.kind == "map" and place.number is None:
-            self._come_apart(place)
+    def _run(self, step: PredictedStep) -> None:
+        ended_by = self._ended_by_dependencies(step)
+        if step.name in self._cancelled_by_test:
+            # It may have expanded before it was cancelled; then it has children.
+            self._expand_as_observed(step)
+        elif ended_by is not None:
+            step.state = ended_by
+            step.attempts = 0
+        elif step.node.kind == "map" and step.number is None:
+            self._expand_map(step)
         else:
-            self._act(place)
+            self._act(step)
 
-    def _begin_as_observed(self, place: Place) -> None:
-        if place.node.kind == "map" and place.number is None and f"{place.name}[0]" in self._ended:
-            self._come_apart(place)
-        elif (family := place.family()) is not None and f"{place.name}/{family.steps[0].name}" in self._ended:
-            self._grow(place, family)
+    def _expand_as_observed(self, step: PredictedStep) -> None:
+        if step.node.kind == "map" and step.number is None and f"{step.name}[0]" in self._ended:
+            self._expand_map(step)
+        elif (graph := step.graph()) is not None and f"{step.name}/{graph.steps[0].name}" in self._ended:
+            self._return_graph(step, graph)
 
-    def _doom(self, place: Place) -> str | None:
-        """How its dependencies end it; None if they let it run."""
-        unfavourable = [awaited for awaited in place.awaited() if not place.flags().ignores(awaited.state)]
+    def _ended_by_dependencies(self, step: PredictedStep) -> str | None:
+        """The state in which its dependencies end it; None if they let it run."""
+        unfavourable = [dependency for dependency in step.dependencies() if not step.ignores(dependency)]
         if not unfavourable:
             return None
-        first = min(self._known_at(place, awaited) for awaited in unfavourable)
-        deciding = [awaited for awaited in unfavourable if self._known_at(place, awaited) == first]
-        return "skipped" if all(awaited.state == "skipped" for awaited in deciding) else "cancelled"
+        first = min(self._known_at(step, dependency) for dependency in unfavourable)
+        deciding = [dependency for dependency in unfavourable if self._known_at(step, dependency) == first]
+        return "skipped" if all(dependency.state == "skipped" for dependency in deciding) else "cancelled"
 
-    def _known_at(self, place: Place, awaited: Place) -> datetime:
-        """When a step learns of the end of another; one that was grown, of all outside in its first moment."""
-        is_outside = place.grown_by is not None and awaited.grown_by is not place.grown_by
-        return BEFORE if is_outside else self._ended[awaited.name]
+    def _known_at(self, step: PredictedStep, dependency: PredictedStep) -> datetime:
+        """When a step learns of the end of another. A step of a returned graph learns of all outer ends at once."""
+        is_outside = step.returned_by is not None and dependency.returned_by is not step.returned_by
+        return BEFORE if is_outside else self._ended[dependency.name]
 
-    def _come_apart(self, place: Place) -> None:
-        node = place.node
+    def _expand_map(self, step: PredictedStep) -> None:
+        node = step.node
         size = len(node.items)
         if node.source is not None:
-            items = place.scope[node.source].result
-            if items is not ABSENT and not isinstance(items, list):
-                place.state = "discarded"
+            items = step.scope[node.source].result
+            if items is ABSENT:
+                size = 0
+            elif isinstance(items, list):
+                size = len(items)
+            else:
+                step.state = "discarded"
                 return
-            size = 0 if items is ABSENT else len(items)
         if size == 0:
-            place.state, place.result = "completed", []
+            step.state, step.result = "completed", []
             return
-        place.children = [
-            Place(
-                f"{place.name}[{number}]",
-                f"{place.local}[{number}]",
+        step.children = [
+            PredictedStep(
+                f"{step.name}[{number}]",
+                f"{step.local}[{number}]",
                 node,
-                place,
-                place.scope,
-                grown_by=place.grown_by,
+                step,
+                step.scope,
+                returned_by=step.returned_by,
                 number=number,
             )
             for number in range(size)
         ]
-        for child in place.children:
+        for child in step.children:
             self._end(child)
-        self._judge(place)
+        self._join(step)
 
-    def _act(self, place: Place) -> None:
-        plan = place.does()
+    def _act(self, step: PredictedStep) -> None:
+        plan = step.does()
         for attempt in range(1, plan.max_attempts + 1):
-            place.attempts = attempt
-            deed = plan.deed(attempt)
-            if deed in FAULTS:
-                place.state = "discarded"
-            elif deed == "return":
-                place.state, place.result = "completed", value_of(place.name, *self._given(place))
-            elif deed == "list":
-                place.state, place.result = "completed", list(range(plan.size))
-            elif deed == "grow":
+            step.attempts = attempt
+            act = plan.act(attempt)
+            if act in FAULTS:
+                step.state = "discarded"
+            elif act == "return":
+                step.state, step.result = "completed", value_of(step.name, *self._given(step))
+            elif act == "list":
+                step.state, step.result = "completed", list(range(plan.size))
+            elif act == "graph":
                 assert plan.inside is not None
-                self._grow(place, plan.inside)
-            elif deed in ("cancel", "skip"):
-                place.state = {"cancel": "cancelled", "skip": "skipped"}[deed]
-            if place.state:
+                self._return_graph(step, plan.inside)
+            elif act in ("cancel", "skip"):
+                step.state = {"cancel": "cancelled", "skip": "skipped"}[act]
+            if step.state:
                 return
-        place.state = "discarded"
+        step.state = "discarded"
 
-    def _given(self, place: Place) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        node = place.node
-        seen = {name: place.scope[name].result for name in node.read if place.scope[name].result is not ABSENT}
-        told = {
-            name: [place.scope[name].state, {child.local: child.state for child in place.scope[name].children or ()}]
+    def _given(self, step: PredictedStep) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        node = step.node
+        seen = {name: step.scope[name].result for name in node.read if step.scope[name].result is not ABSENT}
+        outcomes = {
+            name: [step.scope[name].state, {child.local: child.state for child in step.scope[name].children or ()}]
             for name in node.read
         }
-        return (NOTHING if node.left is None else seen.get(node.left, NOTHING)), seen, told
+        return (NOTHING if node.left is None else seen.get(node.left, NOTHING)), seen, outcomes
 
-    def _grow(self, place: Place, family: Family) -> None:
-        outer = {name: place.scope[name] for name in place.node.named}
-        place.children = self._laid_out(family, place, outer, place)
-        for child in place.children:
+    def _return_graph(self, step: PredictedStep, graph: Graph) -> None:
+        outer = {name: step.scope[name] for name in step.node.named}
+        step.children = self._static_steps(graph, step, outer, step)
+        for child in step.children:
             self._end(child)
-        self._judge(place)
+        self._join(step)
 
     # How a group ends
 
-    def _judge(self, group: Place) -> None:
+    def _is_passing(self, step: PredictedStep) -> bool:
+        """Whether it fails nothing: it did not fail, or each dependent ignores that it did, and one of them began."""
+        if step.state in ("completed", "skipped"):
+            return True
+        is_ignored = all(each.ignores(step) for each in step.dependents)
+        return is_ignored and any(map(self._has_begun, step.dependents))
+
+    def _has_begun(self, step: PredictedStep) -> bool:
+        if step.children is not None:
+            return any(map(self._has_begun, step.children))
+        self._end(step)
+        return bool(step.attempts) if self._began is None else step.name in self._began
+
+    def _join(self, group: PredictedStep) -> None:
         assert group.children is not None
-        failing = {child.state for child in group.children if not is_passing(child)}
+        failing = {child.state for child in group.children if not self._is_passing(child)}
         if failing:
             group.state = "discarded" if "discarded" in failing else "cancelled"
         else:
             group.state = "skipped" if all(child.state == "skipped" for child in group.children) else "completed"
         group.result = self._result(group, group.children)
 
-    def _result(self, group: Place, children: Sequence[Place]) -> Any:
+    def _result(self, group: PredictedStep, children: Sequence[PredictedStep]) -> Any:
         if group.node.kind == "map" and group.number is None:
             return [child.result for child in children if child.result is not ABSENT]
-        family = group.family()
-        assert family is not None
-        lasts = self._lasts(children, family.returns)
-        if len(lasts) == 1:
-            return lasts[0].result
-        return {last.local: last.result for last in lasts if last.result is not ABSENT}
+        graph = group.graph()
+        assert graph is not None
+        last_steps = self._last_steps(children, graph.returns)
+        if len(last_steps) == 1:
+            return last_steps[0].result
+        return {last.local: last.result for last in last_steps if last.result is not ABSENT}
 
-    def _lasts(self, children: Sequence[Place], returns: str | None) -> list[Place]:
+    def _last_steps(self, children: Sequence[PredictedStep], returns: str | None) -> list[PredictedStep]:
         if returns is not None:
             return [child for child in children if child.local == returns]
-        return [child for child in children if not waited_for(child)]
+        return [child for child in children if not has_dependents(child)]
 
 
-class _Chained(Mapping[str, Place]):
-    """Names inside stand for steps inside first, then for those around."""
+class _Chained(Mapping[str, PredictedStep]):
+    """A name means a step inside first, then one of the outer scopes."""
 
-    def __init__(self, inside: Mapping[str, Place], outer: Mapping[str, Place]) -> None:
+    def __init__(self, inside: Mapping[str, PredictedStep], outer: Mapping[str, PredictedStep]) -> None:
         self._scopes = (inside, outer)
 
-    def __getitem__(self, name: str) -> Place:
+    def __getitem__(self, name: str) -> PredictedStep:
         return next(scope for scope in self._scopes if name in scope)[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -301,12 +332,5 @@ class _Chained(Mapping[str, Place]):
         return len(list(iter(self)))
 
 
-def is_passing(place: Place) -> bool:
-    """Whether it fails nothing: it did not fail, or each of at least one dependents ignores that it did."""
-    if place.state in ("completed", "skipped"):
-        return True
-    return bool(place.dependents) and all(each.flags().ignores(place.state) for each in place.dependents)
-
-
-def waited_for(place: Place) -> bool:
-    return bool(place.dependents)
+def has_dependents(step: PredictedStep) -> bool:
+    return bool(step.dependents)

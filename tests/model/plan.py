@@ -1,4 +1,4 @@
-"""What a random workflow is to do: known to the workers that do it and to the model that foretells it.
+"""The plan of a random workflow. Its workers follow it, and the model predicts the run from it.
 
 Nothing here, nor in the rest of the model, comes from the package that is tested.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Act = Literal["return", "raise", "retry", "cancel", "skip", "overrun", "hang", "poison", "rot"]
+Act = Literal["return", "raise", "retry", "cancel", "skip", "overrun", "hang", "poison", "unstorable"]
 """What one attempt does.
 
 return   returns a value
@@ -20,18 +20,19 @@ retry    returns RetryAfter(0)
 cancel   returns Cancel
 skip     returns Skip
 overrun  takes longer than its timeout
-hang     goes on until somebody cancels the step by hand
+hang     runs until the test cancels the step
 poison   kills its process
-rot      returns what the database refuses to store
+unstorable
+         returns what the database refuses to store
 """
 
 Flavour = Literal["digest", "none", "whole", "broken", "nested"]
 
 DEFAULTS: Mapping[str, Any] = {"left": "no left", "right": "no right", "several": "no several"}
-"""The defaults of the workers' parameters: none is a value that a step returns."""
+"""The defaults of the workers' parameters; no step returns one of these values."""
 
-BY_HAND = "by hand"
-"""The reason given whenever a test cancels."""
+CANCELLED_BY_TEST = "cancelled by the test"
+"""The reason given when the test cancels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class StepPlan:
 
     name: str
     deps: tuple[str, ...] = ()
-    """Dependencies that only order."""
+    """Dependencies whose results it does not take."""
     left: str | None = None
     """The dependency whose result is the argument `left`; so for `right`."""
     right: str | None = None
@@ -103,7 +104,7 @@ class Plan:
     """One workflow."""
 
     label: str
-    """Draws it again."""
+    """The same label draws the same plan again."""
     steps: tuple[StepPlan, ...]
     """In the order in which they are added."""
     flags: Flags = field(default_factory=Flags)
@@ -122,7 +123,7 @@ class Plan:
         return found
 
     def ignores(self, step: StepPlan, state: str) -> bool:
-        """Whether the step counts a dependency in this unfavourable state as done."""
+        """Whether the step ignores that a dependency ended in this state."""
         own = getattr(step.flags, state)
         return bool(getattr(self.flags, state) if own is None else own)
 
@@ -134,19 +135,24 @@ def given_to(step: StepPlan, results: Mapping[str, Any]) -> dict[str, Any]:
         given["left"] = results[step.left]
     if step.right is not None and step.right in results:
         given["right"] = results[step.right]
-    if step.several and all(name in results for name in step.several):
-        given["several"] = nested([results[name] for name in step.several])
+    if step.several:
+        # A list and a mapping leave out what has no result.
+        given["several"] = nested([results[name] for name in step.several if name in results])
+        if step.several[-1] not in results:
+            del given["several"]["last"]["of"]
+        else:
+            given["several"]["last"]["of"] = results[step.several[-1]]
     given["seen"] = {name: results[name] for name in sorted(step.dependencies & results.keys())}
     return given if step.sees_all_results else given | {"seen": None}
 
 
 def nested(values: list[Any]) -> dict[str, Any]:
     """The argument `several`: references deep in it, with values of its own beside them."""
-    return {"all": [7, *values], "last": {"of": values[-1], "is": None}}
+    return {"all": [7, *values], "last": {"of": values[-1] if values else None, "is": None}}
 
 
 def value_of(name: str, flavour: Flavour, given: Mapping[str, Any]) -> Any:
-    """What a step returns: it tells one name from another, and each thing given from any other."""
+    """What a step returns: another value for each name and for each difference in what it was given."""
     digest = hashlib.sha256(json.dumps([name, given], sort_keys=True).encode()).hexdigest()[:16]
     match flavour:
         case "digest":

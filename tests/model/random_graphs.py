@@ -1,4 +1,4 @@
-"""Workflows to try the rules on: random graphs, and shapes that have names. A seed always draws the same."""
+"""Draws workflows: random graphs, and shapes that have names. A seed always draws the same."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLAVOURS: Sequence[Flavour] = ("digest", "digest", "none", "whole", "broken", "
 
 
 def plans(seed: str, count: int) -> list[Plan]:
-    """Some contested workflows, so many random ones, and each shape twice; or only the one whose label is the seed."""
+    """Some contested workflows, `count` random ones, and each shape twice; or only the one whose label is the seed."""
     if "/" in seed:
         return [plan(seed)]
     # The contested ones first: their steps end together only while the pools have nothing else to do.
@@ -66,7 +66,7 @@ def _name(rng: random.Random, number: int) -> str:
 
 
 def planned(rng: random.Random, label: str, edges: Edges, trouble: float) -> Plan:
-    """Give each step something to do; with this probability something other than to succeed sooner or later."""
+    """Give each step something to do; with the probability `trouble` it does not complete."""
     steps = [_step(rng, name, dependencies, trouble) for name, dependencies in edges.items()]
     rng.shuffle(steps)
     return Plan(label, tuple(steps), flags=_flags(rng, (False, True), trouble and 0.15))
@@ -91,10 +91,10 @@ def contested(rng: random.Random, label: str) -> Plan:
 
 
 def with_cancellation(rng: random.Random, plan: Plan) -> Plan:
-    """Let one step hang until it is cancelled by hand, alone, with others, or with the whole workflow."""
+    """Let one step hang until the test cancels it: alone, with others, or with the whole workflow."""
     chosen = rng.choice(plan.steps)
     failures = chosen.acts[: rng.randint(0, chosen.max_attempts - 1)]
-    # Only an async worker stops when it is told to, and a timeout would end what hangs.
+    # Only an async worker stops when it is cancelled; and a timeout would end what hangs.
     acts: tuple[Act, ...] = (*["raise" if act == "overrun" else act for act in failures], "hang")
     hanging = replace(chosen, worker="act", acts=acts, timeout=None)
     steps = tuple(hanging if step is chosen else step for step in plan.steps)
@@ -187,7 +187,7 @@ def binary_tree(levels: int) -> Edges:
 
 
 def gathering_tree(levels: int) -> Edges:
-    """The tree the other way round: two and two are joined, up to one."""
+    """The same tree upside down: two nodes lead to one, down to the last."""
     inner = 2 ** (levels - 1)
     return {
         f"node {n}": [f"node {2 * n}", f"node {2 * n + 1}"] if n < inner else [] for n in range(2**levels - 1, 0, -1)

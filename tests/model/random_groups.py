@@ -1,4 +1,4 @@
-"""Draws random workflows with groups; a seed draws the same ones again, in any process."""
+"""Draws random workflows with groups. A seed draws the same ones in every process."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tests.model.group_plan import Deed, Family, Growth, Node, Tolerance
+from tests.model.group_plan import Graph, GroupAct, GroupPlan, IgnoreFlags, Node
 
 MOST_DEEP = 3
 ITEMS = 4
-"""A list has at most so many."""
+"""The most items of a list."""
 
 
-def growths(seed: str, count: int) -> list[Growth]:
+def group_plans(seed: str, count: int) -> list[GroupPlan]:
     """Draw workflows; a seed with a number, as in "7/12", draws that one alone."""
     if "/" in seed:
-        return [growth(seed)]
-    return [growth(f"{seed}/{number}") for number in range(count)]
+        return [group_plan(seed)]
+    return [group_plan(f"{seed}/{number}") for number in range(count)]
 
 
-def growth(label: str) -> Growth:
-    chance = random.Random(f"growth {label}")
+def group_plan(label: str) -> GroupPlan:
+    chance = random.Random(f"groups {label}")
     drawing = _Drawing(chance, hangs_wanted=chance.random() < 0.15, calm=chance.random() < 0.1)
-    whole = drawing.family(chance.randint(3, 6), 0, (), {})
+    whole = drawing.graph(chance.randint(3, 6), 0, (), {})
     cancels = None
     if drawing.around is not None:
         cancels = () if chance.random() < 0.25 else (chance.choice(drawing.around),)
-    return Growth(label, whole, cancels)
+    return GroupPlan(label, whole, cancels)
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class _Drawing:
     """The step that hangs, and the groups around it."""
     names_of: list[str] = field(default_factory=list)
 
-    def family(self, size: int, depth: int, path: tuple[str, ...], outer: dict[str, Node]) -> Family:
+    def graph(self, size: int, depth: int, path: tuple[str, ...], outer: dict[str, Node]) -> Graph:
         """Draw a workflow; `path` has the full names of the groups around it, `outer` what may be named around it."""
         names = [f"n{number}" for number in range(size)]
         visible = {name: node for name, node in outer.items() if name not in names}
@@ -50,7 +50,7 @@ class _Drawing:
             visible[name] = node
             steps.append(node)
         returns = self.chance.choice(names) if self.chance.random() < 0.4 else None
-        return Family(tuple(steps), returns)
+        return Graph(tuple(steps), returns)
 
     def node(self, name: str, depth: int, path: tuple[str, ...], visible: dict[str, Node]) -> Node:
         full = f"{path[-1]}/{name}" if path else name
@@ -59,20 +59,20 @@ class _Drawing:
         plain = Node(name, deps=tuple(named), left=left, flags=self._flags())
         kind = self.chance.random()
         if kind < 0.2 and depth < MOST_DEEP:
-            inside = self.family(self.chance.randint(1, 4), depth + 1, (*path, full), visible)
-            return replace(plain, kind="family", left=None, inside=inside)
+            inside = self.graph(self.chance.randint(1, 4), depth + 1, (*path, full), visible)
+            return replace(plain, kind="workflow", left=None, inside=inside)
         if kind < 0.4 and depth < MOST_DEEP:
             return self._map(plain, depth, (*path, full), visible)
         return self._step(plain, depth, (*path, full), {name: visible[name] for name in plain.named})
 
     def _map(self, plain: Node, depth: int, path: tuple[str, ...], visible: dict[str, Node]) -> Node:
         sources = [name for name, node in visible.items() if node.kind == "step" and node.inside is None]
-        lists = [name for name in sources if "list" in visible[name].deeds]
+        lists = [name for name in sources if "list" in visible[name].acts]
         source = None
         if lists and self.chance.random() < 0.8:
             source = self.chance.choice(lists)
         elif sources and self.chance.random() < 0.1 and not self.calm:
-            source = self.chance.choice(sources)  # its result is no list
+            source = self.chance.choice(sources)  # its result is no list: the map fails
         named = {name: visible[name] for name in replace(plain, source=source).named}
         size = ITEMS if source is not None else self.chance.choice([0, 1, 2, 3, ITEMS])
         items = [self._step(Node(""), depth, (*path, f"{path[-1]}[{number}]"), named, 0.12) for number in range(size)]
@@ -80,33 +80,33 @@ class _Drawing:
         return replace(plain, kind="map", source=source, items=tuple(items), concurrency=concurrency)
 
     def _step(
-        self, plain: Node, depth: int, path: tuple[str, ...], named: dict[str, Node], growing: float = 0.2
+        self, plain: Node, depth: int, path: tuple[str, ...], named: dict[str, Node], graph_share: float = 0.2
     ) -> Node:
         snoozes = 1 if self.chance.random() < 0.06 else 0
         if self.hangs_wanted and self.around is None and self.chance.random() < 0.2:
             self.around = path
-            return replace(plain, deeds=("hang",), snoozes=snoozes)
-        if self.chance.random() < growing and depth < MOST_DEEP:
-            inside = self.family(self.chance.randint(1, 4), depth + 1, path, named)
-            deeds: Sequence[Deed] = ("raise", "grow") if self._fails(0.1) else ("grow",)
-            return replace(plain, deeds=tuple(deeds), snoozes=snoozes, inside=inside)
-        last = self._last()
-        deeds = (self.chance.choice(["raise", "retry"]), last) if self._fails(0.1) else (last,)
-        return replace(plain, deeds=tuple(deeds), snoozes=snoozes, size=self.chance.choice([0, 1, 2, ITEMS]))
+            return replace(plain, acts=("hang",), snoozes=snoozes)
+        if self.chance.random() < graph_share and depth < MOST_DEEP:
+            inside = self.graph(self.chance.randint(1, 4), depth + 1, path, named)
+            acts: Sequence[GroupAct] = ("raise", "graph") if self._fails(0.1) else ("graph",)
+            return replace(plain, acts=tuple(acts), snoozes=snoozes, inside=inside)
+        last = self._last_act()
+        acts = (self.chance.choice(["raise", "retry"]), last) if self._fails(0.1) else (last,)
+        return replace(plain, acts=tuple(acts), snoozes=snoozes, size=self.chance.choice([0, 1, 2, ITEMS]))
 
-    def _last(self) -> Deed:
+    def _last_act(self) -> GroupAct:
         if self._fails(0.22):
-            bad: list[Deed] = ["raise", "raise", "cancel", "skip", "skip", "cycle", "unknown", "empty", "twice"]
+            bad: list[GroupAct] = ["raise", "raise", "cancel", "skip", "skip", "cycle", "unknown", "empty", "twice"]
             return self.chance.choice(bad)
         return "list" if self.chance.random() < 0.3 else "return"
 
     def _fails(self, likelihood: float) -> bool:
         return self.chance.random() < likelihood and not self.calm
 
-    def _flags(self) -> Tolerance:
+    def _flags(self) -> IgnoreFlags:
         if self.chance.random() < 0.5:
-            return Tolerance()
-        return Tolerance(*[self.chance.random() < 0.5 for _ in range(3)])
+            return IgnoreFlags()
+        return IgnoreFlags(*[self.chance.random() < 0.5 for _ in range(3)])
 
     def _some(self, names: list[str], most: int) -> list[str]:
         return self.chance.sample(names, min(len(names), self.chance.randint(0, most)))

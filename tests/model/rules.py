@@ -1,11 +1,11 @@
 """The rules as a small model in Python: how a step ends by itself, how its dependencies end it, how a workflow ends.
 
-It decides from what a plan says and what is recorded of other steps, and shares nothing with the engine it judges.
+It decides from the plan of a step and the records of others, and shares no code with the engine that it checks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import TopologicalSorter
@@ -17,7 +17,7 @@ FINAL = frozenset({"completed", "cancelled", "discarded", "skipped"})
 
 
 class Record(Protocol):
-    """What is known of a step afterwards; the records of `run.steps()` are such."""
+    """The record of a step, as `run.steps()` returns it."""
 
     @property
     def name(self) -> str: ...
@@ -59,7 +59,7 @@ class Ending:
     """How a step ends by what it does itself."""
 
     state: str
-    """"hanging" if it does not end until it is cancelled by hand."""
+    """"hanging" if it does not end until the test cancels it."""
     starts: tuple[Start, ...]
 
     @property
@@ -69,12 +69,12 @@ class Ending:
     @property
     def failures(self) -> tuple[Start, ...]:
         """The attempts that failed, each of which leaves an error."""
-        return tuple(start for start in self.starts if start.act in {"raise", "retry", "overrun", "rot", "lost"})
+        return tuple(start for start in self.starts if start.act in {"raise", "retry", "overrun", "unstorable", "lost"})
 
 
 @dataclass(frozen=True, slots=True)
-class Doom:
-    """How a step ends by the end of a dependency, in the same transaction, without having started."""
+class EndedByDependency:
+    """The end of a step that a dependency ended, in the same transaction, before it started."""
 
     state: str
     by: frozenset[str]
@@ -103,7 +103,7 @@ def own_ending(step: StepPlan, lost: frozenset[int] = frozenset()) -> Ending:
 
 
 def consequence(state: str) -> str:
-    """What becomes of a dependent that does not ignore this end of its dependency."""
+    """The state of a dependent that does not ignore this end of its dependency."""
     match state:
         case "cancelled" | "discarded":
             return "cancelled"
@@ -113,10 +113,10 @@ def consequence(state: str) -> str:
             raise ValueError(f"{state} is not unfavourable")
 
 
-def doom(plan: Plan, step: StepPlan, records: Mapping[str, Record]) -> Doom | None:
+def ended_by_dependency(plan: Plan, step: StepPlan, records: Mapping[str, Record]) -> EndedByDependency | None:
     """How the dependencies end the step, or None if they let it run.
 
-    The first unfavourable one to end decides; of several that end at one time cancelled comes before skipped.
+    The first failed one decides; of several that end at the same time, cancelled comes before skipped.
     """
     unfavourable = [
         record
@@ -128,7 +128,9 @@ def doom(plan: Plan, step: StepPlan, records: Mapping[str, Record]) -> Doom | No
     first = min(moment(record) for record in unfavourable)
     deciding = [record for record in unfavourable if moment(record) == first]
     state = min(consequence(record.state) for record in deciding)  # "cancelled" is before "skipped" here as well
-    return Doom(state, frozenset(record.name for record in deciding if consequence(record.state) == state), first)
+    return EndedByDependency(
+        state, frozenset(record.name for record in deciding if consequence(record.state) == state), first
+    )
 
 
 def moment(record: Record) -> datetime:
@@ -137,38 +139,45 @@ def moment(record: Record) -> datetime:
     return record.finished_at
 
 
-def workflow_state(plan: Plan, states: Mapping[str, str], is_cancelled_as_a_whole: bool = False) -> str:
-    """The final state of a workflow whose steps ended in these states."""
+def workflow_state(
+    plan: Plan, states: Mapping[str, str], began: Collection[str], is_cancelled_as_a_whole: bool = False
+) -> str:
+    """The final state of a workflow whose steps ended in these states; `began` are those that ever ran."""
     if is_cancelled_as_a_whole:
         return "cancelled"
     dependents = plan.dependents
-    return "completed" if all(_passes(plan, state, dependents[name]) for name, state in states.items()) else "failed"
+    return (
+        "completed"
+        if all(_passes(plan, state, dependents[name], began) for name, state in states.items())
+        else "failed"
+    )
 
 
-def _passes(plan: Plan, state: str, dependents: Sequence[StepPlan]) -> bool:
+def _passes(plan: Plan, state: str, dependents: Sequence[StepPlan], began: Collection[str]) -> bool:
     if state in {"completed", "skipped"}:
         return True
-    return bool(dependents) and all(plan.ignores(step, state) for step in dependents)
+    is_ignored = all(plan.ignores(step, state) for step in dependents)
+    return is_ignored and any(step.name in began for step in dependents)
 
 
-def foretold(plan: Plan) -> dict[str, frozenset[str]]:
-    """The states each step may end in, known before anything runs; one state where no order of events decides.
+def possible_states(plan: Plan) -> dict[str, frozenset[str]]:
+    """The states in which each step may end; one state where the order of events does not matter.
 
-    Wider than what can happen where two ends of one dependency have different consequences, never narrower. Calm
-    weather is assumed: no attempt is lost.
+    It may name a state that cannot happen, where two ends of one dependency have different consequences; it never
+    leaves one out. No attempt is lost.
     """
     known: dict[str, frozenset[str]] = {}
     steps = plan.by_name
     for name in TopologicalSorter({step.name: step.dependencies for step in plan.steps}).static_order():
         step = steps[name]
-        states = _foretold_of(plan, step, [known[dependency] for dependency in step.dependencies])
+        states = _possible_states_of(plan, step, [known[dependency] for dependency in step.dependencies])
         if plan.cancellation is not None and plan.cancellation.concerns(name):
             states.add("cancelled")
         known[name] = frozenset(states)
     return known
 
 
-def _foretold_of(plan: Plan, step: StepPlan, dependencies: Iterable[frozenset[str]]) -> set[str]:
+def _possible_states_of(plan: Plan, step: StepPlan, dependencies: Iterable[frozenset[str]]) -> set[str]:
     states: set[str] = set()
     may_run = True
     for ends in dependencies:

@@ -1,4 +1,4 @@
-"""Records written by hand, to try the model on."""
+"""Records for tests of the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class SampleRecord:
     """A record of a step."""
 
     name: str
@@ -32,9 +32,9 @@ def at(second: float) -> datetime:
     return NOON + timedelta(seconds=second)
 
 
-def made(*records: Made) -> dict[str, Made]:
+def made(*records: SampleRecord) -> dict[str, SampleRecord]:
     return {record.name: record for record in records}
 
 
-def ended(name: str, state: str, second: float) -> Made:
-    return Made(name, state, at(second))
+def ended(name: str, state: str, second: float) -> SampleRecord:
+    return SampleRecord(name, state, at(second))

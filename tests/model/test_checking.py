@@ -1,4 +1,4 @@
-"""What became of a workflow is compared with the rules: the comparison notices each thing that is wrong."""
+"""The comparison of a run with the rules notices each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.model.checking import Observed, overcrowded, violations
-from tests.model.plan import BY_HAND, DEFAULTS, Cancellation, Flags, Plan, StepPlan, given_to, value_of
-from tests.model.sample_records import Made, at, made
+from tests.model.checking import Observed, over_limit, violations
+from tests.model.plan import CANCELLED_BY_TEST, DEFAULTS, Cancellation, Flags, Plan, StepPlan, given_to, value_of
+from tests.model.sample_records import SampleRecord, at, made
 
 IGNORING = Flags(cancelled=True, discarded=True, skipped=True)
 PAIR = Plan("pair", (StepPlan("a", acts=("raise", "return")), StepPlan("b", left="a")))
@@ -22,7 +22,7 @@ def started_and_ended(step, act, attempt=1, **given):
 
 
 def well_run() -> Observed:
-    """The workflow PAIR as it must be."""
+    """The workflow PAIR as it must end."""
     a = value_of("a", "digest", given_to(PAIR.by_name["a"], {}))
     given = given_to(PAIR.by_name["b"], {"a": a})
     error = {"attempt": 1, "kind": "failed", "error": "Boom: a fails in attempt 1"}
@@ -30,8 +30,8 @@ def well_run() -> Observed:
         PAIR,
         "completed",
         made(
-            Made("a", "completed", at(2), attempt=2, attempted_at=at(1), result=a, errors=[error]),
-            Made(
+            SampleRecord("a", "completed", at(2), attempt=2, attempted_at=at(1), result=a, errors=[error]),
+            SampleRecord(
                 "b",
                 "completed",
                 at(4),
@@ -119,18 +119,18 @@ def test_a_lost_attempt_and_a_second_call_are_excused_after_a_kill():
     assert violations(with_record(again, "b", attempt=2, errors=lost)) == []
 
 
-DOOMED = Plan("doomed", (StepPlan("a", acts=("skip",)), StepPlan("b", deps=("a",)), StepPlan("c", deps=("b",))))
+SKIPPED = Plan("skipped", (StepPlan("a", acts=("skip",)), StepPlan("b", deps=("a",)), StepPlan("c", deps=("b",))))
 
 
 def well_skipped() -> Observed:
     reason = "step 'a' upstream was skipped: a says skipped"
     return Observed(
-        DOOMED,
+        SKIPPED,
         "completed",
         made(
-            Made("a", "skipped", at(1), attempt=1, attempted_at=at(0), reason="a says skipped"),
-            Made("b", "skipped", at(1), reason=reason, dependencies=["a"]),
-            Made("c", "skipped", at(1), reason=reason, dependencies=["b"]),
+            SampleRecord("a", "skipped", at(1), attempt=1, attempted_at=at(0), reason="a says skipped"),
+            SampleRecord("b", "skipped", at(1), reason=reason, dependencies=["a"]),
+            SampleRecord("c", "skipped", at(1), reason=reason, dependencies=["b"]),
         ),
         started_and_ended("a", "skip"),
     )
@@ -163,22 +163,22 @@ def test_a_step_that_ran_and_was_not_to_is_noticed():
 
 
 def well_cancelled(names: frozenset[str] | None = frozenset({"a", "b"})) -> Observed:
-    """One step hangs, and is cancelled by hand together with one that has not begun."""
+    """One step hangs, and the test cancels it together with one that has not begun."""
     steps = (StepPlan("a", acts=("hang",)), StepPlan("b", flags=IGNORING, deps=("a",)), StepPlan("c", acts=("skip",)))
     return Observed(
-        Plan("by hand", steps, cancellation=Cancellation("a", names)),
+        Plan("cancelled", steps, cancellation=Cancellation("a", names)),
         "failed" if names else "cancelled",
         made(
-            Made("a", "cancelled", at(2), attempt=1, attempted_at=at(0), reason=BY_HAND),
-            Made("b", "cancelled", at(2), reason=BY_HAND, dependencies=["a"]),
-            Made("c", "skipped", at(1), attempt=1, attempted_at=at(0), reason="c says skipped"),
+            SampleRecord("a", "cancelled", at(2), attempt=1, attempted_at=at(0), reason=CANCELLED_BY_TEST),
+            SampleRecord("b", "cancelled", at(2), reason=CANCELLED_BY_TEST, dependencies=["a"]),
+            SampleRecord("c", "skipped", at(1), attempt=1, attempted_at=at(0), reason="c says skipped"),
         ),
         [*started_and_ended("a", "stopped"), *started_and_ended("c", "skip")],
     )
 
 
 @pytest.mark.parametrize("names", [frozenset({"a", "b"}), None])
-def test_a_cancellation_by_hand_that_is_as_it_must_be_has_no_violation(names):
+def test_a_cancellation_by_the_test_as_it_must_be_has_no_violation(names):
     assert violations(well_cancelled(names)) == []
 
 
@@ -187,11 +187,11 @@ def test_a_cancellation_by_hand_that_is_as_it_must_be_has_no_violation(names):
     [
         ("b", {"finished_at": at(3)}, "not in the transaction of the others"),
         ("b", {"attempt": 2}, "has 2 attempts, it takes 1"),
-        ("c", {"state": "cancelled", "reason": BY_HAND}, "was cancelled by hand, nobody did that"),
-        ("b", {"state": "completed", "reason": None, "finished_at": at(4)}, "it was to be cancelled by hand"),
+        ("c", {"state": "cancelled", "reason": CANCELLED_BY_TEST}, "and the test did not do that"),
+        ("b", {"state": "completed", "reason": None, "finished_at": at(4)}, "the test should have cancelled it"),
     ],
 )
-def test_a_wrong_cancellation_by_hand_is_noticed(name, changes, noticed):
+def test_a_wrong_cancellation_is_noticed(name, changes, noticed):
     assert any(noticed in wrong for wrong in violations(with_record(well_cancelled(), name, **changes)))
 
 
@@ -199,21 +199,21 @@ def test_a_pool_that_runs_more_of_a_queue_than_its_limit_is_noticed():
     start, end = started_and_ended("a", "return")
     hidden = [event | {"pool": None} for event in (start, start, start)]
 
-    assert overcrowded([start, start, end, start, end, end, *hidden], {"default": 2}) == []
-    assert overcrowded([start, start, start], {"default": 2}) == [
+    assert over_limit([start, start, end, start, end, end, *hidden], {"default": 2}) == []
+    assert over_limit([start, start, start], {"default": 2}) == [
         "pool of process 1 ran 3 steps of queue 'default' at once, its limit is 2"
     ]
 
 
-def test_a_cancellation_may_find_the_hanging_step_ended_if_pools_were_killed():
+def test_after_losses_a_cancellation_may_find_the_hanging_step_ended():
     lost = {"attempt": 1, "kind": "lost", "error": "the worker pool was lost"}
     steps = (StepPlan("a", acts=("hang",), max_attempts=1), StepPlan("b", acts=("return",), flags=IGNORING))
     observed = Observed(
-        Plan("by hand", steps, cancellation=Cancellation("a", frozenset({"a", "b"}))),
+        Plan("cancelled", steps, cancellation=Cancellation("a", frozenset({"a", "b"}))),
         "failed",
         made(
-            Made("a", "discarded", at(1), attempt=1, attempted_at=at(0), reason=lost["error"], errors=[lost]),
-            Made("b", "cancelled", at(2), reason=BY_HAND),
+            SampleRecord("a", "discarded", at(1), attempt=1, attempted_at=at(0), reason=lost["error"], errors=[lost]),
+            SampleRecord("b", "cancelled", at(2), reason=CANCELLED_BY_TEST),
         ),
         [],
         losses_are_allowed=True,

@@ -21,8 +21,8 @@ import pytest
 from baton import Engine
 from baton.client.run import Run
 from tests.effects import Effects
-from tests.model.checking import Observed, overcrowded, violations
-from tests.model.plan import BY_HAND, Plan
+from tests.model.checking import Observed, over_limit, violations
+from tests.model.plan import CANCELLED_BY_TEST, Plan
 from tests.model.random_graphs import plans
 from tests.programs.random_workers import EFFECTS, built
 from tests.waiting import eventually
@@ -36,7 +36,7 @@ SECONDS_TO_FINISH = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """A plan and the run it became."""
+    """A plan and its run."""
 
     plan: Plan
     run: Run
@@ -54,7 +54,7 @@ async def test_random_workflows_on_two_processes_end_as_the_rules_say(database, 
         observed = await observe(inserted, states, effects)
         pools = {record.pool for one in observed for record in one.records.values()} - {None}
 
-    wrong = [line for one in observed for line in described(one)] + overcrowded(effects.read(), LIMITS)
+    wrong = [line for one in observed for line in described(one)] + over_limit(effects.read(), LIMITS)
     assert not wrong, "\n".join(wrong)
     assert len(pools) == 2 or len(drawn) == 1, "one of the processes did all the work"
 
@@ -65,7 +65,7 @@ def described(observed: Observed) -> list[str]:
 
 @asynccontextmanager
 async def two_worker_processes(database: str, effects: Effects) -> AsyncIterator[None]:
-    """Two processes that run steps; both are ready at the beginning, and must drain without complaint at the end."""
+    """Two processes that run steps. Both are ready at the beginning, and must drain and exit with 0 at the end."""
     with worker_process(database, effects, "first"), worker_process(database, effects, "second"):
         connection = await asyncpg.connect(database)
         try:
@@ -96,7 +96,7 @@ def worker_process(database: str, effects: Effects, name: str) -> Iterator[None]
 
 
 async def insert(drawn: Sequence[Plan], engine: Engine) -> list[Inserted]:
-    """Insert the workflows while the first of them run already, some at once."""
+    """Insert the workflows, several at once, while the first ones run already."""
     few = asyncio.Semaphore(INSERTS_AT_ONCE)
 
     async def insert_one(plan: Plan) -> Inserted:
@@ -107,7 +107,7 @@ async def insert(drawn: Sequence[Plan], engine: Engine) -> list[Inserted]:
 
 
 async def end_of(inserted: Sequence[Inserted], effects: Effects) -> list[str]:
-    """The final states, once the workflows have them; what hangs is cancelled meanwhile."""
+    """Return the final states once all workflows have ended; meanwhile cancel what hangs."""
     async with asyncio.TaskGroup() as both:
         cancelling = both.create_task(cancel_what_hangs(inserted, effects))
         states = await asyncio.gather(*[final_state(one.run) for one in inserted])
@@ -119,7 +119,7 @@ async def final_state(run: Run) -> str:
     try:
         return await run.wait(timeout=SECONDS_TO_FINISH)
     except TimeoutError:
-        return "executing"  # the model says more about it than the error
+        return "executing"  # the comparison with the model says more than the error
 
 
 async def cancel_what_hangs(inserted: Sequence[Inserted], effects: Effects) -> None:
@@ -129,11 +129,11 @@ async def cancel_what_hangs(inserted: Sequence[Inserted], effects: Effects) -> N
         event = await eventually(lambda: lines.next("hang"), deadline=SECONDS_TO_FINISH)
         one = by_id[event["workflow"]]
         assert one.plan.cancellation is not None
-        await one.run.cancel(*(one.plan.cancellation.names or ()), reason=BY_HAND)
+        await one.run.cancel(*(one.plan.cancellation.names or ()), reason=CANCELLED_BY_TEST)
 
 
 class Tail:
-    """Reads a log that grows."""
+    """Reads a log while it is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

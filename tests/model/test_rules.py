@@ -11,23 +11,23 @@ import pytest
 
 from tests.model.plan import Flags, Plan, StepPlan, given_to
 from tests.model.random_graphs import CONTESTED_PLANS, SHAPES, plan, plans
-from tests.model.rules import doom, foretold, own_ending, workflow_state
+from tests.model.rules import ended_by_dependency, own_ending, possible_states, workflow_state
 from tests.model.sample_records import at, ended, made
 
 IGNORING = Flags(cancelled=True, discarded=True, skipped=True)
 
 
-# How a dependency's end acts on its dependent
+# What the end of a dependency does to a dependent
 
 
 @pytest.mark.parametrize(
     ("dependency", "dependent"),
     [("completed", None), ("cancelled", "cancelled"), ("discarded", "cancelled"), ("skipped", "skipped")],
 )
-def test_a_dependency_that_ended_decides_what_becomes_of_its_dependent(dependency, dependent):
+def test_the_end_of_a_dependency_decides_the_end_of_its_dependent(dependency, dependent):
     graph = Plan("table", (StepPlan("a"), StepPlan("b", deps=("a",))))
 
-    decided = doom(graph, graph.by_name["b"], made(ended("a", dependency, 1)))
+    decided = ended_by_dependency(graph, graph.by_name["b"], made(ended("a", dependency, 1)))
 
     assert (decided and decided.state) == dependent
     assert decided is None or (decided.by, decided.at) == ({"a"}, at(1))
@@ -37,18 +37,18 @@ def test_a_dependency_that_ended_decides_what_becomes_of_its_dependent(dependenc
 def test_a_dependent_that_ignores_an_end_counts_it_as_done(state):
     graph = Plan("table", (StepPlan("a"), StepPlan("b", deps=("a",), flags=Flags(**{state: True}))))
 
-    assert doom(graph, graph.by_name["b"], made(ended("a", state, 1))) is None
+    assert ended_by_dependency(graph, graph.by_name["b"], made(ended("a", state, 1))) is None
 
 
 @pytest.mark.parametrize("state", ["cancelled", "discarded", "skipped"])
-def test_a_dependent_that_ignores_the_two_other_ends_does_not_ignore_this_one(state):
+def test_ignoring_the_two_other_ends_does_not_ignore_this_one(state):
     flags = replace(IGNORING, **{state: False})
     graph = Plan("table", (StepPlan("a"), StepPlan("b", deps=("a",), flags=flags)))
 
-    assert doom(graph, graph.by_name["b"], made(ended("a", state, 1))) is not None
+    assert ended_by_dependency(graph, graph.by_name["b"], made(ended("a", state, 1))) is not None
 
 
-def test_a_flag_of_the_workflow_holds_for_steps_that_have_none_of_their_own():
+def test_a_flag_of_the_workflow_is_the_default_of_its_steps():
     steps = (StepPlan("a"), StepPlan("b", deps=("a",)), StepPlan("c", deps=("a",), flags=Flags(skipped=False)))
     graph = Plan("table", steps, flags=Flags(skipped=True))
 
@@ -59,7 +59,7 @@ def test_a_flag_of_the_workflow_holds_for_steps_that_have_none_of_their_own():
 def test_the_first_unfavourable_dependency_to_end_decides():
     graph = Plan("first", (StepPlan("a"), StepPlan("b"), StepPlan("c", deps=("a", "b"))))
 
-    decided = doom(graph, graph.by_name["c"], made(ended("a", "cancelled", 2), ended("b", "skipped", 1)))
+    decided = ended_by_dependency(graph, graph.by_name["c"], made(ended("a", "cancelled", 2), ended("b", "skipped", 1)))
 
     assert decided is not None
     assert (decided.state, decided.by) == ("skipped", {"b"})
@@ -68,7 +68,7 @@ def test_the_first_unfavourable_dependency_to_end_decides():
 def test_of_two_that_end_in_one_transaction_cancelled_comes_before_skipped():
     graph = Plan("together", (StepPlan("a"), StepPlan("b"), StepPlan("c", deps=("a", "b"))))
 
-    decided = doom(graph, graph.by_name["c"], made(ended("a", "skipped", 1), ended("b", "discarded", 1)))
+    decided = ended_by_dependency(graph, graph.by_name["c"], made(ended("a", "skipped", 1), ended("b", "discarded", 1)))
 
     assert decided is not None
     assert (decided.state, decided.by) == ("cancelled", {"b"})
@@ -89,7 +89,7 @@ def test_of_two_that_end_in_one_transaction_cancelled_comes_before_skipped():
         (("raise", "skip"), "skipped", 2),
     ],
 )
-def test_what_a_step_does_says_how_it_ends(acts, state, attempts):
+def test_a_step_ends_by_what_it_does(acts, state, attempts):
     ending = own_ending(StepPlan("a", acts=acts, max_attempts=3))
 
     assert (ending.state, ending.attempts) == (state, attempts)
@@ -123,29 +123,37 @@ def test_a_lost_attempt_is_spent():
         ([IGNORING, Flags()], "failed"),
     ],
 )
-def test_a_failure_is_forgiven_if_each_of_at_least_one_dependents_ignores_it(state, flags, expected):
+def test_a_failure_is_ignored_if_it_has_dependents_and_all_ignore_it(state, flags, expected):
     dependents = tuple(StepPlan(f"b{n}", deps=("a",), flags=each) for n, each in enumerate(flags))
     states = {"a": state} | {step.name: "skipped" for step in dependents}
+    plan = Plan("ignored", (StepPlan("a"), *dependents))
 
-    assert workflow_state(Plan("forgiven", (StepPlan("a"), *dependents)), states) == expected
+    assert workflow_state(plan, states, began={step.name for step in dependents}) == expected
+
+
+def test_a_failure_is_not_forgiven_by_dependents_that_never_began():
+    plan = Plan("ignored", (StepPlan("a"), StepPlan("b", deps=("a",), flags=IGNORING)))
+
+    assert workflow_state(plan, {"a": "discarded", "b": "skipped"}, began={"a"}) == "failed"
 
 
 def test_a_workflow_of_completed_and_skipped_steps_is_completed():
-    assert (
-        workflow_state(Plan("mild", (StepPlan("a"), StepPlan("b"))), {"a": "completed", "b": "skipped"}) == "completed"
-    )
+    plan = Plan("two", (StepPlan("a"), StepPlan("b")))
+
+    assert workflow_state(plan, {"a": "completed", "b": "skipped"}, {"a", "b"}) == "completed"
 
 
 def test_a_workflow_that_was_cancelled_as_a_whole_is_cancelled():
     assert (
-        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, is_cancelled_as_a_whole=True) == "cancelled"
+        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, (), is_cancelled_as_a_whole=True)
+        == "cancelled"
     )
 
 
-# What is known beforehand
+# What is predicted before the run
 
 
-def test_one_state_is_foretold_where_no_order_decides():
+def test_one_state_is_possible_where_no_order_decides():
     steps = (
         StepPlan("fails", acts=("raise",)),
         StepPlan("below", deps=("fails",)),
@@ -154,7 +162,7 @@ def test_one_state_is_foretold_where_no_order_decides():
         StepPlan("apart"),
     )
 
-    assert foretold(Plan("cascade", steps)) == {
+    assert possible_states(Plan("cascade", steps)) == {
         "fails": {"discarded"},
         "below": {"cancelled"},
         "further": {"cancelled"},
@@ -163,19 +171,19 @@ def test_one_state_is_foretold_where_no_order_decides():
     }
 
 
-def test_both_states_are_foretold_where_the_order_decides():
+def test_both_states_are_possible_where_the_order_decides():
     steps = (StepPlan("a", acts=("skip",)), StepPlan("b", acts=("cancel",)), StepPlan("c", deps=("a", "b")))
 
-    assert foretold(Plan("race", steps))["c"] == {"cancelled", "skipped"}
+    assert possible_states(Plan("race", steps))["c"] == {"cancelled", "skipped"}
 
 
-def test_a_result_of_none_is_given_and_an_ignored_failure_gives_the_default():
+def test_none_is_a_result_and_an_ignored_failure_gives_the_default():
     step = StepPlan("c", left="a", right="b", several=("a", "b"), flags=IGNORING)
 
     assert given_to(step, {"a": None}) == {
         "left": None,
         "right": "no right",
-        "several": "no several",
+        "several": {"all": [7, None], "last": {"is": None}},
         "seen": {"a": None},
     }
 
@@ -192,10 +200,10 @@ def test_a_seed_draws_the_same_workflows_again_and_a_label_one_of_them():
     assert len(drawn) == 20 + 2 * len(SHAPES) + CONTESTED_PLANS
 
 
-def test_what_is_drawn_can_be_foretold_and_shows_every_behaviour():
+def test_what_is_drawn_can_be_predicted_and_shows_every_behaviour():
     drawn = [each for seed in ("1", "2") for each in plans(seed, 200)]
     acts = Counter(act for each in drawn for step in each.steps for act in step.acts)
-    states = Counter(state for each in drawn for possible in foretold(each).values() for state in possible)
+    states = Counter(state for each in drawn for possible in possible_states(each).values() for state in possible)
     workers = {step.worker for each in drawn for step in each.steps}
 
     assert acts.keys() == {"return", "raise", "retry", "cancel", "skip", "overrun", "hang"}
@@ -205,8 +213,8 @@ def test_what_is_drawn_can_be_foretold_and_shows_every_behaviour():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_shape_without_trouble_is_foretold_to_complete(shape):
-    assert set(foretold(plan(f"1/{shape}")).values()) == {frozenset({"completed"})}
+def test_a_shape_without_failures_is_predicted_to_complete(shape):
+    assert set(possible_states(plan(f"1/{shape}")).values()) == {frozenset({"completed"})}
 
 
 def test_the_model_shares_no_code_with_the_package():

@@ -1,4 +1,4 @@
-"""Workers that run in an executor of the application's, named "elsewhere"."""
+"""Workers that run in an executor of the application, named "elsewhere"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton import Context, Skip, worker
+from baton.client.engine_in_use import engine_in_use
 
 
 @dataclass
@@ -45,7 +46,7 @@ def skipping() -> Skip:
 
 @worker(name="elsewhere held", executor="elsewhere")
 def held(folder: str, timeout: float = 60) -> str:
-    """Say in a folder that it began, and wait until told to go on."""
+    """Make the file `began` in a folder, and wait for the file `go`."""
     (Path(folder) / "began").touch()
     ends = time.monotonic() + timeout
     while not (Path(folder) / "go").exists() and time.monotonic() < ends:
@@ -60,3 +61,9 @@ def deadly(folder: str) -> str:
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return "survived"
+
+
+@worker(name="elsewhere schema", executor="elsewhere")
+def schema() -> str | None:
+    engine = engine_in_use()
+    return None if engine is None else engine.schema

@@ -1,14 +1,14 @@
-"""A worker process that may kill itself at a named point of the pool's work, or have a clock of its own.
+"""A worker process that may kill itself at a failpoint of the pool, or have a wrong clock.
 
 Run with a JSON object of settings: those of `WorkerPool`, and
 
-    kill_at       the pause point at which it kills itself
-    stop_at       the pause point at which it stops itself, until it is continued
-    kill_on       the how manieth time it gets there; 1 if left out
+    kill_at       the failpoint at which it kills itself
+    stop_at       the failpoint at which it stops itself, until it is continued
+    kill_on       at which pass of that failpoint; 1 if left out
     clock_off     seconds by which its clock is wrong
     part_size     how many children of a group go into one call
     call_seconds  how long a call of a transactional attempt may take
-    idle_seconds  how long a transaction of several calls may lie idle
+    idle_seconds  how long a transaction of several calls may be idle
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from typing import Any
 from baton import Engine, WorkerPool
 from baton.database import connections
 from baton.runtime import expander, failpoints, transactions
-from tests.programs import fault_workers, transfer_workers  # noqa: F401  # registers them
+from tests.programs import fault_workers, forking_workers, transfer_workers  # noqa: F401  # registers them
 
 
 def signal_at(wanted: str, number: signal.Signals, time: int) -> None:
-    """Send this process a signal when it reaches the pause point for the first time, or for another one."""
+    """Send this process a signal when it passes the failpoint for the given time."""
     times = 0
 
     async def reached(point: str) -> None:
@@ -43,7 +43,7 @@ def signal_at(wanted: str, number: signal.Signals, time: int) -> None:
 
 
 def set_clock_off(seconds: float) -> None:
-    """Let whatever asks for the time of day be told a wrong one."""
+    """Shift the clock of this process."""
     true_time, true_datetime = time.time, dt.datetime
 
     class Wrong(true_datetime):

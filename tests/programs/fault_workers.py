@@ -1,4 +1,4 @@
-"""Workers that note in an effects log what they do, and can be held, blocked and killed while they do it."""
+"""Workers that log what they do, and can be held, blocked and killed while they do it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baton import Baton, Context, worker
 from tests.effects import Effects
 
 EFFECTS = "EFFECTS"
-"""The environment variable that names the effects log; what is held goes on when a file `<log>.go` is there."""
+"""The environment variable that names the effects log. Held attempts go on when there is a file `<log>.go`."""
 
 
 def note(ctx: Context, event: str) -> None:
@@ -38,7 +38,7 @@ async def noted(ctx: Context, value: int = 0, seconds: float = 0.0) -> int:
 
 @worker(name="fault held")
 async def held(ctx: Context, value: int = 0) -> int:
-    """Stay in the first attempt until told to go on."""
+    """Hold the first attempt until the test lets it go on."""
     note(ctx, "start")
     try:
         while ctx.attempt == 1 and not may_go_on().exists():  # noqa: ASYNC110  # another process says so
@@ -52,7 +52,7 @@ async def held(ctx: Context, value: int = 0) -> int:
 
 @worker(name="fault blocking")
 async def blocking(ctx: Context, seconds: float) -> int:
-    """Block the event loop in the first attempt, so that its outcome leaves before anything else is heard."""
+    """Block the event loop in the first attempt, so that its outcome is sent before anything else is received."""
     note(ctx, "start")
     if ctx.attempt == 1:
         time.sleep(seconds)  # noqa: ASYNC251  # what is wanted here
@@ -60,9 +60,9 @@ async def blocking(ctx: Context, seconds: float) -> int:
     return ctx.attempt
 
 
-@worker(name="fault growing")
-async def growing(ctx: Context, size: int) -> Baton:
-    """Return a graph of so many steps beside one another."""
+@worker(name="fault returns_a_graph")
+async def returns_a_graph(ctx: Context, size: int) -> Baton:
+    """Return a graph of `size` independent steps."""
     note(ctx, "start")
     graph = Baton.new()
     for number in range(size):

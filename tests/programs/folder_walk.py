@@ -1,4 +1,4 @@
-"""Workers of several kinds that walk a folder by returning graphs."""
+"""Workers in threads, in processes and in the event loop that walk a folder by returning graphs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def walked(folder: str, walk) -> int | Baton:
     return flow.add("sum", add_up.new(here, [result_of(name) for name in below])) if below else here
 
 
-@worker(name="growing in a thread")
+@worker(name="folder walk in a thread")
 def count_in_thread(folder: str) -> int | Baton:
     return walked(folder, count_in_thread)
 
 
-@worker(name="growing in a process", executor="process")
+@worker(name="folder walk in a process", executor="process")
 def count_in_process(folder: str) -> int | Baton:
     return walked(folder, count_in_process)
 
 
-@worker(name="growing: add up")
+@worker(name="folder walk: add up")
 async def add_up(here: int, below: list[int]) -> int:
     return here + sum(below)

@@ -1,4 +1,4 @@
-"""The worker of random workflows with groups: each call does what its plan says."""
+"""The worker of random workflows with groups: each call follows its plan."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from dataclasses import replace
 from typing import Any
 
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, result_of, worker
-from baton.core.worker import Job
-from tests.model.group_plan import NOTHING, Family, Growth, Node, healed, value_of
+from baton.core.job import Job
+from tests.model.group_plan import NOTHING, Graph, GroupPlan, Node, value_of, without_failures
 
 SECONDS_WITHOUT_END = 120.0
 IDLE = Node("idle")
 
 
 class Boom(Exception):  # noqa: N818  # short in hundreds of error texts
-    """What a step raises that is to fail."""
+    """Raised by a step that has to fail."""
 
 
 class Log:
-    """What the pools of this process did."""
+    """What the workers of this process did."""
 
     def __init__(self) -> None:
         self.starts: Counter[tuple[str, str]] = Counter()
         self.running: Counter[tuple[str, str]] = Counter()
         """By workflow and map."""
         self.crowded: dict[str, str] = {}
-        """Of which workflow a map had more children under way than it has slots."""
-        self.healed = False
-        """Nothing troubles a step any more."""
+        """The workflows in which more children of a map ran than it has slots, with what was seen."""
+        self.failures_are_off = False
+        """Steps do not fail any more."""
         self.hanging: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        """By workflow, set once the step hangs that is to be cancelled by hand."""
+        """By workflow; set once the step that the test will cancel hangs."""
 
     def enter(self, ctx: Context, plan: Node) -> tuple[str, str]:
         self.starts[ctx.workflow_id, ctx.step] += 1
@@ -45,8 +45,8 @@ class Log:
 log = Log()
 
 
-@worker(name="growing", backoff=0.01)
-async def growing(ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: int | None = None) -> Any:
+@worker(name="follow_plan", backoff=0.01)
+async def follow_plan(ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: int | None = None) -> Any:
     lane = log.enter(ctx, plan)
     try:
         await asyncio.sleep(0)
@@ -58,14 +58,14 @@ async def growing(ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: 
 async def do(ctx: Context, plan: Node, left: Any) -> Any:
     if log.starts[ctx.workflow_id, ctx.step] <= plan.snoozes:
         return Snooze(0.01)
-    match (replace(plan, deeds=healed(plan.deeds)) if log.healed else plan).deed(ctx.attempt):
+    match (replace(plan, acts=without_failures(plan.acts)) if log.failures_are_off else plan).act(ctx.attempt):
         case "return":
-            return value_of(ctx.step, left, dict(ctx.results), told(ctx))
+            return value_of(ctx.step, left, dict(ctx.results), outcomes_of(ctx))
         case "list":
             return list(range(plan.size))
-        case "grow":
+        case "graph":
             assert plan.inside is not None
-            return built(plan.inside)
+            return workflow_of(plan.inside)
         case "retry":
             return RetryAfter(0)
         case "cancel":
@@ -82,7 +82,7 @@ async def do(ctx: Context, plan: Node, left: Any) -> Any:
     raise Boom(f"{ctx.step} fails in attempt {ctx.attempt}")
 
 
-def told(ctx: Context) -> dict[str, Any]:
+def outcomes_of(ctx: Context) -> dict[str, Any]:
     return {
         name: [outcome.state, {child: each.state for child, each in outcome.children.items()}]
         for name, outcome in ctx.outcomes.items()
@@ -90,23 +90,23 @@ def told(ctx: Context) -> dict[str, Any]:
 
 
 def faulty(fault: str) -> Baton:
-    """A graph that cannot be."""
+    """Return a graph with this fault, or raise."""
     match fault:
         case "cycle":
-            return Baton.new().add("a", growing.new(), deps=["b"]).add("b", growing.new(), deps=["a"])
+            return Baton.new().add("a", follow_plan.new(), deps=["b"]).add("b", follow_plan.new(), deps=["a"])
         case "unknown":
-            return Baton.new().add("a", growing.new(), deps=["nowhere"])
+            return Baton.new().add("a", follow_plan.new(), deps=["nowhere"])
         case "twice":
-            return Baton.new().add("a", growing.new()).add("a", growing.new())
+            return Baton.new().add("a", follow_plan.new()).add("a", follow_plan.new())
         case _:
             return Baton.new()
 
 
-def built(family: Family, workflow_id: str | None = None) -> Baton:
+def workflow_of(graph: Graph, workflow_id: str | None = None) -> Baton:
     """The workflow that a plan describes."""
     made = Baton.new(workflow_id=workflow_id)
-    for node in family.steps:
-        what = built(node.inside) if node.kind == "family" and node.inside is not None else job_of(node)
+    for node in graph.steps:
+        what = workflow_of(node.inside) if node.kind == "workflow" and node.inside is not None else job_of(node)
         made.add(
             node.name,
             what,
@@ -115,7 +115,7 @@ def built(family: Family, workflow_id: str | None = None) -> Baton:
             ignore_discarded=node.flags.discarded,
             ignore_skipped=node.flags.skipped,
         )
-    return made if family.returns is None else made.returns(family.returns)
+    return made if graph.returns is None else made.returns(graph.returns)
 
 
 def job_of(node: Node) -> Job:
@@ -124,9 +124,9 @@ def job_of(node: Node) -> Job:
         arguments["left"] = result_of(node.left)
     if node.kind == "map":
         arguments["number"] = each(list(range(len(node.items))) if node.source is None else result_of(node.source))
-    job = growing.new(**arguments).with_options(max_attempts=node.max_attempts)
+    job = follow_plan.new(**arguments).with_options(max_attempts=node.max_attempts)
     return job if node.concurrency is None else job.with_options(concurrency=node.concurrency)
 
 
-def flow_of(growth: Growth) -> Baton:
-    return built(growth.whole, growth.label)
+def workflow_of_plan(group_plan: GroupPlan) -> Baton:
+    return workflow_of(group_plan.whole, group_plan.label)

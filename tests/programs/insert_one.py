@@ -1,4 +1,4 @@
-"""Insert one workflow, at the word of whoever reads: the argument is the address of the database."""
+"""Insert one workflow when a line arrives on standard input. The argument is the address of the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers of random workflows: each call does what the step's plan says, and writes a line before and after."""
+"""The workers of random workflows: each call follows the step's plan, and logs its start and its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, result_of, worker
-from baton.core.worker import Job
+from baton.core.job import Job
 from tests.effects import Effects
 from tests.model.plan import DEFAULTS, Plan, StepPlan, nested, value_of
 
@@ -21,12 +21,12 @@ EFFECTS = "BATON_TEST_EFFECTS"
 
 SECONDS_WITHOUT_END = 120.0
 SECONDS_TOO_LONG = 0.8
-"""What a thread takes that overruns its timeout: nothing can stop it, and its slot waits for it."""
+"""How long a thread runs past its timeout: nothing can stop it, and its slot waits for it."""
 BACKOFF = 0.01
 
 
 class Boom(Exception):  # noqa: N818  # short in hundreds of error texts
-    """What a step raises that is to fail."""
+    """Raised by a step that has to fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Call:
     """The process id of the worker pool, None if the worker cannot know it."""
 
     def begin(self) -> str:
-        """Log the start, and return what is to be done."""
+        """Log the start, and return the act."""
         self._log("start", given=self.given)
         return "snooze" if self._is_to_snooze() else self.plan.act(self.attempt or 1)
 
     def end(self, act: str) -> None:
-        """Log the end; the act itself is all that comes after it."""
+        """Log the end, just before the act itself."""
         self._log("end", act=act)
 
     async def hang(self) -> None:
@@ -59,7 +59,7 @@ class Call:
             self.end("stopped")
 
     def answer(self, act: str) -> Any:
-        """Return or raise what the act says."""
+        """Do what the act says: return or raise."""
         name = self.plan.name
         match act:
             case "snooze":
@@ -95,7 +95,7 @@ class Call:
         )
 
     def _is_to_snooze(self) -> bool:
-        # A snooze spends no attempt, so only marks outside the database tell how many there were.
+        # A snooze spends no attempt: files beside the log count how many there were.
         digest = hashlib.sha256(f"{self.workflow}\n{self.plan.name}".encode()).hexdigest()
         return any(is_first(log().path.with_name(f"{digest}.{number}")) for number in range(self.plan.snoozes))
 
@@ -150,7 +150,7 @@ def act_plainly(
     right: Any = DEFAULTS["right"],
     several: Any = DEFAULTS["several"],
 ) -> Any:
-    """Takes no context, so that a claim delivers the referenced results only."""
+    """Takes no context, so a claim delivers only the results that it refers to."""
     return Call(workflow, plan, given(left, right, several, None), pool=os.getpid()).do()
 
 
@@ -163,7 +163,7 @@ def given(left: Any, right: Any, several: Any, ctx: Context | None) -> dict[str,
 
 
 def is_first(mark: Path) -> bool:
-    """Whether nobody has made this mark before, in whichever process."""
+    """Whether no process has made this mark before."""
     try:
         mark.touch(exist_ok=False)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Workers for several processes, which note in an effects log what they did."""
+"""Workers for several processes, which log what they did."""
 
 from __future__ import annotations
 

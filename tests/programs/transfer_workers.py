@@ -23,7 +23,7 @@ async def with_the_step(ctx: Context, source: int, target: int, amount: int) -> 
 
 @worker(name="transfer with a prepared statement", transactional=True)
 async def with_a_prepared_statement(ctx: Context, source: int, target: int, amount: int) -> int:
-    """To the server the session is active, and not idle, from the preparation to the next statement."""
+    """From the preparation to the next statement the server takes the session for active, and not for idle."""
     await ctx.connection.execute("select from public.accounts order by id for update")
     await ctx.connection.prepare("select 1")
     await reach("a statement is prepared")
@@ -32,7 +32,7 @@ async def with_a_prepared_statement(ctx: Context, source: int, target: int, amou
 
 @worker(name="transfer statement by statement")
 async def statement_by_statement(ctx: Context, source: int, target: int, amount: int) -> int:
-    """What is written before a crash stays, and the next attempt begins anew."""
+    """What was written before a crash stays, and the next attempt starts from the beginning."""
     connection = await asyncpg.connect(os.environ["BATON_DATABASE_URL"])
     try:
         return await move(connection, ctx.step, source, target, amount)
@@ -42,7 +42,7 @@ async def statement_by_statement(ctx: Context, source: int, target: int, amount:
 
 @worker(name="transfer in a transaction of its own")
 async def in_its_own_transaction(ctx: Context, source: int, target: int, amount: int) -> int:
-    """Half a transfer there cannot be, but after a crash between its commit and the settle there are two."""
+    """A transfer is never half done; but after a crash between its commit and the settle it is done twice."""
     connection = await asyncpg.connect(os.environ["BATON_DATABASE_URL"])
     try:
         async with connection.transaction():

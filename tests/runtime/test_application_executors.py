@@ -11,19 +11,10 @@ from multiprocessing import get_context
 import pytest
 
 from baton import Baton, InvalidOption, WorkerPool, result_of, worker
-from baton.core import registry
-from tests.programs import executor_workers as elsewhere
+from tests.programs import executor_workers
 from tests.waiting import eventually
 
 KINDS = ["threads", "processes", "dask"]
-
-
-@pytest.fixture(autouse=True)
-def _registered(own_workers) -> None:
-    """Another test may have forgotten them."""
-    for one in vars(elsewhere).values():
-        if hasattr(one, "bind_json"):
-            registry.add(one)
 
 
 @pytest.fixture(scope="module")
@@ -57,35 +48,35 @@ def executor(request, kind) -> Iterator[Executor]:
 async def test_steps_run_there_and_their_results_come_back(engine, executor, kind):
     flow = (
         Baton.new()
-        .add("a", elsewhere.add.new(left=1, right=2))
-        .add("b", elsewhere.typed.new(point=elsewhere.Point(1, 2)), deps=["a"])
-        .add("where", elsewhere.where.new())
-        .add("sum", elsewhere.add.new(left=result_of("a"), right=4))
+        .add("a", executor_workers.add.new(left=1, right=2))
+        .add("b", executor_workers.typed.new(point=executor_workers.Point(1, 2)), deps=["a"])
+        .add("where", executor_workers.where.new())
+        .add("sum", executor_workers.add.new(left=result_of("a"), right=4))
     )
     async with WorkerPool(engine, executors={"elsewhere": executor}):
         run = await flow.insert()
         assert await run.result("sum", timeout=60) == 7
-        assert await run.result("b", timeout=60) == elsewhere.Point(2, 3)
+        assert await run.result("b", timeout=60) == executor_workers.Point(2, 3)
         pid, _thread = await run.result("where", timeout=60)
     assert (pid == os.getpid()) is (kind == "threads")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_a_worker_raises_or_returns_to_steer_is_as_anywhere(engine, executor, kind):
-    flow = Baton.new().add("raises", elsewhere.raising.new()).add("skips", elsewhere.skipping.new())
+    flow = Baton.new().add("raises", executor_workers.raising.new()).add("skips", executor_workers.skipping.new())
     async with WorkerPool(engine, executors={"elsewhere": executor}):
         run = await flow.insert()
         await run.wait(timeout=60)
         raises, skips = await run.steps()
     assert (raises.state, skips.state, skips.reason) == ("discarded", "skipped", "not today")
     assert "ValueError: as it happens" in str(raises.errors)
-    assert "foreign_workers.py" in str(raises.errors)
+    assert "executor_workers.py" in str(raises.errors)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_cancelled_step_is_cancelled_at_once_though_its_code_runs_on(engine, executor, kind, tmp_path):
     async with WorkerPool(engine, executors={"elsewhere": executor}, grace=0):
-        run = await elsewhere.held.new(folder=str(tmp_path)).insert()
+        run = await executor_workers.held.new(folder=str(tmp_path)).insert()
         await eventually((tmp_path / "began").exists, deadline=60)
         await run.cancel()
         assert await run.wait(timeout=10) == "cancelled"
@@ -94,7 +85,7 @@ async def test_a_cancelled_step_is_cancelled_at_once_though_its_code_runs_on(eng
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_timeout_ends_the_attempt(engine, executor, kind, tmp_path):
-    job = elsewhere.held.new(folder=str(tmp_path)).with_options(timeout=1.5, max_attempts=1)
+    job = executor_workers.held.new(folder=str(tmp_path)).with_options(timeout=1.5, max_attempts=1)
     async with WorkerPool(engine, executors={"elsewhere": executor}, grace=0):
         run = await job.insert()
         assert await run.wait(timeout=60) == "failed"
@@ -105,11 +96,11 @@ async def test_a_timeout_ends_the_attempt(engine, executor, kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 async def test_code_that_cannot_be_stopped_keeps_its_slot(engine, executor, kind, tmp_path):
-    job = elsewhere.held.new(folder=str(tmp_path)).with_options(timeout=1, max_attempts=1)
+    job = executor_workers.held.new(folder=str(tmp_path)).with_options(timeout=1, max_attempts=1)
     async with WorkerPool(engine, executors={"elsewhere": executor}, queues={"default": 1}, grace=0):
         run = await job.insert()
         assert await run.wait(timeout=60) == "failed"
-        another = await elsewhere.add.new(left=1, right=1).insert()
+        another = await executor_workers.add.new(left=1, right=1).insert()
         with pytest.raises(TimeoutError):
             await another.wait(timeout=1)
         (tmp_path / "go").touch()
@@ -119,7 +110,7 @@ async def test_code_that_cannot_be_stopped_keeps_its_slot(engine, executor, kind
 @pytest.mark.parametrize("kind", KINDS)
 async def test_shutdown_gives_back_what_does_not_end(engine, executor, kind, tmp_path):
     async with WorkerPool(engine, executors={"elsewhere": executor}, grace=0):
-        run = await elsewhere.held.new(folder=str(tmp_path), timeout=30).insert()
+        run = await executor_workers.held.new(folder=str(tmp_path), timeout=30).insert()
         await eventually((tmp_path / "began").exists, deadline=60)
         asyncio.get_running_loop().call_later(0.5, (tmp_path / "go").touch)
     (record,) = await run.steps()
@@ -127,11 +118,10 @@ async def test_shutdown_gives_back_what_does_not_end(engine, executor, kind, tmp
 
 
 @pytest.mark.parametrize("kind", ["processes"])
-async def test_a_process_that_is_killed_costs_an_attempt_and_its_executor_says_it_is_broken(
-    engine, executor, kind, tmp_path
-):
+async def test_a_killed_process_costs_an_attempt(engine, executor, kind, tmp_path):
+    """Its executor says that it is broken."""
     async with WorkerPool(engine, executors={"elsewhere": executor}):
-        run = await elsewhere.deadly.new(folder=str(tmp_path)).insert()
+        run = await executor_workers.deadly.new(folder=str(tmp_path)).insert()
         (record,) = await eventually(lambda: refused(run), deadline=60)
     assert record.attempt == 1
     assert "lost the attempt: BrokenProcessPool" in str(record.errors)
@@ -146,7 +136,7 @@ async def test_a_process_that_is_killed_costs_an_attempt_and_its_executor_says_i
 @pytest.mark.parametrize("kind", ["dask"])
 async def test_a_worker_of_the_cluster_that_is_killed_is_replaced(engine, executor, kind, tmp_path):
     async with WorkerPool(engine, executors={"elsewhere": executor}):
-        run = await elsewhere.deadly.new(folder=str(tmp_path)).insert()
+        run = await executor_workers.deadly.new(folder=str(tmp_path)).insert()
         assert await run.result(timeout=90) == "survived"
 
 
@@ -154,7 +144,7 @@ async def test_a_worker_of_the_cluster_that_is_killed_is_replaced(engine, execut
 async def test_an_executor_that_was_shut_down_costs_no_attempt(engine, executor, kind):
     executor.shutdown()
     async with WorkerPool(engine, executors={"elsewhere": executor}):
-        run = await elsewhere.add.new(left=1, right=2).insert()
+        run = await executor_workers.add.new(left=1, right=2).insert()
         (record,) = await eventually(lambda: refused(run), deadline=30)
     assert (record.state, record.attempt) == ("scheduled", 0)
     assert "executor 'elsewhere' takes no work any more (RuntimeError: cannot schedule new futures" in record.reason
@@ -168,7 +158,7 @@ async def test_a_future_that_somebody_cancelled_is_a_lost_attempt(engine):
             return future
 
     async with WorkerPool(engine, executors={"elsewhere": Cancelling()}):
-        run = await elsewhere.add.new(left=1, right=2).with_options(max_attempts=1).insert()
+        run = await executor_workers.add.new(left=1, right=2).with_options(max_attempts=1).insert()
         assert await run.wait(timeout=20) == "failed"
         (record,) = await run.steps()
     assert "executor 'elsewhere' cancelled the attempt: it was shut down, or lost it" in str(record.errors)
@@ -176,7 +166,7 @@ async def test_a_future_that_somebody_cancelled_is_a_lost_attempt(engine):
 
 async def test_an_executor_that_is_not_there_is_a_sentence_and_costs_no_attempt(engine):
     async with WorkerPool(engine):
-        run = await elsewhere.add.new(left=1, right=2).insert()
+        run = await executor_workers.add.new(left=1, right=2).insert()
         (record,) = await eventually(lambda: refused(run), deadline=30)
     assert (record.state, record.attempt) == ("scheduled", 0)
     assert record.reason == (
@@ -187,9 +177,9 @@ async def test_an_executor_that_is_not_there_is_a_sentence_and_costs_no_attempt(
 
 @pytest.mark.parametrize("kind", ["processes"])
 async def test_a_module_that_is_not_there_is_a_sentence(engine, executor, kind, monkeypatch):
-    monkeypatch.setattr(elsewhere.add, "module", "nowhere_at_all")
+    monkeypatch.setattr(executor_workers.add, "module", "nowhere_at_all")
     async with WorkerPool(engine, executors={"elsewhere": executor}):
-        run = await elsewhere.add.new(left=1, right=2).with_options(max_attempts=1).insert()
+        run = await executor_workers.add.new(left=1, right=2).with_options(max_attempts=1).insert()
         assert await run.wait(timeout=60) == "failed"
         (record,) = await run.steps()
     assert "'nowhere_at_all' cannot be imported where the executor runs: ModuleNotFoundError" in str(record.errors)
@@ -210,7 +200,7 @@ def test_executors_that_cannot_be_are_refused(executors, why):
     assert why in str(caught.value)
 
 
-async def test_threads_are_no_more_than_asked_for(engine, own_workers):
+async def test_threads_are_no_more_than_asked_for(engine):
     running, most = 0, 0
 
     @worker

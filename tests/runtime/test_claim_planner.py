@@ -42,7 +42,7 @@ def test_at_first_every_slot_of_every_queue_is_wanted():
     assert planner.wanted == 0
 
 
-def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_is_word_of_it():
+def test_a_queue_that_gave_less_is_not_asked_until_a_notification():
     planner = ClaimPlanner({"a": 2})
     answered(planner, reserved(planner), a=1)
     assert planner.wanted == 0
@@ -52,7 +52,7 @@ def test_a_queue_that_gave_less_than_it_was_asked_for_is_left_alone_until_there_
     assert reserved(planner).limits == {"a": 1}
 
 
-def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_when_a_slot_is_free():
+def test_a_queue_that_gave_all_is_asked_again_when_a_slot_is_free():
     planner = ClaimPlanner({"a": 2})
     answered(planner, reserved(planner), a=2)
     assert planner.wanted == 0
@@ -129,7 +129,8 @@ def test_one_claim_is_enough_to_see_whether_there_is_anything():
     assert planner.wanted == 0
 
 
-def test_when_there_is_plenty_the_other_half_of_the_slots_is_wanted_while_one_is_claimed():
+def test_with_a_backlog_the_other_half_is_claimed_meanwhile():
+    """While the claim of one half of the slots is under way."""
     planner = ClaimPlanner({"many": 400})
     answered(planner, reserved(planner), many=200)
 
@@ -138,7 +139,8 @@ def test_when_there_is_plenty_the_other_half_of_the_slots_is_wanted_while_one_is
     assert planner.wanted == 200
 
 
-def test_a_claim_that_brings_too_little_ends_the_search_for_more_although_another_is_under_way():
+def test_a_claim_that_brings_less_ends_the_backlog():
+    """Although another claim is under way."""
     planner = ClaimPlanner({"many": 400})
     answered(planner, reserved(planner), many=200)
     first = reserved(planner)

@@ -9,10 +9,7 @@ import pytest
 
 from baton import Baton, WorkerPool, worker
 from baton.runtime import failpoints
-from baton.runtime.dispatcher import CONNECTIONS
-from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
+from tests.runtime.pool_calls import PoolCalls
 
 
 class Turns:
@@ -55,11 +52,15 @@ async def at_once() -> None:
 
 @pytest.fixture
 async def idle_pool(engine):
-    """A pool that has looked everywhere and hears of what is new."""
-    async with WorkerPool(engine) as pool:
-        await engine.listener.listening()
-        await eventually(lambda: len(pool._dispatcher._idle_connections) == CONNECTIONS)
-        yield pool
+    """A pool that has claimed from its empty queues and listens for what is new."""
+    calls = PoolCalls()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "reached", calls.reached)
+        async with WorkerPool(engine) as pool:
+            await engine.listener.listening()
+            await calls.idle()
+            patch.undo()
+            yield pool
 
 
 async def test_a_step_that_ends_at_once_is_settled_in_the_turn_it_ran_in(idle_pool, turns):

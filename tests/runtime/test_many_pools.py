@@ -5,68 +5,44 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-import pytest
-
 from baton import WorkerPool, worker
-from baton.database.store import Store
 from baton.runtime import wakeups
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 POOLS = 8
 """More than the few that look at once."""
 JOBS = 20
 
 
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> None: ...
-
-    return quick
-
-
-@pytest.fixture
-def calls(monkeypatch):
-    """The calls that settle and claim, of all the pools of this process."""
-    made, advance = [], Store.advance
-
-    async def counted(self, *arguments):
-        made.append(arguments)
-        return await advance(self, *arguments)
-
-    monkeypatch.setattr(Store, "advance", counted)
-    return made
-
-
 def lazy(pools):
-    return [pool for pool in pools if pool._claim_planner._staggered._positions]
+    return [pool for pool in pools if pool._running.claim_planner._staggered._positions]
 
 
-async def crowd(stack, engine, job):
+async def crowd(stack, engine, job, calls):
     """Enter pools of one slot that know how many they are; one is eager, and the others have the last place."""
     pools = [
         await stack.enter_async_context(WorkerPool(engine, queues={"default": 1}, lease=3, poll=60))
         for _ in range(POOLS)
     ]
     for pool in pools:
-        pool._claim_planner._staggered._draw = lambda: 1.0
-    await eventually(lambda: all(pool._claim_planner._staggered._others == {"default": POOLS - 1} for pool in pools))
-    await eventually(lambda: all(pool._dispatcher._unanswered == 0 for pool in pools))
+        pool._running.claim_planner._staggered._draw = lambda: 1.0
+    await eventually(
+        lambda: all(pool._running.claim_planner._staggered._others == {"default": POOLS - 1} for pool in pools)
+    )
+    await calls.idle(POOLS)
     await (await job.insert()).wait(timeout=10)
     await eventually(lambda: len(lazy(pools)) == POOLS - 1)
-    await eventually(lambda: all(pool._dispatcher._unanswered == 0 for pool in pools))
+    await calls.idle(POOLS)
     return pools
 
 
-async def test_a_pool_hears_with_its_beat_how_many_serve_each_of_its_queues(engine):
+async def test_a_heartbeat_tells_a_pool_how_many_pools_serve_its_queues(engine):
     async with (
         WorkerPool(engine, queues={"a": 1, "b": 1}, lease=3) as one,
         WorkerPool(engine, queues={"b": 1, "c": 1}, lease=3) as two,
     ):
-        await eventually(lambda: one._claim_planner._staggered._others == {"a": 0, "b": 1})
-        await eventually(lambda: two._claim_planner._staggered._others == {"b": 1, "c": 0})
+        await eventually(lambda: one._running.claim_planner._staggered._others == {"a": 0, "b": 1})
+        await eventually(lambda: two._running.claim_planner._staggered._others == {"b": 1, "c": 0})
 
 
 async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):
@@ -74,15 +50,15 @@ async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, m
     monkeypatch.setattr(wakeups, "SPACING_SECONDS", 600)
     monkeypatch.setattr(wakeups, "LONGEST_DELAY_SECONDS", 600)
     async with AsyncExitStack() as stack:
-        await crowd(stack, engine, quick.new())
-        calls.clear()
+        await crowd(stack, engine, quick.new(), calls)
+        before = calls.answered
         for _ in range(JOBS):
             assert await (await quick.new().insert()).wait(timeout=10) == "completed"
 
-    assert len(calls) <= 2 * JOBS
+    assert calls.answered - before <= 2 * JOBS
 
 
-async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick):
+async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick, calls):
     may_end = asyncio.Event()
 
     @worker
@@ -90,7 +66,7 @@ async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick):
         await may_end.wait()
 
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, quick.new())
+        pools = await crowd(stack, engine, quick.new(), calls)
         long = await waits.new().insert()
         assert await (await quick.new().insert()).wait(timeout=10) == "completed"
         # The one that is full, and the one that came.
@@ -99,9 +75,9 @@ async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick):
         await long.wait(timeout=10)
 
 
-async def test_another_pool_comes_when_the_eager_one_has_left(engine, quick):
+async def test_another_pool_comes_when_the_eager_one_has_left(engine, quick, calls):
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, quick.new())
+        pools = await crowd(stack, engine, quick.new(), calls)
         (eager,) = [pool for pool in pools if pool not in lazy(pools)]
         await eager.drain()
 
@@ -109,7 +85,7 @@ async def test_another_pool_comes_when_the_eager_one_has_left(engine, quick):
         await eventually(lambda: len(lazy(pools)) == POOLS - 2)
 
 
-async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick):
+async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick, calls):
     running, all_run = set(), asyncio.Event()
 
     @worker
@@ -120,7 +96,7 @@ async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick):
         await all_run.wait()
 
     async with AsyncExitStack() as stack:
-        await crowd(stack, engine, quick.new())
+        await crowd(stack, engine, quick.new(), calls)
         runs = [await together.new(number=number).insert() for number in range(POOLS)]
 
         assert [await run.wait(timeout=10) for run in runs] == ["completed"] * POOLS

@@ -5,25 +5,18 @@ from __future__ import annotations
 import pytest
 
 from baton import Baton, InvalidOption, WorkerPool, worker
-from baton.core import registry
-from tests.cli.command import baton, succeeded
+from tests.cli.command import assert_succeeded, baton
 from tests.waiting import eventually
 
-with registry.isolated():
 
-    @worker(name="paused at times")
-    async def quick() -> str:
-        return "done"
-
-    @worker(name="paused at times, on the web", queue="web")
-    async def fetched() -> str:
-        return "done"
+@worker(name="paused at times")
+async def quick() -> str:
+    return "done"
 
 
-@pytest.fixture(autouse=True)
-def workers(own_workers):
-    registry.add(quick)
-    registry.add(fetched)
+@worker(name="paused at times, on the web", queue="web")
+async def fetched() -> str:
+    return "done"
 
 
 async def test_pools_leave_a_paused_queue_alone_and_are_woken_when_it_is_resumed(engine):
@@ -40,7 +33,7 @@ async def test_pools_leave_a_paused_queue_alone_and_are_woken_when_it_is_resumed
         assert await paused.wait(timeout=10) == "completed"
 
 
-async def test_what_runs_when_its_queue_is_paused_goes_on(engine, own_workers):
+async def test_what_runs_when_its_queue_is_paused_goes_on(engine):
     import asyncio
 
     go_on = asyncio.Event()
@@ -89,7 +82,7 @@ async def test_the_queues_are_listed_with_what_is_in_them(engine):
 
 
 @pytest.mark.parametrize("name", ["", None, 7])
-async def test_what_is_no_name_of_a_queue_is_refused(engine, name):
+async def test_an_invalid_queue_name_is_refused(engine, name):
     with pytest.raises(InvalidOption):
         await engine.pause(name)
     with pytest.raises(InvalidOption):
@@ -99,7 +92,7 @@ async def test_what_is_no_name_of_a_queue_is_refused(engine, name):
 async def test_the_commands_say_what_they_did(database, engine, tmp_path):
     await quick.new().insert()
     said = [
-        succeeded(baton(*command.split(), cwd=tmp_path, database=database))
+        assert_succeeded(baton(*command.split(), cwd=tmp_path, database=database))
         for command in ("pause default", "pause default", "queues", "resume default", "resume default")
     ]
 

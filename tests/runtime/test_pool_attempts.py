@@ -18,23 +18,14 @@ from baton import (
     StepCancelled,
     StepFailed,
     StepSkipped,
-    WorkerPool,
     worker,
 )
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 class Policy:
     def delay(self, attempt):
         return 100 * attempt
-
-
-@pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine) as pool:
-        yield pool
 
 
 async def only(run):
@@ -159,7 +150,9 @@ async def test_a_snoozed_step_is_scheduled_with_nothing_spent(pool):
     assert 60 <= delay_of(record) <= 60.5
 
 
-async def test_cancel_and_skip_end_the_step_with_their_reasons_and_those_that_need_it(pool):
+async def test_cancel_and_skip_end_the_step_and_its_dependents(pool):
+    """With their reasons."""
+
     @worker
     async def cancels() -> Cancel:
         return Cancel("not wanted")

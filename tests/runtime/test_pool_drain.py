@@ -7,46 +7,17 @@ import threading
 
 import pytest
 
-import baton.runtime.pool
+import baton.runtime.running_pool
 from baton import Baton, Engine, WorkerPool, worker
 from baton.embedded.server import EmbeddedServer
+from tests.held_worker import HeldWorker
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
 
-
-class Gate:
-    """A worker `held` that says when it has begun, and ends when it may."""
-
-    def __init__(self):
-        self.began = asyncio.Semaphore(0)
-        self.may_end = asyncio.Event()
-        self.attempts = []
-
-        @worker(name="held")
-        async def held(number: int = 0) -> int:
-            self.attempts.append(number)
-            self.began.release()
-            await self.may_end.wait()
-            return number
-
-        self.worker = held
-
-    async def has_begun(self, times=1):
-        async with asyncio.timeout(10):
-            for _ in range(times):
-                await self.began.acquire()
-
-
-@pytest.fixture
-def gate(own_workers):
-    return Gate()
-
-
-def several(gate, count):
+def several(held, count):
     flow = Baton.new()
     for number in range(count):
-        flow.add(str(number), gate.worker.new(number=number))
+        flow.add(str(number), held.worker.new(number=number))
     return flow
 
 
@@ -54,13 +25,13 @@ async def states(run):
     return {record.name: (record.state, record.attempt) for record in await run.steps()}
 
 
-async def test_what_runs_ends_within_the_grace_and_nothing_new_starts(engine, gate):
+async def test_what_runs_ends_within_the_grace_and_nothing_new_starts(engine, held):
     async with WorkerPool(engine, queues={"default": 2}) as pool:
-        run = await several(gate, 5).insert()
-        await gate.has_begun(2)
+        run = await several(held, 5).insert()
+        await held.has_begun(2)
         draining = asyncio.create_task(pool.drain(grace=20))
-        await eventually(lambda: pool._draining is not None)
-        gate.may_end.set()
+        await eventually(lambda: pool.health().is_draining)
+        held.may_end.set()
         await draining
 
         assert await states(run) == {
@@ -69,38 +40,38 @@ async def test_what_runs_ends_within_the_grace_and_nothing_new_starts(engine, ga
         }
 
 
-async def test_without_grace_steps_go_back_unspent_and_another_pool_runs_them(engine, gate):
-    run = await several(gate, 3).insert()
+async def test_without_grace_steps_go_back_unspent_and_another_pool_runs_them(engine, held):
+    run = await several(held, 3).insert()
     async with WorkerPool(engine, grace=0, queues={"default": 2}):
-        await gate.has_begun(2)
+        await held.has_begun(2)
     assert await states(run) == dict.fromkeys("012", ("available", 0))
 
-    gate.may_end.set()
+    held.may_end.set()
     async with WorkerPool(engine):
         assert await run.wait(timeout=10) == "completed"
 
     assert await states(run) == dict.fromkeys("012", ("completed", 1))
 
 
-async def test_a_waiting_pool_is_woken_by_what_another_gives_back(engine, gate):
-    run = await several(gate, 1).insert()
+async def test_a_waiting_pool_is_woken_by_what_another_gives_back(engine, held):
+    run = await several(held, 1).insert()
     async with WorkerPool(engine, grace=0):
-        await gate.has_begun()
+        await held.has_begun()
         async with WorkerPool(engine, poll=60) as leaving:
             del leaving
-            second = await several(gate, 1).insert()
-            await gate.has_begun()
-    gate.may_end.set()
+            second = await several(held, 1).insert()
+            await held.has_begun()
+    held.may_end.set()
     async with WorkerPool(engine, poll=60):
         assert await run.wait(timeout=5) == await second.wait(timeout=5) == "completed"
 
 
-async def test_a_second_drain_without_grace_cuts_the_first_short(engine, gate):
+async def test_a_second_drain_without_grace_cuts_the_first_short(engine, held):
     async with WorkerPool(engine) as pool:
-        run = await several(gate, 1).insert()
-        await gate.has_begun()
+        run = await several(held, 1).insert()
+        await held.has_begun()
         draining = asyncio.create_task(pool.drain(grace=60))
-        await eventually(lambda: pool._draining is not None)
+        await eventually(lambda: pool.health().is_draining)
         async with asyncio.timeout(10):
             await pool.drain(grace=0)
             await draining
@@ -108,15 +79,15 @@ async def test_a_second_drain_without_grace_cuts_the_first_short(engine, gate):
         assert await states(run) == {"0": ("available", 0)}
 
 
-async def test_cancelling_the_task_that_holds_the_pool_gives_back_too(engine, gate):
-    run = await several(gate, 2).insert()
+async def test_cancelling_the_task_that_holds_the_pool_gives_back_too(engine, held):
+    run = await several(held, 2).insert()
 
     async def hold():
         async with WorkerPool(engine, grace=60):
             await asyncio.Event().wait()
 
     holding = asyncio.create_task(hold())
-    await gate.has_begun(2)
+    await held.has_begun(2)
     holding.cancel()
     await asyncio.sleep(0)
     holding.cancel()
@@ -127,12 +98,12 @@ async def test_cancelling_the_task_that_holds_the_pool_gives_back_too(engine, ga
     assert await states(run) == dict.fromkeys("01", ("available", 0))
 
 
-async def test_an_error_in_the_body_goes_on_after_the_drain(engine, gate):
-    run = await several(gate, 1).insert()
+async def test_an_error_in_the_body_goes_on_after_the_drain(engine, held):
+    run = await several(held, 1).insert()
 
     async def fail_within():
         async with WorkerPool(engine, grace=0):
-            await gate.has_begun()
+            await held.has_begun()
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -149,7 +120,7 @@ async def test_a_pool_that_left_is_dead_at_once(engine, connection):
 
 
 async def test_a_thread_that_hangs_does_not_keep_the_pool(engine, monkeypatch):
-    monkeypatch.setattr(baton.runtime.pool, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(baton.runtime.running_pool, "STOP_SECONDS", 0.1)
     began, may_end = threading.Event(), threading.Event()
 
     @worker
@@ -177,7 +148,7 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
         many.add(str(number), quick.new())
     run = await many.insert()
     async with WorkerPool(engine, grace=0, queues={"default": 50}) as pool:
-        await eventually(lambda: len(pool._attempts) > 0, every=0)
+        await eventually(lambda: pool.health().running > 0, every=0)
 
     counts = (await run.status()).counts
     assert counts.get("executing", 0) == counts.get("retryable", 0) == 0
@@ -189,26 +160,26 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
 
 @pytest.mark.slow
 async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
-    for name in ("STOP_SECONDS", "FLUSH_SECONDS", "LEAVE_SECONDS"):
-        monkeypatch.setattr(baton.runtime.pool, name, 0.5)
-    gate = Gate()
+    for name in ("STOP_SECONDS", "FLUSH_SECONDS", "DEREGISTER_SECONDS"):
+        monkeypatch.setattr(baton.runtime.running_pool, name, 0.5)
+    held = HeldWorker()
     with EmbeddedServer.start(temporary=True) as server:
         async with asyncio.timeout(30):
             async with Engine(server.dsn()) as engine, WorkerPool(engine, grace=0):
-                await several(gate, 1).insert()
-                await gate.has_begun()
+                await several(held, 1).insert()
+                await held.has_begun()
                 await asyncio.to_thread(server.halt, immediate=True)
         leftovers = {task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("baton")}
         await asyncio.to_thread(server.resume)
 
     assert leftovers == set()
-    assert "could not sign off" in caplog.text
+    assert "could not deregister" in caplog.text
 
 
 async def test_leaving_while_the_schema_is_gone_ends(engine, connection, monkeypatch, caplog):
-    monkeypatch.setattr(baton.runtime.pool, "FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr(baton.runtime.running_pool, "FLUSH_SECONDS", 0.5)
     async with asyncio.timeout(20):
         async with WorkerPool(engine):
             await connection.execute("drop schema baton cascade")
 
-    assert "could not sign off" in caplog.text
+    assert "could not deregister" in caplog.text

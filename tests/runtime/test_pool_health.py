@@ -6,25 +6,9 @@ import asyncio
 
 import pytest
 
-from baton import Drained, Engine, WorkerPool, worker
+from baton import Drained, Engine, WorkerPool
 from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def held(own_workers):
-    class Held:
-        began = asyncio.Event()
-        may_end = asyncio.Event()
-
-        @worker(name="held for health")
-        async def worker() -> None:
-            Held.began.set()
-            await Held.may_end.wait()
-
-    return Held
 
 
 async def test_a_pool_is_ready_while_it_is_entered_and_says_why_when_it_is_not(engine):
@@ -41,10 +25,10 @@ async def test_a_pool_is_ready_while_it_is_entered_and_says_why_when_it_is_not(e
         assert (outside.is_ready, outside.faults, outside.pool) == (False, ["it is not registered"], None)
 
 
-async def test_a_pool_that_drains_is_not_ready_and_tells_what_runs_still(engine, held):
+async def test_a_pool_that_drains_is_not_ready_and_reports_what_still_runs(engine, held):
     async with WorkerPool(engine) as pool:
         await held.worker.new().insert()
-        await held.began.wait()
+        await held.has_begun()
         assert pool.health().running == 1
         draining = asyncio.create_task(pool.drain(grace=20))
         await eventually(lambda: pool.health().is_draining)
@@ -55,16 +39,16 @@ async def test_a_pool_that_drains_is_not_ready_and_tells_what_runs_still(engine,
         assert await draining == Drained(cut_short=0, is_settled=True)
 
 
-async def test_a_drain_tells_how_many_attempts_it_cut_short(engine, held):
+async def test_a_drain_reports_how_many_attempts_it_cut_short(engine, held):
     async with WorkerPool(engine) as pool:
         await held.worker.new().insert()
-        await held.began.wait()
+        await held.has_begun()
 
         assert await pool.drain(grace=0) == Drained(cut_short=1, is_settled=True)
 
 
 @pytest.mark.slow
-async def test_a_pool_whose_database_is_away_says_so_and_is_ready_again_when_it_is_back(tmp_path):
+async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
     with EmbeddedServer.start(temporary=True) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=3) as pool:
             assert pool.health().is_ready
@@ -80,12 +64,12 @@ async def test_a_pool_whose_database_is_away_says_so_and_is_ready_again_when_it_
 
 
 @pytest.mark.slow
-async def test_a_drain_without_a_database_tells_that_not_all_is_settled(held, monkeypatch):
-    monkeypatch.setattr("baton.runtime.pool.FLUSH_SECONDS", 0.5)
+async def test_a_drain_without_a_database_reports_that_outcomes_are_lost(held, monkeypatch):
+    monkeypatch.setattr("baton.runtime.running_pool.FLUSH_SECONDS", 0.5)
     with EmbeddedServer.start(temporary=True) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=60) as pool:
             await held.worker.new().insert()
-            await held.began.wait()
+            await held.has_begun()
             server.halt(immediate=True)
 
             assert await pool.drain(grace=0) == Drained(cut_short=1, is_settled=False)

@@ -16,8 +16,6 @@ from baton import Context, WorkerPool, worker
 from tests.programs import single_pool
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,7 +48,7 @@ async def has_ended(process):
 
 
 @pytest.mark.slow
-async def test_a_pool_marked_dead_cancels_its_attempts_and_goes_on_under_another_id(engine, connection):
+async def test_a_pool_marked_dead_cancels_its_attempts_and_takes_a_new_id(engine, connection):
     began, cancelled = asyncio.Event(), asyncio.Event()
 
     @worker
@@ -119,7 +117,9 @@ async def test_a_long_attempt_is_not_rescued(engine):
 
 
 @pytest.mark.slow
-async def test_a_blocked_event_loop_keeps_its_lease_and_the_blocking_step_is_named(database, lonely, engine, caplog):
+async def test_a_pool_with_a_blocked_loop_keeps_its_lease(database, lonely, engine, caplog):
+    """The step that blocks it is named in the log."""
+
     @worker
     async def blocks(ctx: Context) -> int:
         time.sleep(3)  # noqa: ASYNC251  # what is tried here
@@ -152,9 +152,8 @@ async def test_the_steps_of_a_killed_process_are_rescued(lonely, engine, effects
 
 
 @pytest.mark.slow
-async def test_a_loop_blocked_beyond_max_block_ends_the_process_and_its_steps_are_rescued(
-    lonely, engine, effects, tmp_path
-):
+async def test_a_loop_blocked_beyond_max_block_ends_the_process(lonely, engine, effects, tmp_path):
+    """Its steps are rescued."""
     process = lonely(lease=1, max_block=1.5)
     run = await single_pool.block_at_first.new().insert()
     await eventually(lambda: effects.read(event="start"), deadline=20)
@@ -166,9 +165,8 @@ async def test_a_loop_blocked_beyond_max_block_ends_the_process_and_its_steps_ar
 
 
 @pytest.mark.slow
-async def test_a_step_that_kills_its_process_is_discarded_when_its_attempts_are_used_up(
-    lonely, engine, effects, connection
-):
+async def test_a_step_that_kills_its_process_is_discarded_at_last(lonely, engine, effects, connection):
+    """When its attempts are used up."""
     run = await single_pool.kills_its_process.new().insert()
     await has_ended(lonely(lease=1))
     lonely(lease=1)

@@ -13,11 +13,10 @@ import pytest
 from baton import Baton, Context, Engine, WorkerPool, result_of, worker
 from baton.core.outcome import Outcome
 from baton.database import connections
-from baton.database.messages import Settlement
 from baton.embedded.server import EmbeddedServer
+from baton.events import CallFailed, OutcomesAnswered
+from baton.runtime import failpoints
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def ran():
 
 
 @pytest.fixture
-def count(ran, own_workers):
+def count(ran):
     @worker
     async def count(ctx: Context, before: int = 0) -> int:
         ran[ctx.idempotency_key] += 1
@@ -123,20 +122,16 @@ async def test_a_connection_that_hangs_is_given_up_and_its_call_sent_again(
                 os.kill(row["pid"], signal.SIGCONT)
 
 
-async def test_an_outcome_the_database_refuses_fails_alone(engine, connection, count):
-    async with WorkerPool(engine, queues={"default": 50}) as pool:
-        tampered = pool._dispatcher.put
+async def test_an_outcome_the_database_refuses_fails_alone(engine, count, monkeypatch):
+    """Outcomes that no worker can return: what a worker returns is encoded, and refused, before."""
+    unstorable = {"13": '"a \x00 in it"', "27": "no json", "31": '"\ud800"'}
 
-        def put(claimed, settling):
-            if claimed.step == "13":
-                settling = Settlement(settling.step_id, settling.token, Outcome("completed", '"a \x00 in it"'))
-            if claimed.step == "27":
-                settling = Settlement(settling.step_id, settling.token, Outcome("completed", "no json"))
-            if claimed.step == "31":
-                settling = Settlement(settling.step_id, settling.token, Outcome("completed", '"\ud800"'))
-            tampered(claimed, settling)
+    def replaced(attempt, outcome):
+        bad = unstorable.get(attempt.claimed.step)
+        return outcome if bad is None else Outcome("completed", bad)
 
-        pool._dispatcher.put = put
+    monkeypatch.setattr(failpoints, "replaced", replaced)
+    async with WorkerPool(engine, queues={"default": 50}):
         flow = Baton.new()
         for number in range(50):
             flow.add(str(number), count.new().with_options(max_attempts=1))
@@ -144,12 +139,32 @@ async def test_an_outcome_the_database_refuses_fails_alone(engine, connection, c
         assert await run.wait(timeout=30) == "failed"
 
     failed = {record.name: record.reason for record in await run.steps() if record.state != "completed"}
-    assert set(failed) == {"13", "27", "31"}
+    assert failed.keys() == unstorable.keys()
     assert all("could not be stored" in reason for reason in failed.values())
 
 
-async def test_a_locked_workflow_holds_up_nobody_else_and_settles_when_it_is_free(engine, connection, count):
-    async with WorkerPool(engine, queues={"default": 5}) as pool:
+class LockTimeouts:
+    """Counts the calls of a pool that gave up at a lock; `steps` are those whose outcome was sent alone."""
+
+    def __init__(self):
+        self.count = 0
+        self.steps = set()
+
+    def observe(self, event):
+        if isinstance(event, CallFailed) and isinstance(event.error, asyncpg.LockNotAvailableError):
+            self.count += 1
+            if len(event.outcomes) == 1:
+                self.steps.add(event.outcomes[0].step_id)
+
+
+async def test_a_locked_workflow_blocks_nobody_and_settles_when_it_is_free(engine, connection, count):
+    timeouts, answered = LockTimeouts(), []
+
+    def observe(event):
+        if isinstance(event, OutcomesAnswered):
+            answered.extend(outcome.step_id for outcome in event.outcomes)
+
+    async with WorkerPool(engine, queues={"default": 5}, observers=[timeouts.observe, observe]):
         may_end, began = asyncio.Event(), asyncio.Event()
 
         @worker
@@ -163,26 +178,22 @@ async def test_a_locked_workflow_holds_up_nobody_else_and_settles_when_it_is_fre
         async with connection.transaction():
             await connection.execute("select from workflows where id = $1 for update", locked.id)
             may_end.set()
-            await eventually(lambda: pool._dispatcher._settler._locked, deadline=10)
+            await eventually(lambda: timeouts.count, deadline=10)
             others = [await chain(count, 5).insert() for _ in range(5)]
             # The lock is held until they are through: who waits for it never is.
             assert [await other.result(timeout=30) for other in others] == [5] * 5
             assert (await locked.status()).counts == {"executing": 1}
 
         assert await locked.result(timeout=15) == "done"
-        # The result is there as soon as it is committed, the pool's answer a moment later.
-        await eventually(lambda: not pool._dispatcher._settler._locked, deadline=10)
+        # The result can be read as soon as it is committed; the pool has its answer a moment later.
+        await eventually(lambda: timeouts.steps <= set(answered), deadline=10)
 
     (record,) = await locked.steps()
     assert record.attempt == 1
 
 
-def refusals(caplog):
-    return caplog.text.count("could not be settled")
-
-
 @pytest.mark.slow
-async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_was_locked(engine, connection, caplog):
+async def test_outcomes_of_a_locked_workflow_do_not_hold_up_another(engine, connection, connect):
     """They go apart, one connection for all of them: each costs a lock timeout while its workflow is locked."""
     began, may_end, rest_may_end = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
 
@@ -198,22 +209,22 @@ async def test_many_outcomes_of_a_locked_workflow_do_not_hold_up_another_that_wa
     many, single = Baton.new(), Baton.new().add("single", waits.new(number=0))
     for number in range(20):
         many.add(str(number), waits.new(number=number))
-    async with WorkerPool(engine, queues={"default": 30}) as pool:
+    timeouts = LockTimeouts()
+    async with WorkerPool(engine, queues={"default": 30}, observers=[timeouts.observe]) as pool:
         long, short = await many.insert(), await single.insert()
         for _ in range(21):
             await asyncio.wait_for(began.acquire(), 5)
-        other = await asyncpg.connect(engine.dialing.dsn, server_settings={"search_path": "baton"})
+        other = await connect(search_path="baton")
         async with connection.transaction():
             await connection.execute("select from workflows where id = $1 for update", long.id)
             async with other.transaction():
                 await other.execute("select from workflows where id = $1 for update", short.id)
                 may_end.set()
-                await eventually(lambda: len(pool._dispatcher._settler._locked) == 2, deadline=10)
+                await eventually(lambda: len(timeouts.steps) == 2, deadline=10)
                 rest_may_end.set()
-                await eventually(lambda: len(pool._attempts) == 0)
-                tried = refusals(caplog)
-                await eventually(lambda: refusals(caplog) >= tried + 2)
-            await other.close()
+                await eventually(lambda: pool.health().running == 0)
+                before = timeouts.count
+                await eventually(lambda: timeouts.count >= before + 2)
             assert await short.result(timeout=10) == "done"
         assert await long.wait(timeout=20) == "completed"
 
@@ -240,15 +251,12 @@ async def test_what_is_inserted_while_nobody_listens_is_found_on_the_reconnect(e
         assert await run.result(timeout=3) == 1
 
 
-async def test_a_snapshot_held_elsewhere_keeps_nobody_from_working(engine, database, count):
+async def test_a_snapshot_held_elsewhere_keeps_nobody_from_working(engine, connect, count):
     """A report or a dump that runs for long: no row that dies meanwhile can be cleaned away."""
-    report = await asyncpg.connect(database)
-    try:
-        async with report.transaction(isolation="repeatable_read"), WorkerPool(engine, queues={"default": 50}):
-            before = await report.fetchval("select count(*) from baton.steps")
-            runs = [await chain(count, 20).insert() for _ in range(30)]
+    report = await connect()
+    async with report.transaction(isolation="repeatable_read"), WorkerPool(engine, queues={"default": 50}):
+        before = await report.fetchval("select count(*) from baton.steps")
+        runs = [await chain(count, 20).insert() for _ in range(30)]
 
-            assert [await run.result(timeout=60) for run in runs] == [20] * 30
-            assert await report.fetchval("select count(*) from baton.steps") == before
-    finally:
-        await report.close()
+        assert [await run.result(timeout=60) for run in runs] == [20] * 30
+        assert await report.fetchval("select count(*) from baton.steps") == before

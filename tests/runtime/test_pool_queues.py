@@ -15,22 +15,6 @@ from baton.core import registry
 from baton.embedded.server import EmbeddedServer
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
-
-async def idle(pool):
-    """Wait until the pool has looked once and found nothing more to do."""
-    await eventually(lambda: pool._dispatcher._unanswered == 0 and not pool._claim_planner._may_have_work)
-
 
 async def test_steps_run_in_the_order_of_their_priority(engine):
     order = []
@@ -79,7 +63,7 @@ async def test_a_full_queue_does_not_hold_up_another(engine, quick):
 
     async with WorkerPool(engine, queues={"slow": 1, "default": 1}):
         slow = [await waits.new().insert() for _ in range(3)]
-        assert await (await quick.new().insert()).result(timeout=5) == "done"
+        assert await (await quick.new().insert()).result(timeout=5) == 1
         may_end.set()
         assert [await run.wait(timeout=10) for run in slow] == ["completed"] * 3
 
@@ -132,12 +116,12 @@ async def test_a_step_refused_before_runs_when_a_pool_knows_its_worker(engine, c
     assert await connection.fetchval("select refusals from steps") == 0
 
 
-async def test_scheduled_steps_start_within_100_ms_of_their_time(engine, connection):
+async def test_scheduled_steps_start_within_100_ms_of_their_time(engine, connection, calls):
     @worker
     async def noop() -> None: ...
 
-    async with WorkerPool(engine, poll=60) as pool:
-        await idle(pool)
+    async with WorkerPool(engine, poll=60):
+        await calls.idle()
         now = await connection.fetchval("select clock_timestamp()")
         flow = Baton.new()
         for number in range(9):
@@ -178,7 +162,7 @@ async def test_a_delay_counts_from_the_release(engine):
 async def test_a_time_in_the_past_is_now(engine, quick):
     job = quick.new().with_options(scheduled_at=datetime(2001, 1, 1, tzinfo=UTC))
     async with WorkerPool(engine, poll=60):
-        assert await (await job.insert()).result(timeout=5) == "done"
+        assert await (await job.insert()).result(timeout=5) == 1
 
 
 async def test_a_retry_is_on_time_on_an_idle_pool(engine):
@@ -192,27 +176,27 @@ async def test_a_retry_is_on_time_on_an_idle_pool(engine):
         assert await (await flaky.new().insert()).result(timeout=3) == 2
 
 
-async def test_a_notice_wakes_an_idle_pool(engine, quick):
-    async with WorkerPool(engine, poll=60) as pool:
+async def test_a_notification_wakes_an_idle_pool(engine, quick, calls):
+    async with WorkerPool(engine, poll=60):
         for _ in range(3):
-            await idle(pool)
-            assert await (await quick.new().insert()).result(timeout=3) == "done"
+            await calls.idle()
+            assert await (await quick.new().insert()).result(timeout=3) == 1
 
 
-async def test_the_poll_finds_work_where_nothing_can_be_heard(database, quick):
-    async with Engine(database, transaction_pooler=True) as engine, WorkerPool(engine, poll=0.2) as pool:
+async def test_the_poll_finds_work_where_nothing_can_be_heard(database, quick, calls):
+    async with Engine(database, transaction_pooler=True) as engine, WorkerPool(engine, poll=0.2):
         assert engine.listener is None
-        await idle(pool)
-        assert await (await quick.new().insert()).result(timeout=10) == "done"
+        await calls.idle()
+        assert await (await quick.new().insert()).result(timeout=10) == 1
 
 
-async def test_a_listener_of_its_own_hears_behind_a_transaction_pooler(database, quick):
+async def test_a_listener_of_its_own_hears_behind_a_transaction_pooler(database, quick, calls):
     async with (
         Engine(database, transaction_pooler=True, listener_address=database) as engine,
-        WorkerPool(engine, poll=60) as pool,
+        WorkerPool(engine, poll=60),
     ):
-        await idle(pool)
-        assert await (await quick.new().insert()).result(timeout=3) == "done"
+        await calls.idle()
+        assert await (await quick.new().insert()).result(timeout=3) == 1
 
 
 async def test_several_pools_share_a_workflow_and_each_step_runs_once(engine):
@@ -238,13 +222,12 @@ async def test_several_pools_share_a_workflow_and_each_step_runs_once(engine):
     assert len({record.pool for record in await run.steps()}) == 3
 
 
-async def test_a_pool_hears_of_steps_that_another_released_for_its_queue(engine, quick):
+async def test_a_pool_hears_of_steps_that_another_released_for_its_queue(engine, quick, calls):
     async with (
-        WorkerPool(engine, queues={"default": 2}, poll=60) as one,
-        WorkerPool(engine, queues={"other": 2}, poll=60) as two,
+        WorkerPool(engine, queues={"default": 2}, poll=60),
+        WorkerPool(engine, queues={"other": 2}, poll=60),
     ):
-        await idle(one)
-        await idle(two)
+        await calls.idle(2)
         flow = Baton.new().add("0", quick.new())
         for number in range(1, 8):
             queue = ("default", "other")[number % 2]
@@ -253,11 +236,11 @@ async def test_a_pool_hears_of_steps_that_another_released_for_its_queue(engine,
         assert await run.wait(timeout=10) == "completed"
 
 
-async def test_a_queue_name_may_have_anything_in_it(engine, quick):
+async def test_a_queue_name_may_have_anything_in_it(engine, quick, calls):
     name = "a queue: 'with' \"quotes\", {braces} and é"
-    async with WorkerPool(engine, queues={name: 1}, poll=60) as pool:
-        await idle(pool)
-        assert await (await quick.new().with_options(queue=name).insert()).result(timeout=3) == "done"
+    async with WorkerPool(engine, queues={name: 1}, poll=60):
+        await calls.idle()
+        assert await (await quick.new().with_options(queue=name).insert()).result(timeout=3) == 1
 
 
 @pytest.mark.parametrize(
@@ -296,15 +279,15 @@ async def test_finished_workflows_are_pruned_when_their_time_is_up(engine, conne
 
 
 @pytest.mark.slow
-async def test_an_idle_pool_asks_the_database_less_than_every_other_second():
+async def test_an_idle_pool_asks_the_database_less_than_every_other_second(calls):
     """Measured at five times the pace, with a fifth of the default poll and lease, in the log of the server."""
     with EmbeddedServer.start(temporary=True, settings={"log_statement": "all"}) as server:
 
         def statements():
             return len(re.findall(r"LOG:  (execute|statement)", server.log.read_text()))
 
-        async with Engine(server.dsn()) as engine, WorkerPool(engine, poll=1, lease=6) as pool:
-            await idle(pool)
+        async with Engine(server.dsn()) as engine, WorkerPool(engine, poll=1, lease=6):
+            await calls.idle()
             before = statements()
             await asyncio.sleep(16)
             asked = statements() - before

@@ -15,8 +15,6 @@ import pytest
 from baton import Baton, Context, Skip, StepCancelled, StepFailed, WorkerPool, result_of, worker
 from tests.programs import pool_workers
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 
 class Colour(Enum):
     RED = "red"
@@ -40,12 +38,6 @@ class Point(msgspec.Struct, frozen=True):
 ORDER = Order(
     uuid.UUID(int=7), datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC), Decimal("1.50"), Colour.BLUE, timedelta(hours=1)
 )
-
-
-@pytest.fixture
-async def pool(engine, own_workers):
-    async with WorkerPool(engine) as pool:
-        yield pool
 
 
 async def test_results_come_as_arguments_in_lists_and_in_mappings(pool):
@@ -206,7 +198,9 @@ async def test_results_cross_to_threads_and_processes_and_back(engine):
         assert await run.result("c", timeout=20) == {"step": "c", "attempt": 1, "results": {"b": 3}, "number": 3}
 
 
-async def test_the_result_of_a_whole_run_is_that_of_its_last_step_or_a_mapping_of_several(pool):
+async def test_the_result_of_a_run_is_that_of_its_last_steps(pool):
+    """Of one, its value; of several, a mapping by name."""
+
     @worker
     async def number(value: int) -> int | Skip:
         return value or Skip("nothing to do")
@@ -225,7 +219,7 @@ async def test_the_result_of_a_whole_run_is_that_of_its_last_step_or_a_mapping_o
     assert await fan.result(timeout=10) == {"left": 2, "right": 3}
 
 
-async def test_the_context_tells_which_attempt_of_which_step_runs(pool):
+async def test_the_context_names_the_step_and_the_attempt(pool):
     seen = []
 
     @worker(max_attempts=3, backoff=0)

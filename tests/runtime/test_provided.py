@@ -17,7 +17,6 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from decimal import Decimal as Unimported
 
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 language: ContextVar[str] = ContextVar("language", default="none")
 
@@ -61,7 +60,7 @@ def events() -> list[str]:
     return Client.events
 
 
-async def test_one_is_made_for_all_attempts_of_a_pool_and_closed_when_it_has_drained(engine, events):
+async def test_a_resource_is_opened_once_a_pool_and_closed_after_the_drain(engine, events):
     @worker
     async def fetch(client: Provided[Client], path: str) -> str:
         return client.get(path)
@@ -204,7 +203,7 @@ def test_what_cannot_provide_is_refused(provide, why):
     assert why in str(caught.value)
 
 
-async def test_what_is_no_context_manager_is_refused_on_entry(engine):
+async def test_a_provider_without_a_context_manager_is_refused_on_entry(engine):
     with pytest.raises(InvalidOption, match="is no asynchronous context manager, but Cache; give it __aenter__"):
         await WorkerPool(engine, provide=[Cache]).__aenter__()
 

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from baton.core.outcome import Outcome
+from baton.core.step_ids import STEP_BITS
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
-from baton.runtime.settler import MOST_PER_CALL, STEP_BITS, Settler
+from baton.runtime.settler import MOST_PER_CALL, Settler
 
 
 def outcome(workflow, step=0):
@@ -45,7 +46,7 @@ def test_a_call_has_a_largest_size():
     assert [len(settler.take()), len(settler.take())] == [MOST_PER_CALL, 1]
 
 
-def test_a_batch_that_cannot_be_stored_is_halved_until_the_bad_one_is_alone():
+def test_an_unstorable_batch_is_halved_until_the_bad_one_is_alone():
     settler, bad = Settler(), outcome(1, 5)
     split(settler, [outcome(1, step) for step in range(8)], Failure.DATA)
     landed, replaced = [], []
@@ -72,7 +73,8 @@ def test_a_batch_that_met_a_lock_is_split_by_workflow():
     assert apart(settler) == [[batch[1], batch[3]], [batch[0], batch[2]]]
 
 
-def test_what_comes_for_a_locked_workflow_goes_apart_in_one_batch_until_it_is_settled():
+def test_outcomes_of_a_locked_workflow_are_sent_in_a_batch_of_their_own():
+    """Until it is settled."""
     settler = Settler()
     split(settler, [outcome(1, 1)], Failure.LOCKED)
     for step in (2, 3):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from baton.runtime.tokens import Tokens
 
 
-def test_a_token_is_listed_from_before_its_claim_until_its_last_step_is_answered():
+def test_a_token_is_listed_from_its_claim_to_the_answer_of_its_last_step():
     tokens = Tokens()
     token = tokens.draw()
     assert tokens.listed() == [token]

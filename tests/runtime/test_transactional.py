@@ -20,10 +20,8 @@ from baton import (
     result_of,
     worker,
 )
-from tests.database.raw_pool import demand_sound
+from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +38,7 @@ async def write(ctx, what):
     await ctx.connection.execute("insert into public.written values ($1)", what)
 
 
-async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine, connection):
+async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine, connection, connect):
     @worker(transactional=True)
     async def first(ctx: Context) -> int:
         await write(ctx, "a")
@@ -48,16 +46,12 @@ async def test_rows_and_result_are_there_together_and_the_dependent_runs(engine,
 
     @worker
     async def second(number: int) -> list[str]:
-        other = await asyncpg.connect(engine.dialing.dsn)
-        try:
-            return [str(number), *await written(other)]
-        finally:
-            await other.close()
+        return [str(number), *await written(await connect())]
 
     async with WorkerPool(engine):
         run = await Baton.new().add("a", first.new()).add("b", second.new(number=result_of("a"))).insert()
         assert await run.result("b", timeout=20) == ["7", "a"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_nobody_sees_the_rows_before_the_step_is_settled(engine, connection):
@@ -119,9 +113,9 @@ async def test_what_raises_leaves_no_rows_and_is_tried_again(engine, connection)
     [(Skip("enough"), "skipped", ["a"]), (Cancel("no"), "cancelled", ["a"]), (RetryAfter(0), "discarded", [])],
     ids=["skip", "cancel", "retry after"],
 )
-async def test_what_is_returned_on_purpose_commits_with_its_rows_unless_it_fails_the_attempt(
-    engine, connection, returned, state, rows
-):
+async def test_what_a_worker_returns_commits_with_its_rows_unless_it_failed(engine, connection, returned, state, rows):
+    """Snooze, Cancel and Skip are returned; RetryAfter fails the attempt."""
+
     @worker(transactional=True, max_attempts=1)
     async def steering(ctx: Context) -> None:
         await write(ctx, "a")
@@ -163,7 +157,7 @@ async def test_a_returned_graph_takes_the_steps_place_in_the_same_transaction(en
         run = await Baton.new().add("grow", growing.new()).insert()
         assert await run.result("grow", timeout=20) == 5
     assert await written(connection) == ["grown"]
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_returned_graph_that_cannot_be_leaves_no_rows(engine, connection):
@@ -197,17 +191,16 @@ async def test_a_workflow_inserted_in_it_commits_with_the_step(engine, connectio
     assert [row["id"] for row in ids] == ["attempt 2"]
 
 
-async def test_a_refused_settle_rolls_everything_back(engine, connection):
+async def test_a_refused_settle_rolls_everything_back(engine, connection, connect):
     """Somebody gave the claim to another without telling: only the settle finds out."""
 
     @worker(transactional=True, backoff=0)
     async def overtaken(ctx: Context, number: int) -> int:
         await write(ctx, f"attempt {ctx.attempt} {number}")
         if ctx.attempt == 1:
-            other = await asyncpg.connect(engine.dialing.dsn)
+            other = await connect()
             query = "select baton.settle(array[step_id], array[token], array['lost'], array[null], array[null], '{0}')"
             await other.execute(f"{query} from baton.queue where token is not null")
-            await other.close()
         return ctx.attempt
 
     async with WorkerPool(engine):
@@ -224,7 +217,7 @@ async def test_a_constraint_that_only_the_commit_finds_broken_fails_the_attempt(
 
     assert "UniqueViolationError" in await error_of(engine, twice)
     assert await written(connection) == []
-    await demand_sound(connection)
+    await assert_consistent(connection)
 
 
 async def test_a_timeout_rolls_back_and_ends_the_statement(engine, connection):

@@ -1,35 +1,27 @@
-"""Raw connections, and pools played by hand on them."""
+"""Raw connections, and raw pools on them. After each test the counts of every workflow are checked."""
 
 from __future__ import annotations
 
 import asyncpg
 import pytest
 
-from tests.database.raw_pool import Ear, RawPool, demand_sound
+from tests.database.raw_pool import RawPool, assert_consistent
 
 
 @pytest.fixture
-async def connect(database):
-    """Open as many plain connections to the test's database as wanted. In the end all counts must be right."""
-    opened = []
-
-    async def connect(**settings):
-        opened.append(await asyncpg.connect(database, server_settings=settings))
-        return opened[-1]
-
+async def connect(connect, database):
+    """Opens plain connections to the test's database. After the test all counts must be right."""
     yield connect
-    for connection in opened:
-        await connection.close()
     checking = await asyncpg.connect(database)
     try:
-        await demand_sound(checking)
+        await assert_consistent(checking)
     finally:
         await checking.close()
 
 
 @pytest.fixture
 async def pool(connect):
-    """A pool played by hand."""
+    """A raw pool: it does what the test calls, and nothing else."""
     return await RawPool.register(await connect())
 
 
@@ -41,13 +33,5 @@ async def other(connect):
 
 @pytest.fixture
 async def psql(connect):
-    """Somebody's plain connection: reads, moves rows in time, holds locks."""
+    """A plain connection that reads, moves rows in time and holds locks."""
     return await connect(search_path="baton")
-
-
-@pytest.fixture
-async def ear(connect):
-    """Hears what is notified from now on."""
-    ear = Ear(await connect())
-    await ear.listen()
-    return ear

@@ -27,7 +27,8 @@ async def test_the_claim_counts_the_attempt(pool, psql):
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 5, 11])
-async def test_a_failure_waits_two_to_the_attempt_seconds_when_nobody_says_otherwise(pool, psql, attempt):
+async def test_the_default_backoff_is_two_to_the_power_of_the_attempt(pool, psql, attempt):
+    """In seconds."""
     await pool.insert("w", step("a"))
     await psql.execute("update queue set attempt = $1", attempt - 1)
     (claimed,) = await pool.claim()
@@ -73,7 +74,7 @@ async def test_the_last_attempt_is_discarded_and_its_error_is_the_reason(pool, p
     await pool.end("w", failed="a")
 
     found = await steps(psql, "w")
-    assert (found["a"]["state"], found["a"]["attempt"], found["a"]["reason"]) == ("discarded", 2, "failed by hand")
+    assert (found["a"]["state"], found["a"]["attempt"], found["a"]["reason"]) == ("discarded", 2, "failed by the test")
     assert found["b"]["state"] == "cancelled"
     assert await state(psql, "w") == "failed"
 
@@ -81,8 +82,8 @@ async def test_the_last_attempt_is_discarded_and_its_error_is_the_reason(pool, p
 async def test_each_failure_is_kept_with_its_attempt_kind_error_and_trace(pool, psql):
     await pool.insert("w", step("a", max_attempts=2))
     (claimed,) = await pool.claim()
-    told = type(outcome(claimed, "failed").outcome)("failed", "ValueError: no", "Traceback ...", 0)
-    await pool.settle(type(outcome(claimed, "failed"))(claimed.step_id, claimed.token, told))
+    failure = type(outcome(claimed, "failed").outcome)("failed", "ValueError: no", "Traceback ...", 0)
+    await pool.settle(type(outcome(claimed, "failed"))(claimed.step_id, claimed.token, failure))
     await pool.end("w", discarded="a")
 
     errors = [json.loads(error) for error in (await steps(psql, "w"))["a"]["errors"]]

@@ -32,7 +32,7 @@ async def test_cancelling_a_workflow_cancels_every_step_that_is_not_final(pool, 
     }
 
 
-async def test_flags_save_nobody_when_a_workflow_is_cancelled(pool, psql):
+async def test_flags_do_not_matter_when_a_workflow_is_cancelled(pool, psql):
     await in_every_state(pool, psql, ignoring="cancelled discarded skipped")
 
     await pool.cancel("w")
@@ -82,12 +82,12 @@ async def test_a_finished_workflow_stays_what_it_is(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_workflow_that_is_not_there_is_told_apart_from_one_with_nothing_to_cancel(pool):
+async def test_an_unknown_workflow_differs_from_one_with_nothing_to_cancel(pool):
     assert (await pool.cancel("nowhere")).count is None
 
 
 @pytest.mark.parametrize("name", ["runs", "again", "waits", "later", "next"])
-async def test_one_step_is_cancelled_in_whatever_state_it_waits_or_runs(pool, psql, name):
+async def test_one_step_is_cancelled_in_any_state_that_is_not_final(pool, psql, name):
     before = await in_every_state(pool, psql)
 
     assert (await pool.cancel("w", name)).count == 1
@@ -96,7 +96,7 @@ async def test_one_step_is_cancelled_in_whatever_state_it_waits_or_runs(pool, ps
     assert await states(psql, "w") == before | {name: "cancelled"} | downstream
 
 
-async def test_a_cancelled_step_serves_its_dependents_as_the_rules_say(pool, psql):
+async def test_a_cancelled_step_ends_its_dependents_by_the_rules(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "a", ignoring="cancelled"), step("d", "c"))
 
     await pool.cancel("w", "a")
@@ -140,9 +140,7 @@ async def test_a_final_step_cannot_be_cancelled(pool, psql):
 
 
 @pytest.mark.parametrize(("ignoring", "expected"), [("", "failed"), ("cancelled", "completed")])
-async def test_a_workflow_whose_steps_were_cancelled_one_by_one_is_judged_like_any_other(
-    pool, psql, ignoring, expected
-):
+async def test_a_workflow_cancelled_step_by_step_ends_by_the_usual_rules(pool, psql, ignoring, expected):
     await pool.insert("w", step("a"), step("b", "a", ignoring=ignoring))
 
     await pool.cancel("w", "a")
@@ -151,7 +149,7 @@ async def test_a_workflow_whose_steps_were_cancelled_one_by_one_is_judged_like_a
     assert await state(psql, "w") == expected
 
 
-async def test_a_step_cancelled_by_its_own_worker_tells_why(pool, psql):
+async def test_a_step_cancelled_by_its_own_worker_has_its_reason(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"))
     (claimed,) = await pool.claim()
 

@@ -24,7 +24,8 @@ async def test_a_dependent_counts_a_dependency_as_done_or_ends_with_it(pool, end
 
 @pytest.mark.parametrize("ignoring", ["", "cancelled discarded skipped"])
 @pytest.mark.parametrize("waiting", ["suspended", "scheduled", "available", "executing", "retryable"])
-async def test_a_dependent_waits_and_spends_nothing_while_its_dependency_is_not_final(pool, psql, waiting, ignoring):
+async def test_a_dependent_waits_until_its_dependency_is_final(pool, psql, waiting, ignoring):
+    """It spends no attempt meanwhile."""
     await pool.insert("w", step("first"), step("a", "first"), step("b", "a", ignoring=ignoring))
     await bring_to(pool, psql, waiting)
 
@@ -58,7 +59,8 @@ async def test_an_unfavourable_end_goes_all_the_way_down(pool, end, downstream):
     assert await states(pool.connection, "w") == {"a": end, "b": downstream, "c": downstream, "d": downstream}
 
 
-async def test_below_a_discarded_step_the_dependents_are_cancelled_so_that_ignore_discarded_helps_only_the_first(pool):
+async def test_ignore_discarded_helps_direct_dependents_only(pool):
+    """Below a discarded step the dependents are cancelled, and that is what their own dependents see."""
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b", ignoring="discarded"))
 
     await pool.end("w", discarded="a")
@@ -93,7 +95,8 @@ async def test_a_diamond_ends_by_the_branch_it_does_not_ignore(pool):
     assert await states(pool.connection, "w") == {"a": "discarded", "b": "cancelled", "d": "cancelled"}
 
 
-async def test_a_diamond_whose_join_ignores_everything_runs_once_both_branches_ended(pool):
+async def test_a_diamond_whose_join_ignores_everything_runs_its_join(pool):
+    """Once, when both branches have ended."""
     join = step("d", "b", "c", ignoring="cancelled discarded skipped")
     await pool.insert("w", step("a"), step("b", "a"), step("c", "a"), join)
     await pool.end("w", completed="a")
@@ -106,9 +109,9 @@ async def test_a_diamond_whose_join_ignores_everything_runs_once_both_branches_e
 
 
 async def test_a_whole_ignored_cascade_is_counted_once_for_each_dependency(pool):
-    doomed = [step(f"b{n}", "a") for n in range(5)]
-    join = step("join", "a", *[each.name for each in doomed], "x", ignoring="cancelled discarded")
-    await pool.insert("w", step("a"), step("x"), *doomed, join)
+    ended_below = [step(f"b{n}", "a") for n in range(5)]
+    join = step("join", "a", *[each.name for each in ended_below], "x", ignoring="cancelled discarded")
+    await pool.insert("w", step("a"), step("x"), *ended_below, join)
 
     await pool.end("w", discarded="a")
     assert (await steps(pool.connection, "w"))["join"]["pending"] == 1
@@ -170,9 +173,9 @@ async def test_the_cause_is_written_on_every_step_below(pool):
     await pool.settle(discarded)
 
     found = await steps(pool.connection, "w")
-    assert found["a"]["reason"] == "discarded by hand"
-    assert found["b"]["reason"] == "step 'a' upstream was discarded: discarded by hand"
-    assert "'a' upstream was discarded: discarded by hand" in found["c"]["reason"]
+    assert found["a"]["reason"] == "discarded by the test"
+    assert found["b"]["reason"] == "step 'a' upstream was discarded: discarded by the test"
+    assert "'a' upstream was discarded: discarded by the test" in found["c"]["reason"]
 
 
 async def test_a_step_without_a_reason_still_names_itself_below(pool):

@@ -1,4 +1,4 @@
-"""ClaimRequest: which entries, how many, in what order (rule 8), and with what."""
+"""Claims: which entries, how many, in what order (rule 8), and what they deliver."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ async def test_within_a_priority_the_first_released_is_claimed_first(pool):
     assert await names(pool) == ["third"]
 
 
-async def test_what_a_workflow_releases_at_once_stands_a_tenth_of_a_second_apart(pool, psql):
+async def test_what_a_workflow_releases_together_is_a_tenth_of_a_second_apart(pool, psql):
     await pool.insert("w", *[step(f"s{n}") for n in range(5)])
 
     assert await positions(psql, "w") == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
-async def test_the_last_of_many_stands_ten_minutes_behind_at_most(pool, psql):
+async def test_the_last_of_many_is_ten_minutes_behind_at_most(pool, psql):
     await pool.insert("w", *[step(f"s{n}") for n in range(6010)])
 
     found = await positions(psql, "w")
@@ -120,7 +120,7 @@ async def test_only_what_is_available_is_claimed(pool, other, waits):
     assert await other.claim() == []
 
 
-async def test_a_claim_brings_all_it_takes_to_run_the_step(pool):
+async def test_a_claim_delivers_all_that_the_step_needs_to_run(pool):
     options = {"args": '{"x": null}', "references": '[["x", "a"]]', "timeout": 2.5, "max_attempts": 7, "queue": "web"}
     await pool.insert("w", step("a"), step("b"), step("c", "a", "b", reads=["b", "a"], worker="joins", **options))
     await pool.end("w", completed="a b")
@@ -133,7 +133,7 @@ async def test_a_claim_brings_all_it_takes_to_run_the_step(pool):
     assert claimed.results == '{ "b" : "b", "a" : "a" }'
 
 
-async def test_a_claim_brings_only_the_results_that_are_read(pool):
+async def test_a_claim_delivers_only_the_results_that_are_read(pool):
     await pool.insert("w", step("a"), step("b"), step("c", "a", "b", reads=["b"]), step("d", "a"))
     await pool.end("w", completed="a b")
 
@@ -142,7 +142,7 @@ async def test_a_claim_brings_only_the_results_that_are_read(pool):
     assert found == {"c": '{ "b" : "b" }', "d": None}
 
 
-async def test_what_is_given_back_stands_before_what_was_released_later(pool):
+async def test_what_is_given_back_comes_before_what_was_released_later(pool):
     await pool.insert("w", step("a"))
     await pool.claim()
     await pool.insert("v", step("b"))
@@ -151,7 +151,7 @@ async def test_what_is_given_back_stands_before_what_was_released_later(pool):
     assert await names(pool) == ["a", "b"]
 
 
-async def test_a_failed_step_stands_behind_what_was_released_before_its_next_attempt(pool):
+async def test_a_failed_step_queues_behind_what_was_released_meanwhile(pool):
     await pool.insert("w", step("a"))
     await pool.claim()
     await pool.insert("v", step("b"))
@@ -160,7 +160,7 @@ async def test_a_failed_step_stands_behind_what_was_released_before_its_next_att
     assert await names(pool) == ["b", "a"]
 
 
-async def test_a_queue_seen_empty_is_looked_into_only_if_the_outcomes_release_into_it(pool):
+async def test_an_empty_queue_is_claimed_from_only_if_outcomes_release_into_it(pool):
     await pool.insert("first", step("a"), step("b", "a", queue="beside"))
     await pool.insert("second", step("c", queue="other"))
     (claimed,) = await pool.claim()

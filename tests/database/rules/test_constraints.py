@@ -1,4 +1,4 @@
-"""Rule 10: constraints carry the state machine. A row that breaks it cannot be written, by nobody."""
+"""Rule 10: constraints carry the state machine. A row that breaks it cannot be written."""
 
 from __future__ import annotations
 
@@ -44,6 +44,11 @@ WRONG = {
         "update steps set grouping = 'map', children = 1",
         "update steps set first_child = 1, children = 1",
     ],
+    "steps_edges": [
+        "update steps set edges = '{7}' where name = 'a'",
+        "update steps set edges = '{}' where name = 'b'",
+    ],
+    "steps_role": ["update steps set role = 'sometimes'"],
     "steps_slots": [
         "update steps set concurrency = 2",
         "update steps set slots = 0",

@@ -33,7 +33,8 @@ async def test_a_zombie_settles_nothing(pool, other, psql, kind):
 
 
 @pytest.mark.parametrize("stale_first", [True, False])
-async def test_of_a_stale_and_a_valid_outcome_in_one_batch_the_valid_one_is_stored(pool, other, psql, stale_first):
+async def test_only_the_valid_outcome_of_a_batch_is_stored(pool, other, psql, stale_first):
+    """The other one is stale, of the same step."""
     stale, valid = await claimed_twice(pool, other, psql)
     batch = [(outcome(stale, "completed", '"stale"'), False), (outcome(valid, "completed", '"valid"'), True)]
     if not stale_first:
@@ -83,7 +84,7 @@ async def test_a_stale_failure_beside_a_valid_one_changes_nothing(pool, other, p
     assert (found["state"], found["reason"]) == ("available", "ValueError: the valid one")
 
 
-async def test_a_stale_failure_beside_the_valid_failure_of_another_step_changes_nothing(pool, other, psql):
+async def test_a_stale_failure_beside_anothers_failure_changes_nothing(pool, other, psql):
     stale, _valid = await claimed_twice(pool, other, psql)
     await other.insert("v", step("x"))
     (beside,) = await other.claim()
@@ -130,7 +131,7 @@ async def test_a_replayed_settle_is_refused_once_another_outcome_was_accepted(po
     assert await pool.settle(failed) == [False]
 
 
-async def test_a_replayed_settle_is_judged_after_it_waited_for_the_lock(pool, other):
+async def test_a_replayed_settle_is_checked_after_it_waited_for_the_lock(pool, other):
     await pool.insert("w", step("a"))
     await pool.claim()
     (settling,) = pool.outcomes("w", completed="a")
@@ -150,7 +151,7 @@ async def test_what_was_cancelled_cannot_be_settled(pool, psql):
     assert await states(psql, "w") == {"a": "cancelled"}
 
 
-async def test_a_claim_opened_again_by_hand_does_not_take_the_old_attempts_outcome(pool, psql):
+async def test_a_retried_step_does_not_take_the_old_attempts_outcome(pool, psql):
     await pool.insert("w", step("a"))
     (claimed,) = await pool.claim()
     await pool.cancel("w")
@@ -180,7 +181,7 @@ async def test_the_same_outcome_twice_in_one_batch_counts_once(pool):
 
 
 @pytest.mark.parametrize("kinds", [("completed", "failed"), ("discarded", "failed"), ("snoozed", "cancelled")])
-async def test_two_kinds_under_one_token_in_one_batch_leave_a_sound_step(pool, kinds):
+async def test_two_kinds_under_one_token_in_a_batch_leave_a_consistent_step(pool, kinds):
     await pool.insert("w", step("a"), step("b", "a"))
     (claimed,) = await pool.claim()
 

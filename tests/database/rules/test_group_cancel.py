@@ -1,15 +1,27 @@
-"""Cancelling groups and their children by hand (docs/graphs.md, "Every case")."""
+"""Cancelling groups and their children (docs/graphs.md, "Every case")."""
 
 from __future__ import annotations
 
 import pytest
 
 from baton import each, result_of
-from tests.database.raw_groups import chain, finish, flow, grow, held, insert, local_states, made_map, part, settle_all
+from tests.database.raw_groups import (
+    chain,
+    finish,
+    flow,
+    held,
+    insert,
+    insert_map,
+    part,
+    return_graph,
+    settle_all,
+    states_below,
+)
 from tests.database.raw_pool import outcome, state, states, steps
 
 
-async def test_a_group_cancelled_by_name_takes_all_below_it_and_its_dependents_along(pool, psql):
+async def test_a_group_cancelled_by_name_is_cancelled_with_all_below_it(pool, psql):
+    """Its dependents are cancelled too."""
     inside = flow().add("x", part.new()).add("deep", chain("y", "z"), deps=["x"])
     await insert(pool, flow().add("g", inside).add("after", part.new(), deps=["g"]).add("apart", part.new()))
 
@@ -23,12 +35,12 @@ async def test_a_group_cancelled_by_name_takes_all_below_it_and_its_dependents_a
 
 
 async def test_what_ended_below_a_cancelled_group_stays_as_it_is(pool, psql):
-    await made_map(pool, 3)
+    await insert_map(pool, 3)
     await settle_all(pool, completed="m[0]", discarded="m[1]")
 
     await pool.cancel("w", "m")
 
-    assert await local_states(psql, "m") == {"[0]": "completed", "[1]": "discarded", "[2]": "cancelled"}
+    assert await states_below(psql, "m") == {"[0]": "completed", "[1]": "discarded", "[2]": "cancelled"}
     assert {name: (await states(psql, "w"))[name] for name in ("m", "after")} == {
         "m": "cancelled",
         "after": "cancelled",
@@ -36,7 +48,7 @@ async def test_what_ended_below_a_cancelled_group_stays_as_it_is(pool, psql):
 
 
 async def test_the_claims_below_a_cancelled_group_are_void(pool):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await pool.claim()
 
     await pool.cancel("w", "m")
@@ -56,7 +68,7 @@ async def test_a_dependent_that_ignores_it_goes_on_when_a_group_is_cancelled(poo
 
 
 @pytest.mark.parametrize("began", ["suspended", "available", "executing"])
-async def test_a_map_cancelled_before_it_came_apart_never_has_children(pool, psql, began):
+async def test_a_map_cancelled_before_its_expansion_never_has_children(pool, psql, began):
     made = flow().add("a", part.new()).add("m", part.new(value=each([1, 2])), deps=["a"])
     await insert(pool, made)
     if began != "suspended":
@@ -70,8 +82,8 @@ async def test_a_map_cancelled_before_it_came_apart_never_has_children(pool, psq
     assert (await states(psql, "w"))["m"] == "cancelled"
 
 
-async def test_a_group_that_is_to_be_judged_can_still_be_cancelled(pool, psql):
-    await made_map(pool, 1)
+async def test_a_group_that_waits_for_its_join_can_still_be_cancelled(pool, psql):
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     join = await held(pool, "m")
 
@@ -82,7 +94,7 @@ async def test_a_group_that_is_to_be_judged_can_still_be_cancelled(pool, psql):
 
 
 async def test_a_child_cancelled_by_name_counts_as_a_cancelled_child(pool, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
 
     await pool.cancel("w", "m[0]")
     assert (await states(psql, "w"))["m"] == "suspended"
@@ -94,8 +106,8 @@ async def test_a_child_cancelled_by_name_counts_as_a_cancelled_child(pool, psql)
     }
 
 
-async def test_the_last_child_cancelled_by_name_lets_the_group_be_judged(pool, psql):
-    await made_map(pool, 2)
+async def test_the_last_child_cancelled_by_name_makes_its_group_available(pool, psql):
+    await insert_map(pool, 2)
     await settle_all(pool, completed="m[0]")
 
     await pool.cancel("w", "m[1]")
@@ -127,7 +139,7 @@ async def test_a_step_cancelled_inside_a_sub_workflow_ends_its_dependents_there(
     await insert(pool, flow().add("g", chain("x", "y", "z")).add("after", part.new(), deps=["g"]))
 
     await pool.cancel("w", "g/y")
-    assert await local_states(psql, "g") == {"/x": "available", "/y": "cancelled", "/z": "cancelled"}
+    assert await states_below(psql, "g") == {"/x": "available", "/y": "cancelled", "/z": "cancelled"}
     await settle_all(pool, completed="g/x", joined="g")
 
     assert {name: (await states(psql, "w"))[name] for name in ("g", "after")} == {
@@ -137,8 +149,8 @@ async def test_a_step_cancelled_inside_a_sub_workflow_ends_its_dependents_there(
 
 
 async def test_a_cancelled_run_leaves_nothing_that_is_not_final(pool, psql):
-    await made_map(pool, 3, 1)
-    await grow(pool, "m[0]", chain("x", "y"))
+    await insert_map(pool, 3, 1)
+    await return_graph(pool, "m[0]", chain("x", "y"))
 
     await pool.cancel("w")
 
@@ -153,6 +165,6 @@ async def test_the_end_of_a_cancelled_child_goes_on_inside_the_groups_beside_it(
 
     await pool.cancel("w", "g/x")
 
-    assert await local_states(psql, "g") == {"/x": "cancelled", "/deep": "available", "/deep/y": "cancelled"}
+    assert await states_below(psql, "g") == {"/x": "cancelled", "/deep": "available", "/deep/y": "cancelled"}
     await settle_all(pool, joined="g/deep g")
     assert await state(psql, "w") == "failed"

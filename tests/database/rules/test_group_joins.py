@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from tests.database.consistency import demand_sound
-from tests.database.raw_groups import chain, expand, flow, grow, held, insert, made_map, part, settle_all
+from tests.database.consistency import assert_consistent
+from tests.database.raw_groups import chain, expand, flow, held, insert, insert_map, part, return_graph, settle_all
 from tests.database.raw_pool import outcome, overlap, state, states, steps
 
 
-async def test_a_join_lost_with_its_pool_is_given_back_and_another_pool_judges(pool, other, psql):
-    await made_map(pool, 1)
+async def test_a_join_lost_with_its_pool_is_taken_by_another_pool(pool, other, psql):
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     (lost,) = await pool.claim()
     before = (await steps(psql, "w"))["m"]["attempt"]
@@ -27,9 +27,9 @@ async def test_a_join_lost_with_its_pool_is_given_back_and_another_pool_judges(p
     assert (await states(psql, "w"))["m"] == "completed"
 
 
-async def test_a_join_is_lost_more_often_than_any_step_has_attempts(pool, other, psql):
+async def test_a_join_may_be_lost_more_often_than_a_step_has_attempts(pool, other, psql):
     await insert(pool, flow().add("t", part.new().with_options(max_attempts=1)))
-    await grow(pool, "t", chain("x"))
+    await return_graph(pool, "t", chain("x"))
     await settle_all(pool, completed="t/x")
 
     for _ in range(30):
@@ -90,7 +90,7 @@ async def test_the_expansion_of_a_join_is_refused(pool, psql):
 
 
 async def test_children_that_end_in_one_batch_are_all_counted(pool, psql):
-    await made_map(pool, 5)
+    await insert_map(pool, 5)
     await pool.claim()
 
     assert (
@@ -122,7 +122,7 @@ async def test_the_join_of_a_group_and_the_last_sibling_of_it_end_in_one_batch(p
     await settle_all(pool, joined="g")
 
 
-async def test_a_step_and_the_group_whose_last_child_it_is_are_joined_by_one_advance(pool):
+async def test_one_advance_settles_a_last_child_and_claims_the_join(pool):
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"]))
     await pool.claim()
 
@@ -134,7 +134,7 @@ async def test_a_step_and_the_group_whose_last_child_it_is_are_joined_by_one_adv
 
 
 async def test_the_two_last_children_settled_by_two_pools_at_once_leave_one_join(pool, other, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await pool.claim(1)
     await other.claim(1)
 
@@ -151,7 +151,7 @@ async def test_the_two_last_children_settled_by_two_pools_at_once_leave_one_join
 
 
 async def test_a_cancel_that_waits_for_the_last_child_cancels_the_join(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await pool.claim()
 
     await overlap(
@@ -162,7 +162,7 @@ async def test_a_cancel_that_waits_for_the_last_child_cancels_the_join(pool, oth
 
 
 async def test_a_join_that_waits_for_a_cancel_of_its_group_is_refused(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     join = await held(pool, "m")
 
@@ -175,7 +175,7 @@ async def test_a_join_that_waits_for_a_cancel_of_its_group_is_refused(pool, othe
 
 
 async def test_a_cancel_that_waits_for_a_join_finds_a_final_group(pool, other, psql):
-    await made_map(pool, 1)
+    await insert_map(pool, 1)
     await settle_all(pool, completed="m[0]")
     join = await held(pool, "m")
 
@@ -211,7 +211,7 @@ async def test_a_cancel_that_waits_for_an_expansion_cancels_the_children(pool, o
 
 
 async def test_a_retry_that_waits_for_the_settle_of_a_child_counts_it(pool, other, psql):
-    await made_map(pool, 3)
+    await insert_map(pool, 3)
     await settle_all(pool, discarded="m[0]")
     await pool.claim()
 
@@ -222,8 +222,9 @@ async def test_a_retry_that_waits_for_the_settle_of_a_child_counts_it(pool, othe
     assert (await steps(psql, "w"))["m"]["pending"] == 2
 
 
-async def test_the_settle_of_the_last_child_that_waits_for_a_retry_of_another_makes_no_join(pool, other, psql):
-    await made_map(pool, 2)
+async def test_a_last_child_settled_after_a_retry_of_another_makes_no_join(pool, other, psql):
+    """The settle waits for the lock of the retry, and counts after it."""
+    await insert_map(pool, 2)
     await settle_all(pool, discarded="m[0]")
     await pool.claim()
 
@@ -234,7 +235,7 @@ async def test_the_settle_of_the_last_child_that_waits_for_a_retry_of_another_ma
     assert await states(psql, "w") == {"m": "suspended", "after": "suspended", "m[0]": "available", "m[1]": "completed"}
 
 
-async def test_two_pools_expand_and_cancel_and_retry_many_groups_without_a_deadlock(pool, other, psql):
+async def test_two_pools_expand_cancel_and_retry_groups_without_deadlock(pool, other, psql):
     for number in range(12):
         await insert(pool, flow(str(number)).add("t", part.new()).add("g", chain("x", "y"), deps=["t"]))
     claims = await pool.claim()
@@ -250,4 +251,4 @@ async def test_two_pools_expand_and_cancel_and_retry_many_groups_without_a_deadl
             await other.retry(str(number))
 
     await asyncio.gather(grow_all(), stir())
-    await demand_sound(psql)
+    await assert_consistent(psql)

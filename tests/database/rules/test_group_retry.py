@@ -1,4 +1,4 @@
-"""Retrying groups and their children by hand (docs/graphs.md, "Every case")."""
+"""Retrying groups and their children (docs/graphs.md, "Every case")."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import pytest
 from baton import each, result_of
 from tests.database.raw_groups import (
     chain,
-    come_apart,
+    delivered_to,
+    expand_map,
     finish,
     flow,
-    grow,
     insert,
-    local_states,
-    made_map,
+    insert_map,
     part,
-    read_by,
+    return_graph,
     settle_all,
+    states_below,
 )
 from tests.database.raw_pool import state, states, steps
 
 
 async def completed(pool, psql):
-    """Let everything run, and tell whether all is well in the end."""
+    """Let everything run, and check the end."""
     await finish(pool)
     found = await states(psql, "w")
     return set(found.values()) == {"completed"} and await state(psql, "w") == "completed"
@@ -30,7 +30,7 @@ async def completed(pool, psql):
 
 @pytest.mark.parametrize("names", [(), ("m",)], ids=["the run", "the group"])
 async def test_only_the_failed_children_are_opened_and_the_group_waits_for_them(pool, psql, names):
-    await made_map(pool, 3)
+    await insert_map(pool, 3)
     await settle_all(pool, completed="m[0]", discarded="m[1]", cancelled="m[2]", joined="m")
 
     await pool.retry("w", *names)
@@ -47,7 +47,7 @@ async def test_only_the_failed_children_are_opened_and_the_group_waits_for_them(
 
 async def test_the_worker_that_returned_a_graph_does_not_run_again(pool, psql):
     await insert(pool, flow().add("t", part.new()).add("z", part.new(value=result_of("t"))))
-    await grow(pool, "t", chain("x", "y"))
+    await return_graph(pool, "t", chain("x", "y"))
     await settle_all(pool, discarded="t/x", joined="t")
 
     await pool.retry("w")
@@ -57,13 +57,13 @@ async def test_the_worker_that_returned_a_graph_does_not_run_again(pool, psql):
     assert (await steps(psql, "w"))["t"]["attempt"] == 1
 
 
-async def test_a_map_that_was_discarded_before_it_came_apart_comes_apart(pool, psql):
+async def test_a_retried_map_that_had_failed_to_expand_expands(pool, psql):
     await insert(pool, flow().add("m", part.new(value=each([1]))).add("after", part.new(value=result_of("m"))))
     await settle_all(pool, discarded="m")
 
     await pool.retry("w")
 
-    await come_apart(pool, "m", 1)
+    await expand_map(pool, "m", 1)
     assert await completed(pool, psql)
 
 
@@ -87,7 +87,7 @@ async def test_failed_children_are_opened_however_deep(pool, psql):
 
 
 async def test_the_skipped_children_of_a_skipped_group_are_opened(pool, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await settle_all(pool, skipped="m[0] m[1]", joined="m")
 
     await pool.retry("w", "m")
@@ -102,15 +102,16 @@ async def test_the_skipped_children_of_a_skipped_group_are_opened(pool, psql):
 
 
 async def test_the_skipped_children_of_another_group_stay_skipped(pool, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await settle_all(pool, skipped="m[0]", discarded="m[1]", joined="m")
 
     await pool.retry("w", "m")
 
-    assert await local_states(psql, "m") == {"[0]": "skipped", "[1]": "available"}
+    assert await states_below(psql, "m") == {"[0]": "skipped", "[1]": "available"}
 
 
-async def test_a_child_retried_by_name_opens_alone_with_its_groups_and_what_ended_downstream(pool, psql):
+async def test_a_retried_child_opens_its_groups_and_what_ended_downstream(pool, psql):
+    """Of its siblings none is opened."""
     inside = flow().add("x", part.new()).add("y", part.new(), deps=["x"]).add("apart", part.new())
     made = flow().add("g", inside).add("after", part.new(), deps=["g"]).add("last", part.new(), deps=["after"])
     await insert(pool, made)
@@ -134,7 +135,7 @@ async def test_a_child_retried_by_name_opens_alone_with_its_groups_and_what_ende
 
 
 async def test_a_child_of_a_group_that_still_waits_is_opened_beside_its_siblings(pool, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await settle_all(pool, discarded="m[0]")
 
     assert (await pool.retry("w", "m[0]")).count == 1
@@ -143,8 +144,8 @@ async def test_a_child_of_a_group_that_still_waits_is_opened_beside_its_siblings
     assert await completed(pool, psql)
 
 
-async def test_a_retry_while_a_group_is_to_be_judged_takes_its_join_away(pool, psql):
-    await made_map(pool, 2)
+async def test_a_retry_while_a_group_waits_for_its_join_takes_the_join_back(pool, psql):
+    await insert_map(pool, 2)
     await settle_all(pool, discarded="m[0]", completed="m[1]")
     assert (await states(psql, "w"))["m"] == "available"
 
@@ -154,8 +155,8 @@ async def test_a_retry_while_a_group_is_to_be_judged_takes_its_join_away(pool, p
     assert await completed(pool, psql)
 
 
-async def test_a_group_that_waits_is_retried_by_name_for_the_children_that_failed_so_far(pool, psql):
-    await made_map(pool, 3)
+async def test_retrying_a_waiting_group_retries_the_children_failed_so_far(pool, psql):
+    await insert_map(pool, 3)
     await settle_all(pool, discarded="m[0]")
 
     assert (await pool.retry("w", "m")).count == 1
@@ -184,8 +185,8 @@ async def test_a_group_cancelled_by_name_goes_on_where_it_was(pool, psql):
 
 
 @pytest.mark.parametrize("names", [(), ("m",)], ids=["the run", "the group"])
-async def test_a_group_cancelled_when_all_of_its_children_had_completed_is_judged_again(pool, psql, names):
-    await made_map(pool, 2)
+async def test_a_group_cancelled_after_all_children_completed_is_joined_again(pool, psql, names):
+    await insert_map(pool, 2)
     await settle_all(pool, completed="m[0] m[1]")
     await pool.cancel("w", "m")
 
@@ -198,18 +199,18 @@ async def test_a_group_cancelled_when_all_of_its_children_had_completed_is_judge
 async def test_a_cancelled_run_with_groups_of_every_sort_goes_on_where_it_was(pool, psql):
     made = flow().add("t", part.new()).add("m", part.new(value=each([1, 2, 3])).with_options(concurrency=1), deps=["t"])
     await insert(pool, made.add("g", chain("x", "y"), deps=["m"]).add("z", part.new(value=result_of("g"))))
-    await grow(pool, "t", chain("x", "y"))
+    await return_graph(pool, "t", chain("x", "y"))
     await settle_all(pool, completed="t/x")
     await pool.cancel("w")
 
     await pool.retry("w")
 
     await settle_all(pool, completed="t/y", joined="t")
-    await come_apart(pool, "m", 3)
+    await expand_map(pool, "m", 3)
     await settle_all(pool, completed="m[0]")
     await pool.cancel("w")
     await pool.retry("w")
-    assert await local_states(psql, "m") == {"[0]": "completed", "[1]": "available", "[2]": "suspended"}
+    assert await states_below(psql, "m") == {"[0]": "completed", "[1]": "available", "[2]": "suspended"}
     assert await completed(pool, psql)
 
 
@@ -232,7 +233,7 @@ async def test_a_group_that_failed_upstream_lets_the_groups_downstream_be_opened
     assert await completed(pool, psql)
 
 
-async def test_a_skipped_step_retried_by_name_opens_the_groups_that_were_skipped_downstream(pool, psql):
+async def test_retrying_a_skipped_step_opens_the_groups_skipped_downstream(pool, psql):
     await insert(
         pool, flow().add("a", part.new()).add("g", chain("x", "y"), deps=["a"]).add("z", part.new(), deps=["g"])
     )
@@ -247,10 +248,10 @@ async def test_a_skipped_step_retried_by_name_opens_the_groups_that_were_skipped
     assert await completed(pool, psql)
 
 
-async def test_a_step_that_needed_what_failed_outside_a_returned_graph_is_opened_with_it(pool, psql):
+async def test_a_step_of_a_returned_graph_is_opened_with_the_failed_outer_step(pool, psql):
     await insert(pool, flow().add("a", part.new()).add("t", part.new(), deps=["a"], ignore_discarded=True))
     await settle_all(pool, discarded="a")
-    await grow(pool, "t", flow().add("x", part.new(value=result_of("a"))))
+    await return_graph(pool, "t", flow().add("x", part.new(value=result_of("a"))))
     await settle_all(pool, joined="t")
     assert set((await states(psql, "w")).values()) == {"discarded", "cancelled"}
 
@@ -260,7 +261,8 @@ async def test_a_step_that_needed_what_failed_outside_a_returned_graph_is_opened
     assert await completed(pool, psql)
 
 
-async def test_a_dependent_that_began_by_ignoring_the_failure_of_a_group_keeps_its_run(pool, psql):
+async def test_a_dependent_that_ignored_the_failed_group_keeps_its_run(pool, psql):
+    """It had begun."""
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"], ignore_discarded=True))
     await settle_all(pool, discarded="g/x", joined="g")
     await pool.claim()
@@ -271,7 +273,8 @@ async def test_a_dependent_that_began_by_ignoring_the_failure_of_a_group_keeps_i
     assert await completed(pool, psql)
 
 
-async def test_a_dependent_released_by_ignoring_the_failure_of_a_group_waits_again_if_it_has_not_begun(pool, psql):
+async def test_a_dependent_that_ignored_the_failed_group_waits_again(pool, psql):
+    """It had been released and had not begun."""
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"], ignore_discarded=True))
     await settle_all(pool, discarded="g/x", joined="g")
 
@@ -280,7 +283,8 @@ async def test_a_dependent_released_by_ignoring_the_failure_of_a_group_waits_aga
     assert await states(psql, "w") == {"g": "suspended", "z": "suspended", "g/x": "available"}
 
 
-async def test_a_failed_child_that_was_forgiven_is_opened_with_its_completed_group(pool, psql):
+async def test_a_failed_child_that_was_ignored_is_opened_with_its_group(pool, psql):
+    """The group had completed."""
     inside = flow().add("x", part.new()).add("y", part.new(), deps=["x"], ignore_discarded=True)
     await insert(pool, flow().add("g", inside).add("z", part.new(value=result_of("g"))))
     await settle_all(pool, discarded="g/x", completed="g/y", joined="g")
@@ -297,19 +301,19 @@ async def test_a_failed_child_that_was_forgiven_is_opened_with_its_completed_gro
 
 
 async def test_a_child_of_an_executing_group_that_executes_is_refused(pool, psql):
-    await made_map(pool, 2)
+    await insert_map(pool, 2)
     await pool.claim()
 
     assert list((await pool.retry("w", "m[0]")).refused) == ["m[0]"]
 
-    assert await local_states(psql, "m") == {"[0]": "executing", "[1]": "executing"}
+    assert await states_below(psql, "m") == {"[0]": "executing", "[1]": "executing"}
 
 
 async def test_results_after_a_retry_are_those_of_all_children(pool):
-    await made_map(pool, 3)
+    await insert_map(pool, 3)
     await settle_all(pool, completed="m[0] m[2]", discarded="m[1]", joined="m")
     await pool.retry("w", "m")
 
     await settle_all(pool, completed="m[1]", joined="m")
 
-    assert await read_by(pool, "after") == {"m": ["m[0]", "m[1]", "m[2]"]}
+    assert await delivered_to(pool, "after") == {"m": ["m[0]", "m[1]", "m[2]"]}

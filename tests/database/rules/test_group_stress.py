@@ -1,4 +1,4 @@
-"""Groups in groups under random ends, expansions, cancels, retries and deaths: after each all counts are right."""
+"""Groups in groups under random outcomes, expansions, cancels, retries and lost pools: all counts stay right."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import random
 import pytest
 
 from baton.database.messages import Part
-from tests.database.consistency import FINAL, demand_sound
+from tests.database.consistency import FINAL, assert_consistent
 from tests.database.raw_groups import MOST, expand, insert
 from tests.database.raw_pool import RawPool, outcome, state, steps
-from tests.model.random_groups import growth
-from tests.programs.group_workers import built
+from tests.model.random_groups import group_plan
+from tests.programs.group_workers import workflow_of
 
 KINDS = ["completed"] * 6 + ["failed", "failed", "discarded", "skipped", "cancelled", "given_back", "snoozed", "lost"]
 ROUNDS = 25
 
 
-class Storm:
-    """One workflow, and chance."""
+class Stress:
+    """Random calls on one workflow."""
 
     def __init__(self, pool: RawPool, seed: int) -> None:
         self.pool = pool
@@ -28,7 +28,7 @@ class Storm:
         self.graphs = 0
 
     async def insert(self) -> None:
-        await insert(self.pool, built(growth(f"storm/{self.seed}").whole, "w"))
+        await insert(self.pool, workflow_of(group_plan(f"stress/{self.seed}").whole, "w"))
 
     async def names(self) -> list[str]:
         return list(await steps(self.pool.connection, "w"))
@@ -56,16 +56,16 @@ class Storm:
             if claimed.is_join:
                 outcomes.append(outcome(claimed, "joined" if drawn != "lost" else "lost"))
             elif claimed.map is not None and drawn == "completed":
-                await self.come_apart(claimed)
+                await self.expand_map(claimed)
             elif drawn == "completed" and self.chance.random() < 0.15 and self.graphs < 5:
                 self.graphs += 1
-                await expand(self.pool, claimed, built(growth(f"storm/{self.seed}/{self.graphs}").whole))
+                await expand(self.pool, claimed, workflow_of(group_plan(f"stress/{self.seed}/{self.graphs}").whole))
             else:
                 delayed = drawn in ("failed", "lost", "snoozed")
                 outcomes.append(outcome(claimed, drawn, delay=0 if delayed else None))
         await self.pool.settle(*outcomes)
 
-    async def come_apart(self, claimed) -> None:
+    async def expand_map(self, claimed) -> None:
         size = self.chance.randint(0, 5)
         if size == 0:
             await self.pool.settle(outcome(claimed, "completed", "[]"))
@@ -76,15 +76,15 @@ class Storm:
 
 @pytest.mark.parametrize("seed", range(25))
 async def test_whatever_happens_to_groups_all_counts_are_right_and_the_run_ends(pool, psql, seed):
-    storm = Storm(pool, seed)
-    await storm.insert()
+    stress = Stress(pool, seed)
+    await stress.insert()
     for _ in range(ROUNDS):
-        await storm.one_round()
-        await demand_sound(psql)
+        await stress.one_round()
+        await assert_consistent(psql)
 
     while await pool.claim() or pool.held:
-        await storm.end(list(pool.held.values()), lambda: "completed")
-        await demand_sound(psql)
+        await stress.end(list(pool.held.values()), lambda: "completed")
+        await assert_consistent(psql)
 
     assert {row["state"] for row in (await steps(psql, "w")).values()} <= FINAL
     assert await state(psql, "w") in ("completed", "failed", "cancelled")

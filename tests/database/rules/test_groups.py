@@ -10,28 +10,28 @@ from baton import each, result_of
 from tests.database.raw_groups import (
     IGNORING,
     chain,
-    come_apart,
+    delivered_to,
+    expand_map,
     finish,
     flow,
-    grow,
     held,
     insert,
-    local_states,
-    made_map,
+    insert_map,
     part,
-    read_by,
     reader,
+    return_graph,
     settle_all,
+    states_below,
 )
 from tests.database.raw_pool import state, states, steps
 
-# A dependency of a group ends unfavourably
+# A dependency of a group fails
 
 
 @pytest.mark.parametrize(
     ("ended", "becomes"), [("cancelled", "cancelled"), ("discarded", "cancelled"), ("skipped", "skipped")]
 )
-async def test_a_map_whose_dependency_ends_unfavourably_ends_and_never_has_children(pool, psql, ended, becomes):
+async def test_a_map_ends_without_children_if_a_dependency_failed(pool, psql, ended, becomes):
     await insert(pool, flow().add("a", part.new()).add("m", part.new(value=each(result_of("a")))))
 
     await pool.end("w", **{ended: "a"})
@@ -49,7 +49,7 @@ async def test_the_end_of_a_dependency_goes_through_a_sub_workflow(pool, psql, e
     )
 
     await pool.end("w", **{ended: "a"})
-    assert await local_states(psql, "g") == {"/x": becomes, "/y": becomes}
+    assert await states_below(psql, "g") == {"/x": becomes, "/y": becomes}
     assert (await states(psql, "w"))["z"] == "suspended"
     await pool.end("w", joined="g")
 
@@ -63,7 +63,7 @@ async def test_a_sub_workflow_that_ignores_the_end_of_its_dependency_begins(pool
     await insert(pool, made)
 
     await pool.end("w", **{ended: "a"})
-    assert await local_states(psql, "g") == {"/x": "available", "/y": "suspended"}
+    assert await states_below(psql, "g") == {"/x": "available", "/y": "suspended"}
     await finish(pool)
 
     assert (await states(psql, "w"))["g"] == "completed"
@@ -75,14 +75,14 @@ async def test_flags_inside_say_how_far_the_end_of_a_dependency_goes(pool, psql)
     await insert(pool, flow().add("a", part.new()).add("g", inside, deps=["a"]).add("z", part.new(), deps=["g"]))
 
     await pool.end("w", discarded="a")
-    assert await local_states(psql, "g") == {"/x": "cancelled", "/y": "available"}
+    assert await states_below(psql, "g") == {"/x": "cancelled", "/y": "available"}
     await finish(pool)
 
     # What is ignored inside fails no group.
     assert {name: (await states(psql, "w"))[name] for name in ("g", "z")} == {"g": "completed", "z": "completed"}
 
 
-async def test_only_the_first_steps_of_a_sub_workflow_wait_for_what_it_waits_for(pool, psql):
+async def test_only_the_entry_steps_of_a_sub_workflow_inherit_its_dependencies(pool, psql):
     inside = flow().add("x", part.new()).add("y", part.new()).add("z", part.new(), deps=["x", "y"])
     await insert(pool, flow().add("a", part.new()).add("b", part.new()).add("g", inside, deps=["a", "b"]))
 
@@ -102,7 +102,7 @@ async def test_a_step_inside_that_names_one_outside_keeps_its_own_flags(pool, ps
     await pool.end("w", discarded="a", completed="g/x")
 
     assert (await states(psql, "w"))["g/y"] == "available"
-    assert await read_by(pool, "g/y") == {}
+    assert await delivered_to(pool, "g/y") == {}
     await finish(pool)
     assert await state(psql, "w") == "completed"
 
@@ -110,8 +110,8 @@ async def test_a_step_inside_that_names_one_outside_keeps_its_own_flags(pool, ps
 # A group waits for its children
 
 
-async def test_the_siblings_of_a_failed_child_run_on_before_anything_else_happens(pool, psql):
-    await made_map(pool, 3)
+async def test_the_siblings_of_a_failed_child_run_on(pool, psql):
+    await insert_map(pool, 3)
 
     await settle_all(pool, discarded="m[1]")
 
@@ -128,8 +128,9 @@ async def test_the_siblings_of_a_failed_child_run_on_before_anything_else_happen
     assert await state(psql, "w") == "failed"
 
 
-async def test_a_group_is_available_once_more_when_its_last_child_ended_and_not_before(pool, psql):
-    await made_map(pool, 2)
+async def test_a_group_becomes_available_when_its_last_child_ended(pool, psql):
+    """Not before."""
+    await insert_map(pool, 2)
     await settle_all(pool, completed="m[0]")
     assert [claimed.step for claimed in await pool.claim()] == []
 
@@ -151,8 +152,8 @@ async def test_a_group_is_available_once_more_when_its_last_child_ended_and_not_
         ({"cancelled": "m[0]", "skipped": "m[1] m[2]"}, "cancelled"),
     ],
 )
-async def test_a_group_is_judged_by_its_children(pool, psql, ends, becomes):
-    await made_map(pool, 3)
+async def test_the_outcome_of_a_group_follows_from_its_children(pool, psql, ends, becomes):
+    await insert_map(pool, 3)
 
     await settle_all(pool, **ends, joined="m")
 
@@ -174,11 +175,11 @@ async def test_a_failed_child_that_each_of_its_dependents_ignores_fails_no_group
     await settle_all(pool, **{failing: "g/x"})
     await finish(pool)
 
-    # The dependent that does not ignore it is cancelled, which weighs less than a discarded child.
+    # The dependent that does not ignore it is cancelled; a discarded child decides before a cancelled one.
     assert (await states(psql, "w"))["g"] == (becomes or failing)
 
 
-async def test_a_group_is_judged_by_its_direct_children_alone(pool, psql):
+async def test_only_direct_children_decide_the_outcome_of_a_group(pool, psql):
     inner = chain("x")
     outer = flow().add("inner", inner).add("y", part.new(), deps=["inner"], ignore_discarded=True)
     await insert(pool, flow().add("g", outer))
@@ -212,9 +213,9 @@ async def test_a_failed_child_counts_for_the_workflow_through_its_group(pool, ps
     assert await psql.fetchval("select failed from workflows") == 1
 
 
-async def test_a_group_spends_no_attempt_on_being_judged(pool, psql):
+async def test_a_group_spends_no_attempt_on_its_join(pool, psql):
     await insert(pool, flow().add("g", chain("x")).add("t", part.new()))
-    await grow(pool, "t", chain("x"))
+    await return_graph(pool, "t", chain("x"))
 
     await settle_all(pool, completed="g/x t/x", joined="g t")
 
@@ -222,8 +223,8 @@ async def test_a_group_spends_no_attempt_on_being_judged(pool, psql):
     assert {name: found[name]["attempt"] for name in ("g", "t")} == {"g": 0, "t": 1}
 
 
-async def test_a_child_that_nobody_can_run_keeps_its_group_waiting(pool, psql):
-    await made_map(pool, 2)
+async def test_a_child_that_no_pool_can_run_keeps_its_group_waiting(pool, psql):
+    await insert_map(pool, 2)
 
     await settle_all(pool, completed="m[0]", unknown_worker="m[1]")
 
@@ -234,34 +235,35 @@ async def test_a_child_that_nobody_can_run_keeps_its_group_waiting(pool, psql):
 # What dependents receive
 
 
-async def test_a_map_results_in_what_there_is_in_item_order(pool):
-    await made_map(pool, 4)
+async def test_a_map_results_in_the_results_that_exist_in_item_order(pool):
+    await insert_map(pool, 4)
 
     await settle_all(pool, completed="m[3] m[0]", skipped="m[1]")
     await settle_all(pool, completed="m[2]", joined="m")
 
-    assert await read_by(pool, "after") == {"m": ["m[0]", "m[2]", "m[3]"]}
+    assert await delivered_to(pool, "after") == {"m": ["m[0]", "m[2]", "m[3]"]}
 
 
-async def test_who_ignores_the_failure_of_a_map_receives_what_there_is(pool):
+async def test_a_dependent_that_ignores_a_failed_map_gets_its_results(pool):
     job = part.new(value=each([1, 2, 3]))
     await insert(pool, flow().add("m", job).add("z", part.new(value=result_of("m")), ignore_discarded=True))
-    await come_apart(pool, "m", 3)
+    await expand_map(pool, "m", 3)
 
     await settle_all(pool, discarded="m[0]", completed="m[1] m[2]", joined="m")
 
-    assert await read_by(pool, "z") == {"m": ["m[1]", "m[2]"]}
+    assert await delivered_to(pool, "z") == {"m": ["m[1]", "m[2]"]}
 
 
-async def test_a_map_whose_children_were_all_skipped_has_no_result_for_who_ignores_that(pool, psql):
+async def test_a_map_of_skipped_children_has_no_result_for_its_dependents(pool, psql):
+    """They ignore that it was skipped."""
     job = part.new(value=each([1]))
     await insert(pool, flow().add("m", job).add("z", part.new(value=result_of("m")), ignore_skipped=True))
-    await come_apart(pool, "m", 1)
+    await expand_map(pool, "m", 1)
 
     await settle_all(pool, skipped="m[0]", joined="m")
 
     assert (await states(psql, "w"))["z"] == "available"
-    assert await read_by(pool, "z") in ({}, {"m": []})
+    assert await delivered_to(pool, "z") in ({}, {"m": []})
 
 
 async def test_a_sub_workflow_results_in_what_its_only_last_step_results_in(pool):
@@ -269,16 +271,16 @@ async def test_a_sub_workflow_results_in_what_its_only_last_step_results_in(pool
 
     await settle_all(pool, completed="g/x g/y", joined="g")
 
-    assert await read_by(pool, "z") == {"g": "g/y"}
+    assert await delivered_to(pool, "z") == {"g": "g/y"}
 
 
-async def test_a_sub_workflow_with_several_last_steps_results_in_a_mapping_by_name(pool):
+async def test_a_sub_workflow_with_several_last_steps_results_in_a_mapping(pool):
     inside = chain("x", "y").add("apart", part.new())
     await insert(pool, flow().add("g", inside).add("z", part.new(value=result_of("g"))))
 
     await settle_all(pool, completed="g/x g/y g/apart", joined="g")
 
-    assert await read_by(pool, "z") == {"g": {"y": "g/y", "apart": "g/apart"}}
+    assert await delivered_to(pool, "z") == {"g": {"y": "g/y", "apart": "g/apart"}}
 
 
 async def test_what_a_sub_workflow_returns_is_its_result(pool):
@@ -286,10 +288,11 @@ async def test_what_a_sub_workflow_returns_is_its_result(pool):
 
     await settle_all(pool, completed="g/x g/y", joined="g")
 
-    assert await read_by(pool, "z") == {"g": "g/x"}
+    assert await delivered_to(pool, "z") == {"g": "g/x"}
 
 
-async def test_who_ignores_the_failure_of_a_sub_workflow_receives_what_it_returns_if_that_has_a_result(pool):
+async def test_a_dependent_that_ignores_a_failed_sub_workflow_gets_its_result(pool):
+    """If the step that it returns has one."""
     for name, returned in (("has", "x"), ("lacks", "y")):
         made = flow(name).add("g", chain("x", "y").returns(returned))
         await insert(pool, made.add("z", part.new(value=result_of("g")), ignore_discarded=True))
@@ -297,31 +300,31 @@ async def test_who_ignores_the_failure_of_a_sub_workflow_receives_what_it_return
     for name in ("has", "lacks"):
         await settle_all(pool, name, completed="g/x", discarded="g/y", joined="g")
 
-    assert await read_by(pool, "z", "has") == {"g": "g/x"}
-    assert await read_by(pool, "z", "lacks") == {}
+    assert await delivered_to(pool, "z", "has") == {"g": "g/x"}
+    assert await delivered_to(pool, "z", "lacks") == {}
 
 
 async def test_results_are_put_together_through_groups_in_groups(pool):
     inside = flow().add("m", part.new(value=each([1, 2])))
     await insert(pool, flow().add("g", inside).add("z", part.new(value=result_of("g"))))
-    await come_apart(pool, "g/m", 2)
-    await grow(pool, "g/m[1]", chain("x"))
+    await expand_map(pool, "g/m", 2)
+    await return_graph(pool, "g/m[1]", chain("x"))
 
     await settle_all(pool, completed="g/m[0] g/m[1]/x", joined="g/m[1] g/m g")
 
-    assert await read_by(pool, "z") == {"g": ["g/m[0]", "g/m[1]/x"]}
+    assert await delivered_to(pool, "z") == {"g": ["g/m[0]", "g/m[1]/x"]}
 
 
-async def test_a_context_tells_what_became_of_each_child(pool):
+async def test_a_context_has_the_outcome_of_each_child(pool):
     made = flow().add("m", part.new(value=each([1, 2]))).add("z", reader.new(), deps=["m"], ignore_discarded=True)
     await insert(pool, made)
-    await come_apart(pool, "m", 2)
+    await expand_map(pool, "m", 2)
 
     await settle_all(pool, discarded="m[0]", completed="m[1]", joined="m")
 
-    told = json.loads((await held(pool, "z")).outcomes or "{}")
-    assert told["m"][0] == "discarded"
-    assert [child[:2] for child in told["m"][2]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
+    delivered = json.loads((await held(pool, "z")).outcomes or "{}")
+    assert delivered["m"][0] == "discarded"
+    assert [child[:2] for child in delivered["m"][3]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
 
 
 # Groups inside groups
@@ -335,4 +338,4 @@ async def test_sub_workflows_three_deep_end_from_the_inside(pool, psql):
         assert [claimed.step for claimed in await pool.claim()] == [name]
         await settle_all(pool, **{kind: name})
 
-    assert await read_by(pool, "z") == {"a": "a/b/c/x"}
+    assert await delivered_to(pool, "z") == {"a": "a/b/c/x"}

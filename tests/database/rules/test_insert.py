@@ -23,7 +23,7 @@ async def test_what_waits_for_nothing_is_available_and_the_rest_is_suspended(poo
     assert found["c"]["dependencies"] == ["a", "b"]
 
 
-async def test_an_id_that_exists_is_left_as_it_is_and_its_fingerprint_told(pool, psql):
+async def test_an_id_that_exists_is_kept_and_its_fingerprint_returned(pool, psql):
     first = await pool.store.insert_workflow(workflow("w", step("a"), fingerprint="1:first"))
     before = await steps(psql, "w")
 

@@ -19,7 +19,7 @@ STRICTER = ["repeatable_read", "serializable"]
 
 @pytest.fixture
 async def locked(pool, psql):
-    """Two workflows with a claimed step each, one of them locked by somebody's psql."""
+    """Two workflows with a claimed step each, one of them locked by another connection."""
     await pool.insert("locked", step("a"), step("b", "a"))
     await pool.insert("free", step("a"), step("b", "a"))
     await pool.claim()
@@ -45,7 +45,8 @@ async def test_a_watch_of_a_locked_workflow_gives_up_after_a_second(locked):
         await locked.store.watch("locked", None)
 
 
-async def test_beside_a_locked_workflow_others_are_inserted_settled_claimed_and_cancelled(locked):
+async def test_a_locked_workflow_does_not_block_others(locked):
+    """They are inserted, settled, claimed and cancelled."""
     await locked.insert("new", step("a"))
     done = await locked.advance(*locked.outcomes("free", completed="a"))
     await locked.cancel("new")
@@ -54,7 +55,7 @@ async def test_beside_a_locked_workflow_others_are_inserted_settled_claimed_and_
     assert await state(locked.connection, "new") == "cancelled"
 
 
-async def test_the_entries_of_a_locked_workflow_are_claimed_all_the_same(locked):
+async def test_the_entries_of_a_locked_workflow_can_still_be_claimed(locked):
     await locked.settle(*locked.outcomes("free", given_back="a"))
     await locked.connection.execute("update baton.queue set state = 'available', token = null, pool = null")
 
@@ -107,7 +108,7 @@ async def test_a_batch_over_workflows_in_any_order_locks_them_in_one(pool, other
 
 
 async def is_free(connection, table, condition):
-    """Say whether nobody holds that row."""
+    """Return True if no other transaction has locked that row."""
     try:
         async with connection.transaction():
             await connection.execute(f"select from baton.{table} where {condition} for no key update nowait")
@@ -131,9 +132,8 @@ async def test_a_settle_takes_the_workflow_before_it_touches_an_entry(pool, psql
 
 
 @pytest.mark.parametrize("names", ["abcde", "edcba", "dbaec"])
-async def test_a_settle_takes_workflows_in_the_order_of_their_keys_whatever_the_order_of_its_outcomes(
-    pool, psql, connect, names
-):
+async def test_a_settle_locks_workflows_in_the_order_of_their_keys(pool, psql, connect, names):
+    """In whatever order it names the outcomes."""
     for name in "abcde":
         await pool.insert(name, step("s"))
     await pool.claim()
@@ -174,13 +174,13 @@ async def test_a_settle_that_waited_for_a_cancel_is_refused(pool, other):
     assert await states(pool.connection, "w") == {"a": "cancelled", "b": "cancelled"}
 
 
-async def test_a_cancel_waits_for_a_claim_under_way_and_voids_it(pool, other, ear):
+async def test_a_cancel_waits_for_a_claim_under_way_and_voids_it(pool, other, notifications):
     await pool.insert("w", step("a"))
-    await ear.heard()
+    await notifications.received()
 
     await overlap(pool.connection, pool.claim(), other.connection, other.cancel("w"))
 
-    assert await ear.heard() == [f"cancel {pool.id}"]
+    assert await notifications.received() == [f"cancel {pool.id}"]
     assert await pool.settle(*pool.outcomes("w", completed="a")) == [False]
 
 
@@ -248,7 +248,7 @@ async def test_an_insert_works_under_a_stricter_isolation(pool, isolation):
 
 
 @pytest.mark.parametrize("isolation", STRICTER)
-async def test_an_id_inserted_meanwhile_is_the_strict_callers_serialization_error(pool, other, isolation):
+async def test_an_id_inserted_since_a_strict_snapshot_is_a_serialization_error(pool, other, isolation):
     transaction = pool.connection.transaction(isolation=isolation)
     await transaction.start()
     await pool.connection.fetchval("select count(*) from baton.workflows")

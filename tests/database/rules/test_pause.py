@@ -1,4 +1,4 @@
-"""A paused queue gives nothing out, to whatever pool asks, until it is resumed."""
+"""Nothing is claimed from a paused queue, by any pool, until it is resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.database.raw_pool import outcome, step
 
 
-async def test_a_paused_queue_gives_out_nothing_and_others_do(pool):
+async def test_nothing_is_claimed_from_a_paused_queue_but_from_others(pool):
     await pool.insert("w", step("a"), step("b", queue="web"))
 
     assert await pool.store.pause("default") is True
@@ -28,7 +28,7 @@ async def test_what_was_claimed_before_settles_and_releases_what_then_waits(pool
     assert [claimed.step for claimed in await pool.claim()] == ["b"]
 
 
-async def test_a_claim_sent_again_still_tells_what_it_took_before_the_pause(pool):
+async def test_a_replayed_claim_still_returns_what_it_took_before_the_pause(pool):
     await pool.insert("w", step("a"))
     (claimed,) = await pool.claim()
     await pool.store.pause("default")
@@ -64,13 +64,13 @@ async def test_pausing_or_resuming_twice_changes_nothing_and_says_so(pool, psql)
     assert [await pool.store.resume("default"), await pool.store.resume("default")] == [True, False]
 
 
-async def test_resuming_wakes_the_queue(pool, ear):
+async def test_resuming_wakes_the_queue(pool, notifications):
     await pool.store.pause("default")
-    assert await ear.heard() == []
+    assert await notifications.received() == []
 
     await pool.store.resume("default")
 
-    assert await ear.heard() == ["queue 1 default"]
+    assert await notifications.received() == ["queue 1 default"]
 
 
 async def test_a_pause_is_part_of_its_transaction(pool):

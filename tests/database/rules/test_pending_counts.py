@@ -11,11 +11,11 @@ def fan_in(width, **options):
     return [*[step(f"s{n}") for n in range(width)], step("join", *[f"s{n}" for n in range(width)], **options)]
 
 
-async def test_two_last_dependencies_settled_in_overlapping_transactions_release_once(pool, other, ear):
+async def test_overlapping_settles_of_the_last_two_dependencies_release_once(pool, other, notifications):
     await pool.insert("w", *fan_in(2))
     (first,) = await pool.claim(limit=1)
     (second,) = await other.claim(limit=1)
-    await ear.heard()
+    await notifications.received()
 
     accepted = await overlap(
         pool.connection,
@@ -26,7 +26,7 @@ async def test_two_last_dependencies_settled_in_overlapping_transactions_release
 
     assert accepted == ([True], [True])
     assert (await states(pool.connection, "w"))["join"] == "available"
-    assert await ear.heard() == ["queue 1 default"]
+    assert await notifications.received() == ["queue 1 default"]
 
 
 async def test_many_dependencies_settled_in_one_batch_are_all_taken_off(pool):
@@ -39,7 +39,7 @@ async def test_many_dependencies_settled_in_one_batch_are_all_taken_off(pool):
     assert (await states(pool.connection, "w"))["join"] == "available"
 
 
-async def test_favourable_and_ignored_ends_in_one_batch_are_all_taken_off(pool):
+async def test_completed_and_ignored_ends_in_one_batch_are_all_taken_off(pool):
     await pool.insert("w", *fan_in(4, ignoring="cancelled discarded skipped"))
 
     await pool.end("w", completed="s0", cancelled="s1", discarded="s2", skipped="s3")

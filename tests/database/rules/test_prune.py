@@ -60,7 +60,8 @@ async def test_a_workflow_opened_again_is_kept(pool, psql):
     assert await state(psql, "w") == "executing"
 
 
-async def test_pruning_takes_so_many_steps_at_a_time_oldest_first_but_at_least_one_workflow(pool, psql):
+async def test_pruning_is_in_batches_of_steps_oldest_workflow_first(pool, psql):
+    """At least one workflow each time, however large."""
     await finished(pool, psql, "first", width=5)
     await finished(pool, psql, "second", "third", width=2)
 
@@ -81,7 +82,7 @@ async def test_pruning_goes_on_past_old_workflows_that_run(pool, psql):
     assert len(await ids(psql)) == 5
 
 
-async def test_pruning_comes_back_for_what_finished_after_it_had_passed(pool, psql):
+async def test_the_next_round_prunes_what_finished_behind_the_last_one(pool, psql):
     await pool.insert("late", step("s0"))
     await finished(pool, psql, "early")
     await psql.execute("update workflows set state = 'executing', remaining = 1, finished_at = null where id = 'late'")
@@ -103,7 +104,7 @@ async def test_one_pool_prunes_at_a_time(pool, other, psql):
     assert await prune(other) == 1
 
 
-async def test_a_workflow_that_somebody_holds_is_passed_over(pool, other, psql):
+async def test_a_locked_workflow_is_skipped(pool, other, psql):
     await finished(pool, psql, "held", "free")
     async with psql.transaction():
         await psql.execute("select from workflows where id = 'held' for share")
@@ -142,7 +143,7 @@ async def test_an_insert_that_waited_for_the_prune_inserts_anew(pool, other, psq
     assert await state(psql, "w") == "executing"
 
 
-async def test_a_workflow_told_to_exist_is_not_pruned_before_its_teller_commits(pool, other, psql):
+async def test_a_workflow_found_by_an_insert_is_kept_until_that_commits(pool, other, psql):
     await finished(pool, psql, "w")
     async with pool.connection.transaction():
         assert not (await pool.insert("w", step("s0"), step("s1"))).is_new

@@ -1,4 +1,4 @@
-"""Rule 7: rescue looks at levels, not edges."""
+"""Rule 7: rescue is level-triggered: it looks at what is stored, not at what happened."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def claimed(pool):
     return claimed
 
 
-async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attempt(pool, other, psql, claimed):
+async def test_the_steps_of_a_dead_pool_wait_for_their_next_attempt(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
     done = await other.run_upkeep()
@@ -36,20 +36,19 @@ async def test_the_steps_of_a_pool_whose_lease_ran_out_wait_for_their_next_attem
     assert 0.8 < found["wait"] <= 2.2
 
 
-async def test_a_lost_attempt_is_told_on_the_step(pool, other, psql, claimed):
+async def test_a_lost_attempt_is_recorded_on_the_step(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
     await other.run_upkeep()
 
     (error,) = (await steps(psql, "w"))["a"]["errors"]
-    told = json.loads(error)
-    assert (told["kind"], told["attempt"]) == ("lost", 1)
-    assert told["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
+    recorded = json.loads(error)
+    assert (recorded["kind"], recorded["attempt"]) == ("lost", 1)
+    assert recorded["error"] == f"the worker pool that ran it was lost (pool {pool.id})"
 
 
-async def test_a_step_lost_in_its_last_attempt_is_discarded_and_its_dependents_are_cancelled(
-    pool, other, psql, claimed
-):
+async def test_a_step_lost_in_its_last_attempt_is_discarded(pool, other, psql, claimed):
+    """Its dependents are cancelled."""
     await pool.settle(outcome(claimed, "failed", delay=0))
     await pool.claim()
     await psql.execute(LET_EXPIRE, pool.id)
@@ -70,14 +69,14 @@ async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, 
     assert (done.died, done.lost, done.given_back) == (0, 0, 0)
 
 
-async def test_a_pool_that_beats_before_the_sweep_lives_however_late_it_is(pool, other, psql, claimed):
+async def test_a_late_heartbeat_before_the_sweep_keeps_the_pool_alive(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
     assert (await pool.heartbeat(claimed.token)).is_alive
 
     assert (await other.run_upkeep()).died == 0
 
 
-async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, other, psql, claimed):
+async def test_a_pool_whose_row_is_locked_by_its_heartbeat_is_left_alone(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
     async with pool.connection.transaction():
         await pool.heartbeat(claimed.token)
@@ -87,7 +86,7 @@ async def test_a_pool_whose_row_is_locked_is_beating_and_is_left_alone(pool, oth
     assert (await other.run_upkeep()).died == 0
 
 
-async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(pool, other, psql, claimed):
+async def test_a_heartbeat_that_waited_for_the_sweep_learns_of_the_death(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
     done, answer = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
@@ -95,7 +94,7 @@ async def test_a_beat_that_waited_for_the_sweep_learns_that_the_pool_is_dead(poo
     assert (done.lost, answer.is_alive) == (1, False)
 
 
-async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claimed):
+async def test_a_dead_pool_stays_dead_after_any_heartbeat(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
     await other.run_upkeep()
 
@@ -108,7 +107,7 @@ async def test_a_dead_pool_stays_dead_whatever_it_beats(pool, other, psql, claim
 
 
 @pytest.mark.parametrize("fate", ["dead", "unknown"])
-async def test_a_pool_that_is_dead_or_unknown_is_given_nothing(pool, psql, fate):
+async def test_a_pool_that_is_dead_or_unknown_claims_nothing(pool, psql, fate):
     await pool.insert("w", step("a"))
     gone = {"dead": "update pools set dead_at = clock_timestamp()", "unknown": "delete from pools"}
     await psql.execute(gone[fate])
@@ -118,7 +117,7 @@ async def test_a_pool_that_is_dead_or_unknown_is_given_nothing(pool, psql, fate)
     assert await states(psql, "w") == {"a": "available"}
 
 
-async def test_the_beat_of_an_unknown_pool_says_it_is_dead(pool, psql):
+async def test_the_heartbeat_of_an_unknown_pool_says_it_is_dead(pool, psql):
     await psql.execute("delete from pools")
 
     assert not (await pool.heartbeat()).is_alive
@@ -130,7 +129,7 @@ async def test_the_entries_of_an_unknown_pool_are_rescued(pool, other, psql, cla
     assert (await other.run_upkeep()).lost == 1
 
 
-async def test_a_claim_that_commits_after_its_pool_was_swept_is_rescued_by_the_next_sweep(pool, other, psql):
+async def test_a_claim_committed_after_its_pool_was_swept_is_rescued_later(pool, other, psql):
     await pool.insert("w", step("a"))
     async with pool.connection.transaction():
         await pool.claim()
@@ -177,7 +176,7 @@ async def test_a_pool_that_left_is_swept_without_waiting_for_its_lease(pool, oth
     assert (await other.run_upkeep()).lost == 1
 
 
-async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_beats(pool, other, psql, claimed):
+async def test_a_claim_whose_answer_was_lost_is_given_back_after_two_heartbeats(pool, other, psql, claimed):
     await pool.insert("v", step("h"))
     (healthy,) = await pool.claim()
 
@@ -208,7 +207,8 @@ async def test_a_token_listed_before_its_claim_was_sent_protects_it(pool, other,
     assert (await other.run_upkeep()).given_back == 0
 
 
-async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_unlisted(pool, other, claimed):
+async def test_a_claim_sent_after_the_last_heartbeat_is_not_given_back(pool, other, claimed):
+    """Although that heartbeat does not list it."""
     await pool.heartbeat()
     await pool.heartbeat()
     await pool.insert("v", step("fresh"))
@@ -220,7 +220,7 @@ async def test_a_claim_sent_after_the_latest_beat_is_not_given_back_for_being_un
     assert (await states(pool.connection, "v"))["fresh"] == "executing"
 
 
-async def test_a_beat_that_was_given_up_and_arrives_late_counts_for_nothing(pool, other, claimed):
+async def test_a_heartbeat_that_was_given_up_and_arrives_late_is_ignored(pool, other, claimed):
     await pool.heartbeat(number=1)
     await pool.heartbeat(claimed.token, number=3)
 
@@ -229,7 +229,7 @@ async def test_a_beat_that_was_given_up_and_arrives_late_counts_for_nothing(pool
     assert (await other.run_upkeep()).given_back == 0
 
 
-async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
+async def test_a_heartbeat_returns_the_claims_that_are_still_valid(pool, other, claimed):
     await pool.insert("v", step("x"))
     (voided,) = await pool.claim()
     await other.cancel("v")
@@ -239,7 +239,8 @@ async def test_a_beat_tells_the_claims_that_still_hold(pool, other, claimed):
     assert answer.held == {(claimed.step_id, claimed.token)}
 
 
-async def test_a_beat_tells_how_many_living_pools_serve_each_queue_in_the_order_of_its_own(pool, other, psql):
+async def test_a_heartbeat_returns_the_number_of_living_pools_by_queue(pool, other, psql):
+    """In the order of the pool's own queues."""
     await psql.execute("update pools set queues = '{web,default,mail}' where id = $1", pool.id)
     await psql.execute("update pools set queues = '{other,web}' where id = $1", other.id)
 
@@ -260,7 +261,7 @@ async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, othe
     assert [(rescued.lost, rescued.is_more) for rescued in rounds] == [(2, True), (2, True), (1, False)]
 
 
-async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_rescued(pool, other, psql, claimed):
+async def test_pools_dead_for_a_day_are_deleted_and_their_entries_rescued(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
 
     done = await other.run_upkeep()
@@ -269,7 +270,7 @@ async def test_pools_that_died_a_day_ago_are_forgotten_and_their_late_entries_re
     assert done.lost == 1
 
 
-async def test_a_dead_pool_that_somebody_looks_at_holds_up_no_sweep(pool, other, psql, claimed):
+async def test_a_locked_row_of_a_dead_pool_holds_up_no_sweep(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
     async with psql.transaction():
         await psql.execute("select from pools where id = $1 for update", pool.id)

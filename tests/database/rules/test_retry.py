@@ -1,4 +1,4 @@
-"""Retrying by hand: what is opened, what waits again, what keeps its run."""
+"""Retrying: what is opened, what waits again, what keeps its run."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ async def test_a_dependent_that_began_by_ignoring_the_failure_keeps_its_run(pool
 
 
 @pytest.mark.parametrize("waits", ["available", "scheduled"])
-async def test_a_dependent_released_by_ignoring_the_failure_waits_again_if_it_has_not_begun(pool, psql, waits):
+async def test_a_dependent_that_ignored_the_failure_waits_again(pool, psql, waits):
+    """It had been released and had not begun."""
     delay = {"schedule_in": 60} if waits == "scheduled" else {}
     await pool.insert("w", step("a"), step("b", "a", ignoring="discarded", **delay))
     await pool.end("w", discarded="a")
@@ -120,7 +121,7 @@ async def test_a_completed_step_may_be_run_again_by_name(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_named_step_takes_along_what_was_cancelled_below_it(pool, psql):
+async def test_a_named_step_opens_what_was_cancelled_below_it_too(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b"), step("x"), step("y", "x"))
     await pool.end("w", discarded="a x")
 
@@ -135,7 +136,7 @@ async def test_a_named_step_takes_along_what_was_cancelled_below_it(pool, psql):
     }
 
 
-async def test_a_named_skipped_step_takes_along_what_was_skipped_below_it(pool, psql):
+async def test_a_named_skipped_step_opens_what_was_skipped_below_it_too(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"), step("c", "b", ignoring="skipped"))
     await pool.end("w", skipped="a")
 
@@ -145,7 +146,8 @@ async def test_a_named_skipped_step_takes_along_what_was_skipped_below_it(pool, 
 
 
 @pytest.mark.parametrize(("end", "again"), [("discarded", "cancelled"), ("cancelled", "cancelled")])
-async def test_an_opened_step_with_a_dependency_that_stays_failed_is_cancelled_again_at_once(pool, psql, end, again):
+async def test_an_opened_step_whose_dependency_stays_failed_is_cancelled_again(pool, psql, end, again):
+    """At once, in the transaction of the retry."""
     await pool.insert("w", step("a"), step("b"), step("c", "a", "b"), step("d", "c"))
     await pool.end("w", **{end: "a"})
 
@@ -156,7 +158,8 @@ async def test_an_opened_step_with_a_dependency_that_stays_failed_is_cancelled_a
     assert found["c"]["reason"].startswith(f"step 'a' upstream was {end}")
 
 
-async def test_an_opened_step_whose_dependency_was_skipped_is_skipped_again_at_once(pool, psql):
+async def test_an_opened_step_whose_dependency_was_skipped_is_skipped_again(pool, psql):
+    """At once, in the transaction of the retry."""
     await pool.insert("w", step("a"), step("b"), step("c", "a", "b"), step("d", "c"))
     await pool.end("w", skipped="a")
 
@@ -165,7 +168,8 @@ async def test_an_opened_step_whose_dependency_was_skipped_is_skipped_again_at_o
     assert await states(psql, "w") == {"a": "skipped", "b": "executing", "c": "skipped", "d": "skipped"}
 
 
-async def test_an_opened_step_cancelled_by_one_failure_is_skipped_by_what_was_skipped_since(pool, psql):
+async def test_an_opened_step_is_skipped_by_what_was_skipped_since(pool, psql):
+    """A failure had cancelled it."""
     await pool.insert("w", step("a"), step("b"), step("c", "a", "b"))
     await pool.end("w", discarded="a")
     await pool.end("w", skipped="b")
@@ -185,7 +189,7 @@ async def test_a_retry_that_ends_everything_again_leaves_a_terminal_workflow(poo
     assert await state(psql, "w") == "failed"
 
 
-async def test_a_forgiven_failure_below_an_opened_step_stays_forgiven(pool, psql):
+async def test_an_ignored_failure_below_an_opened_step_stays_ignored(pool, psql):
     await pool.insert("w", step("a"), step("f"), step("g", "f", ignoring="discarded"))
     await pool.end("w", discarded="a f")
     await pool.finish()
@@ -229,7 +233,7 @@ async def test_a_workflow_with_nothing_to_open_stays_as_it_is(pool, psql):
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_workflow_that_is_not_there_is_told(pool):
+async def test_an_unknown_workflow_is_reported(pool):
     assert (await pool.retry("nowhere")).count is None
 
 
@@ -265,7 +269,7 @@ async def test_a_retry_that_waited_for_a_settle_sees_what_it_failed(pool, other)
     assert await states(pool.connection, "w") == {"a": "available", "b": "suspended"}
 
 
-async def test_a_settle_that_waited_for_a_retry_counts_from_the_recomputed_number(pool, other):
+async def test_a_settle_that_waited_for_a_retry_uses_the_new_count(pool, other):
     await pool.insert("w", step("a"), step("x"), step("b", "a", "x"))
     await pool.claim()
     await pool.settle(*pool.outcomes("w", completed="a"))

@@ -31,7 +31,7 @@ async def test_a_delay_counts_from_the_release(pool, psql):
     assert 59 < await waits(psql) <= 60
 
 
-async def test_a_time_is_looked_at_on_release(pool, psql):
+async def test_a_scheduled_time_counts_from_the_release_on(pool, psql):
     at = await now(psql) + timedelta(seconds=90)
     await pool.insert("w", step("a"), step("b", "a", scheduled_at=at))
 
@@ -54,7 +54,7 @@ async def test_the_later_of_a_time_and_a_delay_counts(pool, psql):
     assert 99 < await waits(psql) <= 100
 
 
-async def test_a_release_takes_the_time_after_the_lock_was_had(pool, psql):
+async def test_a_delay_counts_from_when_the_lock_was_acquired(pool, psql):
     await pool.insert("w", step("a"), step("b", "a"))
     await pool.claim()
     async with pool.connection.transaction():
@@ -94,7 +94,7 @@ async def test_staging_stops_at_its_limit_and_asks_to_be_called_again(pool, psql
     assert [(staged.staged, staged.next_in) for staged in rounds] == [(2, 0), (2, 0), (1, None)]
 
 
-async def test_what_waited_for_a_time_stands_by_the_time_it_was_due(pool, psql):
+async def test_what_waited_for_a_time_is_ordered_by_the_time_it_was_due(pool, psql):
     await pool.insert("due first", step("a", schedule_in=60))
     await pool.insert("released first", step("b"))
     await psql.execute(
@@ -109,7 +109,7 @@ async def test_what_waited_for_a_time_stands_by_the_time_it_was_due(pool, psql):
     assert [claimed.step for claimed in await pool.claim()] == ["a", "b"]
 
 
-async def test_a_step_in_its_place_among_the_due_spends_no_attempt_by_waiting(pool, psql):
+async def test_a_scheduled_step_spends_no_attempt_by_waiting(pool, psql):
     await pool.insert("w", step("a", schedule_in=60))
     await make_due(psql)
     await pool.run_upkeep(sweep=False)
@@ -119,7 +119,7 @@ async def test_a_step_in_its_place_among_the_due_spends_no_attempt_by_waiting(po
     assert claimed.attempt == 1
 
 
-async def test_two_pools_stage_each_entry_once(pool, other, psql, ear):
+async def test_two_pools_stage_each_entry_once(pool, other, psql, notifications):
     await pool.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(4)])
     await make_due(psql)
     async with pool.connection.transaction():

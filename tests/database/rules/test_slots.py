@@ -1,4 +1,4 @@
-"""The slots of a map: so many children go on at a time, the others wait in item order."""
+"""The slots of a map: `concurrency` children run at a time, the others wait in item order."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import random
 
 import pytest
 
-from tests.database.consistency import demand_sound
-from tests.database.raw_groups import chain, finish, grow, local_states, made_map, settle_all
+from tests.database.consistency import assert_consistent
+from tests.database.raw_groups import chain, finish, insert_map, return_graph, settle_all, states_below
 from tests.database.raw_pool import outcome, state, states, steps
 
 GOING = {"available", "executing", "scheduled", "retryable"}
 
 
 async def going(psql, workflow_id="w"):
-    """The numbers of the children that have a slot."""
-    found = await local_states(psql, "m[", workflow_id)
+    """Return the numbers of the children that have a slot."""
+    found = await states_below(psql, "m[", workflow_id)
     return [int(name[: name.index("]")]) for name, state in found.items() if name.endswith("]") and state in GOING]
 
 
@@ -24,20 +24,20 @@ async def free(psql):
 
 
 async def test_a_map_begins_with_its_first_children(pool, psql):
-    await made_map(pool, 5, 2)
+    await insert_map(pool, 5, 2)
 
     assert await going(psql) == [0, 1]
 
 
 async def test_a_map_with_more_slots_than_children_keeps_some_free(pool, psql):
-    await made_map(pool, 2, 5)
+    await insert_map(pool, 2, 5)
 
     assert (await going(psql), await free(psql)) == ([0, 1], 3)
 
 
 @pytest.mark.parametrize("kind", ["completed", "discarded", "cancelled", "skipped"])
 async def test_a_child_that_becomes_final_returns_its_slot_to_the_next_item(pool, psql, kind):
-    await made_map(pool, 5, 2)
+    await insert_map(pool, 5, 2)
 
     await settle_all(pool, **{kind: "m[1]"})
 
@@ -46,7 +46,7 @@ async def test_a_child_that_becomes_final_returns_its_slot_to_the_next_item(pool
 
 @pytest.mark.parametrize("kind", ["failed", "snoozed", "given_back", "unknown_worker", "lost"])
 async def test_a_child_that_waits_for_another_start_keeps_its_slot(pool, psql, kind):
-    await made_map(pool, 5, 2)
+    await insert_map(pool, 5, 2)
     await pool.claim()
 
     await pool.settle(outcome(pool.held["w", "m[0]"], kind, delay=60))
@@ -55,8 +55,8 @@ async def test_a_child_that_waits_for_another_start_keeps_its_slot(pool, psql, k
     assert not (await pool.claim())[1:]
 
 
-async def test_slots_that_are_returned_in_one_batch_are_all_handed_on(pool, psql):
-    await made_map(pool, 7, 3)
+async def test_slots_returned_in_one_batch_are_all_passed_on(pool, psql):
+    await insert_map(pool, 7, 3)
     await pool.claim()
 
     await pool.settle(*pool.outcomes("w", completed="m[0] m[2]", discarded="m[1]"))
@@ -65,9 +65,9 @@ async def test_slots_that_are_returned_in_one_batch_are_all_handed_on(pool, psql
 
 
 async def test_a_child_that_becomes_a_group_keeps_its_slot_until_that_ends(pool, psql):
-    await made_map(pool, 3, 1)
+    await insert_map(pool, 3, 1)
 
-    await grow(pool, "m[0]", chain("x", "y"))
+    await return_graph(pool, "m[0]", chain("x", "y"))
     await settle_all(pool, completed="m[0]/x")
     assert (await states(psql, "w"))["m[1]"] == "suspended"
     await settle_all(pool, completed="m[0]/y")
@@ -78,7 +78,7 @@ async def test_a_child_that_becomes_a_group_keeps_its_slot_until_that_ends(pool,
 
 
 async def test_a_running_child_that_is_cancelled_by_name_returns_its_slot(pool, psql):
-    await made_map(pool, 4, 2)
+    await insert_map(pool, 4, 2)
     await pool.claim()
 
     await pool.cancel("w", "m[0]")
@@ -87,7 +87,7 @@ async def test_a_running_child_that_is_cancelled_by_name_returns_its_slot(pool, 
 
 
 async def test_a_waiting_child_that_is_cancelled_by_name_returns_none(pool, psql):
-    await made_map(pool, 5, 2)
+    await insert_map(pool, 5, 2)
 
     await pool.cancel("w", "m[2]")
     assert await going(psql) == [0, 1]
@@ -96,16 +96,17 @@ async def test_a_waiting_child_that_is_cancelled_by_name_returns_none(pool, psql
     assert await going(psql) == [1, 3]
 
 
-async def test_holders_and_waiting_children_cancelled_in_one_call_hand_on_what_was_held(pool, psql):
-    await made_map(pool, 7, 2)
+async def test_children_cancelled_in_one_call_pass_on_the_slots_they_held(pool, psql):
+    """Some of them hold a slot, others wait for one."""
+    await insert_map(pool, 7, 2)
 
     await pool.cancel("w", "m[1]", "m[2]", "m[3]")
 
     assert await going(psql) == [0, 4]
 
 
-async def test_a_cancelled_map_has_nobody_go_on(pool, psql):
-    await made_map(pool, 5, 2)
+async def test_a_cancelled_map_passes_no_slot_on(pool, psql):
+    await insert_map(pool, 5, 2)
     await pool.claim()
 
     await pool.cancel("w", "m")
@@ -115,7 +116,7 @@ async def test_a_cancelled_map_has_nobody_go_on(pool, psql):
 
 
 async def test_a_child_lost_with_its_pool_keeps_its_slot(pool, other, psql):
-    await made_map(pool, 3, 1)
+    await insert_map(pool, 3, 1)
     await pool.claim()
     await psql.execute("update pools set dead_at = now() where id = $1", pool.id)
 
@@ -124,8 +125,8 @@ async def test_a_child_lost_with_its_pool_keeps_its_slot(pool, other, psql):
     assert await going(psql) == [0]
 
 
-async def test_what_is_opened_again_takes_the_free_slots_in_item_order(pool, psql):
-    await made_map(pool, 6, 2)
+async def test_reopened_children_take_the_free_slots_in_item_order(pool, psql):
+    await insert_map(pool, 6, 2)
     await settle_all(pool, discarded="m[0] m[1] m[2] m[3] m[4] m[5]", joined="m")
 
     await pool.retry("w")
@@ -137,20 +138,20 @@ async def test_what_is_opened_again_takes_the_free_slots_in_item_order(pool, psq
     assert await state(psql, "w") == "completed"
 
 
-async def test_a_child_opened_again_while_the_slots_are_taken_waits_for_one(pool, psql):
-    await made_map(pool, 3, 1)
+async def test_a_child_reopened_while_the_slots_are_taken_waits_for_one(pool, psql):
+    await insert_map(pool, 3, 1)
     await settle_all(pool, discarded="m[0]")
 
     await pool.retry("w", "m[0]")
 
     assert await going(psql) == [1]
-    await demand_sound(psql)
+    await assert_consistent(psql)
     await settle_all(pool, completed="m[1]")
     assert await going(psql) == [0]
 
 
-async def test_a_child_opened_again_while_a_slot_is_free_goes_on_at_once(pool, psql):
-    await made_map(pool, 3, 2)
+async def test_a_child_reopened_while_a_slot_is_free_runs_at_once(pool, psql):
+    await insert_map(pool, 3, 2)
     await settle_all(pool, discarded="m[0]", completed="m[1]")
 
     await pool.retry("w", "m[0]")
@@ -158,10 +159,10 @@ async def test_a_child_opened_again_while_a_slot_is_free_goes_on_at_once(pool, p
     assert await going(psql) == [0, 2]
 
 
-async def test_groups_among_the_children_that_are_opened_again_take_slots_too(pool, psql):
-    await made_map(pool, 3, 1)
+async def test_groups_among_the_reopened_children_take_slots_too(pool, psql):
+    await insert_map(pool, 3, 1)
     for number in range(3):
-        await grow(pool, f"m[{number}]", chain("x"))
+        await return_graph(pool, f"m[{number}]", chain("x"))
         await settle_all(pool, discarded=f"m[{number}]/x", joined=f"m[{number}]")
     await settle_all(pool, joined="m")
 
@@ -170,9 +171,9 @@ async def test_groups_among_the_children_that_are_opened_again_take_slots_too(po
     assert [claimed.step for claimed in await pool.claim()] == ["m[0]/x"]
 
 
-async def test_a_step_below_a_child_that_is_opened_again_waits_while_the_slots_are_taken(pool, psql):
-    await made_map(pool, 2, 1)
-    await grow(pool, "m[0]", chain("x"))
+async def test_a_step_below_a_reopened_child_waits_while_slots_are_taken(pool, psql):
+    await insert_map(pool, 2, 1)
+    await return_graph(pool, "m[0]", chain("x"))
     await settle_all(pool, discarded="m[0]/x", joined="m[0]")
     assert [claimed.step for claimed in await pool.claim()] == ["m[1]"]
 
@@ -184,11 +185,11 @@ async def test_a_step_below_a_child_that_is_opened_again_waits_while_the_slots_a
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_whatever_happens_no_more_children_go_on_than_there_are_slots(pool, psql, seed):
+async def test_no_more_children_run_than_there_are_slots(pool, psql, seed):
     """Random ends, cancels and retries: the checker compares slots and holders after each."""
     chance = random.Random(seed)
     size, concurrency = chance.randint(3, 9), chance.randint(1, 4)
-    await made_map(pool, size, concurrency, max_attempts=2)
+    await insert_map(pool, size, concurrency, max_attempts=2)
     kinds = ["completed"] * 3 + ["discarded", "skipped", "cancelled", "failed", "given_back"]
     for _ in range(14):
         name = f"m[{chance.randrange(size)}]"
@@ -205,7 +206,7 @@ async def test_whatever_happens_no_more_children_go_on_than_there_are_slots(pool
                         for claimed in claims
                     ]
                 )
-        await demand_sound(psql)
+        await assert_consistent(psql)
         children = [row for name, row in (await steps(psql, "w")).items() if name.startswith("m[")]
         assert sum(row["state"] in GOING for row in children) <= concurrency
     pool.held.clear()

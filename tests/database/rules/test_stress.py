@@ -9,7 +9,7 @@ import time
 import asyncpg
 import pytest
 
-from tests.database.raw_pool import RawPool, demand_sound, outcome, state, step
+from tests.database.raw_pool import RawPool, assert_consistent, outcome, state, step
 
 SECONDS = 4
 FLOWS = [f"w{n}" for n in range(3)]
@@ -31,8 +31,8 @@ def graph(chance, width=12):
     ]
 
 
-class Rioter:
-    """Does one random thing after another on its own connection."""
+class RandomCalls:
+    """Makes one random call after another on its own connection."""
 
     def __init__(self, pool, seed):
         self.pool = pool
@@ -42,7 +42,7 @@ class Rioter:
         )
         self.sent = []
 
-    async def riot(self, until):
+    async def make_calls(self, until):
         while time.monotonic() < until:
             thing = self.chance.choices(list(THINGS), weights=list(THINGS.values()))[0]
             try:
@@ -84,7 +84,7 @@ class Rioter:
         await self.pool.run_upkeep()
 
     async def heartbeat(self):
-        """Beat; now and then without what is held, or leave and come back as another pool."""
+        """Send a heartbeat: now and then without what is held; or leave and come back as another pool."""
         if self.chance.random() < 0.2:
             await self.pool.store.deregister(self.pool.id)
             self.pool.id = (await RawPool.register(self.pool.connection)).id
@@ -100,15 +100,15 @@ THINGS = {"settle": 6, "advance": 6, "claim": 4, "cancel": 1, "retry": 2, "run_u
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_random_calls_on_a_few_workflows_neither_deadlock_nor_miscount(connect, psql, seed):
     chance = random.Random(seed)
-    rioters = [Rioter(await RawPool.register(await connect()), seed * 100 + n) for n in range(6)]
+    rioters = [RandomCalls(await RawPool.register(await connect()), seed * 100 + n) for n in range(6)]
     for name in FLOWS:
         await rioters[0].pool.insert(name, *graph(chance))
 
     until = time.monotonic() + SECONDS
-    riots = [asyncio.ensure_future(rioter.riot(until)) for rioter in rioters]
+    riots = [asyncio.ensure_future(rioter.make_calls(until)) for rioter in rioters]
     while time.monotonic() < until:
-        # Each answer is one snapshot, so the counts must be right in the midst of it as well.
-        await demand_sound(psql)
+        # Each answer is one snapshot, so the counts must be right at any moment.
+        await assert_consistent(psql)
         await asyncio.sleep(0.05)
     await asyncio.gather(*riots)
 
@@ -116,12 +116,12 @@ async def test_random_calls_on_a_few_workflows_neither_deadlock_nor_miscount(con
     assert min(total[thing] for thing in THINGS) > 10, total
 
 
-async def test_whatever_was_cancelled_and_retried_in_between_everything_finishes(connect, psql):
-    rioters = [Rioter(await RawPool.register(await connect()), n) for n in range(4)]
+async def test_everything_finishes_after_random_cancels_and_retries(connect, psql):
+    rioters = [RandomCalls(await RawPool.register(await connect()), n) for n in range(4)]
     for name in FLOWS:
         await rioters[0].pool.insert(name, *graph(random.Random(7)))
     until = time.monotonic() + 1
-    await asyncio.gather(*[rioter.riot(until) for rioter in rioters])
+    await asyncio.gather(*[rioter.make_calls(until) for rioter in rioters])
     for rioter in rioters:
         await rioter.pool.store.deregister(rioter.pool.id)
 

@@ -39,7 +39,7 @@ async def test_no_attempt_is_spent_and_the_cause_is_on_the_step(pool, psql):
     assert found["reason"] == "no worker named 'work' is registered here"
 
 
-async def test_after_a_start_it_is_counted_from_the_beginning(pool, psql):
+async def test_the_delay_begins_anew_after_the_step_has_started(pool, psql):
     await pool.insert("w", step("a"))
     for _ in range(4):
         await refuse(pool, psql)
@@ -49,7 +49,7 @@ async def test_after_a_start_it_is_counted_from_the_beginning(pool, psql):
     assert 14 < await refuse(pool, psql) <= 15
 
 
-async def test_a_retry_by_hand_counts_from_the_beginning(pool, psql):
+async def test_the_delay_begins_anew_after_a_retry(pool, psql):
     await pool.insert("w", step("a"))
     for _ in range(4):
         await refuse(pool, psql)

@@ -1,0 +1,227 @@
+"""What happens in a worker pool, as values: for logs, metrics, traces and tests.
+
+    WorkerPool(observers=[observe])
+
+calls `observe(event)` for each event, in the pool's event loop and in the order in which things happen. An observer is
+a plain function that returns soon: the pool waits for it. What it raises is logged, and changes nothing.
+
+An attempt passes these in order: `StepsClaimed`, `AttemptStarted`, `AttemptEnded`, perhaps `OutcomeReplaced`, and
+`OutcomesAnswered`. A process that dies in between leaves out the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+
+log = logging.getLogger("baton.events")
+
+StopCause = Literal["timeout", "shutdown", "lease_lost", "void"]
+"""Why the pool cancelled an attempt. "void": the step was cancelled, or another claim owns it now."""
+
+
+class PoolRegistered(Struct, frozen=True):
+    """The pool has its lease and claims steps from now on; again under another number after a lost lease."""
+
+    pool: int
+    name: str
+    queues: Mapping[str, int]
+
+
+class LeaseLost(Struct, frozen=True):
+    """The lease ran out, or may have. What runs is cancelled, and the pool registers anew."""
+
+    pool: int
+
+
+class PoolDraining(Struct, frozen=True):
+    """The pool starts nothing new from now on."""
+
+    pool: int
+    running: int
+    """How many attempts still run."""
+
+
+class PoolDrained(Struct, frozen=True):
+    """Nothing runs any more."""
+
+    pool: int
+    cut_short: int
+    """How many attempts had not ended within the grace, and were cancelled."""
+    is_settled: bool
+    """False: the database did not answer in time, and the last outcomes are dropped."""
+
+
+class StepsClaimed(Struct, frozen=True):
+    """A call claimed these steps, in this order; all under one token."""
+
+    pool: int
+    token: UUID
+    step_ids: Sequence[int]
+    asked: int
+    """How many the call would have taken at most."""
+
+
+class AttemptStarted(Struct, frozen=True, kw_only=True):
+    """An attempt begins: its worker is called once there is a thread, a process or a connection for it."""
+
+    pool: int
+    step_id: int
+    token: UUID
+    workflow_id: str
+    workflow_name: str | None
+    step: str
+    worker: str
+    queue: str
+    attempt: int
+    max_attempts: int
+
+
+class AttemptEnded(AttemptStarted, frozen=True, kw_only=True):
+    """The worker's code has ended, or was cancelled. The outcome is not settled yet.
+
+    Except for a transactional worker, whose outcome has committed if it is one that commits.
+    """
+
+    kind: str
+    """How it ended: completed, failed, discarded, cancelled, skipped, snoozed, given_back, unknown_worker, expanded or
+    lost; `stopped` if its outcome would not count any more and is not sent."""
+    error: str | None
+    """What went wrong, or the reason the worker gave; redacted as it is stored."""
+    trace: str | None
+    """The traceback of a failed attempt; redacted as it is stored."""
+    delay: float | None
+    """Seconds until the next attempt."""
+    seconds: float | None
+    """How long the worker's code ran; None if it never began."""
+    cause: StopCause | None
+    """Why the pool cancelled it, if it did."""
+    is_last: bool
+    """No attempt is left after this one: a failed step is discarded."""
+    is_requested: bool
+    """The worker asked for another attempt by returning `RetryAfter`: control flow, and no fault."""
+    exception: BaseException | None
+    """What the worker raised in this process; None if the pool redacts errors, for this one is not redacted."""
+
+
+class SentOutcome(Struct, frozen=True):
+    """An outcome on its way to the database."""
+
+    step_id: int
+    token: UUID
+    kind: str
+
+
+class AnsweredOutcome(Struct, frozen=True):
+    """An outcome that the database has answered."""
+
+    step_id: int
+    token: UUID
+    kind: str
+    is_accepted: bool
+    """False: another claim owns the step, or it is final; the outcome counts for nothing."""
+
+
+class OutcomesAnswered(Struct, frozen=True):
+    """The outcomes of one call are settled, or refused."""
+
+    outcomes: Sequence[AnsweredOutcome]
+
+
+class OutcomeReplaced(Struct, frozen=True):
+    """An attempt's outcome cannot be settled as it is, and this one is settled in its place."""
+
+    step_id: int
+    token: UUID
+    kind: str
+    error: str
+
+
+class CallFailed(Struct, frozen=True):
+    """A call that carried these outcomes, or only a claim, has failed; it is sent again, whole or in parts."""
+
+    call: Literal["advance", "settle", "expand"]
+    outcomes: Sequence[SentOutcome]
+    error: Exception
+    is_transient: bool
+    """Nobody knows whether the call took effect. It is sent again as it was, which is safe."""
+
+
+class UpkeepDone(Struct, frozen=True):
+    """A round of upkeep: what it found."""
+
+    died: int
+    """Pools whose lease had run out."""
+    lost: int
+    """Attempts rescued from dead pools."""
+    given_back: int
+    """Claims that were never answered, given back without an attempt."""
+    pruned: int
+    staged: int
+    """Steps whose time had come, which are available now."""
+
+
+class UpkeepFailed(Struct, frozen=True):
+    """A part of upkeep failed, and is done again. Emitted at the 1st, 2nd, 4th, 8th failure in a row, and so on."""
+
+    part: str
+    failures: int
+    """In a row."""
+    error: Exception
+
+
+Event: TypeAlias = (
+    PoolRegistered
+    | LeaseLost
+    | PoolDraining
+    | PoolDrained
+    | StepsClaimed
+    | AttemptStarted
+    | AttemptEnded
+    | OutcomesAnswered
+    | OutcomeReplaced
+    | CallFailed
+    | UpkeepDone
+    | UpkeepFailed
+)
+Observer: TypeAlias = Callable[[Event], object]
+
+
+class Observers:
+    """Hands the events of one pool to those who observe it.
+
+    Args:
+        log_event: is given every event first: the pool's own log.
+        observers: the application's. Only if there are any, is the object true: events that the log does not need are
+            not even made without them.
+    """
+
+    def __init__(self, log_event: Observer, observers: Sequence[Observer] = ()) -> None:
+        self._observers = (log_event, *observers)
+        self._are_given = bool(observers)
+        self._failures = 0
+
+    def __bool__(self) -> bool:
+        return self._are_given
+
+    def emit(self, event: Event) -> None:
+        """Call each observer with this event, whatever the others raise."""
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception as error:  # noqa: BLE001 - the application's code; a step must not fail for it
+                self._report(observer, event, error)
+
+    def _report(self, observer: Observer, event: Event, error: Exception) -> None:
+        self._failures += 1
+        # One that always raises would fill the log: after the first, only every doubling is logged.
+        if self._failures.bit_count() == 1:
+            log.error(
+                "observer %r raised on %s; the observers of this pool have now failed %d time(s)",
+                *(observer, type(event).__name__, self._failures),
+                exc_info=error,
+            )

@@ -1,0 +1,118 @@
+"""What a pool logs of its events: each failed attempt once, with its traceback, and whatever else went wrong."""
+
+from __future__ import annotations
+
+import logging
+
+from baton.database.connections import describe
+from baton.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallFailed,
+    Event,
+    LeaseLost,
+    OutcomeReplaced,
+    OutcomesAnswered,
+    PoolDrained,
+    PoolDraining,
+    PoolRegistered,
+    StepsClaimed,
+    UpkeepDone,
+    UpkeepFailed,
+)
+
+log = logging.getLogger("baton.pool")
+attempts_log = logging.getLogger("baton.attempts")
+
+
+def log_event(event: Event) -> None:
+    """Log an event, if it is one to be logged."""
+    match event:
+        case AttemptEnded():
+            _log_end(event)
+        case OutcomeReplaced() | OutcomesAnswered() | CallFailed():
+            _log_outcomes(event)
+        case UpkeepDone() | UpkeepFailed():
+            _log_upkeep(event)
+        case PoolRegistered():
+            log.info("worker pool %s (%s) serves %s", event.pool, event.name, dict(event.queues))
+        case PoolDraining():
+            log.info("worker pool %s drains: %d attempt(s) run", event.pool, event.running)
+        case AttemptStarted() | StepsClaimed() | LeaseLost() | PoolDrained():
+            # A lost lease is logged where it is noticed, in a thread that no step can block.
+            pass
+
+
+def _log_outcomes(event: OutcomeReplaced | OutcomesAnswered | CallFailed) -> None:
+    match event:
+        case OutcomeReplaced(step_id, _, kind, error):
+            attempts_log.error("the outcome of step id %s cannot be stored, and it is %s: %s", step_id, kind, error)
+        case OutcomesAnswered(outcomes):
+            for one in outcomes:
+                if not one.is_accepted:
+                    log.info("an outcome of step id %s was refused: another claim owns the step", one.step_id)
+        case CallFailed(call, outcomes, error):
+            log.warning(
+                "a call to the engine failed and is sent again (%s with %d outcomes): %s",
+                *(call, len(outcomes), describe(error)),
+            )
+
+
+def _log_end(ended: AttemptEnded) -> None:
+    level, what = _judged(ended)
+    if not attempts_log.isEnabledFor(level):
+        return
+    text = "attempt %d of %d of step %r, workflow %r, %s"
+    facts: list[object] = [ended.attempt, ended.max_attempts, ended.step, ended.workflow_id, what]
+    if ended.error:
+        text += ": %s"
+        facts.append(ended.error)
+    if ended.exception is None and ended.trace:
+        text += "\n%s"
+        facts.append(ended.trace.rstrip())
+    attempts_log.log(level, text, *facts, exc_info=ended.exception, extra=_extra(ended))
+
+
+def _judged(ended: AttemptEnded) -> tuple[int, str]:
+    match ended.kind:
+        case "discarded":
+            return logging.ERROR, "failed for good, and the step is discarded"
+        case "failed" | "lost" if ended.is_last:
+            return logging.ERROR, "failed and was the last one, so the step is discarded"
+        case "failed" | "lost":
+            follows = "" if ended.delay is None else f", the next one follows in {ended.delay:.3g} s"
+            if ended.is_requested:
+                return logging.INFO, f"asked for another one{follows}"
+            return logging.WARNING, f"failed{follows}"
+        case "unknown_worker":
+            return logging.WARNING, "cannot run here and is put back"
+        case "given_back":
+            return logging.INFO, "is given back"
+        case "stopped":
+            return logging.INFO, f"was stopped ({ended.cause})"
+        case kind:
+            return logging.DEBUG, kind
+
+
+def _extra(ended: AttemptEnded) -> dict[str, object]:
+    return {
+        "workflow_id": ended.workflow_id,
+        "workflow_name": ended.workflow_name,
+        "step": ended.step,
+        "worker": ended.worker,
+        "attempt": ended.attempt,
+        "max_attempts": ended.max_attempts,
+        "outcome": ended.kind,
+        "delay": ended.delay,
+    }
+
+
+def _log_upkeep(round_: UpkeepDone | UpkeepFailed) -> None:
+    if isinstance(round_, UpkeepFailed):
+        facts = (round_.part, round_.failures, describe(round_.error))
+        log.warning("upkeep: %s failed, %d time(s) in a row: %s", *facts)
+        return
+    if round_.died or round_.lost:
+        log.warning("%d worker pool(s) died; %d step(s) were rescued", round_.died, round_.lost)
+    if round_.given_back:
+        log.warning("%d step(s) whose claim was never answered were given back", round_.given_back)

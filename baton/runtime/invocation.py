@@ -1,0 +1,129 @@
+"""From a claim to a call of its worker: in this process, or in another one, to which only strings cross."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+from msgspec import structs
+
+from baton.core import codec, registry
+from baton.core.context import Context, outcomes
+from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, failed, hopeless, misfit, storable
+from baton.core.references import reads_states
+from baton.core.worker import AnyWorker
+from baton.database.messages import Claimed
+from baton.errors import ArgumentsDoNotFit
+
+MAIN = "__main__"
+RENAMED_MAIN = "__mp_main__"
+"""What a program's file is called where it is imported, as multiprocessing calls it: its guard is not met."""
+
+
+def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Context | None]:
+    """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
+
+    Raises: ArgumentsDoNotFit.
+    """
+    results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
+    told = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
+    states = {name: outcome.state for name, outcome in told.items()} if reads_states(claimed.arg_refs) else None
+    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
+    if not worker.takes_context:
+        return arguments, None
+    context = Context(
+        workflow_id=claimed.workflow_id,
+        workflow_name=claimed.workflow_name,
+        step=claimed.step,
+        attempt=claimed.attempt,
+        max_attempts=claimed.max_attempts,
+        results=results,
+        outcomes=told,
+        generation=claimed.generation,
+    )
+    return arguments, context
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where another process finds a worker."""
+
+    module: str
+    """The name under which it is imported there."""
+    is_program: bool = False
+    """The module is the program that was started: importing it must not begin its work again."""
+    file: str | None = None
+    """The program's file, if it has no name under which it could be imported."""
+
+
+def origin_of(worker: AnyWorker) -> Origin | None:
+    """Return where another process finds a worker; None if it was defined in no file, as in a notebook."""
+    if worker.module != MAIN:
+        return Origin(worker.module)
+    if worker.origin.source is None or not os.path.isfile(worker.origin.source):  # noqa: PTH113 - asked for each attempt
+        return None
+    main = sys.modules[MAIN]
+    if (name := _imported_name(main)) is not None:
+        return Origin(name, is_program=True)
+    file = getattr(main, "__file__", None)
+    return None if file is None else Origin(RENAMED_MAIN, is_program=True, file=os.path.abspath(file))  # noqa: PTH100
+
+
+def module_of(worker: AnyWorker) -> str:
+    """Return the name under which an executor of the application finds the worker's module."""
+    return (_imported_name(sys.modules[MAIN]) if worker.module == MAIN else None) or worker.module
+
+
+def _imported_name(main: ModuleType) -> str | None:
+    """Return the name of a program that was started by `python -m name`; a folder or an archive has none."""
+    spec = getattr(main, "__spec__", None)
+    return None if spec is None or spec.name == MAIN else str(spec.name)
+
+
+def undefined_elsewhere(worker: AnyWorker) -> Outcome:
+    """Return the outcome of a step whose worker no other process can find."""
+    return hopeless(
+        f"worker {worker.name!r} is defined in a notebook or an interactive session, where another process cannot "
+        f"import it: move it into a module (a .py file) and import it from there, or leave out "
+        f"executor={worker.executor!r}, and it runs in a thread of this process"
+    )
+
+
+def import_failed(what: str, where: str, error: BaseException, remedy: str) -> Outcome:
+    """Return the outcome of an attempt whose worker could not be imported."""
+    text = f"{what!r} cannot be imported {where}: {type(error).__name__}: {error}; {remedy}"
+    trace = "".join(traceback.format_exception(error))
+    return Outcome("failed", storable(text, MAX_SUMMARY), storable(trace, MAX_TRACE))
+
+
+def claim_to_text(claimed: Claimed) -> str:
+    """Return a claim as the JSON that crosses to another process."""
+    return json.dumps(structs.asdict(claimed) | {"token": str(claimed.token)}, ensure_ascii=True)
+
+
+def claim_from_text(text: str) -> Claimed:
+    facts = json.loads(text)
+    return Claimed(**facts | {"token": UUID(facts["token"])})
+
+
+def run_imported(claimed: Claimed, module: str) -> Outcome:
+    """Run one attempt in a process that has imported its worker's module. Raises nothing that the worker raises."""
+    worker = registry.get(claimed.worker)
+    if worker is None:
+        return hopeless(
+            f"importing {module!r} in another process does not define worker {claimed.worker!r}: define it at the top "
+            f"of a module, outside of functions and of 'if __name__ == \"__main__\"'"
+        )
+    try:
+        arguments, context = prepared(worker, claimed)
+        return classify(worker, worker.call(arguments, context), claimed.attempt)
+    except ArgumentsDoNotFit as error:
+        return misfit(error)
+    except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
+        return failed(error, claimed.attempt, worker.backoff)
