@@ -49,6 +49,8 @@ _PROFILES: Mapping[str, Settings] = {
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
+    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    "write_steps": {"enable_hashjoin": "on"},
 }
 
 _INLINED = frozenset(

@@ -31,6 +31,7 @@ EXPECTED = {
     "stage": ENGINE,
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
 INLINED = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Literal
 
 from msgspec import Struct
@@ -14,7 +14,15 @@ from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
 from baton.core.pictures.parts import Extent, Known
 from baton.core.pictures.proportion import is_wide
 from baton.core.pictures.scopes import ROOT, Course, nesting
-from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, Sized, group_header, node_size
+from baton.core.pictures.sizing import (
+    GROUP_HEADER,
+    GROUP_PADDING,
+    WIDE_STEP,
+    WIDTH_STEP,
+    Sized,
+    group_header,
+    node_size,
+)
 
 Direction = Literal["down", "right"]
 
@@ -71,9 +79,14 @@ def laid_out(diagram: Diagram, direction: Direction | None = None) -> Picture:
 
     `direction` is chosen by the shape of the graph if it is None: down, unless the picture would be far wider than high.
     """
-    sizes = [node_size(node) for node in diagram.nodes]
-    chosen: Direction = direction or ("right" if is_wide(diagram, sizes) else "down")
-    return _Builder(diagram, sizes, chosen).picture()
+    chosen = direction or flow_of(diagram)
+    step = WIDTH_STEP if chosen == "down" else WIDE_STEP
+    return _Builder(diagram, [node_size(node, step) for node in diagram.nodes], chosen).picture()
+
+
+def flow_of(diagram: Diagram) -> Direction:
+    """Return the direction in which a diagram is drawn unless another is asked for."""
+    return "right" if is_wide(diagram, [node_size(node) for node in diagram.nodes]) else "down"
 
 
 class _Builder:
@@ -162,7 +175,7 @@ class _Builder:
 def _without_needless(points: Sequence[Point]) -> list[Point]:
     """Leave out the points that lie on a straight line between two others."""
     kept = [points[0]]
-    for here, after in zip(points[1:], points[2:], strict=False):
+    for here, after in pairwise(points[1:]):
         before = kept[-1]
         if not (before[0] == here[0] == after[0] or before[1] == here[1] == after[1]):
             kept.append(here)

@@ -129,6 +129,20 @@ LOOKS: Mapping[State, Look] = {
     ),
 }
 
+SIGNS: Mapping[State, str] = {
+    "suspended": "\N{HORIZONTAL ELLIPSIS}",
+    "scheduled": "\N{WHITE CIRCLE WITH UPPER RIGHT QUADRANT}",
+    "available": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+    "executing": "\N{BLACK RIGHT-POINTING TRIANGLE}",
+    "retryable": "\N{CLOCKWISE OPEN CIRCLE ARROW}",
+    "waiting": "\N{DOUBLE VERTICAL LINE}",
+    "completed": "\N{CHECK MARK}",
+    "cancelled": "\N{CIRCLED MINUS}",
+    "discarded": "\N{BALLOT X}",
+    "skipped": "\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}",
+}
+"""The marks of states as text, for languages that cannot draw."""
+
 ICONS: Mapping[Kind, str] = {
     "step": "",
     "map": "M-5-5h4v4h-4zM1-5h4v4h-4zM-5 1h4v4h-4zM1 1h4v4h-4z",

@@ -10,7 +10,7 @@ from baton.core.pictures.layered.levels import GAP
 from baton.core.pictures.layered.network import BOX_MARGIN
 from baton.core.pictures.sizing import Sized
 
-_BEST = 1.6
+_BEST = 1.0
 _TOO_WIDE = 2.4
 """The ratio of width to height from which on another direction is considered."""
 
@@ -30,10 +30,12 @@ def is_wide(diagram: Diagram, sizes: Sequence[Sized]) -> bool:
 
 
 def _ratio(layers: dict[int, list[Sized]], *, is_down: bool) -> float:
-    side, flow = (0, 1) if is_down else (1, 0)
-    across = max([sum([sized[side] + 2 * BOX_MARGIN for sized in layer]) for layer in layers.values()])
-    along = sum([max([sized[flow] for sized in layer]) + GAP for layer in layers.values()])
-    return across / along if is_down else along / across
+    widths = [[sized.width for sized in layer] for layer in layers.values()]
+    heights = [[sized.height for sized in layer] for layer in layers.values()]
+    across, along = (widths, heights) if is_down else (heights, widths)
+    room = max([sum(layer) + 2 * BOX_MARGIN * len(layer) for layer in across])
+    way = sum([max(layer) + GAP for layer in along])
+    return room / way if is_down else way / room
 
 
 def _ranks(diagram: Diagram) -> list[int]:

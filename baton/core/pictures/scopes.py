@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from baton.core.pictures.diagram import Diagram
@@ -158,18 +159,15 @@ class _Courses:
             # An edge shares its line with the others of that end which has more of them.
             is_fan_out = self._leaving[tail] >= self._arriving[head]
             hub = tail if is_fan_out else head
-            stretches = []
-            for group in up[1:]:
-                port = self._port(group, hub, is_fan_out, is_exit=True)
-                stretches.append(self._link(group, tail, port, is_fan_out))
-                tail = port
-            arrival = []
-            for group in down[1:]:
-                port = self._port(group, hub, is_fan_out, is_exit=False)
-                arrival.append(self._link(group, port, head, is_fan_out))
-                head = port
-            stretches.append(self._link(chain.scope, tail, head, is_fan_out))
-            self._result.courses.append(Course([*stretches, *reversed(arrival)], is_turned))
+            exits = [tail, *[self._port(group, hub, is_fan_out, is_exit=True) for group in up[1:]]]
+            entries = [head, *[self._port(group, hub, is_fan_out, is_exit=False) for group in down[1:]]]
+            stretches = [
+                *[self._link(group, *ends, is_fan_out) for group, ends in zip(up[1:], pairwise(exits), strict=True)],
+                self._link(chain.scope, exits[-1], entries[-1], is_fan_out),
+            ]
+            for group, (inner, outer) in zip(down[:0:-1], pairwise(entries[::-1]), strict=True):
+                stretches.append(self._link(group, inner, outer, is_fan_out))
+            self._result.courses.append(Course(stretches, is_turned))
 
     def _port(self, group: int, hub: int, is_fan_out: bool, *, is_exit: bool) -> int:
         key = (group, hub, is_fan_out, is_exit)

@@ -29,8 +29,10 @@ GROUP_HEADER = 30.0
 GROUP_PADDING = 16.0
 
 _NARROWEST = 72.0
-_WIDTH_STEP = 12.0
-"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get the same width."""
+WIDTH_STEP = 12.0
+WIDE_STEP = 36.0
+"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get the same width: a coarse
+one where they stand in columns."""
 
 
 class Sized(NamedTuple):
@@ -42,8 +44,8 @@ class Sized(NamedTuple):
     sublabel: str
 
 
-def node_size(node: Node) -> Sized:
-    """Return the size of a node's box. It depends on the node alone, and on its state only in so far as it has one."""
+def node_size(node: Node, step: float = WIDTH_STEP) -> Sized:
+    """Return the size of a node's box, its width a multiple of `step`. Of the state it matters only whether it has one."""
     label = shortened(displayable(node.label), LABEL_SIZE, WIDEST_TEXT)
     sublabel = shortened(displayable(node.sublabel), SUBLABEL_SIZE, WIDEST_TEXT)
     width = max(text_width(label, LABEL_SIZE), text_width(sublabel, SUBLABEL_SIZE)) + 2 * PADDING_X
@@ -51,7 +53,7 @@ def node_size(node: Node) -> Sized:
         width += BADGE + MARK_GAP
     if node.kind != "step":
         width += ICON + MARK_GAP
-    width = max(_NARROWEST, -(-width // _WIDTH_STEP) * _WIDTH_STEP)
+    width = max(_NARROWEST, -(-width // step) * step)
     height = 2 * PADDING_Y + LABEL_LINE + (SUBLABEL_LINE if sublabel else 0.0) + (BAR_LINE if node.counts else 0.0)
     return Sized(width, height, label, sublabel)
 

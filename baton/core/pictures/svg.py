@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from baton.core.pictures.diagram import STATES, Diagram
+from baton.core.pictures.diagram import STATES, Diagram, ancestors
 from baton.core.pictures.display_text import displayable
 from baton.core.pictures.layout import MARGIN, Direction, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
-from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN
-from baton.core.pictures.svg_boxes import group_element, line_of_text, moved, node_element
+from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN, Look, Outline
+from baton.core.pictures.svg_boxes import group_element, head_element, line_of_text, moved, node_element
 from baton.core.pictures.svg_legend import legend_of
 from baton.core.pictures.svg_routes import route_elements
 from baton.core.pictures.text_width import shortened, text_width
@@ -21,10 +21,10 @@ _FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
 def _style() -> str:
-    looks = {**LOOKS, "plain": PLAIN}
+    looks: list[tuple[str, Look | Outline]] = [*LOOKS.items(), ("plain", PLAIN)]
     boxes = [
         f".baton-{name}{{fill:{look.dark.area};stroke:{look.dark.line}}}.baton-{name}>.baton-area{{stroke:{look.dark.line}}}"
-        for name, look in looks.items()
+        for name, look in looks
     ]
     return (
         "@media (prefers-color-scheme:dark){"
@@ -57,11 +57,13 @@ def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True) -> str
     width = max(picture.width, inner + 2 * MARGIN)
     bottom = top + picture.height
     height = bottom + (legend.height + MARGIN / 2 if legend.markup else 0.0)
-    groups = zip(diagram.groups, picture.groups, strict=True)
+    groups = [*zip(diagram.groups, picture.groups, strict=True)]
     nodes = zip(diagram.nodes, picture.nodes, strict=True)
+    crossed = _crossed_groups(diagram)
     content = [
         *[group_element(group, box) for group, box in sorted(groups, key=lambda pair: -pair[1].width * pair[1].height)],
         route_elements(picture),
+        *[head_element(group, box, is_crossed=group.key in crossed) for group, box in groups],
         *[node_element(node, box) for node, box in nodes],
     ]
     return element(
@@ -90,6 +92,16 @@ def summary(diagram: Diagram) -> str:
     states = Counter(node.state for node in diagram.nodes)
     shown = [f"{states[state]:,} {state}" for state in STATES if states[state]]
     return ", ".join(counts) + (f": {', '.join(shown)}" if shown else "")
+
+
+def _crossed_groups(diagram: Diagram) -> set[str]:
+    """The groups whose borders are crossed by edges to or from what lies in them."""
+    parents = {box.key: box.parent for box in (*diagram.nodes, *diagram.groups)}
+    crossed: set[str] = set()
+    for edge in diagram.edges:
+        if parents[edge.source] != parents[edge.target]:
+            crossed.update({*ancestors(parents, edge.source)} ^ {*ancestors(parents, edge.target)})
+    return crossed
 
 
 def _counted(count: int, one: str, many: str | None = None) -> str:

@@ -55,7 +55,7 @@ def node_element(node: Node, box: Box) -> str:
 
 
 def group_element(group: Node, box: Box) -> str:
-    """Return the box of an open group and its head, without what lies in it."""
+    """Return the area of an open group, which lies below the edges."""
     look = PLAIN if group.state is None else LOOKS[group.state]
     area = element(
         "rect",
@@ -73,11 +73,18 @@ def group_element(group: Node, box: Box) -> str:
         "g",
         element("title", text(described(group))),
         area,
-        *_head(group, box),
         class_=f"baton-group baton-{group.state or 'plain'}",
         data_key=group.key,
         transform=moved(box.x, box.y),
     )
+
+
+def head_element(group: Node, box: Box, *, is_crossed: bool) -> str:
+    """Return what is written at the top of an open group: on a ground of its own if edges may come in there."""
+    written, end = _head(group, box)
+    ground = {"x": 5.0, "y": 4.0, "width": end - 3, "height": GROUP_HEADER - 7, "rx": 6.0}
+    back = [element("rect", class_="baton-paper", fill=LIGHT.paper, **ground)] if is_crossed else []
+    return element("g", *back, *written, transform=moved(box.x, box.y))
 
 
 def badge(state: State, x: float, y: float) -> str:
@@ -132,7 +139,7 @@ def _outline(node: Node, box: Box) -> Iterator[str]:
     match node.kind:
         case "map":
             for sheet in (STACK, 0.0):
-                yield element("rect", x=sheet, y=-sheet, width=width, height=height, rx=7.0)
+                yield element("rect", x=sheet, y=sheet, width=width, height=height, rx=7.0)
         case "workflow" | "graph":
             yield element("rect", width=width, height=height, rx=7.0)
             inner = {"x": _INNER, "y": _INNER, "width": width - 2 * _INNER, "height": height - 2 * _INNER}
@@ -165,18 +172,22 @@ def _content(node: Node, box: Box) -> Iterator[str]:
         yield icon(node.kind, box.width - PADDING_X - ICON / 2 + 1, middle)
 
 
-def _head(group: Node, box: Box) -> Iterator[str]:
+def _head(group: Node, box: Box) -> tuple[list[str], float]:
+    """What is written at the top of a group, and where it ends."""
+    written = []
     x, middle = GROUP_PADDING - 4, GROUP_HEADER / 2
     if group.state is not None:
-        yield badge(group.state, x + BADGE / 2, middle)
+        written.append(badge(group.state, x + BADGE / 2, middle))
         x += BADGE + MARK_GAP - 2
-    yield line_of_text(box.label, GROUP_LABEL_SIZE, x, middle)
-    x += text_width(box.label, GROUP_LABEL_SIZE) + MARK_GAP
+    written.append(line_of_text(box.label, GROUP_LABEL_SIZE, x, middle))
+    x += text_width(box.label, GROUP_LABEL_SIZE)
     if box.sublabel:
-        yield line_of_text(box.sublabel, SUBLABEL_SIZE, x, middle, "baton-muted")
-        x += text_width(box.sublabel, SUBLABEL_SIZE) + MARK_GAP
+        written.append(line_of_text(box.sublabel, SUBLABEL_SIZE, x + MARK_GAP, middle, "baton-muted"))
+        x += MARK_GAP + text_width(box.sublabel, SUBLABEL_SIZE)
     if group.kind != "step":
-        yield icon(group.kind, x + ICON / 2, middle)
+        written.append(icon(group.kind, x + MARK_GAP + ICON / 2, middle))
+        x += MARK_GAP + ICON
+    return written, x
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from baton.core.pictures.layered.network import BOX_MARGIN, LINE_MARGIN, Network
@@ -183,7 +184,7 @@ def _add_trunks(result: Layered, network: Network) -> None:
 
 def _join_links(result: Layered, trunk: Trunk) -> None:
     bends = trunk.bends
-    for upper, lower in zip(bends, bends[1:], strict=False):
+    for upper, lower in pairwise(bends):
         result.below[upper].append(lower)
         result.above[lower].append(upper)
     if bends and trunk.is_fan_out:

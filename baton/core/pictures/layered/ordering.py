@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from baton.core.pictures.layered.layering import Layered
 
@@ -13,6 +14,9 @@ _MOST_ROUNDS = 12
 _FEWEST_ROUNDS = 2
 _PATIENCE = 3
 """Rounds without an improvement after which the sweeps stop."""
+_MOST_SWITCHES = 4
+_SWITCH_WORK = 2_500
+"""Vertices visited when neighbours are switched."""
 _MOST_COUNTED = 6_000
 """In a larger graph crossings are not counted, and the last order is taken."""
 
@@ -38,6 +42,10 @@ def arrange(layered: Layered) -> None:
         else:
             impatience += 1
     layered.layers[:] = best
+    places.settle_all()
+    for _ in range(min(_MOST_SWITCHES, _SWITCH_WORK // size)):
+        if not places.switch():
+            break
 
 
 def crossed_columns(layered: Layered) -> bool:
@@ -56,7 +64,7 @@ def crossed_columns(layered: Layered) -> bool:
     return False
 
 
-def _left_of(layer: Sequence[int], columns: Set[int]) -> dict[int, int]:
+def _left_of(layer: Sequence[int], columns: AbstractSet[int]) -> dict[int, int]:
     """By vertex: how many of the columns lie left of it."""
     counts: dict[int, int] = {}
     passed = 0
@@ -95,8 +103,29 @@ class _Places:
             if end != vertex:
                 part = layered.offset[end] / (2 * layered.half[vertex] + 1)
                 self._ports.setdefault(vertex, []).append((end, part))
-        for layer in layered.layers:
+        self.settle_all()
+
+    def settle_all(self) -> None:
+        for layer in self._layered.layers:
             self._settle(layer)
+
+    def switch(self) -> bool:
+        """Switch neighbours in a layer wherever that leaves fewer crossings, and return whether any were."""
+        place, above, below = self._place, self._layered.above, self._layered.below
+        has_changed = False
+        for layer in self._layered.layers:
+            for left in range(len(layer) - 1):
+                one, other = layer[left], layer[left + 1]
+                gain = 0
+                for neighbours in (above, below):
+                    here, there = neighbours[one], neighbours[other]
+                    if here and there:
+                        gain += sum([(place[a] > place[b]) - (place[a] < place[b]) for a in here for b in there])
+                if gain > 0:
+                    layer[left], layer[left + 1] = other, one
+                    has_changed = True
+            self._settle(layer)
+        return has_changed
 
     def sweep_down(self) -> None:
         for layer in self._layered.layers[1:]:

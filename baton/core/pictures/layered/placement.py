@@ -19,8 +19,9 @@ _WORK = 30_000
 """Vertices visited by all sweeps together in a small graph."""
 _MOST_ROUNDS = 10
 _FEWEST_ROUNDS = 1
-_WEIGHTS = (1.0, 2.0, 8.0)
-"""Of a link by how many of its two ends are bends or pieces: long lines are pulled straight."""
+_WEIGHTS = (1.0, 0.5, 8.0)
+"""Of a link by how many of its two ends are bends or pieces: long lines are pulled straight, and then boxes over one
+another, while a line may turn at its ends."""
 _INERTIA = 0.01
 """The weight of a vertex without neighbours on the side that is looked at: it makes way for the others."""
 
@@ -37,7 +38,7 @@ def places_of(layered: Layered) -> list[float]:
     if layered.piece_above:
         placing.fix_columns()
         placing.sweep()
-        placing.sweep()
+    placing.balance()
     # All distances are whole numbers, so rounding all places alike keeps them.
     place = [(place + 0.5) // 1 for place in placing.place]
     for ports in placing.ports.values():
@@ -72,6 +73,16 @@ class _Placing:
             self._pull(layer, layered.above, layered.own_above)
         for layer in layered.layers[-2::-1]:
             self._pull(layer, layered.below, layered.own_below)
+
+    def balance(self) -> None:
+        """Move each vertex between those above and those below it."""
+        layered = self._layered
+        own = {**layered.own_above, **layered.own_below}
+        for vertex in own:
+            own[vertex] = layered.own_above.get(vertex, []) + layered.own_below.get(vertex, [])
+        around = [above + below for above, below in zip(layered.above, layered.below, strict=True)]
+        for layer in [*layered.layers, *reversed(layered.layers)]:
+            self._pull(layer, around, own)
 
     def fix_columns(self) -> None:
         """Put the pieces of each vertex that takes several layers over one another, and leave them there."""
@@ -160,23 +171,23 @@ class _Placing:
         for vertex, wish, weight in zip(vertices, wishes, weights, strict=True):
             reach += room[vertex]
             starts.append(reach)
-            mean = wish - reach
+            mean, total = wish - reach, weight
             reach += room[vertex]
             while means and means[-1] >= mean:
                 other = sums.pop()
-                mean = (means.pop() * other + mean * weight) / (other + weight)
-                weight += other
+                mean = (means.pop() * other + mean * total) / (other + total)
+                total += other
                 ends.pop()
             means.append(mean)
-            sums.append(weight)
+            sums.append(total)
             ends.append(len(starts))
         most = right - reach
-        position = 0
+        begin = 0
         for mean, end in zip(means, ends, strict=True):
-            mean = min(max(mean, left), most)
-            for position in range(position, end):
-                place[vertices[position]] = mean + starts[position]
-            position = end
+            origin = min(max(mean, left), most)
+            for position in range(begin, end):
+                place[vertices[position]] = origin + starts[position]
+            begin = end
 
 
 def _columns(layered: Layered) -> dict[int, list[int]]:

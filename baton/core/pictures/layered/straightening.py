@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSequence, Sequence
+from itertools import pairwise
 from math import inf
 
 from baton.core.pictures.layered.layering import Layered, Trunk
@@ -39,7 +40,7 @@ class _Straightener:
         self._right = [-1] * len(place)
         self._fixed = {*layered.piece_above, *layered.piece_above.values()}
         for layer in layered.layers:
-            for left, right in zip(layer, layer[1:], strict=False):
+            for left, right in pairwise(layer):
                 self._left[right], self._right[left] = left, right
 
     def straighten_lines(self) -> None:
@@ -48,11 +49,13 @@ class _Straightener:
                 self._straighten_line(trunk)
 
     def align_boxes(self) -> None:
-        layers = self._layered.layers
-        for layer in [*layers, *reversed(layers)]:
-            for vertex in layer:
-                if not self._layered.is_bend[vertex] and vertex not in self._fixed:
-                    self._align(vertex)
+        """Move each box over what is above it, then each over what is below it."""
+        layered = self._layered
+        for layers, is_down in ((layered.layers, True), (layered.layers[::-1], False)):
+            for layer in layers:
+                for vertex in layer:
+                    if not layered.is_bend[vertex] and vertex not in self._fixed:
+                        self._align(vertex, is_down=is_down)
 
     def _straighten_line(self, trunk: Trunk) -> None:
         """Give as many bends in a row as possible one place: that of the end which they share, if it can be."""
@@ -80,25 +83,33 @@ class _Straightener:
         for bend in run:
             place[bend] = chosen
 
-    def _align(self, vertex: int) -> None:
-        """Move a box to the median of its neighbours: over one of them, or to the middle of two."""
+    def _align(self, vertex: int, *, is_down: bool) -> None:
+        """Move a box to the median of its neighbours. Boxes count before lines, which may turn at their ends."""
         layered, place = self._layered, self._place
-        wishes: list[float] = []
-        for neighbours, own in ((layered.above, layered.own_above), (layered.below, layered.own_below)):
-            near = neighbours[vertex]
-            if vertex in own:
-                wishes += [place[end] - layered.offset[mine] for end, mine in zip(near, own[vertex], strict=True)]
-            else:
-                wishes += [place[end] for end in near]
+        above = self._wishes(layered.above[vertex], layered.own_above.get(vertex))
+        below = self._wishes(layered.below[vertex], layered.own_below.get(vertex))
+        boxes = above[False] + below[False]
+        if len(above[False]) == len(below[False]) == 1:
+            # Between two the middle would be over neither.
+            boxes = above[False] if is_down else below[False]
+        wishes = sorted(boxes or above[True] + below[True])
         if not wishes:
             return
-        wishes.sort()
         middle = len(wishes) // 2
         wish = wishes[middle] if len(wishes) % 2 else (wishes[middle - 1] + wishes[middle]) // 2
         low, high = self._bounds(vertex)
         place[vertex] = min(max(wish, low), high)
         for end in self._ports.get(vertex, ()):
             place[end] = place[vertex] + layered.offset[end]
+
+    def _wishes(self, near: Sequence[int], own: Sequence[int] | None) -> dict[bool, list[float]]:
+        """Where a vertex would have to be for each of its links to go straight, by whether the other end is a bend."""
+        layered, place = self._layered, self._place
+        wishes: dict[bool, list[float]] = {True: [], False: []}
+        for position, end in enumerate(near):
+            offset = layered.offset[own[position]] if own else 0.0
+            wishes[bool(layered.is_bend[layered.vertex_of[end]])].append(place[end] - offset)
+        return wishes
 
     def _bounds(self, vertex: int) -> tuple[float, float]:
         """Between which places a vertex can move without touching its neighbours."""
