@@ -1,5 +1,6 @@
--- What a pool must know to run one claimed step, as claimed_steps says it; if its results cannot be put together, '!' and why
--- in their place.
+-- What a pool must know to run one claimed step, as claimed_steps returns it.
+--
+-- If its results cannot be put together, `results` has '!' and a sentence that says why.
 create or replace function claimed_step(p_id bigint, p_attempt integer, p_is_join boolean, p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,

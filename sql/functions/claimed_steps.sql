@@ -1,15 +1,16 @@
 -- What a pool must know to run these claimed steps, in the given order.
 --
--- p_ids, p_attempts, p_joins: parallel, as claim_entries returns them. p_input_bytes: how large the results may be that are
--- delivered to one step.
--- results: of the dependencies that the step reads, as one JSON object by name; one that has no result has no key in it. Or
---   '!' and a sentence that says why they cannot be delivered.
--- outcomes: of the same, if the worker takes a context: by name its state, its reason and, of a group, its children as
---   [name, state, reason].
--- Both are by the name that a dependency has inside its group.
--- is_join: the step is a group whose outcome is to be settled. map: it is a map to be expanded, by what its record says.
+-- p_ids, p_attempts, p_joins: parallel, as claim_entries returns them.
+-- p_input_bytes: how large the results may be that are delivered to one step.
+-- results: one JSON object with the results of the dependencies that the step reads. A dependency
+--   without a result has no key in it. Or '!' and a sentence that says why they cannot be delivered.
+-- outcomes: what became of the same dependencies, if the worker takes a context (see outcomes_of).
+--   Both have the names that dependencies have inside their group for keys.
+-- is_join: the step is a group whose outcome is to be settled.
+-- map: the step is a map to be expanded; what its record says about that.
 --
--- Without settings of its own, so that PostgreSQL makes it a part of the calling statement: the rows are made once.
+-- It has no settings of its own, so PostgreSQL makes it a part of the calling statement: the rows are
+-- made only once.
 create or replace function claimed_steps(p_ids bigint[], p_attempts integer[], p_joins boolean[], p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
@@ -21,14 +22,17 @@ as $$
     select s.id, w.id, w.name, s.name, s.queue, s.worker, s.args::text, s.arg_refs::text,
            case
                when s.inputs is not null and not k.is_join then
-                   -- Nearly always each result is so small, as it is stored, that all of them must be within the limit.
-                   -- Compressed, one may be 256 times as large; an outcome has at most 2500 bytes. If one is missing here,
-                   -- because it is larger or a group's, large_results puts all of them together.
+                   -- Nearly always each stored result is so small that all of them must be within
+                   -- the limit. Decompressed, one may be 256 times as large; an outcome has at most
+                   -- 2500 bytes. If one is missing here, because it is larger or a group's,
+                   -- large_results puts all together.
                    coalesce(
                        (
                            select case
                                       when count(*) = cardinality(s.inputs) then
-                                          coalesce(json_object_agg(r.name, r.result) filter (where r.result is not null), '{}')::text
+                                          coalesce(
+                                              json_object_agg(r.name, r.result) filter (where r.result is not null), '{}'
+                                          )::text
                                   end
                              from (
                                  select case
@@ -48,13 +52,15 @@ as $$
                        large_results(s.id, s.inputs, s.takes_context, p_input_bytes)
                    )
            end,
-           case when s.takes_context and s.inputs is not null and not k.is_join then outcomes_of(s.id, s.inputs, p_input_bytes) end,
+           case
+               when s.takes_context and s.inputs is not null and not k.is_join then outcomes_of(s.id, s.inputs, p_input_bytes)
+           end,
            k.attempt, s.max_attempts, s.timeout, k.is_join,
            case when not k.is_join then s.map::text end,
            s.generation
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
-     -- Each in a subselect that `offset 0` keeps apart: it can only be planned as a look-up, like `= any(array[…])` (see
-     -- apply_consequences), at half the price. A table that is updated cannot be written so.
+     -- `offset 0` makes each subselect a look-up, like `= any(array[…])` (see apply_consequences),
+     -- at half the price. An updated table cannot be written so.
      cross join lateral (
                select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
                       r.timeout, r.map, r.undoes, r.generation

@@ -1,8 +1,8 @@
--- The results that a step reads, as claimed_steps returns them, where their size is not known beforehand; or '!' and why they
--- cannot be delivered.
+-- The results that a step reads, as claimed_steps returns them, for results whose size is not known
+-- beforehand; or '!' and why they cannot be delivered.
 --
--- They are too large if all of them have more than p_input_bytes as JSON. Of a group count the results that group_result
--- puts together; of a step that takes a context also what outcomes_of says about its dependencies.
+-- They are too large if they have more than p_input_bytes as JSON. Of a group this counts what
+-- group_result puts together. Of a step that takes a context it also counts what outcomes_of returns.
 create or replace function large_results(p_step bigint, p_inputs integer[], p_takes_context boolean, p_input_bytes bigint)
 returns text
 language plpgsql stable
@@ -29,7 +29,8 @@ begin
         extra := outcomes_bytes(p_step, p_inputs);
     end if;
 
-    -- The stored sizes are nearly always enough to know, here as well, and spare reading the results once more.
+    -- As in claimed_steps, stored sizes are nearly always enough, so that the results need not be
+    -- read twice.
     select coalesce(sum(pg_column_size(s.result)), 0) into size from steps s where s.id = any(leaves);
     if 256 * size + extra > p_input_bytes then
         select coalesce(sum(octet_length(s.result::text)), 0) + extra into size from steps s where s.id = any(leaves);

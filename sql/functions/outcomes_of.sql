@@ -1,7 +1,9 @@
--- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began, children], the children of a
--- group as a list of [local name, state, reason] in their order, null for others.
+-- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began,
+-- children].
 --
--- p_most: null is returned if that has more bytes. Only that of groups can.
+-- The children of a group are a list of [local name, state, reason, began] in their order; null for
+-- other steps.
+-- p_most: null is returned if the text may have more bytes. Only groups can have so many.
 create or replace function outcomes_of(p_step bigint, p_ordinals integer[], p_most bigint) returns text
 language sql stable
 as $$
