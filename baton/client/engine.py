@@ -18,6 +18,7 @@ from baton.database.connections import Connections, Connector, Password, Replaye
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.store import Store
+from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks
 
@@ -161,6 +162,11 @@ class Engine:
         return self._opened().reads
 
     @property
+    def explanations(self) -> Explanations:
+        """Why workflows and steps are not final."""
+        return self._opened().explanations
+
+    @property
     def connections(self) -> Connections:
         return self._opened().connections
 
@@ -229,6 +235,7 @@ class _Open:
         self.connections = Connections(self.dialing, engine._size)
         self.store = Store(Replayed(self.connections), engine.schema)
         self.reads = Queries(Replayed(self.connections), engine.schema)
+        self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
         listening = self.dialing
         if engine._listener_address:

@@ -15,7 +15,7 @@ from baton.client.engine import Engine
 from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
-from baton.errors import NoEngine
+from baton.errors import NoEngine, WorkflowNotFound
 from baton.runtime.pool import WorkerPool
 
 ENGINE = web.AppKey("baton_engine", Engine)
@@ -58,13 +58,20 @@ async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
     """Stream a workflow's progress, and return the response when it is final or the client has left.
 
     See `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
+
+    Raises: HTTPNotFound for an id that no workflow has, which ends the browser's attempts.
     """
-    response = web.StreamResponse(headers=HEADERS)
     events = server_sent_events(run, streams=request.config_dict.get(_STREAMS))
-    # Of the client's leaving aiohttp speaks at the next write.
-    with suppress(ConnectionResetError):
-        await response.prepare(request)
-        async with aclosing(events):
+    async with aclosing(events):
+        try:
+            first = await anext(events)
+        except WorkflowNotFound as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        response = web.StreamResponse(headers=HEADERS)
+        # aiohttp notices at the next write that the client has left.
+        with suppress(ConnectionResetError):
+            await response.prepare(request)
+            await response.write(first)
             async for event in events:
                 await response.write(event)
     return response

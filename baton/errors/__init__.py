@@ -16,7 +16,7 @@
     │   ├── StepFailed
     │   ├── StepCancelled
     │   └── StepSkipped
-    ├── RetryRefused                      steps that would run again are executing
+    ├── RetryRefused                      steps that are to run again are not final
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
     ├── NoEngine                          nothing says which database to use
@@ -38,7 +38,7 @@ The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baton.errors.faults import Fault, did_you_mean
@@ -205,12 +205,13 @@ class StepSkipped(NoResult):
 
 
 class RetryRefused(BatonError):
-    """Raised by a retry when steps that it would run again are executing; nothing was changed."""
+    """Raised by a retry of named steps that are not final; nothing was changed."""
 
-    def __init__(self, steps: Sequence[str]) -> None:
-        self.steps = tuple(steps)
-        names = ", ".join(repr(step) for step in self.steps)
-        super().__init__(f"these steps would run again but are executing: {names}; wait for them or cancel them first")
+    def __init__(self, states: Mapping[str, str]) -> None:
+        self.states = dict(states)
+        """The state of each of these steps, by name, as it was a moment later."""
+        steps = ", ".join(f"{step!r} is {state}" for step, state in states.items())
+        super().__init__(f"only steps that are final can run again: {steps}; wait for them, or cancel them first")
 
 
 class TransactionStillOpen(BatonError):

@@ -142,11 +142,14 @@ class Maintenance:
         except BaseException:
             # Looking only saves calls: without it the parts find out for themselves.
             self._stage.due = min(self._stage.due, planned)
+            self._bring_forward(self._stage, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
             raise
         self._failures.succeeded(self._look.name)
-        self._bring_forward(self._look, self._sweep_seconds * random.uniform(0.8, 1.0))
+        # It says when the next entry is due, so an idle pool need not stage to find out.
+        between_looks = min(self._sweep_seconds, self._stage_seconds)
+        self._bring_forward(self._look, between_looks * random.uniform(0.8, 1.0))
         for is_needed, part in ((found.deaths, self._mark_dead), (found.orphans, self._rescue)):
             if is_needed:
                 self._bring_forward(part)
@@ -193,7 +196,6 @@ class Maintenance:
         return UpkeepResult(pruned=pruned.workflows)
 
     def _plan_stage(self, next_in: float | None, shortest: float) -> None:
-        self._bring_forward(self._stage, self._stage_seconds * random.uniform(0.8, 1.0))
         if next_in is not None:
             self._bring_forward(self._stage, max(shortest, next_in))
 

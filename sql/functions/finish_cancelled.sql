@@ -11,7 +11,6 @@ begin
            remaining = 0,
            failed = count_bad_ends(p_key),
            ending = null,
-           unswept = false,
            finished_at = p_moment
      where w.key = p_key;
     perform pg_notify(channel(), 'workflow ' || w.key) from workflows w where w.key = p_key and w.watched;

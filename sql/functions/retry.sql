@@ -131,7 +131,6 @@ begin
 
     update workflows w
        set state = 'executing',
-           unswept = false,
            ending = case when exists (select from steps s where s.id = any(opening) and s.undoes is not null) then w.ending end,
            request = p_request,
            touched = opened,

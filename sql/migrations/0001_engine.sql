@@ -62,10 +62,8 @@ create table workflows (
     next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
-    fail_fast   boolean not null default false,
     has_closing boolean not null default false,
     has_undo    boolean not null default false,
-    unswept     boolean not null default false,
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
@@ -75,8 +73,6 @@ create table workflows (
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 50);
--- Its one column is written by those alone that it is for, so no other update of a workflow has to touch it.
-create index workflows_unswept on workflows (key) where unswept;
 -- Half of a page is free: each row is written once more at least, and as ids ascend all rows of a page are, within a short time.
 -- With 60 a third of these updates had to go elsewhere, and a drain took an eighth more of the server's processor.
 -- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
@@ -101,11 +97,9 @@ comment on column workflows.total is 'How many steps it has; grows when a step e
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
-comment on column workflows.fail_fast is 'The first failure that nothing could forgive ends it (see ending).';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
-comment on column workflows.unswept is 'It is being ended, and its ordinary steps are still to be cancelled by upkeep.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
@@ -136,7 +130,6 @@ create table steps (
     children         integer,
     returns          integer,
     needs            integer,
-    tolerate         integer,
     undoes           integer,
     generation       integer not null default 1,
     concurrency      integer,
@@ -210,9 +203,8 @@ comment on column steps.condition is 'Evaluated when nothing is pending: it is s
 comment on column steps.role is 'always, on failure: a closing step. undo: takes back what another step did. gate, end: the engine''s own, without a worker. Null: an ordinary step.';
 comment on column steps.is_closing is 'It outlives a cancel: it is a closing step, an undo, or below one.';
 comment on column steps.is_last is 'Its result is that of its workflow or group, if no step is named for it. Null: if nothing depends on it.';
-comment on column steps.needs is 'How many of its dependencies have to complete, of those it does not only observe; null for all. Of a map, of its children.';
+comment on column steps.needs is 'How many of its dependencies have to complete, of those it does not only observe; null for all.';
 comment on column steps.cancels_rest is 'When it starts, what it needs no longer is cancelled.';
-comment on column steps.tolerate is 'Of a map: how many of its children may fail; null for none, and then the others run on all the same.';
 comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';

@@ -226,7 +226,7 @@ def test_a_database_that_is_not_there_is_one_sentence(server, tmp_path):
     assert said.endswith('refuses: database "no_such_database" does not exist')
 
 
-async def test_what_fails_in_worker_pools_is_found_once_with_the_pools_that_report_it(database, connection, tmp_path):
+async def test_what_fails_in_several_pools_is_found_once(database, connection, tmp_path):
     """The pools' heartbeats store it."""
     pools = [await RawPool.register(connection) for _ in range(2)]
     for pool in pools:

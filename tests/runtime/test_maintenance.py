@@ -101,8 +101,8 @@ async def test_a_row_that_is_passed_over_again_and_again_is_logged_once(engine, 
     caplog.set_level(logging.INFO, logger="baton")
     async with WorkerPool(engine, lease=1) as pool:
         await eventually(lambda: pool.health().failures)
-        (kept,) = pool._failures._kept.values()
-        await eventually(lambda: pool._failures._kept[kept.part, kept.row].count > 3)
+        (kept,) = pool._running._failures._kept.values()
+        await eventually(lambda: pool._running._failures._kept[kept.part, kept.row].count > 3)
 
     assert sum("rescue passes over" in record.message for record in caplog.records) == 1
 
@@ -111,7 +111,7 @@ async def test_a_pool_that_is_told_of_an_entry_due_soon_stages_it_in_time(databa
     """Although a round of upkeep has just found nothing to do."""
     async with Engine(database) as engine, WorkerPool(engine, poll=60) as pool:
         await engine.listener.listening()
-        await eventually(lambda: pool._maintenance._stage.due - pool._maintenance._clock() > 1)
+        await eventually(lambda: pool._running._maintenance._stage.due - pool._running._maintenance._clock() > 1)
         run = await quick.new().with_options(schedule_in=0.2).insert()
 
         assert await run.result(timeout=5) == "done"

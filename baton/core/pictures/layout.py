@@ -77,7 +77,7 @@ def laid_out(diagram: Diagram, direction: Direction | None = None) -> Picture:
     touches the box of a node that it does not join, nor that of a group unless it joins something in it. The same
     diagram always gets the same picture.
 
-    `direction` is chosen by the shape of the graph if it is None: down, unless the picture would be far wider than high.
+    `direction` is chosen by the shape of the graph if it is None: down, unless that would be far wider than high.
     """
     chosen = direction or flow_of(diagram)
     step = WIDTH_STEP if chosen == "down" else WIDE_STEP

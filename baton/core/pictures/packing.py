@@ -21,7 +21,7 @@ class Packed(NamedTuple):
 def packed(sizes: Sequence[tuple[float, float]], gap: float, ratio: float) -> Packed:
     """Return a place for each rectangle: on shelves from left to right, those that are longest along first.
 
-    Beside long rectangles there are several rows on a shelf. Short ones stand in columns if they are about equally wide.
+    Beside long rectangles there are several rows on a shelf. Short ones of about one width stand in columns.
     `ratio` is the wanted ratio of the size across to the size along. Linear but for the sort.
     """
     area = sum([(across + gap) * (along + gap) for across, along in sizes])

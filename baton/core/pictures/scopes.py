@@ -1,6 +1,6 @@
 """The levels of a nested graph, and what each edge is on the levels it passes.
 
-Each group is laid out by itself, the innermost first, and is one vertex of the level around it. An edge that crosses the
+Each group is laid out by itself, the innermost first, and is one vertex of the level around it. An edge across the
 border of a group is a link inside, which ends at a port on the border, and goes on outside from that port.
 """
 

@@ -45,7 +45,7 @@ class Sized(NamedTuple):
 
 
 def node_size(node: Node, step: float = WIDTH_STEP) -> Sized:
-    """Return the size of a node's box, its width a multiple of `step`. Of the state it matters only whether it has one."""
+    """Return the size of a node's box, its width a multiple of `step`. It depends on whether there is a state."""
     label = shortened(displayable(node.label), LABEL_SIZE, WIDEST_TEXT)
     sublabel = shortened(displayable(node.sublabel), SUBLABEL_SIZE, WIDEST_TEXT)
     width = max(text_width(label, LABEL_SIZE), text_width(sublabel, SUBLABEL_SIZE)) + 2 * PADDING_X

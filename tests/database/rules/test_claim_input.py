@@ -40,7 +40,7 @@ async def insert_group(pool, returns=None):
 
 
 def text(size):
-    """A JSON string of so many bytes that compresses well."""
+    """A JSON string of this many bytes that compresses well."""
     return '"' + "x" * (size - 2) + '"'
 
 
@@ -71,7 +71,7 @@ async def test_what_is_too_large_for_one_step_is_no_matter_for_the_others(pool):
     await pool.settle(*[outcome(one, "completed") for one in claimed])
 
 
-async def test_what_a_context_is_told_of_its_dependencies_counts(pool):
+async def test_the_outcomes_in_a_context_count(pool):
     names = [f"s{n}" for n in range(20)]
     reader = step("reader", *names, reads=names, takes_context=True, ignoring="skipped")
     await pool.insert("w", *[step(name) for name in names], reader)
@@ -128,7 +128,7 @@ async def returning_itself(pool, psql):
     await pool.insert("v", step("a"), step("b"))
 
 
-async def test_a_separate_claim_says_of_which_step_the_results_cannot_be_put_together(pool, psql):
+async def test_a_separate_claim_names_the_step_whose_results_fail(pool, psql):
     await returning_itself(pool, psql)
 
     separate = await pool.store.claim_separately(pool.id, request(1 << 20))

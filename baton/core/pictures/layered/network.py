@@ -70,7 +70,9 @@ class Arrangement:
     places: Sequence[Point]
     """The middle across and the beginning along of each vertex."""
     paths: Sequence[Sequence[Point]]
-    """The path of each link, `begin` too far across. Between two points that differ in both coordinates it is an S-shaped curve that leaves and
+    """The path of each link, `begin` too far across.
+
+    Between two points that differ in both coordinates it is an S-shaped curve that leaves and
     arrives in the direction of flow, else a straight line."""
     begin: float = 0.0
     """What is to be taken off the paths' places across; they are many, and moved further anyway."""

@@ -1,6 +1,6 @@
 """Where each vertex lies across its layer: near its neighbours, in the order of the layer, with long lines straight.
 
-Layer by layer, each vertex wants to be at the mean of its neighbours. The places that are nearest to all wishes at once,
+Layer by layer, each vertex wants to be at the mean of its neighbours. The places that are nearest to all wishes,
 and keep order and distances, are found exactly by merging vertices that push each other (isotonic regression, "pool
 adjacent violators"). So a layer is no wider than it needs to be, and what is symmetric stays so. Then lines are made
 straight where there is room (see `straightening`). The method of Brandes and Köpf makes straight lines first, and made

@@ -10,7 +10,7 @@ from baton.core.pictures.layered.network import Network
 def against_the_flow(count: int, edges: Sequence[tuple[int, int]]) -> set[int]:
     """Return the positions of edges which, turned around, leave no cycle. `count` is the number of vertices.
 
-    Depth first, from those vertices on that come first: an edge that leads back to a vertex on the current path is turned.
+    Depth first, from the first vertices on: an edge that leads back to a vertex on the current path is turned.
     """
     leaving: list[list[int]] = [[] for _ in range(count)]
     has_entering = bytearray(count)
