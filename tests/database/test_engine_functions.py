@@ -36,7 +36,9 @@ EXPECTED = {
 """Besides `search_path`; any other function has nothing else."""
 INLINED = {
     "claimed_steps",
-    "counts_as_done",
+    "flag_bits",
+    "edge_observes",
+    "edge_ignores",
     "local_name",
     "ordinal_of",
     "shift_ordinals",
