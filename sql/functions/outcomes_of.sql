@@ -3,7 +3,7 @@
 --
 -- The children of a group are a list of [local name, state, reason, began] in their order; null for
 -- other steps.
--- p_most: null is returned if the text may have more bytes. Only groups can have so many.
+-- p_most: null is returned if the text may have more bytes. Only the text of groups can.
 create or replace function outcomes_of(p_step bigint, p_ordinals integer[], p_most bigint) returns text
 language sql stable
 as $$
