@@ -32,7 +32,8 @@ class Claimed(Struct, frozen=True, gc=False):
     arg_refs: str | None
     """JSON: a list of [path, step name], where results belong in the arguments."""
     results: str | None
-    """A JSON object: results by step name, of the dependencies the step reads and that have one."""
+    """A JSON object: results by step name, of the dependencies the step reads and that have one. Or see
+    `undeliverable`."""
     outcomes: str | None
     """A JSON object: [state, reason, children] of the same by step name, if its worker takes a context."""
     attempt: int
@@ -43,13 +44,15 @@ class Claimed(Struct, frozen=True, gc=False):
     is_join: bool
     """It is a group whose children are final. No worker runs; the settle decides its outcome."""
     map: str | None
-    """It is a map that has to be expanded. A JSON object; `each` lists the parameters that get one item each."""
-    refused_seconds: float | None = None
-    """How long pools have put it back because its arguments do not fit; None if none did since it last started."""
-    undeliverable: str | None = None
-    """Why the results it reads cannot be delivered; then `results` is empty and the step cannot run."""
+    """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
     generation: int = 1
     """Raised each time the step was undone or began another round."""
+
+    @property
+    def undeliverable(self) -> str | None:
+        """Why the results it reads cannot be delivered, so that it cannot run; None if they are here."""
+        results = self.results
+        return results[1:] if results is not None and results.startswith("!") else None
 
 
 class Claim(Protocol):

@@ -44,14 +44,15 @@ class Part:
 class Maintenance:
     """Does each part of upkeep when it is due.
 
-    look        finds out whether `mark dead` or `rescue` have something to do, so that an idle pool makes one call
+    look        finds out which of the next three have something to do, so that an idle pool makes one call
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
-    stage       entries whose time has come; at least every `stage_seconds`
+    stage       entries whose time has come
     prune       old workflows
 
     Args:
         sweep_seconds: how often to look for dead pools.
+        stage_seconds: how often to look for entries whose time has come.
         keep: how long finished workflows are kept; None keeps them.
         failures: is kept informed of what fails.
         on_staged: called when something became available.

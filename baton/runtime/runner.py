@@ -11,7 +11,6 @@ from baton.core.error_texts import input_is_shown
 from baton.core.limits import Limits
 from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
 from baton.core.worker import AnyWorker
-from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
@@ -68,7 +67,10 @@ class Runner:
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
         if outcome is not None:
-            outcome = self.finished(self._within_misfit(outcome, attempt.claimed), attempt, worker)
+            if outcome.kind == "misfit":
+                # Another process may have a version of the worker that they fit; after this time it is discarded.
+                outcome = replace(outcome, delay=self._misfit_seconds)
+            outcome = self.finished(outcome, attempt, worker)
         return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
     def failed(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome:
@@ -83,13 +85,6 @@ class Runner:
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
         return self.redacted(outcome)
-
-    def _within_misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
-        """Discard a step whose arguments did not fit for too long; until then another process may have what fits."""
-        limit = self._misfit_seconds
-        if outcome.kind == "misfit" and limit is not None and (claimed.refused_seconds or 0.0) >= limit:
-            return replace(outcome, kind="discarded")
-        return outcome
 
     def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         if attempt.cause is not None:

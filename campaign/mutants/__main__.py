@@ -17,6 +17,7 @@ from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
+from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")
@@ -43,7 +44,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS)
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP)
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:

@@ -1,6 +1,10 @@
--- Settle, then claim for several queues: one round trip and one commit for a hop (see apply_outcomes, take and describe).
--- The first row says which outcomes were accepted; the others are the claims, in claim order.
--- Settles before it claims, so what the outcomes released can be claimed at once; wakes others only for work that is left.
+-- Settle outcomes, then claim from several queues: one round trip and one commit for each hop.
+--
+-- The outcomes come first, so that the claim can take what they released. Other pools are woken only
+-- for work that is left. See apply_outcomes, claim_entries and claimed_steps for the parameters.
+-- Returns one row with `accepted`, one element an outcome; then a row for each claimed step, in claim
+-- order.
+-- Locks: workflows, then entries.
 create or replace function advance(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint,
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
@@ -8,7 +12,7 @@ create or replace function advance(
     accepted boolean[],
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text, generation integer
+    generation integer
 )
 language plpgsql security definer
 as $$
@@ -24,14 +28,14 @@ begin
         released := coalesce(settled.queues, '{}');
         counts := coalesce(settled.counts, '{}');
     else
-        -- Of an idle pool, which may be one of many that were woken for one step.
+        -- An idle pool: it may be one of many that were woken for one step.
         perform require_read_committed();
         accepted := '{}';
     end if;
     return next;
 
     claimed := claim_entries(p_pool, p_queues, p_limits, p_token, released);
-    -- What was claimed here needs nobody else.
+    -- Work that was claimed here needs no other pool.
     if cardinality(released) > 1
        or counts[1] > coalesce(claimed.counts[array_position(p_queues, released[1])], 0) then
         perform notify_queues(
@@ -40,6 +44,8 @@ begin
         );
     end if;
     if cardinality(claimed.taken) > 0 then
-        return query select null::boolean[], d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
+        return query
+            select null::boolean[], d.*
+              from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
     end if;
 end $$;

@@ -1,9 +1,12 @@
--- Draw the consequences of steps that have just become final: end the dependents that cannot run, count down and
--- release the others, count down their groups and the workflows, and tell who listens. The caller made them final at p_moment in this
--- transaction, under the locks of their workflows. Says how many steps became available in each queue.
+-- Apply the consequences of steps that have just become final: end the dependents that cannot run,
+-- count down and release the others, count down groups and workflows, and notify those that listen.
 --
--- What a caller knows of them spares a look, for most have none of it: p_all_completed, that none failed; p_followed, which may have
--- dependents; p_noted, which may have failed, or be watched, or be in a group. Left out: any of them.
+-- The caller made the steps final at p_moment in this transaction, under the locks of their workflows.
+-- p_all_completed, p_followed, p_noted: hints that let us skip queries. p_all_completed: none of the
+--   steps failed. p_followed: those that may have dependents. p_noted: those that may have failed, are
+--   watched or are in a group. Without the last two, any of the steps may.
+-- queues, counts: parallel; how many steps became available in each queue.
+-- Locks: none but those that the caller holds.
 create or replace function apply_consequences(
     p_ids bigint[], p_moment timestamptz, p_all_completed boolean, p_followed bigint[] default null, p_noted bigint[] default null,
     out queues text[], out counts integer[]
@@ -28,11 +31,12 @@ declare
     in_group boolean;
     closed   record;
 begin
-    -- Each wave is what the one before it ended: steps whose dependencies failed them, and steps whose condition does not hold.
+    -- Each wave is what the one before it ended: steps that a dependency keeps from running, and
+    -- steps whose condition does not hold.
     loop
         if not is_clean then
             ended := '{}';
-            -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
+            -- If several dependencies keep a step from running, cancelled comes before skipped.
             for root in
                 select s.id
                   from steps s
@@ -54,10 +58,10 @@ begin
         end if;
         exit when cardinality(wave) = 0;
 
-        -- Count before subtracting: an update joins each dependent once, however many of its dependencies ended.
-        -- Why `= any(array[…])`, here and wherever the engine looks rows up by a key: with a plain `=` the planner, while the
-        -- tables are small, prefers to read the whole index, and the cached plan stays when they have grown (measured: one
-        -- drain of 6,000 steps at 18,000 steps/s, the next at 570). This form it can only turn into a look-up.
+        -- Count before subtracting: an update joins each dependent once, even if several of its
+        -- dependencies ended. `= any(array[…])` here, and wherever the engine looks up rows by a
+        -- key, can only be planned as a look-up. With a plain `=` the plan that is cached while the
+        -- tables are small reads the whole index (see docs/design.md).
         with counted as (
             select sibling_of(s.id, o.ordinal) as id, count(*)::integer as done
               from steps s
@@ -120,7 +124,8 @@ begin
           ) as u
          where w.key = any(array[u.key]);
     end if;
-    -- Those that lose the same number in one look-up: in a batch they are many, and nearly all lose one.
+    -- One look-up for all workflows that lose the same number of steps: a batch has many, and
+    -- nearly all lose one.
     with counted as (
         select workflow_of(o.id) as key, count(*)::integer as n from unnest(final) as o(id) group by 1
     ), ended as (
@@ -132,7 +137,8 @@ begin
                state = case
                            when w.remaining > e.n then w.state
                            when w.ending is not null then w.ending ->> 'state'
-                           -- Whether a bad end is forgiven is known when all is final: somebody must have begun in spite of it.
+                           -- Known only when all steps are final: a failure is forgiven if a
+                           -- dependent began all the same.
                            when w.failed > 0 and count_failures(w.key) > 0 then 'failed'
                            else 'completed'
                        end,
@@ -146,7 +152,7 @@ begin
       from lowered l
      where l.is_announced or l.may_undo;
     if undoing is not null then
-        -- It ended badly, and has no step that waits for its end: what is to be undone keeps it from being final.
+        -- It ended badly and has undos, so it is not final yet.
         for root in select k.key from unnest(undoing) as k(key) order by k.key loop
             decided := begin_undos(root, p_moment);
             undos := undos || decided.opened;

@@ -1,5 +1,7 @@
--- End the groups whose joins are settled (see apply_outcomes, which holds the locks): each as its children say.
--- Returns the groups, which are final now. No attempt is spent, and their results stay with the children.
+-- Give the groups whose joins are settled their final state, as their children say.
+--
+-- No attempt is spent, and the results stay with the children. Returns the groups, which are final now.
+-- Locks: none; apply_outcomes has taken them.
 create or replace function apply_joins(p_ids bigint[], p_tokens uuid[], p_kinds text[], p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$
@@ -14,21 +16,21 @@ begin
            and q.is_join
            and o.kind = 'joined'
      returning q.step_id, q.token, q.pool
-    ), judged as materialized (
+    ), decided as materialized (
         select e.step_id, e.token, e.pool, v.state, v.reason
           from ended e
          cross join lateral group_outcome(e.step_id) as v
     ), recorded as (
         -- executing -> completed, discarded, cancelled or skipped
         update steps s
-           set state = j.state,
-               reason = j.reason,
+           set state = d.state,
+               reason = d.reason,
                outcome = 'joined',
-               token = j.token,
-               pool = j.pool,
+               token = d.token,
+               pool = d.pool,
                finished_at = p_moment
-          from judged j
-         where s.id = any(array[j.step_id])
+          from decided d
+         where s.id = any(array[d.step_id])
      returning s.id
     )
     select coalesce(array_agg(r.id), '{}') into final from recorded r;

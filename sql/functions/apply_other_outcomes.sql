@@ -1,15 +1,20 @@
--- Apply the outcomes of a batch that are not completions and whose token holds (see apply_outcomes, which holds the locks).
+-- Apply the outcomes of a batch that are not completions.
+--
+-- Only outcomes whose token is still the claim's count.
 --
 --   discarded, cancelled, skipped   final as they say
---   failed, lost                    discarded once the attempts are used up, else retryable after the delay
+--   failed, lost                    discarded once the attempts are used up, else retryable after the
+--                                   delay
 --   snoozed                         scheduled after the delay; the attempt is given back
---   given_back                      available at once, in its old place; the attempt is given back
---   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given back
+--   given_back                      available at once, in its old position; the attempt is given back
+--   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given
+--                                   back. A misfit is discarded when the first one in a row is as old
+--                                   as its delay; null means never
 --
--- A join is no attempt: it is given back, whatever became of it. A map that was lost while it was being expanded has twenty attempts
--- at least: they are the engine's, and its own are its children's.
---
--- final: the steps that became final. queues: the queues in which a step became available again.
+-- A join is no attempt, so it is given back after any of these. A map that is lost while it expands has
+-- at least twenty attempts: these are the engine's, and max_attempts is meant for its children.
+-- final: the steps that became final. queues: the queue of each step that became available again.
+-- Locks: none; apply_outcomes has taken them.
 create or replace function apply_other_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     p_moment timestamptz,
@@ -21,7 +26,7 @@ declare
     soonest timestamptz;
 begin
     with verdict as materialized (
-        -- Of several outcomes under one token the first counts: an entry cannot both go and stay.
+        -- The first of several outcomes under one token counts: an entry cannot both go and stay.
         select distinct on (o.id)
                q.step_id, q.token, o.kind, o.detail, o.trace, q.attempt, q.attempted_at, q.pool, q.is_join,
                case
@@ -30,6 +35,8 @@ begin
                    when o.kind in ('failed', 'lost')
                         and q.attempt >= greatest(s.max_attempts, case when s.map is not null then 20 end) then 'discarded'
                    when o.kind in ('failed', 'lost') then 'retryable'
+                   when o.kind = 'misfit'
+                        and p_moment - coalesce(s.misfit_at, p_moment) >= interval '1 second' * o.delay then 'discarded'
                    else 'scheduled'
                end as state,
                case
@@ -88,7 +95,7 @@ begin
                                when v.kind in ('unknown_worker', 'given_back') then s.misfit_at
                            end,
                errors = case
-                            when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then
+                            when (v.kind in ('failed', 'lost', 'discarded') or v.state = 'discarded') and not v.is_join then
                                 s.errors[greatest(1, coalesce(cardinality(s.errors), 0) - 48):]
                                 || json_build_object('attempt', v.attempt, 'at', p_moment, 'kind', v.kind,
                                                      'error', v.detail, 'trace', v.trace)

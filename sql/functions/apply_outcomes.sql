@@ -1,19 +1,23 @@
--- Apply a batch of outcomes, each judged by its own token, with all their consequences. What settle, advance and tick share.
+-- Apply a batch of outcomes with all their consequences.
 --
--- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome. The detail is the result as
---   JSON of a completed step, else plain text: the error, the reason, the cause. The trace is an error's, or null. The kind of a
---   join is joined; an expansion is a call of its own (see expand).
---   The delay is seconds: of a failed attempt until the next (null for the default), of a snoozed one.
+-- Shared by settle, advance and rescue. Each outcome is judged by its own token.
+-- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome.
+--   p_kinds: see apply_other_outcomes; `joined` for a join. An expansion is a call of its own (expand).
+--   p_details: the result of a completed step as JSON, else plain text: error, reason or cause.
+--   p_traces: of an error; null for none.
+--   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one; of a
+--   misfit until it is discarded.
 --   Traces or delays that are all null may be empty arrays.
--- accepted: parallel to them. True if the outcome took effect, now or, when the call is a replay, before: the step's
---   last accepted outcome has this token and this kind. Compared after the lock.
--- queues, counts: how many entries became available in each queue.
+-- accepted: parallel to them; true if the outcome took effect, now or in an earlier call that this one
+--   repeats: the step's last accepted outcome has this token and this kind. Compared after the lock.
+-- queues, counts: parallel; how many entries became available in each queue.
 --
--- An entry has a token if and only if it is executing. Its state is not asked for beside the token: that would let the
--- planner join by the index of a pool's claims, where all of a batch has the same token (20 ms instead of 1 for 400).
---
--- Locks: the workflows in order of their keys, in a statement of its own. That locks their executing entries as well: who takes
--- entries without it (claim and stage) keeps none that executes (see claim_entries). What deletes or updates them judges the token once more.
+-- An entry has a token if and only if it is executing. The queries do not ask for its state as well:
+-- the planner would then join by the index of a pool's claims, where a whole batch has one token (20 ms
+-- in place of 1 for 400).
+-- Locks: the workflows in the order of their keys, in a statement of its own. This protects their
+-- executing entries too: claim and stage, which take entries without it, keep none that is executing
+-- (see claim_entries). Each statement that deletes or updates an entry still checks the token.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     out accepted boolean[], out queues text[], out counts integer[]
@@ -30,7 +34,7 @@ declare
     unended  record;
     failed   bigint[];
     delayed  text[];
-    drawn    record;
+    applied  record;
 begin
     perform require_read_committed();
     perform 1
@@ -73,7 +77,8 @@ begin
       into final, followed, noted, undone
       from recorded r;
     if undone is not null then
-        -- As if it had never begun; a service that is asked again must not take it for the same call.
+        -- As if it had never begun. Its idempotency key changes, so that a service does not answer
+        -- with the undone call.
         update steps s
            set began = false,
                generation = s.generation + 1
@@ -88,9 +93,11 @@ begin
         end if;
     end if;
     if cardinality(final) + coalesce(cardinality(failed), 0) > 0 then
-        drawn := apply_consequences(final || failed, moment, coalesce(cardinality(failed), 0) = 0, followed || failed, noted || failed);
-        queues := drawn.queues;
-        counts := drawn.counts;
+        applied := apply_consequences(
+            final || failed, moment, coalesce(cardinality(failed), 0) = 0, followed || failed, noted || failed
+        );
+        queues := applied.queues;
+        counts := applied.counts;
     end if;
     queues := queues || delayed;
     counts := counts || array_fill(1, array[coalesce(cardinality(delayed), 0)]);

@@ -1,6 +1,8 @@
--- Hand the free slots of these maps to the children that wait for one, in item order. Returns the steps that are queued now, for the
--- caller to release: such a child itself, or, if it is a group that was opened again, what was opened below it. The caller holds
--- the lock of the workflow.
+-- Give the free slots of these maps to the children that wait for one, in item order.
+--
+-- Returns the steps that are queued now, for the caller to release: such a child or, if it is a group
+-- that was opened again, the steps below it that were opened.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function assign_slots(p_maps bigint[]) returns bigint[]
 language plpgsql
 as $$
@@ -31,7 +33,8 @@ begin
                             end
          where g.id = m.id;
 
-        -- A child that is a group waits for its children: the steps below it that are not final wait for its slot.
+        -- A child that is a group waits for its children: the steps below it that are not final
+        -- wait for its slot.
         below := with_descendants(waiting);
         with lowered as (
             -- suspended -> queued, once nothing is pending

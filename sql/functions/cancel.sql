@@ -1,12 +1,15 @@
--- Cancel a workflow: its ordinary steps end, whatever their flags. Without closing steps and undos it is final in this transaction;
--- otherwise `ending` keeps state and reason, and it becomes final with the last of those.
--- With p_names, cancel those steps alone, of groups all that is below them, and their dependents are served as the rules say.
+-- Cancel a workflow, or some of its steps.
 --
--- Ordinary steps are final at once: their entries are gone, so the tokens of running attempts are void, and their pools are notified.
+-- All ordinary steps end, whatever their flags. Without closing steps and undos the workflow is final in
+-- this transaction. Otherwise `ending` keeps its state and reason, and it becomes final with the last of
+-- them. Steps that end this way are final at once: their entries are gone, so the tokens of running
+-- attempts are void, and their pools are notified.
+-- p_names: only these steps, with everything below those that are groups; their dependents follow the
+--   usual rules.
 -- p_force: closing steps and undos are cancelled as well.
--- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
+-- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the same.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
--- unknown: names that are no steps of it; then nothing is cancelled.
+-- unknown: names that are not steps of it; then nothing is cancelled.
 -- Locks: the workflow, then its entries by step.
 create or replace function cancel(
     p_workflow_id text, p_names text[], p_reason text, p_request uuid default null, p_force boolean default false,
@@ -58,7 +61,8 @@ begin
            and (p_names is not null or p_force or not s.is_closing)
     );
     if p_names is not null then
-        -- A closing step that is named is meant; one below a group that is named still cleans up after it.
+        -- A closing step is cancelled if it is named itself. One below a named group still cleans
+        -- up after the group.
         ids := array(
             select s.id
               from steps s
@@ -76,7 +80,8 @@ begin
         return;
     end if;
     perform end_entries(ids);
-    -- After the entries are locked: until then they may be claimed, and no step ends before it was.
+    -- After the entries are locked: they may be claimed until then, and no step may end before it
+    -- was claimed.
     moment := clock_timestamp();
     update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
 

@@ -1,9 +1,13 @@
--- Claim steps for a pool (see claim_entries) and say what it must know to run them (see claimed_steps), in claim order.
+-- Claim steps for a pool.
+--
+-- See claim_entries for the parameters. Returns what the pool must know to run the steps, in claim order
+-- (see claimed_steps).
+-- Locks: as claim_entries.
 create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text, generation integer
+    generation integer
 )
 language plpgsql security definer
 as $$

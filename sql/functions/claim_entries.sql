@@ -1,14 +1,17 @@
--- Claim up to p_limits[i] available entries of p_queues[i] for a pool, under a token the pool drew before the call, and
--- count the attempt, which a join is not. A negative limit says that the pool has seen the queue empty: claim up to -p_limits[i]
--- if the queue is one of p_released. taken: the steps in claim order: by queue as given, then priority, position, step.
--- attempts, joins: parallel to taken; null for none. counts: how many of each queue, parallel to p_queues; null if they were taken
--- before.
+-- Claim available entries for a pool, under a token that the pool drew before the call, and count the
+-- attempt.
 --
--- A call that is sent again waits for the first (an advisory lock on the token) and returns what the first took, so one
--- token never takes more than its limits. A pool that is dead or unknown is given nothing, and a paused queue gives nothing.
--- Locks: entries only, skipping those that others hold. One that another claim took and committed a moment ago, after this
--- statement's snapshot, is locked before it is seen to execute, and stays locked until this call ends: its settle may wait for this
--- commit. This call waits for nobody then, so that is no deadlock.
+-- A join is no attempt. A pool that is dead or unknown gets nothing, and a paused queue gives nothing. A
+-- repeated call waits for the first (an advisory lock on the token) and returns what that one took, so a
+-- token never takes more than its limits.
+-- p_queues, p_limits: parallel; how many entries of each queue at most. A negative limit says that the
+--   pool has seen the queue empty: then -limit, and only if the queue is one of p_released.
+-- taken: the steps in claim order: by queue as given, then priority, position, step; null for none.
+-- attempts, joins: parallel to taken.
+-- counts: parallel to p_queues; how many of each. Null if an earlier call took them.
+-- Locks: entries, without waiting for any. An entry that another claim took and committed a moment ago,
+-- after this statement's snapshot, is locked before it is seen to be executing, and stays locked until
+-- this call ends. Its settle may wait for that. This call waits for nothing then, so it is no deadlock.
 create or replace function claim_entries(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_released text[],
     out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[]
@@ -45,7 +48,7 @@ begin
     counts := array_fill(0, array[cardinality(p_queues)]);
     for i in 1 .. cardinality(p_queues) loop
         continue when p_limits[i] < 0 and p_queues[i] <> all(p_released);
-        -- By where the rows are: they are locked, and stay there.
+        -- By their place in the table: the rows are locked, so they stay there.
         picked := array(
             select q.ctid
               from queue q

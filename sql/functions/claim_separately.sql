@@ -1,16 +1,17 @@
--- Claim steps as claim does, each in a subtransaction of its own: after a claim that failed, to find out which step it was.
+-- Claim as claim does, but each step in a subtransaction of its own: after a claim that failed, to find
+-- out which step is the reason.
 --
--- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed, and undeliverable
--- says why.
--- Returns the claimed steps (see claimed_steps), in claim order; and a row for each step that was passed over, in which only
--- passed_over, the step in words, and error are not null.
+-- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed,
+-- and its `results` say why.
+-- Returns the claimed steps in claim order (see claimed_steps); and a row for each step that was passed
+-- over, in which only passed_over, the step in words, and error are not null.
 -- Locks: as claim_entries.
 create or replace function claim_separately(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint
 ) returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    refused_seconds double precision, undeliverable text, passed_over text, error text
+    generation integer, passed_over text, error text
 )
 language plpgsql security definer
 as $$
@@ -21,7 +22,8 @@ declare
     claimed  record;
     n        integer;
 begin
-    -- Without queues it takes nothing, but waits for an earlier call with this token, and returns what that call took.
+    -- Without queues it takes nothing. It waits for an earlier call with this token, and returns
+    -- what that took.
     replayed := claim_entries(p_pool, '{}', '{}', p_token, '{}');
     for n in 1 .. coalesce(cardinality(replayed.taken), 0) loop
         return query select d.*, null::text, null::text
@@ -39,7 +41,8 @@ begin
              where q.state = 'available' and q.queue = p_queues[i]
                and not exists (select from pauses p where p.queue = p_queues[i])
              order by q.priority, q.position, q.step_id
-             -- More than asked for, so that those that cannot be claimed do not keep the others from their turn.
+             -- More than asked for, so that entries that cannot be claimed do not keep others from
+             -- their turn.
              limit abs(p_limits[i]) + 1000
                for no key update skip locked
         loop

@@ -1,4 +1,6 @@
--- How many steps of a workflow ended badly: outside groups, discarded or cancelled, and needed. Some of these may be forgiven.
+-- How many steps of a workflow ended badly: outside groups, discarded or cancelled, and needed.
+--
+-- Some of these failures may be forgiven.
 create or replace function count_bad_ends(p_key bigint) returns integer
 language sql stable
 as $$

@@ -1,5 +1,9 @@
--- Steps that have just become final leave their groups: count down what each group waits for, make the groups whose last child
--- ended available for their join, and hand the slots that were freed to children that wait for one. See conclude.
+-- Count down the groups of steps that have just become final.
+--
+-- A group whose last child ended becomes available for its join. Slots that were freed go to children
+-- that wait for one. See apply_consequences.
+-- queues, counts: parallel; how many entries became available in each queue.
+-- Locks: none; the caller holds the locks of the workflows.
 create or replace function count_down_groups(
     p_ids bigint[], p_moment timestamptz,
     out queues text[], out counts integer[]
@@ -9,7 +13,6 @@ as $$
 declare
     joining bigint[];
     free    bigint[];
-    handed  record;
 begin
     with counted as (
         select sibling_of(s.id, s.parent) as id, count(*)::integer as ended, (count(*) filter (where s.holds_slot))::integer as slots

@@ -1,5 +1,7 @@
--- For how many slots a step waits: one for each map with slots around it whose child, this step or the group that it is below, has
--- none. Only a retry by hand opens steps below such a group.
+-- How many slots a step waits for: one for each map around it that has slots, if the child of the map
+-- that this step is, or is below, holds none.
+--
+-- Only a retry opens steps below such a child.
 create or replace function count_missing_slots(p_id bigint) returns integer
 language sql stable
 as $$

@@ -1,4 +1,6 @@
--- Delete these workflows, which the caller has locked, with all their steps. Returns how many steps (see prune).
+-- Delete these workflows with all their steps. Returns how many steps.
+--
+-- Locks: none; prune has locked the workflows.
 create or replace function delete_workflows(p_keys bigint[]) returns integer
 language plpgsql
 as $$

@@ -1,4 +1,7 @@
--- End a pool's lease at once: it runs nothing any more. Whatever it left behind is rescued by the next sweep.
+-- End a pool's lease at once, because it runs nothing any more.
+--
+-- The next sweep rescues what it left behind.
+-- Locks: the pool's row.
 create or replace function deregister(p_pool bigint) returns void
 language sql security definer
 as $$

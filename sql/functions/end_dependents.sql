@@ -1,8 +1,11 @@
--- End every suspended step downstream of a step that became cancelled, discarded or skipped and that it does not
--- ignore, and so on: cancelled below a cancelled or discarded one, skipped below a skipped one. Returns their ids.
--- The caller holds the lock of the workflow, so the closure is one query that sees every earlier outcome.
--- Only suspended steps are ended: what has begun by ignoring an earlier failure keeps its run, and so does a group that waits for
--- its children.
+-- End every suspended step downstream of a step that was cancelled, discarded or skipped, unless it
+-- ignores that.
+--
+-- They are cancelled below a cancelled or discarded step and skipped below a skipped one. Only suspended
+-- steps end: a step that began by ignoring an earlier failure goes on, and so does a group that waits
+-- for its children. Returns the steps that ended.
+-- Locks: none; the caller holds the lock of the workflow. So the closure is one query that sees every
+-- earlier outcome.
 create or replace function end_dependents(p_root bigint, p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$
@@ -10,14 +13,18 @@ declare
     root    record;
     verdict text;
     why     text;
-    doomed  bigint[];
+    ended   bigint[];
 begin
     select s.name, s.state, s.reason, s.dependents, s.role into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
-    -- A gate stands for its group, whose reason it has.
-    why := left(case when root.role = 'gate' then 'its workflow was ' || root.state else format('step ''%s'' upstream was %s', root.name, root.state) end || coalesce(': ' || root.reason, ''), 2000);
+    why := case
+               -- A gate stands for its group, whose reason it has.
+               when root.role = 'gate' then 'its workflow was ' || root.state
+               else format('step ''%s'' upstream was %s', root.name, root.state)
+           end;
+    why := left(why || coalesce(': ' || root.reason, ''), 2000);
 
-    doomed := array(
+    ended := array(
         with recursive below(id) as (
             select c.id
               from unnest(root.dependents) as o(ordinal)
@@ -46,6 +53,6 @@ begin
            pending = 0,
            reason = why,
            finished_at = p_moment
-     where s.id = any(doomed);
-    return doomed;
+     where s.id = any(ended);
+    return ended;
 end $$;

@@ -1,5 +1,7 @@
--- Make a workflow terminal whose steps have just been cancelled as a whole, and tell who listens. The caller holds its lock.
+-- Make a workflow final whose steps have just been cancelled, and notify those that listen.
+--
 -- executing -> cancelled
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function finish_cancelled(p_key bigint, p_ids bigint[], p_moment timestamptz) returns void
 language plpgsql
 as $$

@@ -1,6 +1,8 @@
--- How a group ends whose children are all final, as a workflow is judged by its steps: discarded with a discarded child that is
--- not ignored by each of at least one dependents, else cancelled with such a cancelled one, else skipped if all were skipped,
--- else completed. The reason names the first child that decided it, or the step below it that decided that one.
+-- How a group ends whose children are all final.
+--
+-- It is judged like a workflow: discarded if a discarded child is not forgiven, else cancelled if a
+-- cancelled one is not, else skipped if all were skipped, else completed. The reason names the first
+-- child that decided it, or the step below that child which decided the child's own outcome.
 create or replace function group_outcome(p_id bigint, out state text, out reason text)
 language plpgsql stable
 as $$
@@ -20,9 +22,11 @@ begin
       from steps g
       join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
      where g.id = p_id;
-    with unforgiven as (
-        select c.id, c.name, c.state, c.reason, 
-               c.first_child is not null and c.reason ~ '^(\d+ of its \d+ children were \w+; first )?step ''' as is_judged
+    with failures as (
+        select c.id, c.name, c.state, c.reason,
+               -- A group's reason names the step below it that decided, unless the group was
+               -- cancelled itself.
+               c.first_child is not null and c.reason ~ '^(\d+ of its \d+ children were \w+; first )?step ''' as names_a_step
           from steps g
           join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
          where g.id = p_id
@@ -30,15 +34,16 @@ begin
            and not c.not_needed
            and not failure_is_ignored(c)
     )
-    select u.name, u.state, u.reason, u.is_judged, (select count(*) from unforgiven o where o.state = u.state)::integer as alike
+    select f.name, f.state, f.reason, f.names_a_step,
+           (select count(*) from failures o where o.state = f.state)::integer as alike
       into first
-      from unforgiven u
-     order by u.state = 'cancelled', u.id
+      from failures f
+     order by f.state = 'cancelled', f.id
      limit 1;
     if first.state is not null then
         state := first.state;
         reason := case
-                      when first.is_judged then first.reason
+                      when first.names_a_step then first.reason
                       else format('step ''%s'' was %s', first.name, first.state) || coalesce(': ' || first.reason, '')
                   end;
         reason := left(

@@ -1,8 +1,11 @@
--- The result of a step, as its dependents read it; null if it has none. Of a group it is put together from its children:
+-- The result of a step as its dependents read it; null if it has none. A group's is put together from
+-- its children's:
+--
 --   a map       the list of the results that exist, in item order
---   any other   the result of the child that it returns; of its last child, the one nothing depends on; or, if these are
---               several, an object of their results by name
--- However the group ended: a dependent that ignores its failure gets what there is.
+--   any other   the result of the child that it returns; else of its last child, the one on which
+--               nothing depends; or, if there are several, an object of their results by name
+--
+-- A group that failed has a result too: a dependent that ignores the failure gets what there is.
 create or replace function group_result(p_id bigint) returns json
 language plpgsql stable
 as $$

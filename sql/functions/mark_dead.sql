@@ -1,10 +1,10 @@
 -- Mark the pools whose lease ran out as dead, and forget those that died a day ago.
 --
--- A pool whose row is locked is sending its heartbeat, and is left alone. Pools are marked one by one: a pool whose row
--- cannot be changed is passed over.
+-- A pool whose row is locked is sending its heartbeat, and is left alone. Pools are marked one by one: a
+-- pool whose row cannot be changed is passed over.
 -- died: how many were marked.
 -- passed_over, errors: parallel; the pools that were passed over, in words, and why.
--- Locks: pools. Waits for none of them.
+-- Locks: pools, without waiting for any.
 create or replace function mark_dead(out died integer, out passed_over text[], out errors text[])
 language plpgsql security definer
 as $$
@@ -36,8 +36,9 @@ begin
                 errors := errors || format('%s (%s)', sqlerrm, sqlstate);
         end;
     end loop;
-    -- An entry of a pool that is not in the table is rescued like one of a dead pool, so forgetting is safe. Locked rows
-    -- are skipped because another sweep may be forgetting them, and may be waiting for something else meanwhile.
+    -- Entries of a pool that is not in the table are rescued like those of a dead pool, so
+    -- forgetting is safe. Locked rows are skipped: another sweep may be forgetting them, and it may
+    -- be waiting for something else.
     forgotten := array(
         select p.id
           from pools p

@@ -1,10 +1,10 @@
--- Seconds until the next entry is due, a day at most; 0 if one is due, null if none waits for a time.
+-- Seconds until the next entry is due, at most a day; 0 if one is due, null if none waits for a time.
 --
--- p_passed_over: the steps whose entries are not looked at.
+-- p_passed_over: steps whose entries are left out.
 create or replace function next_due_in(p_passed_over bigint[]) returns double precision
 language sql stable
 as $$
-    -- A time that is infinite cannot be subtracted up to PostgreSQL 16, and must not stop the upkeep.
+    -- PostgreSQL up to 16 cannot subtract an infinite time, which must not stop the upkeep.
     select case
                when q.scheduled_at <= clock_timestamp() then 0
                else extract(epoch from least(q.scheduled_at, clock_timestamp() + interval '1 day') - clock_timestamp())

@@ -1,4 +1,4 @@
--- Tell the pools of an entry due within two polls; what is due later the polls find by themselves.
+-- Notify pools of an entry that is due within two polls. They find later ones by themselves.
 create or replace function notify_due(p_soonest timestamptz, p_moment timestamptz) returns void
 language plpgsql
 as $$

@@ -1,8 +1,9 @@
--- The claimed entries that no living pool runs, up to p_limit of each kind, with the outcome each is to be settled with.
+-- The claimed entries that no living pool runs, up to p_limit of each kind, with the outcome for each.
 --
--- kind lost: the pool is marked dead, or is unknown, as a late claim may commit after its pool was swept.
--- kind given_back: the entry was claimed before its pool's previous heartbeat, under a token that its latest heartbeat does
--- not list. The pool never received the answer to that claim.
+-- kind lost: the pool is marked dead, or is unknown, because a late claim may commit after its pool was
+--   swept.
+-- kind given_back: the entry was claimed before its pool's previous heartbeat, under a token that the
+--   latest heartbeat does not list. The pool never received the answer to that claim.
 create or replace function orphaned_entries(p_limit integer)
 returns table (step_id bigint, token uuid, kind text, detail text)
 language sql stable
@@ -11,7 +12,8 @@ as $$
        from queue q
       where q.state = 'executing'
         and not exists (select from pools p where p.id = q.pool and p.dead_at is null)
-      -- In random order: when a locked workflow has more entries than the limit, other workflows must get their turn.
+      -- In random order: if a locked workflow has more entries than the limit, others must get
+      -- their turn.
       order by random()
       limit p_limit)
       union all

@@ -1,6 +1,10 @@
--- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began, children], the children of a group
--- as a list of [local name, state, reason] in their order, null for others.
-create or replace function outcomes_of(p_step bigint, p_ordinals integer[]) returns text
+-- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began,
+-- children].
+--
+-- The children of a group are a list of [local name, state, reason, began] in their order; null for
+-- other steps.
+-- p_most: null is returned if the text may have more bytes. Only the text of groups can.
+create or replace function outcomes_of(p_step bigint, p_ordinals integer[], p_most bigint) returns text
 language sql stable
 as $$
     select json_object_agg(
@@ -19,5 +23,14 @@ as $$
            )::text
       from unnest(p_ordinals) as o(ordinal)
       join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
-     where d.role is null or d.role not in ('gate', 'end')
+     where (d.role is null or d.role not in ('gate', 'end'))
+       and (
+               not exists (
+                   select
+                     from unnest(p_ordinals) as g(ordinal)
+                     join steps t on t.id = any(array[sibling_of(p_step, g.ordinal)])
+                    where t.first_child is not null
+               )
+               or outcomes_bytes(p_step, p_ordinals) <= p_most
+           )
 $$;

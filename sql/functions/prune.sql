@@ -1,12 +1,13 @@
--- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps, but at least one workflow.
+-- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps, but at least
+-- one workflow.
 --
--- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped. It begins again when it
--- meets workflows that were inserted less than p_keep seconds ago. One pool prunes at a time: for others there is nothing
--- to do. A workflow that another transaction holds, to retry it or to repeat an insert, is passed by. So is one that
--- cannot be deleted.
--- pruned: how many workflows. is_more: it stopped at its limit.
+-- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped. It
+-- begins again when it meets workflows that were inserted less than p_keep seconds ago. One pool prunes
+-- at a time; other pools have nothing to do. It passes by workflows that another transaction holds, to
+-- retry them or to repeat an insert, and those that cannot be deleted.
+-- pruned: how many workflows. is_more: the next call goes on where this one stopped.
 -- passed_over, errors: parallel; the workflows that could not be deleted, in words, and why.
--- Locks: the row of upkeep, then workflows. Waits for none of them.
+-- Locks: the row of upkeep, then workflows, without waiting for any.
 create or replace function prune(
     p_keep double precision, p_limit integer,
     out pruned integer, out is_more boolean, out passed_over text[], out errors text[]
@@ -14,7 +15,7 @@ create or replace function prune(
 language plpgsql security definer
 as $$
 declare
-    -- Three hundred years are as good as any longer time, which may be more than an interval can hold.
+    -- At most three hundred years: an interval cannot hold every longer time.
     horizon timestamptz := clock_timestamp() - interval '1 second' * least(p_keep, 1e10);
     room    integer := p_limit;
     came_to bigint;

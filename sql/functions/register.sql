@@ -1,4 +1,6 @@
--- Register a worker pool and give it its id and its first lease, in seconds. A process that registers again is another pool.
+-- Register a worker pool; return its id.
+--
+-- Its first lease is p_lease seconds. A process that registers again is another pool.
 create or replace function register(
     p_name text, p_host text, p_pid integer, p_queues text[], p_limits integer[], p_workers text[], p_lease double precision
 ) returns bigint

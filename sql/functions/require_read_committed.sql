@@ -1,5 +1,7 @@
--- Refuse any isolation but READ COMMITTED: under it each statement after a lock sees what others committed before,
--- which is what the engine's counting rests on. In a stricter one it would count from an old snapshot.
+-- Raise unless the transaction is READ COMMITTED.
+--
+-- There each statement after a lock sees what others committed before, and the engine's counting relies
+-- on that. In a stricter isolation it would count from an old snapshot.
 create or replace function require_read_committed() returns void
 language plpgsql
 as $$

@@ -1,10 +1,12 @@
--- Give the entries that no living pool runs to other pools, up to p_limit of each kind (see orphaned_entries).
+-- Give the entries that no living pool runs to other pools, up to p_limit of each kind.
 --
--- A lease is not read here: mark_dead alone decides, and a dead pool stays dead.
--- A batch that fails is halved until the entries that make it fail are alone. These are passed over.
+-- See orphaned_entries for the kinds. A lease is not read here: mark_dead alone decides, and a dead pool
+-- stays dead. A batch that fails is halved until the entries that make it fail are alone; these are
+-- passed over.
 -- lost, given_back: how many entries of each kind were settled. is_more: it stopped at its limit.
 -- passed_over, errors: parallel; the steps that were passed over, in words, and why.
--- Locks: workflows, then their entries. Entries of a workflow that stays locked are left to the next sweep.
+-- Locks: workflows, then their entries. Entries of a workflow that stays locked are left to the next
+-- sweep.
 create or replace function rescue(
     p_limit integer,
     out lost integer, out given_back integer, out is_more boolean, out passed_over text[], out errors text[]
@@ -34,8 +36,8 @@ begin
         firsts := array[1];
         lasts := array[cardinality(ids)];
     end if;
-    -- A stack of the ranges that are left. They are taken in ascending order of step ids: workflows must be locked in the
-    -- order of their keys.
+    -- A stack of ranges, taken in ascending order of step ids: workflows are locked in the order of
+    -- their keys.
     while cardinality(firsts) > 0 loop
         n := cardinality(firsts);
         first := firsts[n];

@@ -1,15 +1,19 @@
--- Open a workflow again by hand: every discarded and cancelled step; with p_names, those steps, final in whatever way, and
--- what was cancelled or skipped downstream of them (see steps_to_open). Attempts begin again at 0; the history of errors is kept.
+-- Open a workflow again: every discarded and cancelled step, or the named ones.
 --
--- A group with children does not run again: it waits for those of them that are opened, which take free slots if it has any.
--- What each opened step waits for is computed anew from the states of its dependencies, and so for each dependent of an
--- opened step that has not begun: it is suspended, or its entry is at attempt 0 and not executing, and then the entry goes.
--- A dependent that began by ignoring the failure keeps its run. An opened step with an unfavourable dependency that
--- stays as it is, is ended again at once.
+-- With p_names these steps are opened whatever their final state, with what was cancelled or skipped
+-- downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are kept.
 --
--- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
+-- A group with children does not run again. It waits for those of them that are opened, and these take
+-- free slots if it has any. What each opened step waits for is computed anew from the states of its
+-- dependencies. The same is done for each dependent of an opened step that has not begun: it is
+-- suspended, or its entry is at attempt 0 and not executing, and then the entry is deleted. A dependent
+-- that began by ignoring the failure goes on. An opened step ends again at once if a dependency that
+-- stays as it is keeps it from running.
+--
+-- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the same.
 -- opened: how many steps; null if there is no such workflow.
--- unknown: names that are no steps of it. refused: names of steps that are not final. With either, nothing is changed.
+-- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
+--   nothing is changed.
 -- Locks: the workflow, then all entries of the closure by step, before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
@@ -25,14 +29,18 @@ declare
     waiting  bigint[];
     groups   bigint[];
     root     bigint;
-    doomed   bigint[] := '{}';
+    ended    bigint[] := '{}';
     queued   bigint[];
     decided  record;
     released record;
     applied  record;
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched, w.ending, w.finished_at, w.has_undo, w.has_closing into flow from workflows w where w.id = p_workflow_id for no key update;
+    select w.key, w.request, w.touched, w.ending, w.finished_at, w.has_undo, w.has_closing
+      into flow
+      from workflows w
+     where w.id = p_workflow_id
+       for no key update;
     if not found then
         return;
     end if;
@@ -85,7 +93,7 @@ begin
            and (select q.step_id from queue q where q.step_id = s.id) is null
     );
 
-    -- final -> queued, for now; what each waits for is counted below, when all are open
+    -- final -> queued, for now; when all are open, the next statement counts what each waits for
     update steps s
        set state = 'queued',
            attempt = case when s.first_child is null then 0 else s.attempt end,
@@ -148,20 +156,20 @@ begin
            and d.state in ('cancelled', 'discarded', 'skipped')
          order by d.state = 'skipped', d.id
     loop
-        doomed := doomed || end_dependents(root, moment);
+        ended := ended || end_dependents(root, moment);
     end loop;
 
     queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
     decided := decide_steps(queued, moment);
-    doomed := doomed || decided.ended;
+    ended := ended || decided.ended;
     select r.queues, r.counts
       into released
       from release(
                array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)) || decided.opened, moment
            ) as r;
     perform notify_queues(released.queues, released.counts);
-    if cardinality(doomed) > 0 then
-        select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;
+    if cardinality(ended) > 0 then
+        select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;
         perform notify_queues(applied.queues, applied.counts);
     end if;
 end $$;

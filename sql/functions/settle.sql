@@ -1,5 +1,8 @@
--- Write attempts' outcomes and all their consequences (see apply_outcomes for the parameters). Returns, for each, whether
--- it is accepted. May be replayed: what was accepted before is answered so again, until the step accepts another outcome.
+-- Write the outcomes of attempts and all their consequences.
+--
+-- See apply_outcomes for the parameters. Returns for each whether it is accepted. A repeated call
+-- returns the same, until the step accepts another outcome.
+-- Locks: workflows, then entries.
 create or replace function settle(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
 ) returns boolean[]

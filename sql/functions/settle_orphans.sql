@@ -1,8 +1,8 @@
--- Settle these entries, of which no living pool will send an outcome, and wake the pools that may run them (see rescue).
+-- Settle entries for which no living pool will send an outcome, and wake the pools that may run them.
 --
--- p_ids, p_tokens, p_kinds, p_details: parallel, as apply_outcomes takes them.
+-- p_ids, p_tokens, p_kinds, p_details: parallel, as apply_outcomes takes them. See rescue.
 -- lost, given_back: how many of each kind were accepted.
--- Locks: as apply_outcomes. If a lock timeout ends that, only what nobody else has locked.
+-- Locks: as apply_outcomes. If that ends in a lock timeout, only what nobody else has locked.
 create or replace function settle_orphans(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], out lost integer, out given_back integer
 )

@@ -1,12 +1,12 @@
 -- Make available what is due, up to p_limit entries, and wake the pools that serve its queues.
 --
 -- scheduled, retryable -> available, at the position of the time they were due.
--- If one of these entries cannot be changed, they are staged one by one, and that one is passed over.
+-- If an entry cannot be changed, all are staged one by one, and that one is passed over.
 -- staged: how many entries.
--- next_in: seconds until the next entry is due; 0 if it stopped at its limit or another transaction holds an entry that is
--- due; null if none waits for a time.
+-- next_in: seconds until the next entry is due; 0 if it stopped at its limit, or if another transaction
+--   holds an entry that is due; null if none waits for a time.
 -- passed_over, errors: parallel; the steps that were passed over, in words, and why.
--- Locks: entries. Waits for none of them.
+-- Locks: entries, without waiting for any.
 create or replace function stage(
     p_limit integer, out staged integer, out next_in double precision, out passed_over text[], out errors text[]
 )
@@ -34,7 +34,8 @@ begin
             raise;
         when others then
             staged := 0;
-            -- More than the limit are tried, so that those that fail do not keep the others from their turn.
+            -- More than the limit are tried, so that entries that fail do not keep others from
+            -- their turn.
             for entry in
                 select q.step_id
                   from queue q

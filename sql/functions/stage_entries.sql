@@ -1,4 +1,6 @@
--- Make these entries available, which the caller has locked, and wake the pools that serve their queues (see stage).
+-- Make these entries available, and wake the pools that serve their queues.
+--
+-- Locks: none; stage has locked the entries.
 create or replace function stage_entries(p_ids bigint[]) returns void
 language plpgsql
 as $$

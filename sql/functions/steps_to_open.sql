@@ -1,8 +1,10 @@
--- Which steps a retry by hand opens (see retry). The caller holds the lock of the workflow.
+-- Which steps a retry opens (see retry).
 --
--- A named group with children stands for those that are discarded or cancelled, however deep (skipped ones as well if it was skipped).
--- A group that is final is opened with the first of its children.
--- p_undone: what was undone; it is opened with all that is downstream of it.
+-- A named group with children stands for those of its children that are discarded or cancelled, at any
+-- depth, and for skipped ones if it was skipped itself. A final group is opened with the first of its
+-- children.
+-- p_undone: what was undone; it is opened with everything downstream of it.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(
     p_key bigint, p_names text[], p_undone bigint[],
     out opening bigint[], out unknown text[], out refused text[]
@@ -70,7 +72,7 @@ begin
               from open b
               join steps p on p.id = any(array[b.id])
              cross join lateral (
-                 -- what was ended downstream, and of a group what failed in it
+                 -- what was ended downstream; of a group, what failed in it
                  select o.id
                    from unnest(p.dependents) as d(ordinal)
                    join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])

@@ -1,4 +1,4 @@
--- Say what upkeep has to do, so that an idle pool makes one call in place of several.
+-- Say which parts of upkeep have work, so that an idle pool makes one call in place of several.
 --
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
 -- orphans: there are claimed entries that no living pool runs (see rescue).

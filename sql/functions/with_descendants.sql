@@ -1,4 +1,4 @@
--- These steps, and of each group among them its children, their children, and so on.
+-- These steps and, for each group among them, its children, their children, and so on.
 create or replace function with_descendants(p_ids bigint[]) returns bigint[]
 language sql stable
 as $$

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
-from baton import Engine, WorkerPool, worker
+from baton import WorkerPool, worker
 from baton.cli.health import answer, facts_of
 from tests.waiting import eventually
 
@@ -94,24 +92,3 @@ async def test_a_row_that_is_passed_over_is_seen_and_the_pool_stays_ready(engine
     assert failure.startswith(f"rescue passes over step 'quick' of workflow '{orphan.id}': ")
     assert failure.endswith('violates check constraint "no_rescue" (23514)')
     assert (seen.is_ready, reported) == (True, [failure])
-
-
-async def test_a_row_that_is_passed_over_again_and_again_is_logged_once(engine, connection, orphan, caplog):
-    await connection.execute(REFUSE_RESCUE)
-    caplog.set_level(logging.INFO, logger="baton")
-    async with WorkerPool(engine, lease=1) as pool:
-        await eventually(lambda: pool.health().failures)
-        (kept,) = pool._running._failures._kept.values()
-        await eventually(lambda: pool._running._failures._kept[kept.part, kept.row].count > 3)
-
-    assert sum("rescue passes over" in record.message for record in caplog.records) == 1
-
-
-async def test_a_pool_that_is_told_of_an_entry_due_soon_stages_it_in_time(database, connection, quick):
-    """Although a round of upkeep has just found nothing to do."""
-    async with Engine(database) as engine, WorkerPool(engine, poll=60) as pool:
-        await engine.listener.listening()
-        await eventually(lambda: pool._running._maintenance._stage.due - pool._running._maintenance._clock() > 1)
-        run = await quick.new().with_options(schedule_in=0.2).insert()
-
-        assert await run.result(timeout=5) == "done"

@@ -61,8 +61,9 @@ async def test_a_step_whose_arguments_do_not_fit_is_put_back_at_no_cost(engine, 
     assert (record.state, record.attempt, record.errors) == ("scheduled", 0, [])
     assert record.reason.startswith("ArgumentsDoNotFit: the arguments do not fit worker 'resize': ")
     assert await connection.fetchval("select refusals from steps") == 1
-    (logged,) = [entry.message for entry in caplog.records if "is put back" in entry.message]
-    assert logged == f"step 'resize' of workflow '{run.id}' is put back: {record.reason}"
+    (logged,) = [entry.message for entry in caplog.records if "cannot run here" in entry.message]
+    assert logged.startswith(f"attempt 1 of {record.max_attempts} of step 'resize', workflow '{run.id}', ")
+    assert logged.endswith(f"cannot run here and is put back: {record.reason}")
 
 
 async def test_the_status_says_why_the_step_is_put_back(engine, connection, new_version):

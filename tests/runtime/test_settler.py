@@ -1,4 +1,4 @@
-"""Outcomes on their way: what leaves together, what is split, and what goes apart."""
+"""Outcomes on their way: which leave together, which are isolated, and how these are split."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def outcome(workflow, step=0):
     return Settlement((workflow << STEP_BITS) + step, UUID(int=step), Outcome("completed", "1"))
 
 
-def apart(settler):
-    """Take all that is to be sent apart."""
+def isolated(settler):
+    """Take all isolated batches."""
     taken = []
     while settler.has_isolated:
         taken.append(list(settler.take_isolated()))
@@ -70,7 +70,7 @@ def test_a_batch_that_met_a_lock_is_split_by_workflow():
     batch = [outcome(2, 1), outcome(1, 1), outcome(2, 2), outcome(1, 2)]
     split(settler, batch, Failure.LOCKED)
 
-    assert apart(settler) == [[batch[1], batch[3]], [batch[0], batch[2]]]
+    assert isolated(settler) == [[batch[1], batch[3]], [batch[0], batch[2]]]
 
 
 def test_outcomes_of_a_locked_workflow_are_sent_in_a_batch_of_their_own():
@@ -81,7 +81,7 @@ def test_outcomes_of_a_locked_workflow_are_sent_in_a_batch_of_their_own():
         settler.put(outcome(1, step))
     settler.put(outcome(2))
     assert settler.take() == [outcome(2)]
-    (batch,) = apart(settler)
+    (batch,) = isolated(settler)
     assert batch == [outcome(1, 1), outcome(1, 2), outcome(1, 3)]
 
     settler.settled(batch)
@@ -96,4 +96,20 @@ def test_after_any_other_failure_the_batch_is_sent_again_as_it_was(failure):
     batch = [outcome(1), outcome(2)]
     split(settler, batch, failure)
 
-    assert apart(settler) == [batch]
+    assert isolated(settler) == [batch]
+
+
+@pytest.mark.parametrize("failure", [Failure.DATA, Failure.LASTING])
+def test_an_outcome_of_a_call_that_failed_is_sent_by_itself_unchanged(failure):
+    """The claim in the same call may be the reason."""
+    settler = Settler()
+    settler.isolate([outcome(1)], failure)
+
+    assert isolated(settler) == [[outcome(1)]]
+
+
+def test_outcomes_of_a_call_that_met_a_lock_are_split_by_workflow():
+    settler = Settler()
+    settler.isolate([outcome(2), outcome(1)], Failure.LOCKED)
+
+    assert isolated(settler) == [[outcome(1)], [outcome(2)]]

@@ -63,11 +63,10 @@ async def misfit_at(psql):
     return await psql.fetchval("select misfit_at from steps")
 
 
-async def settle_again(pool, psql, kind):
+async def settle_again(pool, psql, kind, delay=60):
     await psql.execute("update queue set state = 'available'")
     (claimed,) = await pool.claim()
-    await pool.settle(outcome(claimed, kind, delay=0))
-    return claimed
+    await pool.settle(outcome(claimed, kind, delay=delay))
 
 
 async def test_a_misfit_waits_as_one_of_an_unknown_worker_does(pool, psql):
@@ -91,8 +90,18 @@ async def test_the_first_misfit_is_remembered_until_the_step_starts(pool, psql, 
     await settle_again(pool, psql, kind)
 
     assert await misfit_at(psql) == first - timedelta(hours=1)
-    claimed = await settle_again(pool, psql, kind)
-    assert 3600 < claimed.refused_seconds < 3700
+
+
+@pytest.mark.parametrize(("hours", "state"), [(1, "discarded"), (2, "scheduled")])
+async def test_a_misfit_is_discarded_when_the_first_one_is_as_old_as_its_delay(pool, psql, hours, state):
+    await pool.insert("w", step("a"))
+    await settle_again(pool, psql, "misfit", delay=3600)
+    await psql.execute("update steps set misfit_at = misfit_at - interval '1 hour'")
+
+    await settle_again(pool, psql, "misfit", delay=hours * 3600)
+
+    found = (await steps(psql, "w"))["a"]
+    assert (found["state"], found["attempt"]) == (state, hours == 1)
 
 
 @pytest.mark.parametrize("kind", ["failed", "snoozed", "completed", "discarded"])
