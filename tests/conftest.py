@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psycopg
 import pytest
 
 from baton.database.address import normalised
@@ -20,6 +21,7 @@ from baton.embedded.server import EmbeddedServer
 from tests.effects import Effects
 from tests.held_worker import HeldWorker
 from tests.notifications import Notifications
+from tests.servers import temporary_server
 
 TEMPLATE = f"baton_template_{os.getpid()}"
 Connect = Callable[..., Awaitable[asyncpg.Connection]]
@@ -33,21 +35,16 @@ class TestServer:
 
     maintenance_dsn: str
     embedded: EmbeddedServer | None
+    _maintenance: psycopg.Connection[Any]
+    """Kept open: a connection for each new database would take longer than to make that."""
 
     def dsn(self, database: str) -> str:
         return urlunsplit(urlsplit(self.maintenance_dsn)._replace(path=f"/{database}"))
 
     def execute(self, *statements: str) -> None:
         """Run statements outside any transaction and any test's event loop."""
-        run_apart(lambda: self._execute(statements))
-
-    async def _execute(self, statements: tuple[str, ...]) -> None:
-        connection = await asyncpg.connect(self.maintenance_dsn)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
+        for statement in statements:
+            self._maintenance.execute(statement)
 
     @contextmanager
     def database(self, template: str) -> Iterator[str]:
@@ -73,10 +70,15 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def server() -> Iterator[TestServer]:
     """The server all tests share. A test that restarts or stops one starts its own."""
     if given := os.environ.get("BATON_TEST_DATABASE_URL"):
-        yield TestServer(normalised(given), None)
+        with _maintenance(normalised(given)) as maintenance:
+            yield TestServer(normalised(given), None, maintenance)
         return
-    with EmbeddedServer.start(temporary=True, settings={"max_connections": "200"}) as embedded:
-        yield TestServer(embedded.dsn(), embedded)
+    with temporary_server({"max_connections": "200"}) as embedded, _maintenance(embedded.dsn()) as maintenance:
+        yield TestServer(embedded.dsn(), embedded, maintenance)
+
+
+def _maintenance(dsn: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(dsn, autocommit=True)
 
 
 @pytest.fixture(scope="session")

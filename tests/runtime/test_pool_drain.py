@@ -9,8 +9,8 @@ import pytest
 
 import baton.runtime.running_pool
 from baton import Baton, Engine, WorkerPool, worker
-from baton.embedded.server import EmbeddedServer
 from tests.held_worker import HeldWorker
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -163,7 +163,7 @@ async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
     for name in ("STOP_SECONDS", "FLUSH_SECONDS", "DEREGISTER_SECONDS"):
         monkeypatch.setattr(baton.runtime.running_pool, name, 0.5)
     held = HeldWorker()
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         async with asyncio.timeout(30):
             async with Engine(server.dsn()) as engine, WorkerPool(engine, grace=0):
                 await several(held, 1).insert()

@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Context, Engine, InvalidOption, WorkerPool, worker
 from baton.core import registry
-from baton.embedded.server import EmbeddedServer
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -281,7 +281,7 @@ async def test_finished_workflows_are_pruned_when_their_time_is_up(engine, conne
 @pytest.mark.slow
 async def test_an_idle_pool_asks_the_database_less_than_every_other_second(calls):
     """Measured at five times the pace, with a fifth of the default poll and lease, in the log of the server."""
-    with EmbeddedServer.start(temporary=True, settings={"log_statement": "all"}) as server:
+    with temporary_server({"log_statement": "all"}) as server:
 
         def statements():
             return len(re.findall(r"LOG:  (execute|statement)", server.log.read_text()))
