@@ -7,8 +7,8 @@ Build a DAG of named jobs, insert it in one transaction, and let any number of w
 
 from baton.client.engine import Engine
 from baton.client.insert import insert_many
-from baton.client.run import Run
-from baton.client.run_state import InsertedStep, Status, StepRecord
+from baton.client.run import InsertedStep, Run
+from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepOutcome
 from baton.core.job import Job
 from baton.core.limits import Limits
@@ -18,7 +18,8 @@ from baton.core.references import each, result_of
 from baton.core.retry import Exponential
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
-from baton.database.queries import Queue
+from baton.database.queries import Queue, Status
+from baton.database.step_records import StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
     BatonError,
@@ -58,6 +59,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Condition",
     "Context",
     "Drained",
     "DuplicateStep",
@@ -105,8 +107,11 @@ __all__ = [
     "WorkflowNotFound",
     "WrongEventLoop",
     "each",
+    "failed",
     "insert_many",
     "provided",
     "result_of",
+    "state_of",
+    "succeeded",
     "worker",
 ]

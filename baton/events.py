@@ -166,8 +166,11 @@ class UpkeepDone(Struct, frozen=True):
 
 
 class UpkeepFailed(Struct, frozen=True):
-    """A round of upkeep failed, and is done again."""
+    """A part of upkeep failed, and is done again. Emitted at the 1st, 2nd, 4th, 8th failure in a row, and so on."""
 
+    part: str
+    failures: int
+    """In a row."""
     error: Exception
 
 

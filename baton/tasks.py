@@ -38,7 +38,7 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended with an error that nobody expected", task.get_name(), exc_info=error)
 
-    async def ended(self, timeout: float) -> bool:
+    async def ended(self, timeout: float | None = None) -> bool:
         """Let what runs end by itself, for `timeout` seconds at most. Returns whether all of it has ended."""
         if self._owned:
             await asyncio.wait(self._owned, timeout=timeout)

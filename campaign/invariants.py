@@ -127,7 +127,9 @@ def _of_groups(ended: Ended, plan: GroupPlan) -> Iterator[str]:
     records = ended.records
     try:
         prediction = Prediction(
-            plan, {one.name: one.finished_at for one in records.values() if one.finished_at is not None}
+            plan,
+            {one.name: one.finished_at for one in records.values() if one.finished_at is not None},
+            began={one.name for one in records.values() if one.attempted_at is not None},
         )
     except KeyError as error:
         yield f"there is no step {error}, or it has not ended"

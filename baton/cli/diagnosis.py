@@ -47,6 +47,7 @@ def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
     yield from schema(examination)
     if (engine := examination.engine) is not None:
         yield from pools(engine)
+        yield from upkeep(engine)
         yield from queues(engine.queues)
         yield from workers(engine)
         yield from steps(engine)
@@ -95,6 +96,19 @@ def pools(engine: EngineFacts) -> Iterator[Finding]:
         )
 
 
+def upkeep(engine: EngineFacts) -> Iterator[Finding]:
+    """Yield what fails in living pools, each failure once, with the pools that report it."""
+    reporting: dict[str, list[str]] = {}
+    for pool in engine.pools:
+        for failure in pool.failures:
+            reporting.setdefault(failure, []).append(pool.name)
+    for failure, names in reporting.items():
+        fact = f"{failure}, reported by {_listed(names)}"
+        yield Finding("problem", "upkeep", fact, "mend what the error names: a constraint, a trigger, a right, a row")
+    if not reporting:
+        yield Finding("ok", "upkeep", "no worker pool reports a failure")
+
+
 def queues(found: Sequence[Queue]) -> Iterator[Finding]:
     is_well = True
     for queue in found:
@@ -117,7 +131,12 @@ def workers(engine: EngineFacts) -> Iterator[Finding]:
     for one in engine.unknown_workers:
         fact = f"no pool of queue {one.queue!r} knows worker {one.worker!r}, wanted by {_many(one.steps, 'step')} in it"
         yield Finding("problem", "workers", fact, "deploy the module that defines it to a worker of this queue")
-    if not engine.unknown_workers:
+    for misfit in engine.misfits:
+        what = f"{_many(misfit.steps, 'step')} of worker {misfit.worker!r} in queue {misfit.queue!r}"
+        fact = f"{what} put back for up to {_time(misfit.seconds)}: {misfit.reason}"
+        remedy = "deploy a version of the worker that these arguments fit, or cancel the steps; in the end they fail"
+        yield Finding("problem", "workers", fact, remedy)
+    if not engine.unknown_workers and not engine.misfits:
         yield Finding("ok", "workers", "every worker that a waiting step wants is known where it waits")
 
 

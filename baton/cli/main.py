@@ -19,6 +19,7 @@ import asyncpg
 from baton.cli import doctor, logs, queues, show, steering, worker
 from baton.cli.failures import CommandError, sentence
 from baton.cli.health import Listening, parse_listening
+from baton.cli.quiet_parser import QuietParser
 from baton.cli.supervisor_link import parse_supervisor_link
 from baton.core.options import seconds
 from baton.errors import BatonError, InvalidOption
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    whole = argparse.ArgumentParser(prog="baton", description="Durable workflows of Python functions on PostgreSQL.")
+    whole = QuietParser(prog="baton", description="Durable workflows of Python functions on PostgreSQL.")
     whole.add_argument("--version", action="version", version=f"baton {_version()}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands)

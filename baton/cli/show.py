@@ -12,8 +12,9 @@ from baton.cli.terminal import Piece, print_lines, state, summed
 from baton.cli.tree import FoldLine, Line, StepLine, tree
 from baton.client.engine import Engine
 from baton.client.run import Run
-from baton.client.run_state import Status, StepRecord
-from baton.database.queries import FINAL_STEP_STATES
+from baton.core.states import FINAL_STEP_STATES
+from baton.database.queries import Status
+from baton.database.step_records import StepRecord
 
 WIDEST_NAME = 60
 WIDEST_REMARK = 200

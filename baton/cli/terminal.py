@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from baton.core.states import StepState
+
 if TYPE_CHECKING:
     from rich.live import Live
 
-STYLES: Mapping[str, str] = {
+STEP_STYLES: dict[StepState, str] = {
     "suspended": "dim",
     "scheduled": "cyan",
     "available": "cyan",
@@ -21,9 +23,9 @@ STYLES: Mapping[str, str] = {
     "completed": "green",
     "cancelled": "magenta",
     "discarded": "bold red",
-    "failed": "bold red",
     "skipped": "dim",
 }
+_STYLES: dict[str, str] = dict([*STEP_STYLES.items(), ("failed", "bold red")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,13 @@ class Piece:
 class Meter(Protocol):
     """Shows how far a workflow is."""
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         """Show the steps by state, and for how long it has run."""
 
 
 def state(name: str, width: int = 0) -> Piece:
     """Return a state, of a step or a workflow, in its colour."""
-    return Piece(name.ljust(width), STYLES.get(name, ""))
+    return Piece(name.ljust(width), _STYLES.get(name, ""))
 
 
 def is_drawn() -> bool:
@@ -95,7 +97,7 @@ class _Printed:
         self._total = total
         self._printed_at = 0.0
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         is_done = counts.get("completed", 0) == self._total
         if is_done or seconds - self._printed_at >= 2:
             self._printed_at = seconds
@@ -109,23 +111,22 @@ class _Drawn:
         self._live = live
         self._total = total
 
-    def show(self, counts: Mapping[str, int], seconds: float) -> None:
+    def show(self, counts: Mapping[StepState, int], seconds: float) -> None:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
         drawn = Table.grid(padding=(0, 2))
-        for name in STYLES:
+        for name, style in STEP_STYLES.items():
             if count := counts.get(name, 0):
-                style = STYLES[name]
                 bar = ProgressBar(self._total, count, width=40, complete_style=style, finished_style=style)
                 drawn.add_row(f"[{style}]{name}[/]", bar, str(count))
         drawn.add_row("", "", f"{seconds:.1f} s")
         self._live.update(drawn)
 
 
-def summed(counts: Mapping[str, int]) -> str:
+def summed(counts: Mapping[StepState, int]) -> str:
     """Return steps by state in one phrase, in the order in which a step goes through the states."""
-    return ", ".join(f"{counts[name]} {name}" for name in STYLES if counts.get(name))
+    return ", ".join(f"{counts[name]} {name}" for name in STEP_STYLES if counts.get(name))
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

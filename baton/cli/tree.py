@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from baton.client.run_state import StepRecord
+from baton.database.step_records import StepRecord
 
 DEEPEST = 12
 FOLDED_ABOVE = 10

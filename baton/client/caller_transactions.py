@@ -1,6 +1,7 @@
-"""Other people's transactions: what `insert(using=...)` takes besides an engine, and how a workflow gets into it.
+"""The caller's transactions: what `insert(using=...)` takes besides an engine, and how a workflow gets into it.
 
-Neither SQLAlchemy nor psycopg is imported here. Whoever passes one of their objects has imported them.
+Neither SQLAlchemy nor psycopg is imported here. An application that passes one of their objects has
+imported them.
 """
 
 from __future__ import annotations
@@ -36,45 +37,45 @@ if TYPE_CHECKING:
 
 
 STEPS_PER_PART = 1_000
-"""Of many workflows: while so many steps are written, the next ones are made."""
-MADE_AT_A_STRETCH = 100
-"""So many workflows, before anything else in this process has its turn."""
+"""Many workflows are inserted in parts of this many steps: one is written while the next is made."""
+WORKFLOWS_WITHOUT_PAUSE = 100
+"""After this many workflows are made, the other tasks of this process have their turn."""
 
 
 class CallerTransaction(Protocol):
-    """A connection of the caller's, in a transaction or not."""
+    """A connection of the caller, in a transaction or not."""
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         """Insert a workflow in the caller's transaction, or where there is none in one of its own."""
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
-        """Insert workflows with distinct ids, all or none. What raises while they are made rolls back as well.
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+        """Insert workflows with distinct ids, all or none. An error while they are made rolls back as well.
 
-        Raises: WorkflowExists for an id that belongs to another graph.
+        Returns the ids of those that exist already. Raises: WorkflowExists for one that has another graph.
         """
 
     def is_open(self) -> bool:
-        """Tell whether the connection is in a transaction."""
+        """Return whether the connection is in a transaction."""
 
 
-async def joined(using: object) -> CallerTransaction:
-    """Return how a workflow is inserted with a connection or session of the caller's.
+async def caller_transaction(using: object) -> CallerTransaction:
+    """Return how workflows are inserted with a connection or session of the caller.
 
     Raises:
-        TypeError: it is none that this can be done with.
-        NoTransaction: it is a session of SQLAlchemy's in AUTOCOMMIT.
+        TypeError: it is of a kind with which this cannot be done.
+        NoTransaction: it is a SQLAlchemy session in AUTOCOMMIT.
     """
     if isinstance(using, asyncpg.Connection | PoolConnectionProxy):
-        return Asyncpg(using)
+        return AsyncpgTransaction(using)
     if isinstance(using, asyncpg.Pool):
         raise TypeError(
             "using= takes a connection, and this is a pool: write async with pool.acquire() as connection, begin the "
             "transaction there, and pass the connection"
         )
     if _is_of("psycopg", ("AsyncConnection",), using):
-        return Psycopg(using)
+        return PsycopgTransaction(using)
     if _is_of("sqlalchemy.ext.asyncio", ("AsyncConnection", "AsyncSession", "async_scoped_session"), using):
-        return await _beneath(using)
+        return await _sqlalchemy_transaction(using)
     raise TypeError(
         f"using= takes an Engine, an asynchronous connection of asyncpg or psycopg, or an AsyncSession or "
         f"AsyncConnection of SQLAlchemy, not {type(using).__name__}; with any other connection execute "
@@ -83,8 +84,8 @@ async def joined(using: object) -> CallerTransaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Asyncpg:
-    """A connection of asyncpg's."""
+class AsyncpgTransaction:
+    """An asyncpg connection, from a pool or not."""
 
     connection: Connection
 
@@ -95,10 +96,12 @@ class Asyncpg:
         async with self.connection.transaction():
             return await engine.insert_workflow(spec)
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
-        # Within the caller's transaction a savepoint: what was inserted before the one that cannot be goes again.
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+        existing: set[str] = set()
+        # Within the caller's transaction a savepoint: a workflow that is refused takes back those inserted before it.
         async with self.connection.transaction():
-            await in_turn(_inserts(store.Store(self.connection, schema), specs))
+            await in_turn(_calls(store.Store(self.connection, schema), specs, existing))
+        return frozenset(existing)
 
     def is_open(self) -> bool:
         try:
@@ -108,26 +111,32 @@ class Asyncpg:
 
 
 @dataclass(frozen=True, slots=True)
-class Psycopg:
-    """An asynchronous connection of psycopg's. The workflow travels as JSON: one call, whatever its size."""
+class PsycopgTransaction:
+    """An asynchronous psycopg connection. The workflow travels as JSON: one call, whatever its size."""
 
     connection: Any
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
+        from psycopg import AsyncCursor
         from psycopg.rows import tuple_row
 
-        async with self.connection.cursor(row_factory=tuple_row) as cursor:
-            # Told and not raised that the id is taken: an error would leave the caller a transaction that is of no use.
-            query = f"select key, is_new, is_same from {quoted(schema)}.insert_workflow_json(%s, false)"
+        # Not the connection's own kind of cursor: one that takes $1 would fail on %s, and abort the transaction.
+        async with AsyncCursor(self.connection, row_factory=tuple_row) as cursor:
+            # An id that is taken is an answer here and no error, which would abort the transaction too.
+            query = f"select key, is_new, is_same from {quoted(schema)}.insert_workflow_json(%s::text, false)"
             await cursor.execute(query.encode(), [to_json(spec, _NO_LIMITS)])
-            key, is_new, is_same = await cursor.fetchone()
+            row = await cursor.fetchone()
+        assert row is not None
+        key, is_new, is_same = row
         return Inserted(key, is_new, spec.fingerprint if is_same else "another")
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+        existing: set[str] = set()
         async with self.connection.transaction():
             for spec in specs:
                 inserted = await self.insert(spec, schema)
-                _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+                existing |= _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+        return frozenset(existing)
 
     def is_open(self) -> bool:
         from psycopg.pq import TransactionStatus
@@ -136,8 +145,8 @@ class Psycopg:
 
 
 @dataclass(frozen=True, slots=True)
-class Sqlalchemy:
-    """A connection of SQLAlchemy's, and the driver's beneath it."""
+class SqlalchemyTransaction:
+    """A SQLAlchemy connection, and the one of the driver beneath it."""
 
     connection: AsyncConnection
     driver: CallerTransaction
@@ -145,79 +154,83 @@ class Sqlalchemy:
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         return await self.driver.insert(spec, schema)
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> None:
-        await self.driver.insert_many(specs, schema)
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+        return await self.driver.insert_many(specs, schema)
 
     def is_open(self) -> bool:
-        # Not the driver's answer: after the session's end its connection is in somebody else's transaction.
+        # Not the driver's answer: once the session has ended, its connection may be in another transaction.
         return not self.connection.closed and self.connection.in_transaction()
 
 
-async def _inserts(
-    engine: store.Store, specs: Iterable[WorkflowSpec]
+async def _calls(
+    engine: store.Store, specs: Iterable[WorkflowSpec], existing: set[str]
 ) -> AsyncIterator[Callable[[], Coroutine[Any, Any, None]]]:
-    """Yield the calls that insert these workflows, so many steps in each, but at least one workflow."""
+    """Yield the calls that insert these workflows: in each about `STEPS_PER_PART` steps, and at least one workflow."""
     part: list[WorkflowSpec] = []
     room = STEPS_PER_PART
     for number, spec in enumerate(specs, 1):
         if part and len(spec.steps) > room:
-            yield _insertion(engine, part)
+            yield _call(engine, part, existing)
             part, room = [], STEPS_PER_PART
         part.append(spec)
         room -= len(spec.steps)
-        if number % MADE_AT_A_STRETCH == 0:
-            # Lets the call before go out, and the application live.
+        if number % WORKFLOWS_WITHOUT_PAUSE == 0:
+            # Lets the call before go out, and other tasks run.
             await asyncio.sleep(0)
     if part:
-        yield _insertion(engine, part)
+        yield _call(engine, part, existing)
 
 
-def _insertion(engine: store.Store, part: Sequence[WorkflowSpec]) -> Callable[[], Coroutine[Any, Any, None]]:
+def _call(
+    engine: store.Store, part: Sequence[WorkflowSpec], existing: set[str]
+) -> Callable[[], Coroutine[Any, Any, None]]:
     if len(part[0].steps) > store.STEPS_PER_CALL:
-        return partial(_insert_large, engine, part[0])
+        return partial(_insert_large, engine, part[0], existing)
     # The columns are made now, while the part before is being written.
-    return partial(_insert_small, engine, part, workflow_columns(part))
+    return partial(_insert_small, engine, part, workflow_columns(part), existing)
 
 
-async def _insert_large(engine: store.Store, spec: WorkflowSpec) -> None:
+async def _insert_large(engine: store.Store, spec: WorkflowSpec, existing: set[str]) -> None:
     inserted = await engine.insert_workflow(spec)
-    _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+    existing |= _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
 
 
-async def _insert_small(engine: store.Store, part: Sequence[WorkflowSpec], columns: tuple[Any, ...]) -> None:
-    _require_same(part, await engine.insert_workflows(columns))
+async def _insert_small(
+    engine: store.Store, part: Sequence[WorkflowSpec], columns: tuple[Any, ...], existing: set[str]
+) -> None:
+    existing |= _require_same(part, await engine.insert_workflows(columns))
 
 
-def _require_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> None:
-    if not taken:
-        return
-    for spec in specs:
+def _require_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> frozenset[str]:
+    """Return the ids that are taken. Raises `WorkflowExists` for one that has another graph."""
+    for spec in specs if taken else ():
         if taken.get(spec.id, spec.fingerprint) != spec.fingerprint:
             raise WorkflowExists(spec.id)
+    return frozenset(taken)
 
 
-# They were looked at before, with those of the engine.
+# The limits of the engine were checked before.
 _NO_LIMITS = Limits(steps=sys.maxsize, argument_bytes=sys.maxsize)
 
 
-async def _beneath(session: Any) -> CallerTransaction:
+async def _sqlalchemy_transaction(session: Any) -> CallerTransaction:
     connection: AsyncConnection = session if hasattr(session, "get_raw_connection") else await session.connection()
     if connection.dialect.driver not in _DRIVERS:
         raise TypeError(
-            f"using= takes sessions of SQLAlchemy's dialects postgresql+asyncpg and postgresql+psycopg, not of "
+            f"using= takes SQLAlchemy sessions of the dialects postgresql+asyncpg and postgresql+psycopg, not of "
             f"{connection.dialect.name}+{connection.dialect.driver}"
         )
-    # BEGIN is sent with the first statement, and what the driver is asked behind SQLAlchemy's back is none: without
-    # this one the workflow would stay when the session is rolled back.
+    # SQLAlchemy sends BEGIN with its first statement, and does not see what the driver is asked directly: without this
+    # statement the workflow would stay when the session is rolled back.
     await connection.exec_driver_sql("select 1")
     raw = await connection.get_raw_connection()
     driver = _DRIVERS[connection.dialect.driver](raw.driver_connection)
     if not driver.is_open():
         raise NoTransaction
-    return Sqlalchemy(connection, driver)
+    return SqlalchemyTransaction(connection, driver)
 
 
-_DRIVERS: dict[str, Callable[[Any], CallerTransaction]] = {"asyncpg": Asyncpg, "psycopg": Psycopg}
+_DRIVERS: dict[str, Callable[[Any], CallerTransaction]] = {"asyncpg": AsyncpgTransaction, "psycopg": PsycopgTransaction}
 
 
 def _is_of(module: str, names: tuple[str, ...], value: object) -> bool:

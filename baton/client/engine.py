@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from baton.client.engine_in_use import add_entered, remove_entered
 from baton.core.limits import Limits
 from baton.core.options import checked_queue
 from baton.core.program_import import stop_if_imported
 from baton.database import migrate as migrating
 from baton.database.address import Address, normalised, resolve_address
-from baton.database.connections import Connections, Connector, Replayed, replayed
+from baton.database.connections import Connections, Connector, Password, Replayed, replayed
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.store import Store
-from baton.errors import BatonError, EngineClosed, NoEngine, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.database.unfinished import Explanations
+from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("baton")
 
-# Process-wide and not a context variable: what a lifespan sets in its context reaches no request handler.
-_entered: list[Engine] = []
+T = TypeVar("T")
 
 SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
@@ -35,8 +36,10 @@ SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 class Engine:
     """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
 
-    Used with `async with`; the engine entered last is the default of whatever takes `using=`, until it is left. It
-    belongs to the event loop it is entered in, and may be entered anew after it was left.
+    Used with `async with`. Where `using=` is left out, an attempt uses the engine of its worker pool.
+    Other code uses the engine entered last in its event loop, or, if there is none, the one entered
+    last in the process. An engine belongs to the event loop it is entered in, and may be entered
+    again after it was left.
 
     Args:
         address: `postgresql://…`. Left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server if that extra is
@@ -48,13 +51,16 @@ class Engine:
         transaction_pooler: the address is that of PgBouncer in transaction mode or its like: nothing is prepared or set
             per session, and notices are heard at `listener_address`, or not at all: then the library polls.
         listener_address: another address of the same database, for the connection that listens.
+        password: goes before one in the address. A function, plain or async, is called whenever a
+            connection is opened, for passwords that expire; worker pools also call it in a thread
+            with an event loop of its own.
         limits: how large a workflow, arguments and results may be.
 
     Raises on entry:
         NoAddress, InvalidAddress: see `address`.
         SchemaMissing: it is not there, and `create` is false.
         SchemaOutdated: it is older than the library; `baton migrate` brings it up to date.
-        BatonError: behind a transaction pooler, the default isolation is not READ COMMITTED.
+        BatonError: behind a transaction pooler, transactions are by default read-only or not READ COMMITTED.
         SchemaTooNew: it has a change this library cannot work with.
         OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
     """
@@ -69,6 +75,7 @@ class Engine:
         connections: int = 4,
         transaction_pooler: bool = False,
         listener_address: str | None = None,
+        password: Password | None = None,
         limits: Limits | None = None,
     ) -> None:
         migrating.quoted(schema)
@@ -80,13 +87,14 @@ class Engine:
         self._size = connections
         self._is_pooled = transaction_pooler
         self._listener_address = listener_address
+        self._password = password
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
         stop_if_imported()
         if self._open is not None:
             raise BatonError("the engine is entered already; use it as it is, or make another one")
-        address = await asyncio.to_thread(resolve_address, self._argument)
+        address = await _in_thread(resolve_address, self._argument)
         opened = _Open(self, address)
         try:
             await opened.connections.open()
@@ -95,16 +103,28 @@ class Engine:
             await opened.aclose()
             raise
         self._open = opened
-        _entered.append(self)
+        add_entered(self)
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        _entered.remove(self)
+        remove_entered(self)
         opened, self._open = self._open, None
         if opened is not None:
             await opened.aclose()
+
+    async def open(self) -> Self:
+        """Do what `async with` does on entry, for notebooks and the like; `close` ends it. Returns the engine.
+
+        Raises: as listed above.
+        """
+        return await self.__aenter__()
+
+    async def close(self) -> None:
+        """Close an engine that was opened with `open`. Does nothing if it is not open."""
+        if self._open is not None:
+            await self.__aexit__(None, None, None)
 
     async def pause(self, queue: str) -> bool:
         """Let no pool start a step of this queue, on any machine, until it is resumed; whoever restarts meanwhile.
@@ -128,6 +148,11 @@ class Engine:
         return await self.reads.queues()
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop it was entered in; None while it is not open."""
+        return None if self._open is None else self._open.loop
+
+    @property
     def store(self) -> Store:
         """The engine's functions, each call sent again after passing failures."""
         return self._opened().store
@@ -135,6 +160,11 @@ class Engine:
     @property
     def reads(self) -> Queries:
         return self._opened().reads
+
+    @property
+    def explanations(self) -> Explanations:
+        """Why workflows and steps are not final."""
+        return self._opened().explanations
 
     @property
     def connections(self) -> Connections:
@@ -166,7 +196,7 @@ class Engine:
         async def prepare() -> None:
             async with connections.acquire() as connection:
                 if self._is_pooled:
-                    await _require_read_committed(connection)
+                    await _require_usable_defaults(connection)
                 try:
                     await migrating.require_current_schema(connection, self.schema)
                 except SchemaMissing:
@@ -181,13 +211,17 @@ class Engine:
         await replayed(prepare, seconds=0)
 
 
-async def _require_read_committed(connection: Connection) -> None:
-    """Refuse a default that cannot be overridden: behind a transaction pooler the session's settings are not ours."""
-    if await connection.fetchval("show transaction_isolation") != "read committed":
-        raise BatonError(
-            "the engine works under READ COMMITTED only, and behind a transaction pooler it cannot ask for it: change "
-            "the default of the role, as in alter role app set default_transaction_isolation = 'read committed'"
-        )
+async def _require_usable_defaults(connection: Connection) -> None:
+    """Refuse defaults that cannot be overridden: behind a transaction pooler the session's settings are not ours."""
+    for setting, wanted in (
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_read_only", "off"),
+    ):
+        if (found := await connection.fetchval(f"show {setting}")) != wanted:
+            raise BatonError(
+                f"{setting} is {found!r} here, and the engine needs {wanted!r}, for which it cannot ask behind a "
+                f"transaction pooler: change the default of the role, as in alter role app set {setting} = '{wanted}'"
+            )
 
 
 class _Open:
@@ -197,30 +231,25 @@ class _Open:
         is_pooled = engine._is_pooled
         self.loop = asyncio.get_running_loop()
         self.address = address
-        self.dialing = Connector(address.dsn, is_pooled)
+        self.dialing = Connector(address.dsn, is_pooled, engine._password)
         self.connections = Connections(self.dialing, engine._size)
         self.store = Store(Replayed(self.connections), engine.schema)
         self.reads = Queries(Replayed(self.connections), engine.schema)
+        self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
-        heard_at = Connector(normalised(engine._listener_address)) if engine._listener_address else self.dialing
-        self.listener = None if heard_at.is_pooled else Listener(heard_at, engine.schema, self.tasks)
+        listening = self.dialing
+        if engine._listener_address:
+            listening = Connector(normalised(engine._listener_address), password=engine._password)
+        self.listener = None if listening.is_pooled else Listener(listening, engine.schema, self.tasks)
 
     async def aclose(self) -> None:
         await self.tasks.aclose()
         await self.connections.aclose()
-        await asyncio.to_thread(self.address.release)
+        await _in_thread(self.address.release)
 
 
-def default_engine() -> Engine:
-    """Return the engine entered last.
+async def _in_thread(call: Callable[..., T], *args: object) -> T:
+    from anyio import CapacityLimiter, to_thread
 
-    Raises: NoEngine if none is entered.
-    """
-    if not _entered:
-        raise NoEngine
-    return _entered[-1]
-
-
-def entered_engine() -> Engine | None:
-    """Return the engine entered last, if one is."""
-    return _entered[-1] if _entered else None
+    # Not in the event loop's own executor, which the application may keep busy.
+    return await to_thread.run_sync(call, *args, limiter=CapacityLimiter(1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from baton.client.caller_transactions import Asyncpg, joined
-from baton.client.engine import Engine, default_engine, entered_engine
+from baton.client.caller_transactions import AsyncpgTransaction, CallerTransaction, caller_transaction
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine, engine_in_use
 from baton.client.run import Run
 from baton.core.job import Job
 from baton.core.limits import Limits
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 
 REPLAY_SECONDS = 30.0
 """For how long an insert is sent again after transient failures."""
+DEFAULT_SCHEMA = "baton"
 
 
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerConnection | None = None) -> list[Run]:
     """Insert many workflows, or single jobs, in one transaction or none of them; return their runs in the same order.
 
-    For many small ones: few calls and one commit for all of them. `using` is as in `Baton.insert`. They go in by their
-    ids, jobs last; and while some are written the next ones are made, which does not hold up the event loop for long.
+    For many small ones: few calls and one commit for all of them. `using` is as in `Baton.insert`. They are inserted in
+    the order of their ids, jobs last. While some are written the next ones are made, which does not hold up the event
+    loop for long.
 
     Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
     """
     given = list(workflows)
-    # In one order, whatever the order they are given in: who inserts the same ones elsewhere waits, with no deadlock.
+    # In one order, whatever order they are given in: calls that insert the same ids at once wait, and do not deadlock.
     order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
     runs = await insert_workflows([given[place].spec for place in order], using)
     placed = dict(zip(order, runs, strict=True))
@@ -42,7 +45,7 @@ async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerCo
 
 
 def _known_id(workflow: Baton | Job) -> tuple[bool, str]:
-    # A job's id is drawn when its turn comes, and nobody else has it.
+    # A job's id is drawn when it is made, and nobody else has it.
     return (False, workflow.id) if isinstance(workflow, Baton) else (True, "")
 
 
@@ -52,26 +55,23 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
     Raises:
         InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
-        TypeError, NoTransaction: see `joined`.
+        TypeError, NoTransaction: see `caller_transaction`.
     """
     stop_if_imported()
-    match using:
-        case None | Engine():
-            engine = using or default_engine()
-            _require_within(engine.limits, spec)
-            inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
-            run = Run(spec.id, engine)
-        case _:
-            caller = await joined(using)
-            entered = entered_engine()
-            _require_within(limits_in_effect(), spec)
-            inserted = await caller.insert(spec, entered.schema if entered else "baton")
-            run = Run(spec.id, entered)
-            run._caller = caller
+    caller: CallerTransaction | None = None
+    if isinstance(using, Engine | None):
+        entered: Engine | None = using or default_engine()
+        assert entered is not None
+        engine = entered
+        _require_within(engine.limits, spec)
+        inserted = await replayed(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
+    else:
+        caller, entered = await caller_transaction(using), engine_in_use()
+        _require_within(limits_in_effect(), spec)
+        inserted = await caller.insert(spec, _schema_of(entered))
     if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
         raise WorkflowExists(spec.id)
-    run._steps = spec.steps
-    return run
+    return Run.of_insert(spec, entered, caller, is_new=inserted.is_new)
 
 
 async def insert_workflows(
@@ -84,23 +84,26 @@ async def insert_workflows(
     Raises: as `insert_workflow`, and what making one raises.
     """
     stop_if_imported()
-    engine = (using or default_engine()) if isinstance(using, Engine | None) else None
-    caller = await joined(using) if engine is None else None
-    entered = engine or entered_engine()
-    making = _Making(makes, entered.limits if entered else Limits())
-    if engine is not None:
-        await replayed(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
-    elif caller is not None:
-        await caller.insert_many(making, entered.schema if entered else "baton")
-    runs = [Run(spec.id, entered) for spec in making.made]
-    for run, spec in zip(runs, making.made, strict=True):
-        run._steps = spec.steps
-        run._caller = caller
+    caller: CallerTransaction | None = None
+    if isinstance(using, Engine | None):
+        entered: Engine | None = using or default_engine()
+        assert entered is not None
+        engine, making = entered, _Making(makes, entered.limits)
+        existing = await replayed(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
+    else:
+        caller, entered = await caller_transaction(using), engine_in_use()
+        making = _Making(makes, limits_in_effect())
+        existing = await caller.insert_many(making, _schema_of(entered))
+    runs = []
+    known = set(existing)
+    for spec in making.made:
+        runs.append(Run.of_insert(spec, entered, caller, is_new=spec.id not in known))
+        known.add(spec.id)
     return runs
 
 
 class _Making:
-    """The distinct workflows among those to be made, each made once, however often they are gone through."""
+    """The distinct workflows among those to be made. Each is made once, even if they are gone through again."""
 
     def __init__(self, makes: Sequence[Callable[[], WorkflowSpec]], limits: Limits) -> None:
         self.made: list[WorkflowSpec] = []
@@ -122,9 +125,13 @@ class _Making:
 
 
 def limits_in_effect() -> Limits:
-    """Return the limits of the engine entered last, or the usual ones if none is."""
-    entered = entered_engine()
+    """Return the limits of the engine in use, or the usual ones if no engine is entered."""
+    entered = engine_in_use()
     return entered.limits if entered else Limits()
+
+
+def _schema_of(engine: Engine | None) -> str:
+    return engine.schema if engine else DEFAULT_SCHEMA
 
 
 def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
@@ -132,13 +139,13 @@ def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
         raise InvalidWorkflow(faults)
 
 
-async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> None:
+async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> frozenset[str]:
     async with engine.connections.acquire() as connection:
-        await Asyncpg(connection).insert_many(specs, engine.schema)
+        return await AsyncpgTransaction(connection).insert_many(specs, engine.schema)
 
 
 async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
         return await Store(engine.connections, engine.schema).insert_workflow(spec)
     async with engine.connections.acquire() as connection:
-        return await Asyncpg(connection).insert(spec, engine.schema)
+        return await AsyncpgTransaction(connection).insert(spec, engine.schema)

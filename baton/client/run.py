@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from baton.client.caller_transactions import CallerTransaction
-from baton.client.engine import Engine, default_engine
-from baton.client.run_state import InsertedStep, Results, Status, StepRecord, records
-from baton.core.spec import StepSpec
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
+from baton.client.held_slot import HeldSlot
+from baton.core.names import normalised
+from baton.core.outcome import MAX_SUMMARY, storable
+from baton.core.spec import StepSpec, WorkflowSpec
+from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
 from baton.database.connections import Replayed
 from baton.database.messages import Watched
 from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
-from baton.database.queries import FINAL_STEP_STATES, Ended
+from baton.database.queries import Status
+from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
 from baton.errors import (
+    InvalidName,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -27,43 +35,73 @@ from baton.errors import (
 )
 from baton.tasks import wait_for_event
 
-if TYPE_CHECKING:
-    pass
+EXPLANATION_SECONDS = 2.0
+"""How long an error that time is up may take to say why."""
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class InsertedStep:
+    """A step as it was inserted."""
+
+    name: str
+    worker: str
+    queue: str
 
 
 class Run:
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
-    `Run("some id")` is a handle on any workflow, whoever inserted it. Nothing is asked of the database before a method
-    is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
+    `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
+    method is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
+    Without `using`, it uses what `insert` would use in the place where a method is called.
     """
 
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
+        if not isinstance(workflow_id, str):
+            raise InvalidName("workflow", workflow_id, "it must be a string")
         self.id = workflow_id
+        self.is_new: bool | None = None
+        """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
+        that did not insert. After a lost connection it may be False although this insert made it."""
         self._engine = using
         self._steps: Sequence[StepSpec] = ()
         self._caller: CallerTransaction | None = None
 
+    @classmethod
+    def of_insert(
+        cls, spec: WorkflowSpec, engine: Engine | None, caller: CallerTransaction | None, *, is_new: bool
+    ) -> Run:
+        """Return the handle that an insert gives, in the caller's transaction if there is one."""
+        run = cls(spec.id, engine)
+        run.is_new, run._steps, run._caller = is_new, spec.steps, caller
+        return run
+
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that it uses. Raises `NoEngine` if it was given none and none is entered."""
+        return self._engine or default_engine()
 
     @property
     def jobs(self) -> Sequence[InsertedStep]:
         """The inserted steps in the order added; empty on a handle that did not insert."""
         return [InsertedStep(step.name, step.terms.worker, step.terms.queue) for step in self._steps]
 
-    async def wait(self, timeout: float | None = None) -> str:
+    async def wait(self, timeout: float | None = None) -> FinalWorkflowState:
         """Wait until the workflow is final and return its state: completed, failed or cancelled.
 
         Costs the database nothing while nothing happens: the end is announced.
 
         Raises:
-            TimeoutError: it is not final after so many seconds.
-            TransactionStillOpen: it was inserted in a transaction of the caller's that is open still.
+            TimeoutError: it is not final after this many seconds. The message says why: what its steps wait for, and
+                what no worker pool serves.
+            TransactionStillOpen: it was inserted in a transaction of the caller that is still open.
         """
         watched = await self._end(None, timeout)
-        assert watched.state is not None
-        return watched.state
+        return cast("FinalWorkflowState", watched.state)
 
     async def result(self, step: str | None = None, timeout: float | None = None) -> Any:
         """Wait until a step is final and return its result, typed by its worker's annotation if it is registered here.
@@ -77,12 +115,14 @@ class Run:
             StepNotFound: there is no such step.
             TimeoutError, TransactionStillOpen: as `wait`.
         """
-        ended: Sequence[Ended] = ()
-        while not ended or any(one.state not in FINAL_STEP_STATES for one in ended):
-            # Once, but for a retry by hand that comes between the end and this reading.
+        if step is not None:
+            (step,) = await self._names([step])
+        ends: Sequence[StepEnd] = ()
+        while not ends or any(one.state not in FINAL_STEP_STATES for one in ends):
+            # Repeated only if a retry comes between the end and this reading.
             await self._end(step, timeout)
-            ended = await self._used_engine().reads.ended(self.id, step)
-        results = Results(ended)
+            ends = await self.engine.reads.ended(self.id, step)
+        results = Results(ends)
         roots = results.roots()
         if len(roots) == 1:
             return self._value(results, roots[0])
@@ -90,113 +130,131 @@ class Run:
 
     async def status(self) -> Status:
         """Return the workflow's state, its steps counted by state, and what nobody can run."""
-        reads = self._used_engine().reads
-        progress = await reads.progress(self.id)
-        if progress is None:
+        status = await self.engine_to_ask().reads.status(self.id)
+        if status is None:
             raise WorkflowNotFound(self.id)
-        unserved = await reads.unserved(self.id) if progress.state == "executing" else ()
-        return Status(
-            name=progress.name,
-            state=progress.state,
-            inserted_at=progress.inserted_at,
-            finished_at=progress.finished_at,
-            counts=progress.counts,
-            unserved=unserved,
-        )
+        return status
 
     async def steps(self) -> Sequence[StepRecord]:
         """Return the steps as they are now, in the order added; those below a group are its `children`."""
-        rows = await self._used_engine().reads.steps(self.id)
-        if not rows:
+        steps = await self.engine_to_ask().reads.steps(self.id)
+        if not steps:
             raise WorkflowNotFound(self.id)
-        return records(rows)
+        return steps
 
-    async def cancel(self, *steps: str, reason: str | None = None) -> int:
+    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
-        Of the whole workflow, every step that is not final is cancelled, whatever its flags, and the workflow is final
-        when this returns. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
-        step is cancelled within about a second, and nothing it returns is accepted.
+        Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
+        final when this returns, unless it has closing steps or undos: these still run, but for `force`, which cancels
+        them as well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
+        step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
+        characters is cut in the middle.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
         """
-        cancelled = await self._used_engine().store.cancel(self.id, steps or None, reason)
+        engine, names = self.engine_to_ask(), await self._names(steps)
+        why = None if reason is None else storable(reason, MAX_SUMMARY)
+        cancelled = await engine.store.cancel(self.id, names or None, why, force=force)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
         return cancelled.count
 
-    async def retry(self, *steps: str) -> int:
+    async def retry(self, *steps: str, forward: bool = False) -> int:
         """Open again every discarded and cancelled step. Returns how many steps this call opened.
 
         With names: those steps, however they ended, and what was cancelled or skipped downstream of them. Attempts
         begin again at 0, the history of errors is kept. A dependent that began by ignoring the failure keeps its run.
+        Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
+        it; with `forward` it stays undone, and only what failed is opened.
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        retried = await self._used_engine().store.retry(self.id, steps or None)
+        engine, names = self.engine_to_ask(), await self._names(steps)
+        retried = await engine.store.retry(self.id, names or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)
         if retried.refused:
-            raise RetryRefused(retried.refused)
+            raise RetryRefused(await engine.reads.states(self.id, retried.refused))
         return retried.count
 
-    def _used_engine(self) -> Engine:
-        return self._engine or default_engine()
+    def engine_to_ask(self) -> Engine:
+        """Return the engine to ask. Raises `WorkflowNotFound` for an id that no workflow can have."""
+        engine = self.engine
+        if _UNSTORABLE.search(self.id):
+            raise WorkflowNotFound(self.id)
+        return engine
+
+    async def _names(self, steps: Sequence[str]) -> Sequence[str]:
+        """Return names in the form in which they are stored. Raises `StepNotFound` for one that no step can have."""
+        await self._require_known([step for step in steps if _UNSTORABLE.search(step)])
+        return [normalised(step) for step in steps]
 
     async def _require_known(self, unknown: Sequence[str]) -> None:
         if unknown:
-            raise StepNotFound(self.id, unknown[0], await self._used_engine().reads.names(self.id))
+            raise StepNotFound(self.id, unknown[0], await self.engine.reads.names(self.id))
 
-    def _value(self, results: Results, root: Ended) -> Any:
-        ended = results.decisive(root)
-        match ended.state:
+    def _value(self, results: Results, root: StepEnd) -> Any:
+        end = results.decisive(root)
+        match end.state:
             case "completed":
                 return results.value(root)
             case "discarded":
-                raise StepFailed(ended.name, ended.reason, self.id)
+                raise StepFailed(end.name, end.reason, self.id)
             case "cancelled":
-                raise StepCancelled(ended.name, ended.reason, self.id)
+                raise StepCancelled(end.name, end.reason, self.id)
             case _:
-                raise StepSkipped(ended.name, ended.reason, self.id)
+                raise StepSkipped(end.name, end.reason, self.id)
 
     async def _end(self, step: str | None, timeout: float | None) -> Watched:
         """Return the workflow's, or the step's, final state once it has one."""
+        engine = self.engine_to_ask()
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
-                return await self._announced_end(step)
+                return await self._announced_end(engine, step)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
-            raise TimeoutError(f"{what} is not final after {timeout} s") from error
+            raise TimeoutError(await self._why_unfinished(engine, step, timeout)) from error
 
-    async def _announced_end(self, step: str | None) -> Watched:
-        engine = self._used_engine()
-        ear = _EndListener(step)
+    async def _why_unfinished(self, engine: Engine, step: str | None, timeout: float | None) -> str:
+        what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
+        why = f"{what} is not final after {timeout} s"
+        try:
+            async with asyncio.timeout(EXPLANATION_SECONDS):
+                unfinished = await engine.explanations.unfinished(self.id, step)
+        except TimeoutError:
+            return f"{why}; the database does not answer the question why"
+        return f"{why}: {unfinished}" if unfinished else why
+
+    async def _announced_end(self, engine: Engine, step: str | None) -> Watched:
+        waiter = _EndWaiter(step)
         if engine.listener is None:
-            return await self._watched_end(engine, step, ear)
-        with engine.listener.heard_by(ear.hear):
+            return await self._watched_end(engine, step, waiter)
+        with engine.listener.heard_by(waiter.hear):
             # LISTEN first, then the flag and the state: an end between the two would be missed the other way round.
             await engine.listener.listening()
-            return await self._watched_end(engine, step, ear)
+            return await self._watched_end(engine, step, waiter)
 
-    async def _watched_end(self, engine: Engine, step: str | None, ear: _EndListener) -> Watched:
-        # Whoever waits goes on waiting while the database is away; the timeout is theirs to set.
+    async def _watched_end(self, engine: Engine, step: str | None, waiter: _EndWaiter) -> Watched:
+        # The wait goes on while the database is away; the timeout is the caller's to set.
         patient = Store(Replayed(engine.connections, seconds=math.inf), engine.schema)
+        slot = HeldSlot()
         while True:
-            ear.heard.clear()
+            waiter.heard.clear()
             watched = await patient.watch(self.id, step)
             await self._require_found(step, watched)
-            if watched.state in FINAL_STEP_STATES | {"failed"}:
+            if watched.state in (FINAL_WORKFLOW_STATES if step is None else FINAL_STEP_STATES):
                 return watched
-            ear.subject = watched.key if step is None else watched.step_id
-            await wait_for_event(ear.heard, engine.seconds_between_reads)
+            waiter.subject = watched.key if step is None else watched.step_id
+            if not await wait_for_event(waiter.heard, min(engine.seconds_between_reads, slot.seconds_to_next_look)):
+                await slot.look(engine, self.id, step)
 
     async def _require_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
@@ -207,8 +265,8 @@ class Run:
             await self._require_known([step])
 
 
-class _EndListener:
-    """Hears the end of one workflow or step; of any, while it does not know its number."""
+class _EndWaiter:
+    """Hears the end of one workflow or step; until it knows its number, that of any."""
 
     def __init__(self, step: str | None) -> None:
         self.heard = asyncio.Event()

@@ -11,10 +11,11 @@ from contextlib import AsyncExitStack, aclosing, suppress
 
 from aiohttp import web
 
-from baton.client.engine import Engine, entered_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
-from baton.errors import NoEngine
+from baton.errors import NoEngine, WorkflowNotFound
 from baton.runtime.pool import WorkerPool
 
 ENGINE = web.AppKey("baton_engine", Engine)
@@ -47,7 +48,7 @@ def baton_context(
 
 def engine_of(request: web.Request) -> Engine:
     """Return the engine that the application's context opened. Raises `NoEngine`."""
-    engine: Engine | None = request.config_dict.get(ENGINE) or entered_engine()
+    engine: Engine | None = request.config_dict.get(ENGINE) or engine_in_use()
     if engine is None:
         raise NoEngine("no engine is open: let the application do it with app.cleanup_ctx.append(baton_context(...))")
     return engine
@@ -57,13 +58,20 @@ async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
     """Stream a workflow's progress, and return the response when it is final or the client has left.
 
     See `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
+
+    Raises: HTTPNotFound for an id that no workflow has, which ends the browser's attempts.
     """
-    response = web.StreamResponse(headers=HEADERS)
     events = server_sent_events(run, streams=request.config_dict.get(_STREAMS))
-    # Of the client's leaving aiohttp speaks at the next write.
-    with suppress(ConnectionResetError):
-        await response.prepare(request)
-        async with aclosing(events):
+    async with aclosing(events):
+        try:
+            first = await anext(events)
+        except WorkflowNotFound as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        response = web.StreamResponse(headers=HEADERS)
+        # aiohttp notices at the next write that the client has left.
+        with suppress(ConnectionResetError):
+            await response.prepare(request)
+            await response.write(first)
             async for event in events:
                 await response.write(event)
     return response

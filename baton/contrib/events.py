@@ -1,26 +1,25 @@
-"""Follow a workflow while it runs, and tell a browser of it in server-sent events."""
+"""Follow a workflow while it runs, and stream its progress to a browser in server-sent events."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
-from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from baton.client.engine import Engine
 from baton.client.run import Run
-from baton.client.run_state import StepRecord
-from baton.database.notifications import Notice, Reconnected, StepEnded
-from baton.database.queries import FINAL_STEP_STATES
+from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES
+from baton.database.notifications import Notice, Reconnected, StepEnded, WorkflowFinished
+from baton.database.queries import StepSummary, WorkflowSummary
+from baton.errors import WorkflowNotFound
 from baton.tasks import wait_for_event
 
-if TYPE_CHECKING:
-    from baton.client.engine import Engine
-
 MOST_WATCHED = 100
-"""So many steps have their ends announced; those of a larger workflow are seen by the readings."""
+"""The ends of this many steps are announced; those of a larger workflow are found by the readings."""
 SECONDS_BETWEEN_READINGS = 0.1
-"""What ends within so short a time is one change."""
+"""What ends within this time is one change."""
 
 HEADERS = {
     "Content-Type": "text/event-stream",
@@ -35,6 +34,11 @@ class Streams:
     def __init__(self) -> None:
         self.are_ended = False
         self._open: set[asyncio.Event] = set()
+
+    @property
+    def number_open(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
 
     def end(self) -> None:
         """End them all, and those that are opened from now on after their first event."""
@@ -54,31 +58,35 @@ class Streams:
 
 async def follow(
     run: Run, *, every: float = 5.0, streams: Streams | None = None
-) -> AsyncGenerator[Sequence[StepRecord], None]:
-    """Yield the steps of a workflow as they are now, and again after each change, until all are final.
+) -> AsyncGenerator[WorkflowSummary, None]:
+    """Yield a workflow's state and its steps as they are now, and again after each change, until it is final.
 
-    The end of a step is announced, and read at once; what else changes is read within `every` seconds, and the steps
-    are yielded then even if nothing has. An open one costs the database one query in that time, and one for each end.
-    Ends early when `streams` are ended. Raises `WorkflowNotFound`.
+    The end of a step is announced, and read at once; what else changes is read within `every`
+    seconds, and is yielded then even if nothing has changed. All that follow a workflow share its
+    readings: together they cost the database one query in that time, and one for each end. Steps
+    inside groups are not listed. Ends early when `streams` are ended.
+
+    Raises: WorkflowNotFound at the beginning; a workflow that is pruned later ends it.
     """
-    engine, changed, streams = run._used_engine(), asyncio.Event(), streams or Streams()
+    engine, changed, streams = run.engine_to_ask(), asyncio.Event(), streams or Streams()
     with ExitStack() as stack:
         stack.enter_context(streams.holding(changed))
-        if engine.listener is not None:
-            watched: set[int] = set()
-            stack.enter_context(engine.listener.heard_by(lambda notice: _hear(notice, watched, changed)))
-            # LISTEN first, then the flags, then the state: an end between two of these would be missed otherwise.
-            await engine.listener.listening()
-            watched |= await _watch(engine, run)
+        readings = stack.enter_context(_shared_readings(engine, run.id, changed))
+        await readings.begin()
+        # A new follower wants to see how things are now.
+        oldest = SECONDS_BETWEEN_READINGS
         while True:
             changed.clear()
-            steps = await run.steps()
-            yield steps
-            if all(step.state in FINAL_STEP_STATES for step in steps):
+            summary = await readings.latest(oldest)
+            if summary is None:
+                return
+            yield summary
+            if summary.state in FINAL_WORKFLOW_STATES:
                 return
             if not streams.are_ended:
                 await asyncio.sleep(SECONDS_BETWEEN_READINGS)
-                await wait_for_event(changed, min(every, engine.seconds_between_reads))
+                oldest = min(every, engine.seconds_between_reads)
+                await wait_for_event(changed, oldest)
             if streams.are_ended:
                 return
 
@@ -88,41 +96,135 @@ async def server_sent_events(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the progress of a workflow as server-sent events.
 
-    `steps` comes first and after each change, with the name, state, attempt and reason of each step; `end` comes last,
-    with the state of the workflow: a page closes its `EventSource` then. A stream that ends without it was ended by the
-    server's shutdown, and the browser opens another one. A comment after each `every` seconds without a change keeps
-    proxies from closing the stream, and shows the server that the client has left.
+    `steps` comes first and after each change, with the name, state, attempt and reason of each step;
+    `end` comes last, with the state of the workflow: a page closes its `EventSource` then. A stream
+    that ends without it was ended by the server's shutdown, and the browser opens another one. A
+    comment after each `every` seconds without a change keeps proxies from closing the stream, and
+    shows the server that the client has left.
+
+    Raises: WorkflowNotFound before anything is yielded.
     """
-    said = None
+    sent = None
     following = follow(run, every=every, streams=streams)
     async with aclosing(following):
-        async for steps in following:
-            says = _event("steps", [_told(step) for step in steps])
-            yield b": nothing new\n\n" if says == said else says
-            said = says
-        if all(step.state in FINAL_STEP_STATES for step in steps):
-            yield _event("end", {"state": await run.wait()})
+        async for summary in following:
+            event = _event("steps", [_fields(step) for step in summary.steps])
+            yield b": nothing new\n\n" if event == sent else event
+            sent = event
+            if summary.state in FINAL_WORKFLOW_STATES:
+                yield _event("end", {"state": summary.state})
 
 
-def _hear(notice: Notice, watched: set[int], changed: asyncio.Event) -> None:
-    match notice:
-        case Reconnected():
-            changed.set()
-        case StepEnded(step_id) if step_id in watched:
-            changed.set()
-        case _:
-            pass
-
-
-async def _watch(engine: Engine, run: Run) -> set[int]:
-    waiting = [step.name for step in await run.steps() if step.state not in FINAL_STEP_STATES]
-    watched = [await engine.store.watch(run.id, name) for name in waiting[:MOST_WATCHED]]
-    return {one.step_id for one in watched if one.step_id is not None}
-
-
-def _told(step: StepRecord) -> dict[str, object]:
+def _fields(step: StepSummary) -> dict[str, object]:
     return {"name": step.name, "state": step.state, "attempt": step.attempt, "reason": step.reason}
 
 
 def _event(kind: str, data: object) -> bytes:
     return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+class _Readings:
+    """The readings of one workflow, made once for all that follow it."""
+
+    def __init__(self, engine: Engine, workflow_id: str) -> None:
+        self.followers: set[asyncio.Event] = set()
+        self._engine = engine
+        self._workflow_id = workflow_id
+        self._listening = ExitStack()
+        self._loop = asyncio.get_running_loop()
+        # Held while something is read: those that come meanwhile find it read.
+        self._lock = asyncio.Lock()
+        self._has_begun = False
+        self._watched_steps: set[int] = set()
+        self._watched_key: int | None = None
+        self._changes = 0
+        """How many were announced."""
+        self._latest: WorkflowSummary | None = None
+        self._read_after = -1
+        """How many changes had been announced when the latest reading began."""
+        self._read_at = float("-inf")
+
+    async def begin(self) -> None:
+        """Have ends announced, if nobody has yet. Raises `WorkflowNotFound`."""
+        async with self._lock:
+            if self._has_begun:
+                return
+            try:
+                await self._listen_and_read()
+            except BaseException:
+                self._listening.close()
+                raise
+            self._has_begun = True
+
+    async def latest(self, oldest: float) -> WorkflowSummary | None:
+        """Return a reading that is not older than this, nor than the last announced change; None if it is pruned."""
+        wanted = self._changes
+        async with self._lock:
+            if self._read_after < wanted or self._loop.time() - self._read_at > oldest:
+                await self._read()
+            return self._latest
+
+    def close(self) -> None:
+        self._listening.close()
+
+    async def _listen_and_read(self) -> None:
+        if self._engine.listener is not None:
+            self._listening.enter_context(self._engine.listener.heard_by(self._hear))
+            # LISTEN first, then the flags, then the state: an end between two of these would be missed otherwise.
+            await self._engine.listener.listening()
+            await self._watch()
+        await self._read()
+        if self._latest is None:
+            raise WorkflowNotFound(self._workflow_id)
+
+    async def _read(self) -> None:
+        read_after, read_at = self._changes, self._loop.time()
+        self._latest = await self._engine.reads.summary(self._workflow_id)
+        self._read_after, self._read_at = read_after, read_at
+
+    async def _watch(self) -> None:
+        store = self._engine.store
+        watched = await store.watch(self._workflow_id, None)
+        if watched.key is None:
+            raise WorkflowNotFound(self._workflow_id)
+        self._watched_key = watched.key
+        summary = await self._engine.reads.summary(self._workflow_id)
+        unfinished = [step for step in summary.steps if step.state not in FINAL_STEP_STATES] if summary else []
+        for step in unfinished[:MOST_WATCHED]:
+            await store.watch(self._workflow_id, step.name)
+            self._watched_steps.add(step.id)
+
+    def _hear(self, notice: Notice) -> None:
+        match notice:
+            case Reconnected():
+                self._announce()
+            case StepEnded(step_id) if step_id in self._watched_steps:
+                self._announce()
+            case WorkflowFinished(key) if key == self._watched_key:
+                self._announce()
+            case _:
+                pass
+
+    def _announce(self) -> None:
+        self._changes += 1
+        for changed in self.followers:
+            changed.set()
+
+
+_readings: WeakKeyDictionary[Engine, dict[str, _Readings]] = WeakKeyDictionary()
+
+
+@contextmanager
+def _shared_readings(engine: Engine, workflow_id: str, changed: asyncio.Event) -> Iterator[_Readings]:
+    """Share the readings of a workflow while inside; the event is set after each announced change."""
+    of_engine = _readings.setdefault(engine, {})
+    if (readings := of_engine.get(workflow_id)) is None:
+        readings = of_engine[workflow_id] = _Readings(engine, workflow_id)
+    readings.followers.add(changed)
+    try:
+        yield readings
+    finally:
+        readings.followers.discard(changed)
+        if not readings.followers:
+            del of_engine[workflow_id]
+            readings.close()

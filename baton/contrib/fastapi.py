@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from fastapi.requests import HTTPConnection, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from baton.client.engine import Engine, entered_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
 from baton.contrib.events import HEADERS, Streams, server_sent_events
-from baton.errors import BatonError, NoEngine
+from baton.errors import BatonError, NoEngine, WorkflowNotFound
 from baton.runtime.pool import WorkerPool
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
@@ -69,7 +71,7 @@ def engine_of(connection: HTTPConnection) -> Engine:
 
     Raises: NoEngine
     """
-    engine: Engine | None = getattr(connection.app.state, "baton_engine", None) or entered_engine()
+    engine: Engine | None = getattr(connection.app.state, "baton_engine", None) or engine_in_use()
     if engine is None:
         raise NoEngine(
             "no engine is open: make the application with FastAPI(lifespan=baton_lifespan(...)), and in tests enter "
@@ -85,10 +87,34 @@ EngineDep = Annotated[Engine, Depends(engine_of)]
 def event_stream(request: Request, run: Run) -> StreamingResponse:
     """Return a response that streams a workflow's progress; see `server_sent_events`.
 
-    It ends when the workflow is final, the client leaves, or the server gets SIGTERM or SIGINT.
+    It ends when the workflow is final, the client leaves, or the server gets SIGTERM or SIGINT. For
+    an id that no workflow has it raises an HTTPException of 404, which ends the browser's attempts.
     """
     streams = getattr(request.app.state, "baton_streams", None)
-    return StreamingResponse(server_sent_events(run, streams=streams), headers=HEADERS)
+    return _EventStream(server_sent_events(run, streams=streams))
+
+
+class _EventStream(StreamingResponse):
+    """Sends nothing before it has the first event: until then the answer may still be another one."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, headers=HEADERS)
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            first = await anext(self._events)
+        except WorkflowNotFound as error:
+            raise HTTPException(404, str(error)) from error
+        self.body_iterator = _with_first(first, self._events)
+        await super().__call__(scope, receive, send)
+
+
+async def _with_first(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        yield first
+        async for event in events:
+            yield event
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from baton.core.references import (
     take_out_nested,
 )
 from baton.errors import ArgumentsDoNotFit, NotJSON, ResultNotJSON
+from baton.errors.faults import did_you_mean
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
@@ -69,6 +70,7 @@ class Parameters:
         self._names = tuple(p.name for p in own if p.kind in _BY_NAME)
         self._by_name = frozenset(self._names)
         self._checkers: dict[frozenset[str], codec.Decoder] = {}
+        self._takes_any_name = any(p.kind is Parameter.VAR_KEYWORD for p in own)
         self._is_simple = all(parameter.kind in _BY_NAME for parameter in self._all)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -83,6 +85,9 @@ class Parameters:
             raise TypeError(f"{self._worker}: the {self._injected.__name__} is given by the pool; leave it out")
         if given := self.provided.keys() & kwargs:
             raise TypeError(f"{self._worker}: {min(given)!r} is provided by the pool; leave it out")
+        if not self._takes_any_name and (unknown := [name for name in kwargs if name not in self._by_name]):
+            hint = did_you_mean(unknown[0], self._names) or f"; it takes {', '.join(self._names) or 'none'}"
+            raise TypeError(f"{self._worker}: got an unexpected keyword argument {unknown[0]!r}{hint}")
         try:
             return dict(self._signature.bind(*args, **kwargs).arguments)
         except TypeError as error:
@@ -115,7 +120,13 @@ class Parameters:
             return EncodedArguments("{}", "{}", taken.placed, _faults(taken.arguments) or (error,), each)
         return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
 
-    def decode(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+    def decode(
+        self,
+        args: str,
+        references: str | None,
+        results: Mapping[str, object],
+        states: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Return the arguments of a stored call, typed, with results in the places of the references.
 
         An argument that lacks the result of one of its references is left out. Raises `ArgumentsDoNotFit`.
@@ -126,7 +137,7 @@ class Parameters:
                     return {}
                 return self._present(self._whole.decode(args))
             plain = codec.decode(args)
-            fill(plain, references, results)
+            fill(plain, references, results, states)
             return self._present(self._whole.convert(plain))
         except Exception as error:  # the types are the user's, and so is the code that validates them
             why = str(error) if isinstance(error, msgspec.MsgspecError) else f"{type(error).__name__}: {error}"

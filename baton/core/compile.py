@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from types import GenericAlias
 from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, written
+from baton.core.control_checks import faults_of_control
+from baton.core.control_specs import written_control
+from baton.core.controls import Controls
+from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
@@ -43,34 +46,6 @@ MADE_AT_ONCE = 20_000
 """The steps of a larger workflow are made when they are asked for, to bound memory."""
 
 
-@dataclass(slots=True)
-class Draft:
-    """What a `Baton` holds while it is being built."""
-
-    steps: dict[str, Added] = field(default_factory=dict)
-    returns: str | None = None
-
-
-# A struct and not a dataclass: it is made in a fifth of the time.
-class Added(Struct, frozen=True):
-    """A step as it was added."""
-
-    name: str
-    what: Job | Draft
-    deps: tuple[str, ...]
-    """As declared, normalised and distinct."""
-    flags: Flags
-
-    def placed(self) -> tuple[Placed, ...]:
-        return self.what.arguments.placed if isinstance(self.what, Job) else ()
-
-    def awaited(self) -> tuple[str, ...]:
-        """The names of all its dependencies, declared in `deps` or referred to in arguments."""
-        if not (placed := self.placed()):
-            return self.deps
-        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
-
-
 class CompiledGraph:
     """A compiled draft.
 
@@ -81,31 +56,36 @@ class CompiledGraph:
     """
 
     def __init__(self, draft: Draft, *, is_open: bool = False, faults: Sequence[Fault] = ()) -> None:
-        self.names: list[str] = list(draft.steps)
         self._draft = draft
-        self._steps = list(draft.steps.values())
-        self._parents: dict[int, int] = {}
-        self._groups: dict[int, range] = {}
+        self.steps = [*draft.steps.values(), *draft.own_steps()]
+        self.names: list[str] = [step.name for step in self.steps]
+        self.children = len(self.steps)
+        """How many steps the draft itself has, not counting those in groups."""
+        self.parents: dict[int, int] = {}
+        self.groups: dict[int, range] = {}
         plain = {name: position for position, name in enumerate(self.names)}
-        self._scopes: list[MutableMapping[str, int]] = [plain] * len(self._steps)
+        self.scopes: list[MutableMapping[str, int]] = [plain] * len(self.steps)
         found = list(self._flatten())
-        self._awaited = [step.awaited() for step in self._steps]
-        self.graph = resolve(self.names, self._awaited, self._scopes, self._groups, is_open=is_open)
+        self.awaited = [self._names_awaited(position) for position in range(len(self.steps))]
+        self.graph = resolve(self.names, self.awaited, self.scopes, self.groups, is_open=is_open)
         self._flags = self._flags_of_entry_steps()
-        found += [*self.graph.faults, *self._faults_of_returns(), *self._faults_of_steps(), *faults]
+        self.dependents = dependents_of(self._dependencies_stored())
+        self.dependents_by_name = dependents_of(self.graph.own) if self.groups else self.dependents
+        self.controls = Controls(self)
+        found += [
+            *self.graph.faults,
+            *faults_of_control(self),
+            *self._faults_of_returns(),
+            *self._faults_of_steps(),
+            *faults,
+        ]
         if found:
             raise InvalidWorkflow(found)
-        self._dependents = dependents_of(self._dependencies_stored())
-
-    @property
-    def children(self) -> int:
-        """How many steps the draft itself has, not counting those in groups."""
-        return len(self._draft.steps)
 
     @property
     def returns(self) -> int | None:
         """Position of the step whose result is the whole's."""
-        return None if self._draft.returns is None else self._scopes[0][self._draft.returns]
+        return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
@@ -113,49 +93,90 @@ class CompiledGraph:
         return tuple(steps) if len(steps) <= MADE_AT_ONCE else steps
 
     def fingerprint(self) -> str:
-        return fingerprint(map(self._written, range(len(self.names))), self._draft.returns)
+        written = (
+            [place for place, step in enumerate(self.steps) if not isinstance(step.what, Own)]
+            if self.controls.are_needed
+            else range(len(self.names))
+        )
+        return fingerprint(map(self._written, written), self._draft.returns)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
-        if not self._steps:
+        if not self.steps:
             yield EmptyWorkflow()
         # The list grows during this loop.
-        for position, step in enumerate(self._steps):
-            if isinstance(step.what, Job):
+        for position, step in enumerate(self.steps):
+            if not isinstance(step.what, Draft):
                 continue
             if (fault := self._fault_of_group(position, step.what)) is not None:
                 yield fault
                 continue
-            if len(self._steps) > MOST_STEPS:
-                yield TooManySteps(len(self._steps), MOST_STEPS)
+            if len(self.steps) > MOST_STEPS:
+                yield TooManySteps(len(self.steps), MOST_STEPS)
                 return
             self._append_children(position, step.what)
 
     def _fault_of_group(self, position: int, draft: Draft) -> Fault | None:
         if not draft.steps:
             return EmptyGroup(self.names[position])
-        around = list(self._around(position))
-        if draft is self._draft or any(self._steps[group].what is draft for group in around):
+        around = list(self.around(position))
+        if draft is self._draft or any(self.steps[group].what is draft for group in around):
             return EndlessGroup(self.names[position])
         return NestedTooDeep(self.names[position], MOST_NESTED) if len(around) >= MOST_NESTED else None
 
-    def _around(self, position: int) -> Iterator[int]:
+    def around(self, position: int) -> Iterator[int]:
         """The groups around a step, from the inside."""
-        while (parent := self._parents.get(position)) is not None:
+        while (parent := self.parents.get(position)) is not None:
             yield parent
             position = parent
 
     def _append_children(self, group: int, draft: Draft) -> None:
-        first = len(self._steps)
+        first = len(self.steps)
         prefix = self.names[group]
-        inside = {name: first + place for place, name in enumerate(draft.steps)}
-        outer = self._scopes[group]
+        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
+        inside = {step.name: first + place for place, step in enumerate(steps)}
+        outer = self.scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
-        self._groups[group] = range(first, first + len(draft.steps))
-        self._parents.update(dict.fromkeys(inside.values(), group))
-        self.names += [f"{prefix}/{name}" for name in draft.steps]
-        self._steps += draft.steps.values()
-        self._scopes += [scope] * len(draft.steps)
+        self.groups[group] = range(first, first + len(steps))
+        self.parents.update(dict.fromkeys(inside.values(), group))
+        self.names += [f"{prefix}/{step.name}" for step in steps]
+        self.steps += steps
+        # A gate stands for its group, and knows the names that the group knows.
+        self.scopes += [outer if step.name == GATE else scope for step in steps]
+
+    def _names_awaited(self, position: int) -> tuple[str, ...]:
+        step, group = self.steps[position], self.parents.get(position)
+        names = step.awaited()
+        if group is None or step.name in (GATE, END) or GATE not in self.scopes[self.groups[group].start]:
+            return names
+        siblings = self.steps[group].what
+        assert isinstance(siblings, Draft)
+        return names if any(name in siblings.steps or name == END for name in names) else (*names, GATE)
+
+    @property
+    def has_closing(self) -> bool:
+        """Whether one of the steps is a closing one."""
+        return any(step.is_closing for step in self.steps)
+
+    def closing_siblings(self, end: int) -> list[str]:
+        """The names of the closing steps that wait for this `end` step."""
+        siblings = self.groups[self.parents[end]] if end in self.parents else range(self.children)
+        return [self.names[one] for one in siblings if self.steps[one].closes_all]
+
+    def position_of(self, position: int, name: str) -> int | None:
+        """What a name stands for where a step is; None if it is outside this graph."""
+        return self.scopes[position].get(name)
+
+    def upstream_of(self, position: int) -> set[int]:
+        """All steps that a step waits for, directly or by way of others."""
+        found: set[int] = set()
+        waiting = list(self.graph.dependencies[position])
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found.add(one)
+                waiting += self.graph.dependencies[one]
+        return found
 
     def _flags_of_entry_steps(self) -> dict[int, Flags]:
         """The flags of entry steps, which wait for the dependencies of their group in its place.
@@ -163,35 +184,35 @@ class CompiledGraph:
         They take the group's flags. An entry step that has dependencies of its own as well unites its flags with them.
         """
         flags: dict[int, Flags] = {}
-        for group, children in self._groups.items():
-            given = flags.get(group, self._steps[group].flags)
+        for group, children in self.groups.items():
+            given = flags.get(group, self.steps[group].flags)
             for child in self.graph.entry_steps.intersection(children):
                 has_own = self.graph.own[child] or child in self.graph.outer
-                flags[child] = self._steps[child].flags.united(given) if has_own else given
+                flags[child] = self.steps[child].flags.united(given) if has_own else given
         return flags
 
-    def _flags_of(self, position: int) -> Flags:
-        return self._flags.get(position, self._steps[position].flags) if self._flags else self._steps[position].flags
+    def flags_of(self, position: int) -> Flags:
+        return self._flags.get(position, self.steps[position].flags) if self._flags else self.steps[position].flags
 
     def _dependencies_stored(self) -> Sequence[tuple[int, ...]]:
         """The dependencies that count down `pending` in the database. A group has none: it waits for its children."""
-        if not self._groups:
+        if not self.groups:
             return self.graph.dependencies
-        return [() if position in self._groups else own for position, own in enumerate(self.graph.dependencies)]
+        return [() if position in self.groups else own for position, own in enumerate(self.graph.dependencies)]
 
     def _faults_of_returns(self) -> Iterator[Fault]:
-        drafts = [(None, self._draft), *[(group, self._steps[group].what) for group in self._groups]]
+        drafts = [(None, self._draft), *[(group, self.steps[group].what) for group in self.groups]]
         for group, draft in drafts:
             assert isinstance(draft, Draft)
             if draft.returns is not None and draft.returns not in draft.steps:
                 yield UnknownReturn(draft.returns, None if group is None else self.names[group], list(draft.steps))
 
     def _faults_of_steps(self) -> Iterator[Fault]:
-        for position, step in enumerate(self._steps):
+        for position, step in enumerate(self.steps):
             if isinstance(step.what, Job) and (step.what.arguments.faults or step.what.arguments.placed):
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
-                if any(self._flags_of(position).as_tuple()):
+                if any(self.flags_of(position).as_tuple()):
                     lacking = {(str(placed.path[0]), placed.step): None for placed in arguments.placed}
                     for parameter, dependency in lacking:
                         if not step.what.worker.has_default(parameter):
@@ -200,35 +221,35 @@ class CompiledGraph:
                     yield from self._misfits(position, step.what, placed)
 
     def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
-        dependency = self._scopes[position].get(placed.step)
+        dependency = self.scopes[position].get(placed.step)
         parameter = str(placed.path[0])
         if dependency is None or len(placed.path) > 1:
             return
         name, is_item = self.names[position], parameter in job.arguments.each
-        given, wanted = self._result_type(dependency), job.worker.parameter_type(parameter)
+        given, wanted = self.result_type(dependency), job.worker.parameter_type(parameter)
         if is_item and not can_fit(given, list):
             yield EachOfNoList(name, placed.step, written(given))
         elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
             shown = given.__args__[0] if is_item else given
             yield TypesDoNotFit(name, parameter, placed.step, written(shown), written(wanted), is_item=is_item)
 
-    def _result_type(self, position: int) -> Any:
-        what = self._steps[position].what
+    def result_type(self, position: int) -> Any:
+        what = self.steps[position].what
         while isinstance(what, Draft):
             # A group's result is that of the step it returns, or of its only last one.
-            children = self._groups.get(position)
+            children = self.groups.get(position)
             returned = None if children is None else self._returned(children, what)
             if returned is None:
                 return Any
-            position, what = returned, self._steps[returned].what
+            position, what = returned, self.steps[returned].what
+        assert isinstance(what, Job)
         kind = what.worker.result_type
         return GenericAlias(list, (kind,)) if what.arguments.each else kind
 
     def _returned(self, children: range, draft: Draft) -> int | None:
         if draft.returns is not None:
-            return next((child for child in children if self._steps[child].name == draft.returns), None)
-        awaited = {dependency for step in self._below(children) for dependency in self.graph.dependencies[step]}
-        lasts = [child for child in children if child not in awaited]
+            return next((child for child in children if self.steps[child].name == draft.returns), None)
+        lasts = [child for child in children if self.controls.is_last(child)]
         return lasts[0] if len(lasts) == 1 else None
 
     def _below(self, children: range) -> Iterator[int]:
@@ -236,24 +257,45 @@ class CompiledGraph:
         groups = [children]
         for group in groups:
             yield from group
-            groups += [self._groups[child] for child in group if child in self._groups]
+            groups += [self.groups[child] for child in group if child in self.groups]
 
     def _written(self, position: int) -> WrittenStep:
-        step, name = self._steps[position], self.names[position]
-        awaited = tuple(sorted(self._awaited[position]))
+        step, name = self.steps[position], self.names[position]
+        awaited = tuple(sorted(self.awaited[position]))
+        control = () if step.control is None else written_control(step.control)
         if isinstance(step.what, Job):
-            return written_step(name, step.what, self._flags_of(position), awaited)
+            written = written_step(name, step.what, self.flags_of(position), awaited)
+            return replace(written, options=(*written.options, *control)) if control else written
+        assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
-        return WrittenStep(name, BUILT_IN, "{}", (), awaited, self._flags_of(position).as_tuple(), options)
+        flags = self.flags_of(position).as_tuple()
+        return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
     def _spec(self, position: int) -> StepSpec:
-        what = self._steps[position].what
-        return self._spec_of_job(position, what) if isinstance(what, Job) else self._spec_of_group(position, what)
+        match self.steps[position].what:
+            case Job() as job:
+                spec = self._spec_of_job(position, job)
+            case Draft() as draft:
+                spec = self._spec_of_group(position, draft)
+            case Own(role):
+                spec = self._spec_of_own(position, role)
+        return self.controls.with_control(position, spec) if self.controls.are_needed else spec
+
+    def _spec_of_own(self, position: int, role: Role) -> StepSpec:
+        return StepSpec(
+            name=self.names[position],
+            terms=Terms(worker=BUILT_IN, queue="default", priority=0, max_attempts=1),
+            args="{}",
+            dependencies=self.graph.dependencies[position],
+            dependents=tuple(self.dependents[position]),
+            parent=self.parents.get(position),
+            extras=Extras(role=role),
+        )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
-        children = self._groups[position]
+        children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, entry = self._flags_of(position), self._first_job(position)
+        flags, entry = self.flags_of(position), self._first_job(position)
         return StepSpec(
             name=self.names[position],
             terms=Terms(
@@ -267,21 +309,22 @@ class CompiledGraph:
             ),
             args="{}",
             dependencies=self.graph.dependencies[position],
-            dependents=tuple(self._dependents[position]),
-            parent=self._parents.get(position),
+            dependents=tuple(self.dependents[position]),
+            parent=self.parents.get(position),
             extras=Extras(SubWorkflow(children.start, len(children), returns)),
         )
 
     def _first_job(self, position: int) -> Job:
         """The first job in a group; a group waits in its queue."""
-        what = self._steps[position].what
+        what = self.steps[position].what
         while isinstance(what, Draft):
-            position = self._groups[position].start
-            what = self._steps[position].what
+            position = self.groups[position].start
+            what = self.steps[position].what
+        assert isinstance(what, Job)
         return what
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
-        step, each = self._steps[position], job.arguments.each
+        step, each = self.steps[position], job.arguments.each
         placed = step.placed()
         to_children: set[str] = set()
         if each:
@@ -290,25 +333,25 @@ class CompiledGraph:
             # A child gets the whole of a list that its map takes apart only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
-            wanted = set(self._awaited[position])
+            wanted = set(self.awaited[position])
         else:
             wanted = {reference.step for reference in placed}
         return step_spec(
             self.names[position],
             job,
-            self._flags_of(position),
+            self.flags_of(position),
             dependencies=self.graph.dependencies[position],
-            dependents=tuple(self._dependents[position]),
-            inputs=self._positions(position, wanted),
-            child_inputs=self._positions(position, to_children),
-            parent=self._parents.get(position),
+            dependents=tuple(self.dependents[position]),
+            inputs=self.positions(position, wanted),
+            child_inputs=self.positions(position, to_children),
+            parent=self.parents.get(position),
             outer=self._outer(position, wanted, to_children) if self.graph.outer else None,
         )
 
-    def _positions(self, position: int, names: set[str]) -> tuple[int, ...]:
+    def positions(self, position: int, names: set[str]) -> tuple[int, ...]:
         if not names:
             return ()
-        scope: Mapping[str, int] = self._scopes[position]
+        scope: Mapping[str, int] = self.scopes[position]
         return tuple(sorted({scope[name] for name in names if name in scope}))
 
     def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterDependencies | None:
@@ -324,6 +367,6 @@ class CompiledGraph:
         """The names of the dependencies outside an open draft, an entry step's with those of its groups."""
         names = dict.fromkeys(self.graph.outer.get(position, ()))
         while position in self.graph.entry_steps:
-            position = self._parents[position]
+            position = self.parents[position]
             names |= dict.fromkeys(self.graph.outer.get(position, ()))
         return tuple(names)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from baton.core.states import FinalStepState
 from baton.errors import NoTransaction
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ class Results(Mapping[str, Any]):
 class StepOutcome:
     """What became of a step."""
 
-    state: str
-    """completed, cancelled, discarded or skipped."""
+    state: FinalStepState
     reason: str | None
     """Why it is cancelled, discarded or skipped."""
     children: Mapping[str, StepOutcome]
     """Of a group, its children by the names they have in it, in their order: `pages[0]`, or `fetch` of `extract/fetch`.
     Not those below them."""
+    began: bool = False
+    """Whether its worker may have run, however it ended; of a group, whether that of any step below it may have."""
 
 
 class Outcomes(Mapping[str, StepOutcome]):
@@ -86,9 +88,12 @@ def outcomes(told: Mapping[str, Any]) -> dict[str, StepOutcome]:
     """Return outcomes from the form in which the database tells them (sql/functions/outcomes_of.sql)."""
     return {
         name: StepOutcome(
-            state, reason, {child: StepOutcome(state, reason, {}) for child, state, reason in children or ()}
+            state,
+            reason,
+            {child: StepOutcome(state, reason, {}, began) for child, state, reason, began in children or ()},
+            began,
         )
-        for name, (state, reason, children) in told.items()
+        for name, (state, reason, began, children) in told.items()
     }
 
 
@@ -114,6 +119,9 @@ class Context:
     """The results of the declared dependencies, by step name, as plain JSON values."""
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
     """What became of the declared dependencies, by step name; of a group, what each child did."""
+
+    generation: int = 1
+    """1 until the step was undone or began another round, and one more after each of these."""
 
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
@@ -145,9 +153,14 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of the step, and for no other step: hand it to services that ask for one."""
+        """The same for every attempt of the step, and for no other step: hand it to services that ask for one.
+
+        It changes, as in `run/hotel~2`, when the step was undone or begins another round: a service that knows the old
+        key would answer with what has been taken back.
+        """
         # Names of children have slashes, and ids may have them: only the first one divides the two.
-        return f"{self.workflow_id.replace('%', '%25').replace('/', '%2F')}/{self.step}"
+        suffix = f"~{self.generation}" if self.generation > 1 else ""
+        return f"{self.workflow_id.replace('%', '%25').replace('/', '%2F')}/{self.step}{suffix}"
 
     @property
     def log(self) -> StepLog:

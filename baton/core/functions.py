@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from baton.core.names import checked_name
@@ -12,11 +12,28 @@ from baton.errors import InvalidName, InvalidOption
 
 
 def check_function(function: Any) -> None:
-    """Raise `TypeError` for what cannot be a worker."""
+    """Raise `TypeError` for what cannot be a worker, with what to write instead."""
     if not inspect.isfunction(function):
-        raise TypeError(f"@worker takes a function, not {type(function).__name__}: {function!r}")
+        raise TypeError(f"@worker takes a function, and this is {_described(function)}")
+    name = function.__qualname__
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"worker {function.__qualname__!r} is a generator; a worker returns its result as one value")
+        raise TypeError(f"worker {name!r} is a generator; a worker returns its result as one value")
+    if _is_method(function):
+        raise TypeError(
+            f"worker {name!r} is a method; there is no object to call it on when a job of it runs, perhaps in another "
+            f"process: write a function outside the class, and pass what it needs as arguments"
+        )
+
+
+def hint_at_job(value: Any) -> str:
+    """Return what to write in place of a value that was given where a job is wanted; to be put behind a sentence."""
+    if inspect.iscoroutine(value):
+        value.close()
+        name = value.__name__
+        return f": {name}(...) calls the function; write {name}.new(...), which makes a job of the call"
+    if callable(value):
+        return "; register it with @worker and add function.new(...)"
+    return ": if it is what a worker returned, write worker.new(...) in place of the call worker(...)"
 
 
 def own_name(function: Callable[..., Any]) -> str:
@@ -29,7 +46,7 @@ def own_name(function: Callable[..., Any]) -> str:
 def executor_for(function: Callable[..., Any], executor: str | None) -> str:
     """Return where a function runs: "async", "thread", "process", or in the executor of that name.
 
-    Raises `InvalidOption` for what is no name, `TypeError` for a function that cannot run there.
+    Raises `InvalidOption` for what is not a name, `TypeError` for a function that cannot run there.
     """
     is_async = inspect.iscoroutinefunction(function)
     name = function.__qualname__
@@ -48,7 +65,7 @@ def executor_for(function: Callable[..., Any], executor: str | None) -> str:
 
 
 def check_transactional(function: Callable[..., Any], executor: str) -> None:
-    """Raise `TypeError` if the function cannot run in a transaction of the pool's."""
+    """Raise `TypeError` if the function cannot run in a transaction of its pool."""
     if executor != "async":
         raise TypeError(
             f"worker {function.__qualname__!r} is transactional and not async: its connection belongs to the event "
@@ -56,10 +73,33 @@ def check_transactional(function: Callable[..., Any], executor: str) -> None:
         )
 
 
-def source_of(function: Callable[..., Any]) -> str | None:
-    """Return the file a function was read from, or None if it came from none."""
-    file = inspect.unwrap(function).__code__.co_filename
-    return None if file.startswith("<") else str(Path(file).resolve())
+def _is_method(function: Callable[..., Any]) -> bool:
+    around = function.__qualname__.rpartition(".")[0]
+    if not around or around.endswith("<locals>"):
+        return False
+    # In the body of a class a static method is a function like any other.
+    return next(iter(inspect.signature(function).parameters), None) in ("self", "cls")
+
+
+def _described(value: Any) -> str:
+    """Return what was given in place of a function, and what to write instead."""
+    match value:
+        case staticmethod() | classmethod():
+            return f"a {type(value).__name__} object; write @staticmethod above @worker"
+        case functools.partial():
+            return "a functools.partial; write a function that calls it"
+        case type():
+            return f"the class {value.__qualname__}; write a function that makes and uses it"
+        case _:
+            pass
+    if inspect.ismethod(value):
+        return f"the method {value.__qualname__}; write a function that calls it on an object of its own"
+    if inspect.iscoroutine(value):
+        value.close()
+        return f"a coroutine, the call {value.__qualname__}(); give the function itself, without calling it"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return f"a generator, the call {value.__qualname__}(); a worker returns its result as one value"
+    return f"{value!r}, of type {type(value).__name__}; put what it does into a function"
 
 
 def _check_executor_name(executor: object) -> None:

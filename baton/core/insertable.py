@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Insertable:
-    """A mixin of `Job` and `Baton`: the one place where this layer reaches up to the client."""
+    """A mixin of jobs and workflows: the one place where this layer reaches up to the client."""
 
     __slots__ = ()
 
@@ -25,17 +25,15 @@ class Insertable:
     async def insert(self, using: Engine | CallerConnection | None = None) -> Run:
         """Check the workflow, write it in one transaction or not at all, and return its run.
 
-        `using` is an `Engine`; left out, the one entered last; or the caller's own asyncpg connection, asynchronous
-        psycopg connection, or SQLAlchemy `AsyncSession` or `AsyncConnection`: then the workflow commits or rolls back
-        with the caller's transaction, and nothing is retried. An id that exists gives the run that exists if the graph
-        is the same. A job is a workflow of one step, which is named as its worker.
+        `using` is an `Engine`; left out, that of the running attempt, or the one entered last; or the caller's own
+        asyncpg connection, asynchronous psycopg connection, or SQLAlchemy `AsyncSession` or `AsyncConnection`: then the
+        workflow commits or rolls back with the caller's transaction, and nothing is retried. An id that exists gives
+        the run that exists if the graph is the same. A job is a workflow of one step, which is named as its worker.
 
         Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `NoTransaction` if the session is
         in AUTOCOMMIT.
         """
-        from baton.client.insert import insert_workflow
-
-        return await insert_workflow(self.spec(), using)
+        return await _inserted(self.spec(), using)
 
     def to_json(self) -> str:
         """Return the workflow as JSON text, for connections that `insert` does not take: synchronous ones above all.
@@ -44,6 +42,42 @@ class Insertable:
         returns `key`, `id` and `is_new`, which is false if the id exists with the same graph; if it exists with another
         one, it raises a unique violation. Raises `InvalidWorkflow`.
         """
-        from baton.client.insert import limits_in_effect
+        return _as_json(self.spec())
 
-        return to_json(self.spec(), limits_in_effect())
+
+class InsertableJob(Insertable):
+    """A mixin of `Job`: its workflow has one step, and an id is given with the insert."""
+
+    __slots__ = ()
+
+    def spec(self, workflow_id: str | None = None) -> WorkflowSpec:
+        """Return the workflow as it is handed to the database. Raises `InvalidWorkflow` and `InvalidName`."""
+        raise NotImplementedError
+
+    async def insert(self, using: Engine | CallerConnection | None = None, *, workflow_id: str | None = None) -> Run:
+        """Insert a workflow of this one step, named as its worker; see `Baton.insert`.
+
+        `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn for each insert.
+
+        Raises `InvalidWorkflow`, `InvalidName`, `WorkflowExists` and `NoTransaction`.
+        """
+        return await _inserted(self.spec(workflow_id), using)
+
+    def to_json(self, *, workflow_id: str | None = None) -> str:
+        """Return a workflow of this one step as JSON text; see `Baton.to_json`. `workflow_id` is as in `insert`.
+
+        Raises `InvalidWorkflow` and `InvalidName`.
+        """
+        return _as_json(self.spec(workflow_id))
+
+
+async def _inserted(spec: WorkflowSpec, using: Engine | CallerConnection | None) -> Run:
+    from baton.client.insert import insert_workflow
+
+    return await insert_workflow(spec, using)
+
+
+def _as_json(spec: WorkflowSpec) -> str:
+    from baton.client.insert import limits_in_effect
+
+    return to_json(spec, limits_in_effect())

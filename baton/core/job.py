@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from baton.core.arguments import EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
-from baton.core.insertable import Insertable
-from baton.core.names import new_workflow_id
+from baton.core.insertable import InsertableJob
+from baton.core.names import checked_text, new_workflow_id
 from baton.core.options import GivenOptions, JobOptions, job_options
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
@@ -25,7 +25,7 @@ NOTHING_GIVEN: GivenOptions = {}
 
 
 # A struct and not a dataclass: it is made in a fifth of the time, and an application may make a hundred thousand.
-class Job(Insertable, Struct, frozen=True, eq=False):
+class Job(InsertableJob, Struct, frozen=True, eq=False):
     """A worker with its arguments and options, not yet run. Never changes; adding it twice makes two steps."""
 
     worker: AnyWorker
@@ -56,15 +56,16 @@ class Job(Insertable, Struct, frozen=True, eq=False):
             raise InvalidOption("schedule_in", options.get("schedule_in", self.given.get("schedule_in")), why)
         return replace(self, given=given)
 
-    def spec(self) -> WorkflowSpec:
-        """Return a workflow of this one step, which is named as its worker. Raises `InvalidWorkflow`."""
+    def spec(self, workflow_id: str | None = None) -> WorkflowSpec:
+        """Return a workflow of this one step, which is named as its worker. Raises `InvalidWorkflow`, `InvalidName`."""
+        identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = self.worker.name
         if self.arguments.faults or self.arguments.placed:
             unknown = [UnknownDependency(name, reference.step, ()) for reference in self.arguments.placed]
             raise InvalidWorkflow([*unknown, *faults_of(name, self)])
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
         step = step_spec(name, self, NO_FLAGS)
-        return WorkflowSpec(new_workflow_id(), None, written, debug=False, meta=None, steps=(step,))
+        return WorkflowSpec(identity, None, written, debug=False, meta=None, steps=(step,))
 
 
 def step_spec(

@@ -10,6 +10,8 @@ not be told from JSON text in a string.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import asdict
 
@@ -25,33 +27,24 @@ def to_json(spec: WorkflowSpec, limits: Limits) -> str:
     """Return the workflow as JSON text. Raises `InvalidWorkflow` if it is larger than the limits."""
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
-    steps = [_document(number, step) for number, step in enumerate(spec.steps)]
-    document = {
-        "format": FORMAT,
-        "id": spec.id,
-        "name": spec.name,
-        "fingerprint": spec.fingerprint,
-        "debug": spec.debug,
-        "meta": _nested(spec.meta),
-        "returns": spec.returns,
-        "steps": steps,
-    }
-    return msgspec.json.encode(document).decode()
+    fields = asdict(spec) | {"meta": _nested(spec.meta), "steps": _steps(list(spec.steps))}
+    return msgspec.json.encode({"format": FORMAT, **_without_usual(fields)}).decode()
 
 
-def _document(number: int, step: StepSpec) -> dict[str, object]:
-    fields = {
-        "number": number,
-        "name": step.name,
-        **asdict(step.terms),
-        "args": _nested(step.args),
-        "references": _nested(step.references),
-        "dependencies": step.dependencies,
-        "dependents": step.dependents,
-        "inputs": step.inputs,
-        "parent": step.parent,
-        "extras": step.extras,
-    }
+def _steps(steps: list[StepSpec]) -> list[dict[str, object]]:
+    # Most steps share a few objects for their terms, which the list keeps alive: an id stands for one of them.
+    terms = {id(step.terms): step.terms for step in steps}
+    written = {key: _without_usual(asdict(value)) for key, value in terms.items()}
+    return [{"number": number, **written[id(step.terms)], **_own_fields(step)} for number, step in enumerate(steps)]
+
+
+def _own_fields(step: StepSpec) -> dict[str, object]:
+    fields = asdict(step) | {"args": _nested(step.args), "references": _nested(step.references)}
+    del fields["terms"]
+    return _without_usual(fields)
+
+
+def _without_usual(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value is not False and value != ()}
 
 

@@ -9,6 +9,9 @@ from baton.core.spec import WorkflowSpec
 from baton.core.step_ids import MOST_STEPS
 from baton.errors.faults import ArgumentsTooLarge, Fault, TooManySteps
 
+INPUT_BYTES = 256 << 20
+MOST_INPUT_BYTES = 512 << 20
+"""A row of an answer of PostgreSQL has less than 1 GB."""
 MOST_NESTED = 100
 """Groups around one step; the database reads a group's result by way of its children's, and theirs."""
 
@@ -23,6 +26,14 @@ class Limits:
     """Bytes of one step's arguments as JSON."""
     result_bytes: int = 8 << 20
     """Bytes of one step's result as JSON."""
+    input_bytes: int = INPUT_BYTES
+    """Bytes of all the results that one step reads, as JSON; never more than 536,870,912. A step that reads more is
+    discarded when it is claimed."""
+
+    @property
+    def most_input_bytes(self) -> int:
+        """How large the results may be that are delivered to one step."""
+        return min(self.input_bytes, MOST_INPUT_BYTES)
 
     @property
     def most_steps(self) -> int:

@@ -33,6 +33,7 @@ Kind = Literal[
     "snoozed",
     "given_back",
     "unknown_worker",
+    "misfit",
     "expanded",
     "joined",
     "lost",
@@ -219,6 +220,14 @@ def unknown_worker(name: str) -> Outcome:
 def unable(why: str) -> Outcome:
     """This process lacks what the step needs; another one may have it. No attempt is spent."""
     return Outcome("unknown_worker", storable(why, MAX_SUMMARY))
+
+
+def misfit(error: BaseException) -> Outcome:
+    """The arguments do not fit the worker that this process has; another one may have another version of it.
+
+    No attempt is spent.
+    """
+    return Outcome("misfit", _summary(error))
 
 
 def storable(text: str, limit: int) -> str:

@@ -8,24 +8,45 @@ from typing import Any
 
 import msgspec
 
-from baton.core.codec import plain_form
+from baton.core.codec import encode, plain_form
+from baton.core.conditions import Key, Operand, ResultOf, ResultPart, State, checked_key
 from baton.core.names import normalised
 
 Path = tuple[str | int, ...]
 """Keys and indices from a job's arguments to a value in them; the first is the name of a parameter."""
 
 
-class Reference:
-    """Stands for the result of a step in the arguments of another."""
-
-    # Not a dataclass: the encoder would take it for a value, where it has to stumble over it.
-    __slots__ = ("step",)
-
-    def __init__(self, step: str) -> None:
-        self.step = step
+class _NoDefault:
+    """Says that a reference has no default, as None is one."""
 
     def __repr__(self) -> str:
-        return f"result_of({self.step!r})"
+        return "no default"
+
+
+NO_DEFAULT = _NoDefault()
+
+
+class Reference(Operand):
+    """Stands for the result of a step in the arguments of another, or in a condition."""
+
+    # Not a dataclass: the encoder would take it for a value, where it has to stumble over it.
+    __slots__ = ("default", "step")
+
+    def __init__(self, step: str, default: Any = NO_DEFAULT) -> None:
+        self.step = step
+        self.default = default
+
+    def __getitem__(self, key: Key) -> ResultPart:
+        return ResultPart(self.step, (checked_key(key),))
+
+    def operand(self) -> ResultOf:
+        if self.default is not NO_DEFAULT:
+            raise TypeError(f"{self!r} cannot stand in a condition with a default; write result_of({self.step!r})")
+        return ResultOf(self.step)
+
+    def __repr__(self) -> str:
+        given = "" if self.default is NO_DEFAULT else f", default={self.default!r}"
+        return f"result_of({self.step!r}{given})"
 
 
 class Each:
@@ -46,6 +67,10 @@ class Placed(msgspec.Struct, frozen=True):
 
     path: Path
     step: str
+    default: str | None = None
+    """JSON text of what takes the place of a result that is missing; None for no default."""
+    is_state: bool = False
+    """It stands for the state of the step, and not for its result."""
 
 
 class TakenOut(msgspec.Struct, frozen=True):
@@ -58,27 +83,33 @@ class TakenOut(msgspec.Struct, frozen=True):
 class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
     """The encoder met a reference in a place where no path leads to it, or an `each` that is no argument itself."""
 
-    def __init__(self, found: Reference | Each) -> None:
-        super().__init__(found)
+    def __init__(self, found: Reference | Each | Operand) -> None:
+        super().__init__(repr(found))
         self.found = found
 
     def __str__(self) -> str:
         if isinstance(self.found, Each):
             return "each(...) cannot stand here; it must be an argument itself, not a value in one"
+        if isinstance(self.found, ResultPart):
+            whole = f"result_of({self.found.step!r})"
+            return f"{self.found!r} can only be compared in when=; pass {whole}, and take it apart in the worker"
         where = "it may be an argument, or stand in a list, a tuple, or under a key of text in a mapping"
-        return f"result_of({self.found.step!r}) cannot stand here; {where}"
+        return f"{self.found!r} cannot stand here; {where}"
 
 
-def result_of(step: str) -> Any:
+def result_of(step: str, *, default: Any = NO_DEFAULT) -> Any:
     """Stand for the result of another step in the arguments of a job.
 
     It may be an argument itself, or stand in a list, tuple or mapping in one. When the step starts, the result is
-    put in its place; `step` becomes a dependency without being named in `deps`. If that dependency ended without a
-    result and was ignored, the parameter gets its default.
+    put in its place; `step` becomes a dependency without being named in `deps`.
+
+    With a `default` the dependency is optional: this step runs however that one ends, and gets the default where there
+    is no result. Without one, a dependency that ended without a result and is ignored leaves the parameter to its own
+    default; in a list or a mapping it is left out.
     """
     if not isinstance(step, str):
         raise TypeError(f"result_of takes the name of a step, not {type(step).__name__}")
-    return Reference(normalised(step))
+    return Reference(normalised(step), default)
 
 
 def each(items: Any) -> Any:
@@ -99,7 +130,7 @@ def each(items: Any) -> Any:
 
 def refuse_reference(value: Any) -> Any:
     """Return what `plain_form` does; raises `ReferenceInside` for a reference and for an `each`."""
-    if type(value) is Reference or type(value) is Each:
+    if isinstance(value, Operand) or type(value) is Each:
         raise ReferenceInside(value)
     return plain_form(value)
 
@@ -109,15 +140,25 @@ def stands_in(arguments: dict[str, Any]) -> bool:
     return not _STAND_INS.isdisjoint(map(type, arguments.values()))
 
 
-_STAND_INS = frozenset({Reference, Each})
+_STAND_INS = frozenset({Reference, State, Each})
 
 
 def take_out(arguments: dict[str, Any]) -> TakenOut:
     """Return the arguments without the references that are arguments themselves."""
-    placed = tuple([Placed((name,), value.step) for name, value in arguments.items() if type(value) is Reference])
+    placed = tuple([_placed((name,), value) for name, value in arguments.items() if type(value) in _REFERENCES])
     if not placed:
         return TakenOut(arguments, ())
-    return TakenOut({name: None if type(value) is Reference else value for name, value in arguments.items()}, placed)
+    return TakenOut({name: None if type(value) in _REFERENCES else value for name, value in arguments.items()}, placed)
+
+
+_REFERENCES = frozenset({Reference, State})
+
+
+def _placed(path: Path, value: Reference | State) -> Placed:
+    if type(value) is State:
+        return Placed(path, value.step, is_state=True)
+    assert type(value) is Reference
+    return Placed(path, value.step, None if value.default is NO_DEFAULT else encode(value.default))
 
 
 def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
@@ -132,8 +173,8 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
         at = open_.pop()
         for key, value in at.entries():
             path = (*at.path, key)
-            if type(value) is Reference and at.has_path(key):
-                placed.append(Placed(path, value.step))
+            if type(value) in _REFERENCES and at.has_path(key):
+                placed.append(_placed(path, value))
                 at.put(key, None)
             elif type(value) in (list, tuple, dict) and at.has_path(key) and id(value) not in at.ancestors:
                 copy: Any = {} if type(value) is dict else []
@@ -145,28 +186,63 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
 
 
 def to_json(placed: tuple[Placed, ...]) -> str | None:
-    """Return the list of [path, step name] as JSON text, or None for an empty one."""
+    """Return the list of [path, step name] as JSON text, or None for an empty one.
+
+    A third element says what is special: {"default": value} or {"state": true}.
+    """
     if not placed:
         return None
-    return msgspec.json.encode([[reference.path, reference.step] for reference in placed]).decode()
+    return msgspec.json.encode([_written(reference) for reference in placed]).decode()
 
 
-def fill(arguments: dict[str, Any], references: str, results: Mapping[str, object]) -> None:
-    """Put results in the places that references name, and remove each argument that lacks one of its results.
+def _written(reference: Placed) -> list[Any]:
+    if reference.is_state:
+        return [reference.path, reference.step, {"state": True}]
+    if reference.default is not None:
+        return [reference.path, reference.step, {"default": msgspec.Raw(reference.default.encode())}]
+    return [reference.path, reference.step]
 
-    `arguments` is changed; `references` is what `to_json` made.
+
+def reads_states(references: str | None) -> bool:
+    """Whether one of these references stands for a state."""
+    return references is not None and '{"state":true}' in references
+
+
+def fill(
+    arguments: dict[str, Any], references: str, results: Mapping[str, object], states: Mapping[str, str] | None = None
+) -> None:
+    """Put results and states in the places that references name. `arguments` is changed; `to_json` wrote `references`.
+
+    A result that is missing leaves the default of its reference in its place. Without one it leaves nothing: an
+    argument is removed, and so is an element of a list or mapping.
     """
-    lacking: set[str] = set()
-    for path, step in msgspec.json.decode(references):
-        if step not in results:
-            lacking.add(path[0])
+    missing: list[Path] = []
+    for path, step, *special in msgspec.json.decode(references):
+        if special and special[0].get("state"):
+            value: object = (states or {})[step]
+        elif step in results:
+            value = results[step]
+        elif special and "default" in special[0]:
+            value = special[0]["default"]
+        else:
+            missing.append(tuple(path))
             continue
-        place: Any = arguments
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = results[step]
-    for name in lacking:
-        del arguments[name]
+        _container(arguments, path)[path[-1]] = value
+    # From the end, so that an index still means its element when its turn comes.
+    for path in sorted(missing, key=_order_of_removal, reverse=True):
+        del _container(arguments, path)[path[-1]]
+
+
+def _container(arguments: dict[str, Any], path: Iterable[str | int]) -> Any:
+    place: Any = arguments
+    for key in tuple(path)[:-1]:
+        place = place[key]
+    return place
+
+
+def _order_of_removal(path: Path) -> tuple[tuple[int, int, str], ...]:
+    # Keys and indices never meet in one container, and are ordered each in their own way.
+    return tuple([(0, key, "") if isinstance(key, int) else (1, 0, key) for key in path])
 
 
 @dataclass(frozen=True, slots=True)

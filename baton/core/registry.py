@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from baton.core.origin import Origin, is_same_function, made_by_one_definition
 from baton.errors import DuplicateWorker
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
-
 
 # A name stands for one function; the same function may be registered again.
 _workers: dict[str, AnyWorker] = {}
@@ -22,8 +22,8 @@ def add(worker: AnyWorker) -> None:
     Raises `DuplicateWorker` if the name stands for another function.
     """
     known = _workers.get(worker.name)
-    if known is not None and not _is_same_function(known, worker):
-        raise DuplicateWorker(worker.name, _described(known), _described(worker))
+    if known is not None and not is_same_function(known.origin, worker.origin):
+        raise _duplicate(worker.name, known.origin, worker.origin)
     _workers[worker.name] = worker
 
 
@@ -48,13 +48,14 @@ def isolated() -> Iterator[None]:
         _workers.update(before)
 
 
-def _is_same_function(known: AnyWorker, worker: AnyWorker) -> bool:
-    # A file that runs as a program may be imported again under its own name, and by a child process a third time:
-    # its functions are the same ones in __main__, app and __mp_main__.
-    if known.qualname != worker.qualname:
-        return False
-    return known.module == worker.module or (known.source is not None and known.source == worker.source)
-
-
-def _described(worker: AnyWorker) -> str:
-    return f"{worker.module}.{worker.qualname}"
+def _duplicate(name: str, known: Origin, new: Origin) -> DuplicateWorker:
+    first, second = str(known), str(new)
+    if made_by_one_definition(known, new):
+        why = (
+            f"one definition, {known.place}, made both, and what it encloses differs: a factory, or a decorator "
+            f"without functools.wraps"
+        )
+        return DuplicateWorker(name, first, second, why)
+    if first == second:
+        first, second = f"{first} ({known.place})", f"{second} ({new.place})"
+    return DuplicateWorker(name, first, second)

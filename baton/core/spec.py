@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from typing import Literal, TypeAlias, overload
 
 import msgspec
 
+from baton.core.conditions import ConditionSpec
 from baton.core.options import Options
+
+Role: TypeAlias = Literal["always", "on failure", "gate", "end"]
 
 
 # Structs and not dataclasses: they are made in a fifth of the time, and a workflow may have a million steps.
@@ -17,6 +20,11 @@ class Flags(msgspec.Struct, frozen=True):
     ignore_cancelled: bool
     ignore_discarded: bool
     ignore_skipped: bool
+
+    @property
+    def bits(self) -> int:
+        """As the bits of an edge; see `Extras.edges`."""
+        return self.ignore_cancelled + 2 * self.ignore_discarded + 4 * self.ignore_skipped
 
     def as_tuple(self) -> tuple[bool, bool, bool]:
         return self.ignore_cancelled, self.ignore_discarded, self.ignore_skipped
@@ -75,6 +83,22 @@ class OuterDependencies(msgspec.Struct, frozen=True, gc=False):
     """Those whose results a claim delivers."""
     child_inputs: tuple[str, ...] = ()
     """Of a map, those whose results a claim of a child delivers."""
+    edges: tuple[int, ...] = ()
+    """Parallel to `deps`; as in `Extras`. Empty: as the flags of the step say."""
+
+
+class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The job that takes back what a step did, as it is stored with the step."""
+
+    worker: str
+    queue: str
+    priority: int
+    max_attempts: int
+    args: str
+    arg_refs: str | None = None
+    """As `references` of `StepSpec`; an empty name stands for the step itself."""
+    timeout: float | None = None
+    takes_context: bool = False
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -83,6 +107,21 @@ class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     kind: Map | SubWorkflow | None = None
     """What kind of group the step is; None for an ordinary step."""
     outer: OuterDependencies | None = None
+    edges: tuple[int, ...] | None = None
+    """What each of its dependencies means to it, as bits: 1 ignores cancelled, 2 discarded, 4 skipped, 8 only observes.
+    None: as its flags say."""
+    when: ConditionSpec | None = None
+    role: Role | None = None
+    """always, on failure: a closing step. gate, end: the engine's own. None: an ordinary step."""
+    is_closing: bool = False
+    """It outlives a cancel: it is a closing step, or below one."""
+    is_last: bool | None = None
+    """Whether its result is that of its scope, where that is not so because nothing depends on it."""
+    needs: int | None = None
+    cancels_rest: bool = False
+    undo: Undo | None = None
+    undo_inputs: tuple[int, ...] | None = None
+    """Positions of the other steps whose results the undo reads."""
 
 
 class StepSpec(msgspec.Struct, frozen=True, gc=False):

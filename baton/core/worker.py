@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from msgspec.structs import asdict
 
 from baton.core import registry
 from baton.core.arguments import Parameters
 from baton.core.context import Context
-from baton.core.functions import check_function, check_transactional, executor_for, own_name, source_of
+from baton.core.functions import check_function, check_transactional, executor_for, own_name
 from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, Seconds, worker_options
+from baton.core.origin import Origin, origin_of
 from baton.core.retry import Backoff, as_backoff
 from baton.core.spec import Flags, Terms
 from baton.errors import ArgumentsDoNotFit
-
-if TYPE_CHECKING:
-    pass
 
 GivenBackoff = Seconds | Callable[[int], Seconds] | Backoff | None
 
@@ -39,9 +38,8 @@ class Worker(Generic[CallP, P, R]):
     function: Callable[CallP, R]
     name: str
     module: str
-    qualname: str
-    source: str | None
-    """The file the function was read from; None if it came from none."""
+    """The module that registers it, when another process imports that."""
+    origin: Origin
     options: Options
     backoff: Backoff
     executor: str
@@ -56,18 +54,22 @@ class Worker(Generic[CallP, P, R]):
         backoff: Backoff,
         executor: str,
         is_transactional: bool = False,
+        module: str | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name
-        self.module = function.__module__
-        self.qualname = function.__qualname__
-        self.source = source_of(function)
+        self.module = function.__module__ if module is None else module
+        self.origin = origin_of(function)
         self.options = options
         self.backoff = backoff
         self.executor = executor
         self.is_transactional = is_transactional
         self._usual_terms: dict[Flags, Terms] = {}
+
+    def under_name(self, name: str, module: str) -> Worker[CallP, P, R]:
+        """Return the same worker under another name, which `module` registers."""
+        return Worker(self.function, name, self.options, self.backoff, self.executor, self.is_transactional, module)
 
     def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -106,10 +108,16 @@ class Worker(Generic[CallP, P, R]):
             ignore_discarded=flags.ignore_discarded,
             ignore_skipped=flags.ignore_skipped,
             takes_context=self.takes_context,
-            **(asdict(self.options) | given),
+            **{**asdict(self.options), **given},
         )
 
-    def bind_json(self, args: str, references: str | None, results: Mapping[str, object]) -> dict[str, Any]:
+    def bind_json(
+        self,
+        args: str,
+        references: str | None,
+        results: Mapping[str, object],
+        states: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Return the arguments of a stored job by parameter name, typed by the annotations.
 
         `references` is as in `StepSpec`; `results` are plain JSON values by step name. A parameter that lacks the
@@ -119,7 +127,7 @@ class Worker(Generic[CallP, P, R]):
             parameters = self._parameters
         except TypeError as error:
             raise ArgumentsDoNotFit(self.name, str(error)) from error
-        return parameters.decode(args, references, results)
+        return parameters.decode(args, references, results, states)
 
     def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
         """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""
@@ -181,7 +189,7 @@ AnyWorker = Worker[..., ..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Decorator:
-    """What `@worker(...)` returns: it makes a worker of a function."""
+    """What `@worker(...)` returns: it makes a worker of a function, or gives a worker another name."""
 
     name: str | None
     options: Options
@@ -190,10 +198,14 @@ class Decorator:
     is_transactional: bool
 
     @overload
+    def __call__(self, function: Worker[CallP, P, R], /) -> Worker[CallP, P, R]: ...
+    @overload
     def __call__(self, function: Callable[Concatenate[Context, P], R], /) -> Worker[Concatenate[Context, P], P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Worker[P, P, R]: ...
     def __call__(self, function: Any, /) -> AnyWorker:
+        if isinstance(function, Worker):
+            return self._alias(function)
         check_function(function)
         name = checked_name("worker", own_name(function) if self.name is None else self.name)
         executor = executor_for(function, self.executor)
@@ -202,6 +214,24 @@ class Decorator:
         made: AnyWorker = Worker(function, name, self.options, self.backoff, executor, self.is_transactional)
         registry.add(made)
         return made
+
+    def _alias(self, known: AnyWorker) -> AnyWorker:
+        if self.name is None:
+            raise TypeError(
+                f"{known.name!r} is a worker already; worker(name=...)({known.function.__name__}) registers it under "
+                f"another name as well"
+            )
+        if replace(self, name=None) != _USUAL:
+            raise TypeError(
+                f"worker(name={self.name!r}) gives another name to worker {known.name!r}, which keeps its options; "
+                f"leave the others out, or decorate a function of its own"
+            )
+        alias = known.under_name(checked_name("worker", self.name), sys._getframe(2).f_globals["__name__"])
+        registry.add(alias)
+        return alias
+
+
+_USUAL = Decorator(None, worker_options("default", 0, 20, None), as_backoff(None), None, is_transactional=False)
 
 
 @overload
@@ -240,6 +270,9 @@ def worker(
     a function of the attempt, or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in
     seconds, with jitter, at most an hour. `executor` says where it runs: "async" for async functions, "thread" (the
     default for others), "process", or an executor of `WorkerPool(executors=...)` by its name.
+
+    Given a worker, `worker(name="old")(send)` registers it under another name as well: steps that were inserted under
+    the name it had before it was renamed still find it. Everything but the name stays that of the worker.
 
     `transactional`: each attempt runs in a transaction, `ctx.connection`, in which its outcome is settled as well; what
     it writes there, its result and the release of its dependents commit together or not at all.

@@ -8,8 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.core import codec
-from baton.core.compile import Added, CompiledGraph, Draft
+from baton.core.compile import CompiledGraph
+from baton.core.conditions import Condition
+from baton.core.control import Rest, Runs, checked_control
+from baton.core.draft import Added, Draft
 from baton.core.expansion import Expandable, Expansion
+from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
@@ -68,6 +72,11 @@ class Baton(Insertable, Expandable):
         what: Job | Baton,
         *,
         deps: Iterable[str] = (),
+        when: Condition | None = None,
+        runs: Runs | None = None,
+        needs: int | None = None,
+        rest: Rest | None = None,
+        undo: Job | None = None,
         ignore_cancelled: bool | None = None,
         ignore_discarded: bool | None = None,
         ignore_skipped: bool | None = None,
@@ -82,6 +91,12 @@ class Baton(Insertable, Expandable):
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
         takes the workflow's.
 
+        `when` is a condition on results and states, as in `result_of("check")["score"] > 0.8`; unless it holds when
+        nothing is pending any more, the step is skipped. `runs="always"` and `runs="on failure"` make it a closing
+        step, which observes its dependencies, or without any the whole workflow, and runs although that failed or was
+        cancelled. `needs` is how many dependencies have to complete before it starts; `rest="cancel"` cancels the
+        others then. `undo` is a job that takes back what the step did, if the workflow ends badly.
+
         Raises `DuplicateStep`, `InvalidName`, `InvalidOption` and `TypeError`; the builder is unchanged then.
         """
         key = checked_name("step", name)
@@ -89,7 +104,8 @@ class Baton(Insertable, Expandable):
             raise DuplicateStep(key)
         added = _what(key, what)
         flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
-        self._draft.steps[key] = Added(key, added, _names(key, deps), flags)
+        control = checked_control(key, when, runs, needs, rest, undo, is_job=isinstance(added, Job))
+        self._draft.steps[key] = Added(key, added, _names(key, deps), flags, control)
         return self
 
     @property
@@ -151,7 +167,7 @@ def _what(step: str, what: object) -> Job | Draft:
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
-            hint = "; register it with @worker and add function.new(...)" if callable(what) else ""
+            hint = hint_at_job(what)
     raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
 
 

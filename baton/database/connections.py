@@ -7,12 +7,14 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
 from baton.database.failures import Failure, classify
+from baton.database.tls import tls_context
+from baton.tasks import Tasks
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -40,44 +42,67 @@ class Calls(Protocol):
     async def fetch(self, query: str, *args: Any) -> list[Record]: ...
 
 
+Password = str | Callable[[], str] | Callable[[], Awaitable[str]]
+"""A password, or a function that is asked for one whenever a connection is opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connector:
     """How to open a connection."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     is_pooled: bool = False
     """The address is a transaction pooler: no prepared statements, no settings at connect."""
+    password: Password | None = field(default=None, repr=False)
+    """Goes before a password in the address; None for that of the address."""
 
     async def connect(self, purpose: str) -> asyncpg.Connection[Record]:
-        """Open a connection that is READ COMMITTED and without a time limit, whatever the role's or database's is."""
-        return await asyncpg.connect(self.dsn, **self.options(purpose))
+        """Open a connection that works for the engine whatever the defaults of the role or database are."""
+        connection: asyncpg.Connection[Record] = await asyncpg.connect(self.dsn, **self.options(purpose))
+        if not self.is_pooled:
+            await prepare(connection)
+        return connection
 
     def options(self, purpose: str) -> dict[str, Any]:
+        """Return what `asyncpg.connect` and `asyncpg.create_pool` take besides the address."""
+        options: dict[str, Any] = {"timeout": CONNECT_SECONDS, "password": self.password, "ssl": tls_context(self.dsn)}
         if self.is_pooled:
-            return {"timeout": CONNECT_SECONDS, "statement_cache_size": 0}
-        settings = {
-            "application_name": f"baton {purpose}",
-            "default_transaction_isolation": "read committed",
-            # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock
-            # would end whole rounds of upkeep because one workflow is locked.
-            "statement_timeout": "0",
-            # A read of one workflow looks costly to the planner once the tables are large, and to compile it takes a
-            # thousand times as long as to run it. The engine's functions say so for themselves.
-            "jit": "off",
-        }
-        return {"timeout": CONNECT_SECONDS, "server_settings": settings}
+            return options | {"statement_cache_size": 0}
+        return options | {"server_settings": {"application_name": f"baton {purpose}"} | _SESSION_SETTINGS}
+
+
+_SESSION_SETTINGS = {
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    # Made for the queries of an application: one shorter than the engine's own limit on waiting for a lock
+    # would end whole rounds of upkeep because one workflow is locked.
+    "statement_timeout": "0",
+    # The listener and a pool without work are idle for long, and would be opened again and again.
+    "idle_session_timeout": "0",
+    # The planner thinks a read of one workflow costly once the tables are large, and to compile it takes a
+    # thousand times as long as to run it. The engine's functions say so for themselves.
+    "jit": "off",
+}
+
+
+async def prepare(connection: Connection) -> None:
+    """Switch off a limit that only servers from version 17 on know; an older one would refuse the connection."""
+    if connection.get_server_version().major >= 17:
+        await connection.execute("set transaction_timeout = 0")
 
 
 class ReconnectingConnection:
     """One connection that opens itself when it is used and again after it was lost.
 
-    For one caller at a time. A call that fails or is cancelled leaves no connection behind whose state is unknown.
+    For one caller at a time. A call that fails or is cancelled leaves no connection behind whose
+    state is unknown, and no statement that goes on in the server.
     """
 
     def __init__(self, dialing: Connector, purpose: str) -> None:
         self._dialing = dialing
         self._purpose = purpose
         self._connection: asyncpg.Connection[Record] | None = None
+        self._closing = Tasks()
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         connection = await self._open()
@@ -107,24 +132,33 @@ class ReconnectingConnection:
         return self._connection
 
     def _drop_if_lost(self, error: BaseException) -> None:
-        if classify(error) in (Failure.PASSING, Failure.LASTING):
+        if isinstance(error, asyncio.CancelledError | TimeoutError):
+            self._abandon()
+        elif classify(error) in (Failure.PASSING, Failure.LASTING):
             self.terminate()
 
+    def _abandon(self) -> None:
+        """Drop the connection, and have the server stop what it does for it, without waiting for that."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._closing.start(close(connection), name="baton abandoned call")
+
     def terminate(self) -> None:
-        """Drop the connection without a word: `close` would wait for a peer that may be frozen."""
+        """Drop the connection at once: `close` would wait for a peer that may be frozen."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
     async def aclose(self) -> None:
-        """Say goodbye, but do not wait long for an answer."""
+        """Close the connection, but do not wait long for an answer."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await close(connection)
+        await self._closing.ended()
 
 
 async def close(connection: asyncpg.Connection[Record]) -> None:
-    """Close a connection within a few seconds, whatever its peer does."""
+    """Close a connection within a few seconds, whatever its peer does; first cancel what the server does for it."""
     try:
         await connection.close(timeout=CLOSE_SECONDS)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -142,8 +176,10 @@ class Connections:
             # Our calls leave nothing behind in a session, and asyncpg's own reset is a round trip for each of them.
             reset=_leave_as_it_is,
             max_queries=2**31,
+            init=None if dialing.is_pooled else prepare,
             **dialing.options("engine"),
         )
+        self._releasing = Tasks()
 
     async def open(self) -> None:
         await self._pool
@@ -154,13 +190,22 @@ class Connections:
         connection = await self._pool.acquire()
         try:
             yield connection
+        except asyncio.CancelledError:
+            # The server is asked to stop what it does for us; the caller need not wait until it has.
+            self._releasing.start(self._release(connection), name="baton abandoned call")
+            raise
         except BaseException as error:
             if classify(error) in (Failure.PASSING, Failure.LASTING):
                 # One that was lost is the pool's again already, and says so in an error that would hide this one.
                 with suppress(asyncpg.InterfaceError):
                     connection.terminate()
+            await self._pool.release(connection, timeout=CLOSE_SECONDS)
             raise
-        finally:
+        await self._pool.release(connection, timeout=CLOSE_SECONDS)
+
+    async def _release(self, connection: PoolConnectionProxy[Record]) -> None:
+        # It failed already for the one who used it; asyncpg drops a connection that does not come to an end.
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
 
     async def fetch(self, query: str, *args: Any) -> list[Record]:
@@ -168,6 +213,7 @@ class Connections:
             return await connection.fetch(query, *args)
 
     async def aclose(self) -> None:
+        await self._releasing.ended()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._pool.close()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.database.migrate import SchemaVersion, quoted, schema_version
+from baton.database.misfits import Misfit, misfits
 from baton.database.queries import Queries, Queue
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Pool:
     """Since its last beat."""
     held: int
     """Entries it has claimed."""
+    failures: Sequence[str] = ()
+    """What fails in it, by its latest heartbeat; none of a dead pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class EngineFacts:
     """Of each queue the oldest entry that is due and was not made available."""
     unknown_workers: Sequence[UnknownWorker]
     tables: Sequence[Table]
+    misfits: Sequence[Misfit] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +285,7 @@ async def _engine(connection: Connection, schema: str, long_seconds: float) -> E
         waiting=await _oldest(connection, schema, ["available"]),
         overdue=await _oldest(connection, schema, ["scheduled", "retryable"]),
         unknown_workers=await _unknown_workers(connection, schema),
+        misfits=await misfits(connection, schema),
         tables=await _tables(connection, schema),
     )
 
@@ -291,7 +296,8 @@ async def _pools(connection: Connection, schema: str) -> Sequence[Pool]:
         select p.name,
                p.dead_at is not null or p.expires_at < clock_timestamp() as is_dead,
                extract(epoch from clock_timestamp() - p.beat_at)::double precision as silent_seconds,
-               (select count(*) from {quoted(schema)}.queue q where q.pool = p.id and q.state = 'executing') as held
+               (select count(*) from {quoted(schema)}.queue q where q.pool = p.id and q.state = 'executing') as held,
+               case when p.dead_at is null then p.failures else '{{}}' end as failures
           from {quoted(schema)}.pools p
          order by p.id
         """

@@ -33,20 +33,38 @@ _PROFILES: Mapping[str, Settings] = {
     "advance": _ENGINE,
     "cancel": _ENGINE,
     "claim": _ENGINE,
+    "claim_separately": _ENGINE,
     "expand": _ENGINE,
     "expand_map": _ENGINE,
     "heartbeat": _POOL_STATE,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
+    "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
+    "prune": _ENGINE,
+    "rescue": _ENGINE,
     "retry": _ENGINE,
-    "run_upkeep": _ENGINE,
     "settle": _ENGINE,
+    "stage": _ENGINE,
+    "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
+    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    "write_steps": {"enable_hashjoin": "on"},
 }
 
-_INLINED = frozenset({"claimed_steps", "counts_as_done", "local_name", "ordinal_of", "shift_ordinals", "text_of_json"})
+_INLINED = frozenset(
+    {
+        "claimed_steps",
+        "edge_ignores",
+        "edge_observes",
+        "flag_bits",
+        "local_name",
+        "ordinal_of",
+        "shift_ordinals",
+        "text_of_json",
+    }
+)
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""
 
 

@@ -39,6 +39,11 @@ class Listener:
         self._running: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
 
+    @property
+    def number_of_hearers(self) -> int:
+        """How many are given what is heard."""
+        return len(self._hearers)
+
     @contextmanager
     def heard_by(self, hear: Hear) -> Iterator[None]:
         """Deliver notices to `hear` while inside, as soon as LISTEN is in force (see `listening`)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from msgspec import Struct
 
+from baton.core.limits import INPUT_BYTES
 from baton.core.outcome import Outcome
 
 
@@ -43,6 +44,12 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a group whose children are final: nothing runs, and how it ends is to be settled."""
     map: str | None
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
+    refused_seconds: float | None = None
+    """How long pools have put it back because its arguments do not fit; None if none did since it last started."""
+    undeliverable: str | None = None
+    """Why the results it reads cannot be delivered; then there are none here, and it cannot run."""
+    generation: int = 1
+    """Raised each time the step was undone or began another round."""
 
 
 class Claim(Protocol):
@@ -63,6 +70,15 @@ class Settlement(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A row that a call of the engine could not change. The call went on with the others."""
+
+    row: str
+    """Which one, in words: `step 'a' of workflow 'w'`."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """A wish to claim: the token it will be under, and how many steps of each queue at most."""
 
@@ -70,6 +86,12 @@ class ClaimRequest:
     limits: dict[str, int]
     seen_empty: frozenset[str] = frozenset()
     """Of these queues, which were found empty, only what the outcomes release that are settled in the same call."""
+    input_bytes: int = INPUT_BYTES
+    """How large the results may be that are delivered to one step."""
+
+    def halved(self) -> ClaimRequest:
+        """Return a request for half as many steps of each queue, but at least one."""
+        return replace(self, limits={queue: max(1, limit // 2) for queue, limit in self.limits.items()})
 
     def columns(self) -> tuple[list[str], list[int]]:
         """Return queues and limits for sql/functions/claim_entries.sql; a negative limit marks a queue seen empty."""
@@ -84,6 +106,15 @@ class Advanced:
     accepted: Sequence[bool]
     """One for each outcome sent, in order. False: another claim owns the step, and the outcome counts for nothing."""
     claimed: Sequence[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class SeparateClaim:
+    """The answer of `claim_separately`."""
+
+    claimed: Sequence[Claimed]
+    passed_over: Sequence[PassedOver]
+    """Steps that could not be claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +154,59 @@ class HeartbeatReply:
 
 
 @dataclass(frozen=True, slots=True)
-class UpkeepResult:
-    """What one round of upkeep did."""
+class UpkeepDue:
+    """What upkeep has to do."""
 
+    deaths: bool
+    """A lease ran out, or a pool died so long ago that it is to be forgotten."""
+    orphans: bool
+    """There are claimed entries that no living pool runs."""
+    next_in: float | None
+    """Seconds until the next entry is due, 0 if one is; None if none waits for a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedDead:
     died: int
+    passed_over: Sequence[PassedOver] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
     lost: int
+    """Steps whose pool died: an attempt of each is spent."""
     given_back: int
-    pruned: int
+    """Steps whose claim was never answered: no attempt is spent."""
+    is_more: bool
+    """It stopped at its limit."""
+    passed_over: Sequence[PassedOver] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    workflows: int
+    is_more: bool
+    """It has not come round: the next call goes on from where this one stopped."""
+    passed_over: Sequence[PassedOver] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
     staged: int
     next_in: float | None
-    """Seconds until the next entry is due; None if none waits for a time."""
+    """Seconds until the next entry is due, 0 if it stopped at its limit; None if none waits for a time."""
+    passed_over: Sequence[PassedOver] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepResult:
+    """What one round of upkeep did: the sums of its parts."""
+
+    died: int = 0
+    lost: int = 0
+    given_back: int = 0
+    pruned: int = 0
+    staged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

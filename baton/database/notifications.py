@@ -39,6 +39,9 @@ class Reconnected:
     """Not said by the database: the listener hears again, after it may have missed notices."""
 
 
+MOST_DELAYED_MS = 86_400_000
+"""A day; what is due later is announced to nobody."""
+
 Notice = QueueHasWork | EntryDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
 
 
@@ -48,19 +51,25 @@ def channel(schema: str) -> str:
 
 
 def parse(payload: str) -> Notice | None:
-    """Return what a notice says, or None for one this version does not know."""
+    """Return what a notice says; None for one that this version does not know, or that cannot be read.
+
+    Every role that may connect to the database may notify on the channel.
+    """
     kind, _, subject = payload.partition(" ")
-    match kind:
-        case "queue":
-            entries, _, queue = subject.partition(" ")
-            return QueueHasWork(queue, int(entries))
-        case "due":
-            return EntryDue(int(subject) / 1000)
-        case "cancel":
-            return ClaimsVoid(int(subject))
-        case "workflow":
-            return WorkflowFinished(int(subject))
-        case "step":
-            return StepEnded(int(subject))
-        case _:
-            return None
+    try:
+        match kind:
+            case "queue":
+                entries, _, queue = subject.partition(" ")
+                return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
+            case "due":
+                return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "cancel":
+                return ClaimsVoid(int(subject))
+            case "workflow":
+                return WorkflowFinished(int(subject))
+            case "step":
+                return StepEnded(int(subject))
+            case _:
+                return None
+    except ValueError:
+        return None

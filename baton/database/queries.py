@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
+from baton.database.step_records import StepEnd, StepRecord, step_end, step_tree
+from baton.database.unfinished import why_unserved
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
-
-FINAL_STEP_STATES = frozenset({"completed", "cancelled", "discarded", "skipped"})
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a step ended, or is, for whoever wants its result."""
-
-    id: int
-    name: str
-    state: str
-    worker: str
-    result: str | None
-    """As JSON; None for none, and for a group with children."""
-    reason: str | None
-    grouping: str | None
-    parent_id: int | None
-    """The id of the group it is a child of."""
-    children: int | None
-    """How many children it has; None until it has any."""
-    returns_id: int | None
-    """The id of the child whose result is the group's."""
-    is_last: bool
-    """Nothing depends on it."""
-
-    @property
-    def local_name(self) -> str:
-        """The name it has inside its group."""
-        return self.name.rpartition("/")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class StepRow:
-    """A step as steps_view shows it; JSON still as text."""
-
-    ended: Ended
-    queue: str
-    priority: int
-    attempt: int
-    max_attempts: int
-    pending: int
-    dependencies: Sequence[str]
-    args: str
-    errors: Sequence[str]
-    pool: int | None
-    scheduled_at: datetime | None
-    attempted_at: datetime | None
-    finished_at: datetime | None
-    concurrency: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +46,41 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """A workflow's state, and how many of its steps are in which state."""
+class Status:
+    """A workflow at a glance, as of one moment."""
 
     name: str | None
-    state: str
+    """The workflow's name, if it was given one."""
+    state: WorkflowState
     inserted_at: datetime
     finished_at: datetime | None
-    counts: Mapping[str, int]
+    """When the state became final; None while it is executing."""
+    counts: Mapping[StepState, int]
+    """How many steps are in which state; states with none are left out."""
+    unserved: Sequence[Unserved] = ()
+    """Steps that could run but that no living worker pool can run, and why; at most 100."""
+    meta: Any = None
+    """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
 
 
-ENDED = tuple(field.name for field in fields(Ended))
+@dataclass(frozen=True, slots=True)
+class StepSummary:
+    """A step that is in no group, without its arguments and its result."""
+
+    id: int
+    name: str
+    state: StepState
+    attempt: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSummary:
+    """A workflow's state and its steps, as of one moment."""
+
+    state: WorkflowState
+    steps: Sequence[StepSummary]
+    """In the order added."""
 
 
 class Queries:
@@ -116,27 +95,29 @@ class Queries:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        # The engine's own steps are nobody's business but its own.
+        self._is_users = "(v.role is null or v.role not in ('gate', 'end'))"
         self._ended = f"""
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
-            v.dependents = '{{}}' as is_last"""
+            coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
         # By the lease as well: where every pool is gone, nobody is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers
               from {self._schema}.pools p
              where p.dead_at is null and p.expires_at > clock_timestamp())"""
 
-    async def progress(self, workflow_id: str) -> Progress | None:
+    async def status(self, workflow_id: str) -> Status | None:
         """Return the state and the counts as of one moment, or None if there is no such workflow."""
         rows = await self._calls.fetch(
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
-                   w.name, w.state as workflow_state, w.inserted_at, w.finished_at
+                   w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
-             where w.id = $1
+             where w.id = $1 and (s.role is null or s.role not in ('gate', 'end'))
              group by w.key, 2
             """,
             workflow_id,
@@ -144,23 +125,51 @@ class Queries:
         if not rows:
             return None
         first = rows[0]
-        return Progress(
+        return Status(
             name=first["name"],
             state=first["workflow_state"],
             inserted_at=first["inserted_at"],
             finished_at=first["finished_at"],
             counts={row["state"]: row["n"] for row in rows},
+            unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
+            meta=None if first["meta"] is None else json.loads(first["meta"]),
         )
 
-    async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
-        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker."""
+    async def summary(self, workflow_id: str) -> WorkflowSummary | None:
+        """Return the states of the steps that are in no group, or None if there is no such workflow.
+
+        Reads no arguments, results or errors, which may be many megabytes.
+        """
         rows = await self._calls.fetch(
             f"""
-            select s.name, s.queue, s.worker,
+            select w.state as workflow_state, s.id, s.name, coalesce(q.state, s.state) as state,
+                   coalesce(q.attempt, s.attempt) as attempt, s.reason
+              from {self._schema}.workflows w
+              join lateral ({self._steps_of_w}) s on s.parent is null
+              left join lateral (
+                       select e.state, e.attempt from {self._schema}.queue e where e.step_id = s.id offset 0
+                   ) q on true
+             where w.id = $1
+             order by s.id
+            """,
+            workflow_id,
+        )
+        if not rows:
+            return None
+        steps = [StepSummary(row["id"], row["name"], row["state"], row["attempt"], row["reason"]) for row in rows]
+        return WorkflowSummary(rows[0]["workflow_state"], steps)
+
+    async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
+        """Return steps whose queue is paused, or served by no living pool, or by none that knows their worker, or whose
+        arguments did not fit the last pool that claimed them."""
+        rows = await self._calls.fetch(
+            f"""
+            select s.name, s.queue, s.worker, case when s.outcome = 'misfit' then s.reason end as misfit,
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
-                   s.queue = any(z.queues) as is_paused
+                   s.queue = any(z.queues) as is_paused,
+                   false as is_known
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               join lateral (
@@ -169,7 +178,7 @@ class Queries:
               cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
                and q.state <> 'executing'
-               and (s.queue = any(z.queues) or not exists (
+               and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
                        select
                          from {self._living_pools} p
                         where s.queue = any(p.queues) and (q.is_join or s.worker = any(p.workers))
@@ -210,22 +219,22 @@ class Queries:
         )
         return [Queue(**row) for row in rows]
 
-    async def steps(self, workflow_id: str) -> Sequence[StepRow]:
-        """Return all steps, in the order added; a group before what is below it. Empty if there is no such workflow."""
+    async def steps(self, workflow_id: str) -> Sequence[StepRecord]:
+        """Return all steps as a tree, in the order added. Empty if there is no such workflow."""
         rows = await self._calls.fetch(
             f"""
             select v.queue, v.priority, v.attempt, v.max_attempts, v.pending, v.dependencies, v.args::text,
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool, v.scheduled_at, v.attempted_at, v.finished_at,
                    v.concurrency, {self._ended}
               from {self._schema}.steps_view v
-             where v.workflow_id = $1
+             where v.workflow_id = $1 and {self._is_users}
              order by v.id
             """,
             workflow_id,
         )
-        return [_step(row) for row in rows]
+        return step_tree(rows)
 
-    async def ended(self, workflow_id: str, step: str | None) -> Sequence[Ended]:
+    async def ended(self, workflow_id: str, step: str | None) -> Sequence[StepEnd]:
         """Return how a step ended and what is below it; without a name, the step that the workflow returns, or its last
         ones, those nothing depends on. A group comes before what is below it."""
         rows = await self._calls.fetch(
@@ -238,7 +247,7 @@ class Queries:
                    and case
                            when $2::text is not null then s.name = $2
                            when w.returns is not null then s.id = {self._schema}.step_of(w.key, w.returns)
-                           else s.parent is null and s.dependents = '{{}}'
+                           else s.parent is null and coalesce(s.is_last, s.dependents = '{{}}')
                        end
                  union all
                 select c.id, c.first_child, c.children
@@ -259,27 +268,38 @@ class Queries:
             workflow_id,
             step,
         )
-        return [Ended(**row) for row in rows]
+        return [step_end(row) for row in rows]
 
     async def names(self, workflow_id: str) -> Sequence[str]:
         """Return the names of the steps in the order added."""
         rows = await self._calls.fetch(
-            f"select name from {self._schema}.steps_view where workflow_id = $1 order by id", workflow_id
+            f"""
+            select s.name
+              from {self._schema}.workflows w
+              join lateral ({self._steps_of_w}) s on true
+             where w.id = $1
+             order by s.id
+            """,
+            workflow_id,
         )
         return [row["name"] for row in rows]
 
-
-def _step(row: Record) -> StepRow:
-    told = dict(row)
-    ended = Ended(**{name: told.pop(name) for name in ENDED})
-    return StepRow(ended, **told)
+    async def states(self, workflow_id: str, names: Sequence[str]) -> Mapping[str, StepState]:
+        """Return the states of the steps with these names, by name, in the order added."""
+        rows = await self._calls.fetch(
+            f"""
+            select s.name, coalesce(q.state, s.state) as state
+              from {self._schema}.workflows w
+              join lateral ({self._steps_of_w}) s on s.name = any($2)
+              left join lateral (select e.state from {self._schema}.queue e where e.step_id = s.id offset 0) q on true
+             where w.id = $1
+             order by s.id
+            """,
+            workflow_id,
+            list(names),
+        )
+        return {row["name"]: row["state"] for row in rows}
 
 
 def _unserved(row: Record) -> Unserved:
-    if row["is_paused"]:
-        why = f"queue {row['queue']!r} is paused"
-    elif row["is_served"]:
-        why = f"no living worker pool that serves queue {row['queue']!r} knows worker {row['worker']!r}"
-    else:
-        why = f"no living worker pool serves queue {row['queue']!r}"
-    return Unserved(row["name"], row["queue"], row["worker"], why)
+    return Unserved(row["name"], row["queue"], row["worker"], why_unserved(row) or "")

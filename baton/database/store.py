@@ -19,16 +19,22 @@ from baton.database.messages import (
     Expanded,
     HeartbeatReply,
     Inserted,
+    MarkedDead,
     Part,
+    PassedOver,
+    Pruned,
+    Rescued,
     Retried,
+    SeparateClaim,
     Settlement,
-    UpkeepResult,
+    Staged,
+    UpkeepDue,
     Watched,
 )
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
-    from baton.database.connections import Calls
+    from baton.database.connections import Calls, Record
 
 STEPS_PER_CALL = 20_000
 """So many steps go into one call of insert_workflow: a million are streamed in bounded memory."""
@@ -48,13 +54,18 @@ class Store:
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
-        self._claim = call(f"{prefix}.claim", 4)
-        self._beat = call(f"{prefix}.heartbeat", 5)
-        self._tick = call(f"{prefix}.run_upkeep", 3)
+        self._claim = call(f"{prefix}.claim", 5)
+        self._claim_separately = call(f"{prefix}.claim_separately", 5)
+        self._heartbeat = call(f"{prefix}.heartbeat", 6)
+        self._upkeep_due = call(f"{prefix}.upkeep_due", 0)
+        self._mark_dead = call(f"{prefix}.mark_dead", 0)
+        self._rescue = call(f"{prefix}.rescue", 1)
+        self._prune = call(f"{prefix}.prune", 2)
+        self._stage = call(f"{prefix}.stage", 1)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 4)
-        self._retry = call(f"{prefix}.retry", 3)
+        self._cancel = call(f"{prefix}.cancel", 5)
+        self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
         self._resume = call(f"{prefix}.resume", 1)
@@ -107,7 +118,9 @@ class Store:
     async def advance(self, pool: int, settling: Sequence[Settlement], claiming: ClaimRequest) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = claiming.columns()
-        rows = await self.calls.fetch(self._advance, pool, queues, limits, claiming.token, *_outcomes(settling))
+        rows = await self.calls.fetch(
+            self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling)
+        )
         return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
 
     async def settle(self, settling: Sequence[Settlement]) -> Sequence[bool]:
@@ -129,8 +142,19 @@ class Store:
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim up to so many steps of each queue. Replayable: what the token took before is returned again."""
         queues, limits = claiming.columns()
-        rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token)
+        rows = await self.calls.fetch(self._claim, pool, queues, limits, claiming.token, claiming.input_bytes)
         return [Claimed(claiming.token, *row) for row in rows]
+
+    async def claim_separately(self, pool: int, claiming: ClaimRequest) -> SeparateClaim:
+        """Claim as `claim` does, but pass over the steps that make it fail. Replayable."""
+        queues, limits = claiming.columns()
+        rows = await self.calls.fetch(
+            self._claim_separately, pool, queues, limits, claiming.token, claiming.input_bytes
+        )
+        return SeparateClaim(
+            [Claimed(claiming.token, *row[:-2]) for row in rows if row["passed_over"] is None],
+            [PassedOver(row["passed_over"], row["error"]) for row in rows if row["passed_over"] is not None],
+        )
 
     async def register(
         self, *, name: str, host: str, pid: int, limits: dict[str, int], workers: Sequence[str], lease_seconds: float
@@ -148,27 +172,59 @@ class Store:
         await self.calls.fetch(self._leave, pool)
 
     async def heartbeat(
-        self, pool: int, number: int, tokens: Sequence[UUID], workers: Sequence[str], lease_seconds: float
+        self,
+        pool: int,
+        number: int,
+        tokens: Sequence[UUID],
+        workers: Sequence[str],
+        lease_seconds: float,
+        failures: Sequence[str] = (),
     ) -> HeartbeatReply:
-        """Renew a pool's lease and tell the tokens it holds or has in flight. Each beat has a higher number."""
-        (row,) = await self.calls.fetch(self._beat, pool, number, list(tokens), list(workers), lease_seconds)
+        """Renew a pool's lease, and note the tokens it holds or has in flight, and what fails in it.
+
+        Each beat has a higher number.
+        """
+        (row,) = await self.calls.fetch(
+            self._heartbeat, pool, number, list(tokens), list(workers), list(failures), lease_seconds
+        )
         held = frozenset(zip(row["step_ids"], row["tokens"], strict=True))
         return HeartbeatReply(row["is_alive"], held, row["serving"])
 
-    async def run_upkeep(self, *, sweep: bool, keep: timedelta | None, limit: int) -> UpkeepResult:
-        """Stage what is due; with `sweep`, also rescue and prune. Replayable."""
-        seconds = keep.total_seconds() if keep is not None else None
-        (row,) = await self.calls.fetch(self._tick, sweep, seconds, limit)
-        return UpkeepResult(**row)
+    async def upkeep_due(self) -> UpkeepDue:
+        """Return what upkeep has to do. Changes nothing."""
+        (row,) = await self.calls.fetch(self._upkeep_due)
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"])
 
-    async def cancel(self, workflow_id: str, steps: Sequence[str] | None, reason: str | None) -> Cancelled:
+    async def mark_dead(self) -> MarkedDead:
+        """Mark the pools whose lease ran out. Replayable."""
+        (row,) = await self.calls.fetch(self._mark_dead)
+        return MarkedDead(row["died"], _passed_over(row))
+
+    async def rescue(self, *, limit: int) -> Rescued:
+        """Give the steps of dead pools to others. Replayable."""
+        (row,) = await self.calls.fetch(self._rescue, limit)
+        return Rescued(row["lost"], row["given_back"], row["is_more"], _passed_over(row))
+
+    async def prune(self, keep: timedelta, *, limit: int) -> Pruned:
+        """Delete workflows that finished longer ago than `keep`. Replayable."""
+        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit)
+        return Pruned(row["pruned"], row["is_more"], _passed_over(row))
+
+    async def stage(self, *, limit: int) -> Staged:
+        """Make available what is due. Replayable."""
+        (row,) = await self.calls.fetch(self._stage, limit)
+        return Staged(row["staged"], row["next_in"], _passed_over(row))
+
+    async def cancel(
+        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+    ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Sent again it says what it said, and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4())
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
-    async def retry(self, workflow_id: str, steps: Sequence[str] | None) -> Retried:
+    async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
         """Open failed steps again, or the named ones. Sent again it says what it said, and opens nothing more."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4())
+        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
@@ -188,7 +244,7 @@ class Store:
 
 
 # Numbers and words go as text (see `literal`); what no outcome has, a trace or a delay, as an empty array.
-_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5::text::bigint[], $6, $7::text::text[], $8, $9, $10)"
+_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11)"
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 
 _SETTLE_ONE = """
@@ -199,6 +255,11 @@ select (
            )
        )[1] as accepted
 """
+
+
+def _passed_over(row: Record) -> Sequence[PassedOver]:
+    rows, errors = row["passed_over"] or (), row["errors"] or ()
+    return [PassedOver(*one) for one in zip(rows, errors, strict=True)]
 
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:

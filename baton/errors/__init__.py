@@ -16,7 +16,7 @@
     │   ├── StepFailed
     │   ├── StepCancelled
     │   └── StepSkipped
-    ├── RetryRefused                      steps that would run again are executing
+    ├── RetryRefused                      steps that are to run again are not final
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
     ├── NoEngine                          nothing says which database to use
@@ -38,7 +38,7 @@ The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baton.errors.faults import Fault, did_you_mean
@@ -107,13 +107,14 @@ class InvalidOption(BatonError, ValueError):
 class DuplicateWorker(BatonError):
     """Raised when a second, different function is registered under one worker name."""
 
-    def __init__(self, worker: str, first: str, second: str) -> None:
+    def __init__(self, worker: str, first: str, second: str, why: str = "") -> None:
         self.worker = worker
         self.first = first
         self.second = second
+        functions = f"{first} and {second}" if not why else f"{first} ({why})"
         super().__init__(
-            f"two different functions are registered as worker {worker!r}: {first} and {second}; "
-            f"give one of them another name with @worker(name=...)"
+            f"two different functions are registered as worker {worker!r}: {functions}; give each a name of its own "
+            f"with worker(name=...)"
         )
 
 
@@ -204,12 +205,13 @@ class StepSkipped(NoResult):
 
 
 class RetryRefused(BatonError):
-    """Raised by a retry when steps that it would run again are executing; nothing was changed."""
+    """Raised by a retry of named steps that are not final; nothing was changed."""
 
-    def __init__(self, steps: Sequence[str]) -> None:
-        self.steps = tuple(steps)
-        names = ", ".join(repr(step) for step in self.steps)
-        super().__init__(f"these steps would run again but are executing: {names}; wait for them or cancel them first")
+    def __init__(self, states: Mapping[str, str]) -> None:
+        self.states = dict(states)
+        """The state of each of these steps, by name, as it was a moment later."""
+        steps = ", ".join(f"{step!r} is {state}" for step, state in states.items())
+        super().__init__(f"only steps that are final can run again: {steps}; wait for them, or cancel them first")
 
 
 class TransactionStillOpen(BatonError):

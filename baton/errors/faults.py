@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from baton.errors.control_faults import ControlFault
+
 COMPARED_NAMES = 5_000
 SHOWN_MEMBERS = 40
 LONGEST_SHOWN = 200
@@ -215,7 +217,8 @@ class ArgumentsTooLarge:
 
 
 Fault = (
-    EmptyWorkflow
+    ControlFault
+    | EmptyWorkflow
     | EmptyGroup
     | EndlessGroup
     | NestedTooDeep

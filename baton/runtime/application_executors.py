@@ -8,9 +8,11 @@ import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 
 from baton.core.names import checked_name
 from baton.core.outcome import Outcome, from_text, lost, to_text, unable
@@ -45,7 +47,11 @@ class ApplicationExecutors:
             return unable(self._missing(worker))
         attempt.begin()
         try:
-            future = executor.submit(run_elsewhere, module_of(worker), claim_to_text(attempt.claimed))
+            run: Callable[..., str] = run_elsewhere
+            if isinstance(executor, ThreadPoolExecutor):
+                # A thread of this process knows which attempt it runs; to other places only strings can cross.
+                run = partial(copy_context().run, run)
+            future = executor.submit(run, module_of(worker), claim_to_text(attempt.claimed))
         except Exception as error:  # noqa: BLE001 - another library's code: shut down, broken, or anything else
             log.warning("executor %r takes no work: %s: %s", worker.executor, type(error).__name__, error)
             return unable(

@@ -1,4 +1,4 @@
-"""What to claim: so many steps of each queue as it has free slots, when there may be work."""
+"""What to claim: as many steps of each queue as it has free slots, when the queue may have work."""
 
 from __future__ import annotations
 
@@ -6,80 +6,92 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from baton.core.limits import INPUT_BYTES
 from baton.database.messages import Claimed, ClaimRequest
 from baton.runtime.wakeups import StaggeredWakeups
 
 MOST_PER_CLAIM = 500
 WORTH_A_CALL = 100
-"""So many free slots of a queue go into one claim; of more, half of all its slots: while one half runs here, the server
-settles and claims for the other."""
+"""One claim takes up to this many free slots of a queue, or half of all its slots if that is more: while this process
+runs one half, the server settles and claims for the other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentClaim:
     """What was known when a claim was sent."""
 
-    words: int
-    """The number of the last word until then."""
-    prompted: frozenset[str] = frozenset()
-    """The queues it looks into because of a notice."""
+    wakeups: int
+    """The number of the latest wakeup at that time."""
+    notified: frozenset[str] = frozenset()
+    """The queues it claims from because of a notification."""
 
 
 class ClaimPlanner:
-    """Keeps the slots of each queue, and knows in which queues there may be work that nobody has looked at.
+    """Counts the free slots of each queue, and remembers which queues may have work that no claim has asked for.
 
-    A slot is taken when a claim for it is sent, and free again when the attempt has ended or the claim brought nothing.
+    A slot is taken when a claim for it is sent. It is free again when the attempt has ended, or when the claim returned
+    nothing for it.
 
     Args:
-        hears: whether notices arrive; without them each settle looks into every queue with a free slot.
-        turns: says when to look into a queue that a notice named.
+        listens: whether notifications arrive. Without them each settle claims from every queue with a free slot.
+        wakeups: decides when a notification causes a claim.
+        input_bytes: how large the results may be that are delivered to one step.
     """
 
-    def __init__(self, limits: Mapping[str, int], *, hears: bool = True, turns: StaggeredWakeups | None = None) -> None:
-        self._hears = hears
-        self._turns = turns or StaggeredWakeups()
+    def __init__(
+        self,
+        limits: Mapping[str, int],
+        *,
+        listens: bool = True,
+        wakeups: StaggeredWakeups | None = None,
+        input_bytes: int = INPUT_BYTES,
+    ) -> None:
+        self._listens = listens
+        self._input_bytes = input_bytes
+        self._staggered = wakeups or StaggeredWakeups()
         self.limits = dict(limits)
         self._free = dict(limits)
         self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
-        # A queue is promising after word of it, a poll or a claim that brought all it asked for.
-        self._promising = set(limits)
-        # After such a claim it is plentiful, and promising while the next ones are under way, until one that was sent
-        # after the last word brings less: else half of the slots waits for the other's claim, one line of the pool
-        # asleep (a drain went at 20k instead of 26k/s). Before, one claim is enough to see whether there is anything.
-        self._plentiful: set[str] = set()
-        self._words = 0
-        self._last_word = dict.fromkeys(limits, 0)
-        self._sent: dict[UUID, Sent] = {}
+        # The queues that may have work: after a notification, a poll, or a claim that returned all it asked for.
+        self._may_have_work = set(limits)
+        # The queues with a backlog: the last claim returned all it asked for. Such a queue may have work even while
+        # claims from it are under way, until a claim sent after the latest wakeup returns less. Otherwise half of the
+        # slots, and one connection, would wait for the other half's claim. See docs/design.md.
+        self._has_backlog: set[str] = set()
+        self._wakeups = 0
+        self._latest_wakeup = dict.fromkeys(limits, 0)
+        self._sent: dict[UUID, SentClaim] = {}
         self._is_stopped = False
 
-    def look_at(self, queue: str) -> None:
-        """There may be work in this queue."""
+    def wake(self, queue: str) -> None:
+        """Note that this queue may have work. Queues that the pool does not serve are ignored."""
         if queue in self.limits:
-            self._words += 1
-            self._last_word[queue] = self._words
-            self._promising.add(queue)
+            self._wakeups += 1
+            self._latest_wakeup[queue] = self._wakeups
+            self._may_have_work.add(queue)
 
-    def look_everywhere(self) -> None:
+    def wake_all(self) -> None:
+        """Note that any queue may have work."""
         for queue in self.limits:
-            self.look_at(queue)
+            self.wake(queue)
 
-    def told(self, queue: str, entries: int, now: float) -> None:
-        """A notice said that there are at least so many entries: look at this queue when the pool's turn comes."""
+    def notified(self, queue: str, entries: int, now: float) -> None:
+        """Plan a wakeup of this queue: a notification announced at least this many entries."""
         if queue in self.limits:
-            self._turns.told(queue, entries, now)
+            self._staggered.notified(queue, entries, now)
 
-    def counted(self, pools: Sequence[int]) -> None:
-        """So many living pools serve each queue, this one among them; in the order of the queues."""
-        self._turns.counted(dict(zip(self.limits, pools, strict=True)))
+    def pools_counted(self, pools: Sequence[int]) -> None:
+        """Note how many living pools serve each queue, this one included; in the order of the queues."""
+        self._staggered.pools_counted(dict(zip(self.limits, pools, strict=True)))
 
-    def take_turns(self, now: float) -> None:
-        """Look at the queues whose turn has come."""
-        for queue in self._turns.take(now):
-            self.look_at(queue)
+    def wake_due(self, now: float) -> None:
+        """Wake the queues whose planned wakeup is due."""
+        for queue in self._staggered.take_due(now):
+            self.wake(queue)
 
-    def next_turn_in(self, now: float) -> float | None:
-        """Seconds until the next turn, None if there is none."""
-        return self._turns.next_in(now)
+    def next_wakeup_in(self, now: float) -> float | None:
+        """Return the seconds until the next planned wakeup, or None if there is none."""
+        return self._staggered.next_in(now)
 
     def stop(self) -> None:
         """Claim nothing from now on."""
@@ -87,43 +99,46 @@ class ClaimPlanner:
 
     @property
     def wanted(self) -> int:
-        """How many steps would be claimed now for the sake of claiming."""
-        return 0 if self._is_stopped else sum(self._free[queue] for queue in self._promising)
+        """How many steps are worth claiming now, apart from what outcomes may release."""
+        return 0 if self._is_stopped else sum(self._free[queue] for queue in self._may_have_work)
 
     def reserve(self, token: UUID, *, everywhere: bool) -> ClaimRequest:
-        """Take the free slots for a claim: of the promising queues, or of all, as what is settled may release work.
+        """Take free slots for a claim.
 
-        The others are looked at only if it does, so that a settle costs the same with one queue and with a hundred.
+        Args:
+            everywhere: whether outcomes leave in the same call. They may release work in any queue, so the claim
+                covers all of them; a queue that was seen empty is read only if they do, and so a settle costs the same
+                with one queue and with a hundred.
         """
         if self._is_stopped:
             return ClaimRequest(token, {})
-        # The call is made anyway, so it serves as well what waits for its turn.
-        promising = self._promising.union(self._turns.awaited)
-        queues = self.limits if everywhere else [queue for queue in self.limits if queue in promising]
+        # The call is made anyway, so it may as well claim from queues whose wakeup is planned for later.
+        may_have_work = self._may_have_work.union(self._staggered.planned)
+        queues = self.limits if everywhere else [queue for queue in self.limits if queue in may_have_work]
         reserved = {queue: min(self._free[queue], self._most[queue]) for queue in queues if self._free[queue] > 0}
-        seen_empty = frozenset(reserved.keys() - promising) if self._hears else frozenset()
+        seen_empty = frozenset(reserved.keys() - may_have_work) if self._listens else frozenset()
         for queue, slots in reserved.items():
             self._free[queue] -= slots
-        self._promising -= reserved.keys() - self._plentiful
-        self._sent[token] = Sent(self._words, self._turns.looks(reserved.keys() - seen_empty))
-        return ClaimRequest(token, reserved, seen_empty)
+        self._may_have_work -= reserved.keys() - self._has_backlog
+        self._sent[token] = SentClaim(self._wakeups, self._staggered.claim_sent(reserved.keys() - seen_empty))
+        return ClaimRequest(token, reserved, seen_empty, self._input_bytes)
 
-    def claimed(self, claiming: ClaimRequest, claimed: Sequence[Claimed]) -> None:
-        """A claim was answered: what it did not use is free again; a queue that gave all it was asked for has more."""
-        sent = self._sent.pop(claiming.token, Sent(self._words))
-        used = dict.fromkeys(claiming.limits, 0)
+    def answered(self, request: ClaimRequest, claimed: Sequence[Claimed]) -> None:
+        """Free the slots that a claim did not use. A queue that returned all it was asked for has more."""
+        sent = self._sent.pop(request.token, SentClaim(self._wakeups))
+        used = dict.fromkeys(request.limits, 0)
         for one in claimed:
             used[one.queue] += 1
-        for queue, slots in claiming.limits.items():
+        for queue, slots in request.limits.items():
             self._free[queue] += slots - used[queue]
-            self._turns.looked(queue, brought=used[queue], is_prompted=queue in sent.prompted)
+            self._staggered.claim_answered(queue, claimed=used[queue], was_notified=queue in sent.notified)
             if used[queue] == slots:
-                self._promising.add(queue)
-                self._plentiful.add(queue)
-            elif self._last_word[queue] <= sent.words:
-                self._promising.discard(queue)
-                self._plentiful.discard(queue)
+                self._may_have_work.add(queue)
+                self._has_backlog.add(queue)
+            elif self._latest_wakeup[queue] <= sent.wakeups:
+                self._may_have_work.discard(queue)
+                self._has_backlog.discard(queue)
 
-    def ended(self, queue: str) -> None:
-        """An attempt gave its slot back."""
+    def slot_freed(self, queue: str) -> None:
+        """Free the slot of an attempt that has ended."""
         self._free[queue] += 1

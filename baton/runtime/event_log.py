@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 from baton.database.connections import describe
 from baton.events import (
@@ -67,10 +68,19 @@ def _log_end(ended: AttemptEnded) -> None:
     if ended.error:
         text += ": %s"
         facts.append(ended.error)
-    if ended.exception is None and ended.trace:
+    exception = ended.exception if _is_writable(ended.exception) else None
+    if exception is None and ended.trace:
         text += "\n%s"
         facts.append(ended.trace.rstrip())
-    attempts_log.log(level, text, *facts, exc_info=ended.exception, extra=_extra(ended))
+    attempts_log.log(level, text, *facts, exc_info=exception, extra=_extra(ended))
+
+
+def _is_writable(error: BaseException | None) -> bool:
+    """Whether the traceback has a form in UTF-8: a log that cannot be written would lose the record."""
+    try:
+        return error is not None and bool("".join(traceback.format_exception(error)).encode())
+    except Exception:  # noqa: BLE001 - an error's own methods are the user's code
+        return False
 
 
 def _judged(ended: AttemptEnded) -> tuple[int, str]:
@@ -109,7 +119,8 @@ def _extra(ended: AttemptEnded) -> dict[str, object]:
 
 def _log_upkeep(round_: UpkeepDone | UpkeepFailed) -> None:
     if isinstance(round_, UpkeepFailed):
-        log.warning("a round of upkeep failed: %s", describe(round_.error))
+        facts = (round_.part, round_.failures, describe(round_.error))
+        log.warning("upkeep: %s failed, %d time(s) in a row: %s", *facts)
         return
     if round_.died or round_.lost:
         log.warning("%d worker pool(s) died; %d step(s) were rescued", round_.died, round_.lost)

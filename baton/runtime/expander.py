@@ -1,8 +1,7 @@
-"""Expansions on their way to the database: maps that come apart, and graphs that workers returned. Each a call of its
-own.
+"""Expansions on their way to the database: maps, and graphs that workers returned. Each is sent in calls of its own.
 
-A large one is sent in parts, in one transaction: memory holds its list and one part, and nothing of it is seen before
-the commit. Sent again after a failure, from its first part on, it is known by its token.
+A large expansion is sent in parts, in one transaction. So memory holds its list and one part, and nobody sees any of it
+before the commit. After a failure it is sent again from its first part on; the database recognises it by its token.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from baton.runtime.call_events import call_failed, outcome_replaced
 
 @dataclass(frozen=True, slots=True)
 class Expanding:
-    """A claimed step that is to become a group; for a returned graph the outcome has it."""
+    """A claimed step that is to become a group. If its worker returned a graph, the outcome has it."""
 
     claimed: Claimed
     settling: Settlement
@@ -41,22 +40,22 @@ class Expander:
     """Sends expansions one after the other.
 
     Args:
-        on_answered: is told that an expansion took effect, or that its claim was void.
-        on_outcome: is given the outcome that takes the place of an expansion that cannot be.
+        on_answered: called when an expansion took effect (True), or when its claim was void (False).
+        on_outcome: called with the outcome that replaces an expansion that is not possible.
     """
 
     def __init__(
         self,
-        line: ReconnectingConnection,
+        connection: ReconnectingConnection,
         schema: str,
         limits: Limits,
         on_answered: Callable[[Settlement, bool], None],
         on_outcome: Callable[[Settlement], None],
         observers: Observers,
     ) -> None:
-        self._line = line
+        self._connection = connection
         self._limits = limits
-        self._sending = Sending(Store(line, schema), limits, line.transaction)
+        self._sending = Sending(Store(connection, schema), limits, connection.transaction)
         self._on_answered = on_answered
         self._on_outcome = on_outcome
         self._observers = observers
@@ -68,7 +67,7 @@ class Expander:
         self._wake.set()
 
     async def run(self) -> None:
-        """Send what there is to send, for ever."""
+        """Send expansions until cancelled."""
         failures = 0
         try:
             while True:
@@ -79,10 +78,10 @@ class Expander:
                         await asyncio.sleep(pause_before(failures))
                 self._wake.clear()
         finally:
-            await self._line.aclose()
+            await self._connection.aclose()
 
     async def _expand(self, expanding: Expanding) -> bool:
-        """Send one expansion. Tells whether it is answered, one way or another."""
+        """Send one expansion. Return False if it failed and waits to be sent again."""
         claimed, settling = expanding.claimed, expanding.settling
         try:
             plan = planned(claimed, settling.outcome, self._limits)
@@ -108,7 +107,7 @@ class Expander:
 
 
 class Refused(Exception):  # noqa: N818  # a signal that rolls back, seen by no caller
-    """The expansion cannot be, now or ever."""
+    """The expansion is not possible, and another attempt would not help."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -122,10 +121,10 @@ class Sending:
     store: Store
     limits: Limits
     transaction: Callable[[], AbstractAsyncContextManager[object]]
-    """Makes the calls of several parts one transaction; of a single one nothing is asked."""
+    """Makes the calls for several parts one transaction. Not used for a single part."""
 
     async def send(self, settling: Settlement, plan: Items | Expansion) -> bool:
-        """Tell whether it took effect; False if the claim is void. Raises `Refused`, and what the calls raise."""
+        """Return True if it took effect, False if the claim is void. Raises `Refused`, and what the calls raise."""
         size = plan.size if isinstance(plan, Items) else len(plan.steps)
         await failpoints.reach("before expand")
         if size <= STEPS_PER_CALL:
@@ -149,7 +148,7 @@ class Sending:
     async def _send_part(self, settling: Settlement, plan: Items | Expansion, part: Part) -> Expanded:
         match plan:
             case Items():
-                arguments = list(self._fitting(plan.arguments(part.first, part.end), part.first))
+                arguments = list(self._within_limits(plan.arguments(part.first, part.end), part.first))
                 answer = await self.store.expand_map(settling, plan.size, arguments, part, self.limits.most_steps)
             case Expansion():
                 answer = await self.store.expand(settling, plan, part, self.limits.most_steps)
@@ -160,7 +159,7 @@ class Sending:
             raise Refused(_unknown_names(plan, answer))
         return answer
 
-    def _fitting(self, arguments: Iterator[str], first: int) -> Iterator[str]:
+    def _within_limits(self, arguments: Iterator[str], first: int) -> Iterator[str]:
         for number, text in enumerate(arguments, first):
             if (size := self.limits.excess(text)) is not None:
                 raise Refused(str(ArgumentsTooLarge(f"[{number}]", size, self.limits.argument_bytes)))
@@ -168,7 +167,7 @@ class Sending:
 
 
 def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expansion | Outcome:
-    """Return what is to be sent, or the outcome of a step that cannot be expanded, or into nothing."""
+    """Return the expansion to send; or an outcome, if the step cannot be expanded or has no children."""
     depth = claimed.step.count("/") + claimed.step.count("[")
     if claimed.map is not None:
         return _planned_map(claimed, depth)

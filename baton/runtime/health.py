@@ -22,10 +22,15 @@ class Health:
     is_database_answering: bool
     """The last beat was answered. There are three beats a lease, so this is at most a third of a lease old."""
     is_draining: bool
+    failures: Sequence[str] = ()
+    """What fails in it at the moment, a sentence each: parts of its upkeep, and single rows that it passes over."""
+    lasting_failures: Sequence[str] = ()
+    """The parts of its upkeep that have failed for longer than a lease."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether it starts steps: registered, its lease held, the database answering, not draining."""
+        """Whether it does all its work: registered, its lease held, the database answering, not draining, no part of
+        its upkeep failing for longer than a lease. Rows that are passed over do not count."""
         return not self.faults
 
     @property
@@ -36,7 +41,9 @@ class Health:
         if self.pool is None:
             return ["it is not registered"]
         faults = [] if self.is_database_answering else ["the database does not answer"]
-        return faults if self.lease_seconds > 0 else [*faults, "its lease ran out"]
+        if self.lease_seconds <= 0:
+            faults.append("its lease ran out")
+        return [*faults, *[f"its upkeep cannot go on: {failure}" for failure in self.lasting_failures]]
 
 
 @dataclass(frozen=True, slots=True)

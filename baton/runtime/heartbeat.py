@@ -48,6 +48,8 @@ class Lease:
     """The lease is lost, or may be: nothing that runs here counts from now on."""
     on_counted: Callable[[Sequence[int]], None]
     """So many living pools serve each of the pool's queues."""
+    failures: Callable[[], Sequence[str]]
+    """Returns what fails in this pool, for `baton doctor`. Called in the heartbeat's thread."""
 
 
 class Heartbeat:
@@ -149,7 +151,7 @@ class Heartbeat:
         sent_at = time.monotonic()
         self._number += 1
         beaten = await Store(line, self._schema).heartbeat(
-            self._lease.pool, self._number, tokens, registry.names(), self._lease.seconds
+            self._lease.pool, self._number, tokens, registry.names(), self._lease.seconds, self._lease.failures()
         )
         if not beaten.is_alive:
             log.error("the lease of pool %s was lost; its attempts are cancelled", self._lease.pool)

@@ -15,7 +15,8 @@ from msgspec import structs
 
 from baton.core import codec, registry
 from baton.core.context import Context, outcomes
-from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, hopeless, storable
+from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, failed, hopeless, misfit, storable
+from baton.core.references import reads_states
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -31,7 +32,9 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
     Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
-    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results)
+    told = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
+    states = {name: outcome.state for name, outcome in told.items()} if reads_states(claimed.arg_refs) else None
+    arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
     if not worker.takes_context:
         return arguments, None
     context = Context(
@@ -41,7 +44,8 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
         attempt=claimed.attempt,
         max_attempts=claimed.max_attempts,
         results=results,
-        outcomes={} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes)),
+        outcomes=told,
+        generation=claimed.generation,
     )
     return arguments, context
 
@@ -62,7 +66,7 @@ def origin_of(worker: AnyWorker) -> Origin | None:
     """Return where another process finds a worker; None if it was defined in no file, as in a notebook."""
     if worker.module != MAIN:
         return Origin(worker.module)
-    if worker.source is None or not os.path.isfile(worker.source):  # noqa: PTH113 - asked for each attempt
+    if worker.origin.source is None or not os.path.isfile(worker.origin.source):  # noqa: PTH113 - asked for each attempt
         return None
     main = sys.modules[MAIN]
     if (name := _imported_name(main)) is not None:
@@ -120,6 +124,6 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
         arguments, context = prepared(worker, claimed)
         return classify(worker, worker.call(arguments, context), claimed.attempt)
     except ArgumentsDoNotFit as error:
-        return discarded(error)
+        return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
         return failed(error, claimed.attempt, worker.backoff)

@@ -1,101 +1,208 @@
-"""Upkeep that every pool does, in small batches and without a leader: stage what is due, rescue, prune."""
+"""Upkeep that every pool does, in small batches and without a leader.
+
+Its parts are calls and transactions of their own, each with its own schedule: a part that fails does not keep the
+others from being done.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
 from baton.database.store import Store
 from baton.events import Observers, UpkeepDone, UpkeepFailed
+from baton.runtime.ongoing_failures import OngoingFailures
 from baton.tasks import wait_for_event
 
 LIMIT = 1000
-"""How many entries or steps one part of a round touches."""
+"""How many entries or steps one call touches."""
 SHORTEST_PAUSE = 0.005
 PAUSE_WHILE_HELD = 0.05
+SWEEPS_PER_PRUNE = 6
+"""How many sweeps pass before the next look for old workflows, when the last one found none."""
+NOTHING = UpkeepResult()
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of upkeep, with the time of its next call."""
+
+    name: str
+    call: Callable[[], Awaitable[UpkeepResult]]
+    due: float = math.inf
+    """In the event loop's time; never, until another part finds work for it."""
+    failures: int = 0
+    """In a row."""
 
 
 class Maintenance:
-    """Calls `tick` when it is due: when an entry's time comes, and at least every `tick_seconds`.
+    """Does each part of upkeep when it is due.
+
+    look        finds out whether `mark dead` or `rescue` have something to do, so that an idle pool makes one call
+    mark dead   pools whose lease ran out
+    rescue      the steps of dead pools
+    stage       entries whose time has come; at least every `stage_seconds`
+    prune       old workflows
 
     Args:
-        sweep_seconds: how often to look for dead pools and old workflows as well.
+        sweep_seconds: how often to look for dead pools.
+        keep: how long finished workflows are kept; None keeps them.
+        failures: is kept informed of what fails.
         on_staged: called when something became available.
     """
 
     def __init__(
         self,
-        dialing: Connector,
+        connector: Connector,
         schema: str,
         *,
         sweep_seconds: float,
-        tick_seconds: float,
+        stage_seconds: float,
         keep: timedelta | None,
+        failures: OngoingFailures,
         on_staged: Callable[[], None],
         observers: Observers,
     ) -> None:
-        self._line = ReconnectingConnection(dialing, "maintenance")
-        self._store = Store(self._line, schema)
+        self._connection = ReconnectingConnection(connector, "maintenance")
+        self._store = Store(self._connection, schema)
         self._sweep_seconds = sweep_seconds
-        self._tick_seconds = tick_seconds
+        self._stage_seconds = stage_seconds
         self._keep = keep
+        self._failures = failures
         self._on_staged = on_staged
         self._observers = observers
         self._clock = asyncio.get_running_loop().time
-        self._next_sweep = self._clock()
-        self._next_tick = self._clock()
+        now = self._clock()
+        self._look = Part("look", self._do_look, now)
+        self._mark_dead = Part("mark dead", self._do_mark_dead)
+        self._rescue = Part("rescue", self._do_rescue)
+        self._stage = Part("stage", self._do_stage, now)
+        self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._prune)
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
-        """An entry is due after so many seconds."""
-        due = self._clock() + seconds
-        if due < self._next_tick:
-            self._next_tick = due
-            self._sooner.set()
+        """Note that an entry is due after this many seconds."""
+        self._bring_forward(self._stage, seconds)
+        self._sooner.set()
 
     async def run(self) -> None:
-        """Do the upkeep, for ever."""
-        failures = 0
+        """Do the upkeep until cancelled."""
         try:
             while True:
-                try:
-                    await self.run_once()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - a loop; the next round tries again
-                    self._observers.emit(UpkeepFailed(error))
-                    self._next_tick = self._clock() + pause_before(failures)
-                    failures += 1
+                await self.run_once()
                 await self._wait()
         finally:
-            await self._line.aclose()
+            await self._connection.aclose()
 
     async def run_once(self) -> UpkeepResult:
-        """Do one round, and note when the next is due."""
-        began = self._clock()
-        sweeps = began >= self._next_sweep
-        self._next_tick = began + self._tick_seconds * random.uniform(0.8, 1.0)
-        ticked = await self._store.run_upkeep(sweep=sweeps, keep=self._keep, limit=LIMIT)
-        if sweeps:
-            self._next_sweep = self._clock() + self._sweep_seconds * random.uniform(0.8, 1.0)
-        if self._observers or ticked.died or ticked.lost or ticked.given_back:
-            facts = (ticked.died, ticked.lost, ticked.given_back, ticked.pruned, ticked.staged)
+        """Do the parts that are due, and plan when each is due next. Raises nothing that a part raises."""
+        done = NOTHING
+        for part in self._parts:
+            if part.due <= self._clock():
+                did = await self._do(part)
+                done = UpkeepResult(
+                    died=done.died + did.died,
+                    lost=done.lost + did.lost,
+                    given_back=done.given_back + did.given_back,
+                    pruned=done.pruned + did.pruned,
+                    staged=done.staged + did.staged,
+                )
+        if self._observers or done.died or done.lost or done.given_back:
+            facts = (done.died, done.lost, done.given_back, done.pruned, done.staged)
             self._observers.emit(UpkeepDone(*facts))
-        if ticked.staged:
+        return done
+
+    async def _do(self, part: Part) -> UpkeepResult:
+        # What is noticed during the call may be missing in its answer, and brings the part forward again.
+        part.due = math.inf
+        try:
+            did = await part.call()
+        except Exception as error:  # noqa: BLE001 - a loop; the next round tries again
+            self._failures.failed(part.name, error)
+            self._bring_forward(part, pause_before(part.failures))
+            part.failures += 1
+            # Logged at the 1st, 2nd, 4th, 8th failure in a row: one that lasts must not fill the log.
+            if part.failures & (part.failures - 1) == 0:
+                self._observers.emit(UpkeepFailed(part.name, part.failures, error))
+            return NOTHING
+        part.failures = 0
+        return did
+
+    async def _do_look(self) -> UpkeepResult:
+        planned, self._stage.due = self._stage.due, math.inf
+        try:
+            found = await self._store.upkeep_due()
+        except BaseException:
+            # Looking only saves calls: without it the parts find out for themselves.
+            self._stage.due = min(self._stage.due, planned)
+            self._bring_forward(self._stage, self._stage_seconds)
+            self._bring_forward(self._mark_dead)
+            self._bring_forward(self._rescue)
+            raise
+        self._failures.succeeded(self._look.name)
+        # It says when the next entry is due, so an idle pool need not stage to find out.
+        between_looks = min(self._sweep_seconds, self._stage_seconds)
+        self._bring_forward(self._look, between_looks * random.uniform(0.8, 1.0))
+        for is_needed, part in ((found.deaths, self._mark_dead), (found.orphans, self._rescue)):
+            if is_needed:
+                self._bring_forward(part)
+            else:
+                self._failures.succeeded(part.name)
+        self._plan_stage(found.next_in, 0.0)
+        return NOTHING
+
+    async def _do_mark_dead(self) -> UpkeepResult:
+        marked = await self._store.mark_dead()
+        self._failures.succeeded(self._mark_dead.name, marked.passed_over)
+        if marked.died:
+            self._bring_forward(self._rescue)
+        return UpkeepResult(died=marked.died)
+
+    async def _do_rescue(self) -> UpkeepResult:
+        rescued = await self._store.rescue(limit=LIMIT)
+        self._failures.succeeded(self._rescue.name, rescued.passed_over, is_complete=not rescued.is_more)
+        if rescued.is_more:
+            self._bring_forward(self._rescue, SHORTEST_PAUSE)
+        return UpkeepResult(lost=rescued.lost, given_back=rescued.given_back)
+
+    async def _do_stage(self) -> UpkeepResult:
+        staged = await self._store.stage(limit=LIMIT)
+        self._failures.succeeded(self._stage.name, staged.passed_over, is_complete=staged.next_in != 0)
+        # Due and not staged: somebody else holds the entry, and asking again at once would not help.
+        self._plan_stage(staged.next_in, SHORTEST_PAUSE if staged.staged else PAUSE_WHILE_HELD)
+        if staged.staged:
             self._on_staged()
-        if ticked.pruned:
-            self._next_sweep = self._clock()
-            # As long as it took: so pruning has half of a connection's time at most, on whatever server.
-            self.due_in(max(SHORTEST_PAUSE, self._clock() - began))
-        if ticked.next_in is not None:
-            # Due and not staged: somebody else holds the entry, and asking again at once would not help.
-            self.due_in(max(SHORTEST_PAUSE if ticked.staged else PAUSE_WHILE_HELD, ticked.next_in))
-        return ticked
+        return UpkeepResult(staged=staged.staged)
+
+    async def _do_prune(self) -> UpkeepResult:
+        assert self._keep is not None
+        began = self._clock()
+        pruned = await self._store.prune(self._keep, limit=LIMIT)
+        # A workflow that was passed over is met again only when pruning has come round.
+        self._failures.succeeded(self._prune.name, pruned.passed_over, is_complete=False)
+        if pruned.workflows or pruned.is_more:
+            # A pause as long as the call: pruning takes half of a connection's time at most, on any server.
+            self._bring_forward(self._prune, max(SHORTEST_PAUSE, self._clock() - began))
+        else:
+            longest = max(self._sweep_seconds, min(SWEEPS_PER_PRUNE * self._sweep_seconds, self._keep.total_seconds()))
+            self._bring_forward(self._prune, longest * random.uniform(0.8, 1.0))
+        return UpkeepResult(pruned=pruned.workflows)
+
+    def _plan_stage(self, next_in: float | None, shortest: float) -> None:
+        if next_in is not None:
+            self._bring_forward(self._stage, max(shortest, next_in))
+
+    def _bring_forward(self, part: Part, seconds: float = 0.0) -> None:
+        part.due = min(part.due, self._clock() + seconds)
 
     async def _wait(self) -> None:
-        while (seconds := self._next_tick - self._clock()) > 0:
+        while (seconds := min(part.due for part in self._parts) - self._clock()) > 0:
             await wait_for_event(self._sooner, seconds)
             self._sooner.clear()

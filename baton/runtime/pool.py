@@ -11,7 +11,8 @@ from signal import Signals
 from types import TracebackType
 from typing import Self
 
-from baton.client.engine import Engine, default_engine
+from baton.client.engine import Engine
+from baton.client.engine_in_use import default_engine
 from baton.core.options import Seconds, seconds
 from baton.errors import BatonError, PoolNotRunning
 from baton.events import Observer
@@ -67,6 +68,7 @@ class WorkerPool:
         poll: Seconds = 5,
         grace: Seconds = 30,
         keep: Seconds | None = timedelta(days=7),
+        misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
         threads: int | None = None,
@@ -84,6 +86,7 @@ class WorkerPool:
             poll=poll,
             grace=grace,
             keep=keep,
+            misfit=misfit,
             max_block=max_block,
             redact=redact,
             threads=threads,

@@ -29,6 +29,7 @@ class PoolSettings:
     grace: float
     max_block: float
     keep: timedelta | None
+    misfit: float | None
     redact: Callable[[str], str] | None
     threads: int
     processes: int
@@ -46,6 +47,7 @@ def pool_settings(
     poll: Seconds,
     grace: Seconds,
     keep: Seconds | None,
+    misfit: Seconds | None,
     max_block: Seconds,
     redact: Callable[[str], str] | None,
     threads: int | None,
@@ -64,6 +66,7 @@ def pool_settings(
         poll=more_than_none("poll", poll),
         grace=seconds("grace", grace),
         max_block=more_than_none("max_block", max_block),
+        misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
         redact=redact,
         threads=at_least_one("threads", threads) or sum(slots.values()),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from baton.core import registry
 from baton.core.limits import Limits
-from baton.core.outcome import MAX_TRACE, Outcome, discarded, failed, given_back, storable, unknown_worker
+from baton.core.outcome import MAX_TRACE, Outcome, failed, given_back, misfit, storable, unknown_worker
 from baton.core.worker import AnyWorker
+from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
@@ -17,14 +19,23 @@ from baton.runtime.executors import Executors
 
 Redact = Callable[[str], str]
 
+log = logging.getLogger("baton.runtime.pool")
+
 
 class Runner:
-    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`."""
+    """Runs attempts by these executors, within these limits; error texts and reasons pass through `redact`.
 
-    def __init__(self, executors: Executors, limits: Limits, redact: Redact | None) -> None:
+    Args:
+        misfit_seconds: how long a step is put back because its arguments do not fit, before it is discarded.
+    """
+
+    def __init__(
+        self, executors: Executors, limits: Limits, redact: Redact | None, misfit_seconds: float | None
+    ) -> None:
         self._executors = executors
         self._limits = limits
         self._redact = redact
+        self._misfit_seconds = misfit_seconds
 
     async def run(self, attempt: Attempt) -> Outcome | None:
         """Run one attempt to its end, and return how it ended; None if it was stopped and its outcome does not count.
@@ -38,15 +49,17 @@ class Runner:
         try:
             if failpoints.reached is not None:
                 await failpoints.reached("before the worker")
-            outcome = await self._executors.run(attempt, worker)
+            outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
-            outcome = discarded(error)
+            outcome = misfit(error)
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure
             outcome = self._raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
             outcome = _timed_out(attempt, worker)
+        if outcome is not None and outcome.kind == "misfit":
+            outcome = self._misfit(outcome, attempt.claimed)
         outcome = None if outcome is None else self.finished(outcome, attempt, worker)
         return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
@@ -61,7 +74,7 @@ class Runner:
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
             outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
-        return self._redacted(outcome)
+        return self.redacted(outcome)
 
     def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         if attempt.cause is not None:
@@ -73,8 +86,21 @@ class Runner:
             attempt.error = error
         return failed(error, attempt.claimed.attempt, worker.backoff)
 
-    def _redacted(self, outcome: Outcome) -> Outcome:
-        # A graph stays as it is: with other texts its arguments would be others, and a long text would be cut.
+    def _misfit(self, outcome: Outcome, claimed: Claimed) -> Outcome:
+        """Return the outcome of a step whose arguments do not fit: put back for a while, then discarded.
+
+        Another process may have a version of the worker that they fit.
+        """
+        limit = self._misfit_seconds
+        if limit is not None and (claimed.refused_seconds or 0.0) >= limit:
+            return replace(outcome, kind="discarded")
+        outcome = self.redacted(outcome)
+        log.warning("step %r of workflow %r is put back: %s", claimed.step, claimed.workflow_id, outcome.detail)
+        return outcome
+
+    def redacted(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with its texts redacted."""
+        # A graph is no text for people either: its arguments would be others, and a long one would be cut.
         if self._redact is None or outcome.kind in ("completed", "expanded"):
             return outcome
         detail = outcome.detail and _redacted(self._redact, outcome.detail)
@@ -91,9 +117,10 @@ def _redacted(redact: Redact, text: str) -> str:
 def stopped(attempt: Attempt) -> Outcome | None:
     """Return the outcome of an attempt that was cancelled; None if it would not count."""
     match attempt.cause:
-        case Cause.SHUTDOWN:
-            return given_back(Cause.SHUTDOWN.value)
-        case Cause.TIMEOUT | Cause.LEASE_LOST | Cause.VOID | None:
+        # Of a void claim the outcome is refused; what cleans up after the step learns by it that the attempt has ended.
+        case Cause.SHUTDOWN | Cause.VOID:
+            return given_back(attempt.cause.value)
+        case Cause.TIMEOUT | Cause.LEASE_LOST | None:
             return None
 
 

@@ -11,8 +11,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from baton.client.engine import Engine
+from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
-from baton.core.outcome import Outcome, expanded, given_back, joined
+from baton.core.outcome import Outcome, expanded, given_back, hopeless, joined
 from baton.database.connections import describe
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
@@ -37,6 +38,7 @@ from baton.runtime.executors import Executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.heartbeat import Heartbeat, Keys, Lease
 from baton.runtime.maintenance import Maintenance
+from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
 from baton.runtime.runner import Runner
@@ -75,20 +77,22 @@ class RunningPool:
         self._observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._tokens = Tokens()
-        self.claim_planner = ClaimPlanner(settings.queues, hears=engine.listener is not None)
+        listens, limits = engine.listener is not None, engine.limits
+        self._failures = OngoingFailures()
+        self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
         executors = Executors(
             settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
         )
         self._executors = executors
-        self._runner = Runner(executors, engine.limits, settings.redact)
+        self._runner = Runner(executors, limits, settings.redact, settings.misfit)
         self._worker_connections = WorkerConnections(connector, settings.connections)
         self._transactions = Transactions(
             self._worker_connections,
             schema,
             settings.lease,
             self._runner,
-            engine.limits,
+            limits,
             on_committed=self._look_everywhere,
             observers=self._observers,
         )
@@ -97,7 +101,8 @@ class RunningPool:
             schema,
             self.claim_planner,
             self._tokens,
-            engine.limits,
+            limits,
+            self._failures,
             pool=lambda: self._pool,
             start=self._begin,
             observers=self._observers,
@@ -107,8 +112,9 @@ class RunningPool:
             schema,
             sweep_seconds=settings.lease / SWEEPS_PER_LEASE,
             # An entry that is due later than this is not announced (see notify_due.sql): a round in time finds it.
-            tick_seconds=min(ANNOUNCED_SECONDS, 2 * settings.poll, settings.lease / SWEEPS_PER_LEASE),
+            stage_seconds=min(ANNOUNCED_SECONDS, 2 * settings.poll, settings.lease / SWEEPS_PER_LEASE),
             keep=settings.keep,
+            failures=self._failures,
             on_staged=self._look_everywhere,
             observers=self._observers,
         )
@@ -128,6 +134,8 @@ class RunningPool:
             lease_seconds=lease.lease_seconds if lease is not None else 0.0,
             is_database_answering=self._heartbeat is not None and self._heartbeat.is_answered,
             is_draining=self._draining is not None,
+            failures=self._failures.sentences,
+            lasting_failures=self._failures.lasting(self._settings.lease),
         )
 
     async def start(self) -> None:
@@ -193,7 +201,8 @@ class RunningPool:
             settings.max_block,
             on_void=self._on_void,
             on_lost=self.on_lease_lost,
-            on_counted=self.claim_planner.counted,
+            on_counted=self.claim_planner.pools_counted,
+            failures=lambda: self._failures.sentences,
         )
         self._heartbeat = Heartbeat(self._engine.dialing, self._engine.schema, lease, self._tokens, self.attempts)
         self._heartbeat.start()
@@ -206,13 +215,13 @@ class RunningPool:
             await asyncio.sleep(self._settings.poll)
 
     def _look_everywhere(self) -> None:
-        self.claim_planner.look_everywhere()
+        self.claim_planner.wake_all()
         self.dispatcher.wake()
 
     def _hear(self, notice: Notice) -> None:
         match notice:
             case QueueHasWork(queue, entries):
-                self.dispatcher.told(queue, entries)
+                self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ClaimsVoid(pool) if pool == self._pool:
@@ -233,6 +242,8 @@ class RunningPool:
             self._answer(claimed, given_back(Cause.SHUTDOWN.value))
         elif claimed.is_join:
             self._answer(claimed, joined())
+        elif claimed.undeliverable is not None:
+            self._answer(claimed, self._runner.redacted(hopeless(claimed.undeliverable)))
         elif claimed.map is not None:
             self._answer(claimed, expanded())
         else:
@@ -241,10 +252,11 @@ class RunningPool:
     def _answer(self, claimed: Claimed, outcome: Outcome) -> None:
         """Settle a claim for which nothing has to run."""
         self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
-        self.claim_planner.ended(claimed.queue)
+        self.claim_planner.slot_freed(claimed.queue)
 
     async def _work(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
+        running_attempt.set(RunningAttempt(self._engine, claimed, self._settings.lease))
         try:
             if self._observers:
                 self._observers.emit(attempt_started(attempt, self._pool))
@@ -255,11 +267,14 @@ class RunningPool:
             attempt.error = None
             if failpoints.reached is not None:
                 await failpoints.reached("after the worker")
+            if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
+                # What cleans up after the step waits until its code has ended.
+                await attempt.thread_ended.wait()
             self.dispatcher.put(claimed, _unsettled(attempt, outcome))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
-            self.claim_planner.ended(claimed.queue)
+            self.claim_planner.slot_freed(claimed.queue)
             self.dispatcher.wake()
 
     def _run(self, attempt: Attempt) -> Coroutine[Any, Any, Outcome | None]:

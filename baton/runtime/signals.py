@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from signal import Signals
 
 import anyio
@@ -43,7 +43,7 @@ def kept_from_children(*signals: Signals) -> Iterator[None]:
     """While inside, let each process that this one forks have the default handlers of these signals.
 
     An event loop hears of signals by a socket, and a forked process inherits both the handler and the socket: without
-    this, a SIGTERM sent to the child would be ignored there, and reach the event loop of its parent.
+    this, a SIGTERM sent to the child would be ignored there, and would reach the event loop of its parent.
     """
     _watch_forks()
     added = set(signals) - _taken
@@ -58,15 +58,35 @@ def _watch_forks() -> None:
     global _is_watching_forks  # noqa: PLW0603 - what is registered for forks stays registered as long as the process
     with _lock:
         if not _is_watching_forks:
-            os.register_at_fork(after_in_child=_reset_in_child)
+            os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_reset_and_unblock)
             _is_watching_forks = True
 
 
-def _reset_in_child() -> None:
-    if not _taken:
-        return
-    with suppress(ValueError):
+class _Mask(threading.local):
+    """The signals that a thread had blocked before it began to fork; None while it does not fork."""
+
+    before: set[int | Signals] | None = None
+
+
+_mask = _Mask()
+
+
+def _block() -> None:
+    # One that arrives in the child before its handlers are reset has to wait until they are.
+    if _taken:
+        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _taken)
+
+
+def _unblock() -> None:
+    if _mask.before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+        _mask.before = None
+
+
+def _reset_and_unblock() -> None:
+    if _mask.before is not None:
         signal.set_wakeup_fd(-1)
         for number in _taken:
             signal.signal(number, signal.default_int_handler if number is Signals.SIGINT else signal.SIG_DFL)
-    _taken.clear()
+        _taken.clear()
+        _unblock()

@@ -1,4 +1,4 @@
-"""The claim tokens a pool holds or has in flight: what its beats tell the database."""
+"""The claim tokens that a pool holds or has in flight. Its heartbeats list them to the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 class Tokens:
     """Lists a token from before its claim is sent until every settle under it is answered.
 
-    Read by the heartbeat's thread: an entry claimed under a token that two beats in a row do not list goes to others.
+    The heartbeat's thread reads the list. When two heartbeats in a row do not list a token, upkeep gives the steps that
+    were claimed under it to other pools.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class Tokens:
         return token
 
     def claimed(self, token: UUID, steps: int) -> None:
-        """The claim was answered, with so many steps."""
+        """Note the answer to a claim: how many steps it returned."""
         with self._lock:
             if steps:
                 self._unsettled[token] = steps
@@ -33,9 +34,9 @@ class Tokens:
                 self._unsettled.pop(token, None)
 
     def answered(self, *tokens: UUID) -> None:
-        """The outcome of one step under each of these tokens was answered, or will never be sent."""
+        """Note for one step under each of these tokens that its outcome was answered, or that it will send none."""
         with self._lock:
-            # Those of one claim often come together, and to hash a token takes as long as to compare ten.
+            # Tokens of one claim often come together. Hashing a token takes as long as comparing it ten times.
             for token, same in groupby(tokens):
                 left = self._unsettled.get(token, 0) - len(tuple(same))
                 if left > 0:
@@ -44,5 +45,6 @@ class Tokens:
                     self._unsettled.pop(token, None)
 
     def listed(self) -> list[UUID]:
+        """Return the tokens, in no particular order."""
         with self._lock:
             return list(self._unsettled)

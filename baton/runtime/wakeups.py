@@ -1,83 +1,91 @@
-"""When a pool that is told of work looks for it: at once, or in its turn, so that one step does not bring a crowd."""
+"""When a pool answers a notification: at once, or after a random delay. One new step must not make every pool claim.
+
+A notification reaches every pool that listens. Without a stagger all of them would claim at the same moment, and all
+but one would find nothing: a thundering herd.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Mapping
 
-FEW = 4
-"""So many of the pools that wait for their turn look at once, for each entry they were told of: the one that takes what
-comes may be full or slow. Without them, on two busy processors, five pools picked up 0.6 ms later, and fifty, that one
-being full, 3 ms later."""
+WAKE_AT_ONCE = 4
+"""For each new entry this many of the pools that have backed off wake at once, in case the pool that usually claims
+first is full or slow."""
 SPACING_SECONDS = 0.005
-"""After these, one looks in each such span."""
-LONGEST_SECONDS = 0.25
-"""No pool waits longer for its turn, however many there are."""
+"""After these, one pool wakes in each such interval."""
+LONGEST_DELAY_SECONDS = 0.25
+"""No pool waits longer than this, however many pools there are."""
 
 
 class StaggeredWakeups:
-    """Spreads the looks of all the pools that one notice reaches over a short time. Each decides for itself.
+    """Spreads over a short time the claims of all the pools that one notification reaches. Each pool decides alone.
 
-    A pool is eager for a queue, and looks at once, until a look that a notice prompted brings nothing: others were
-    faster. Then it is lazy until a look of any kind brings work. A lazy pool has a place in the crowd, drawn anew after
-    each such look, and waits for its turn; all that it is told meanwhile is served by the one look. So whoever takes
-    what comes goes on taking it, and of the others a few come at the same time, in case that it is full, slow or dead.
+    At first a pool wakes at once. It backs off when a claim that a notification caused returns nothing: other pools
+    were faster. From then on it waits for its position among all pools, drawn anew after each such claim, until a
+    claim returns work again. So the pools that claim successfully go on doing so, and a few others wake as well.
 
     Args:
-        draw: gives a place in the crowd, between 0 (first) and 1 (last).
+        draw: returns a position among the pools, between 0 (first) and 1 (last).
     """
 
     def __init__(self, draw: Callable[[], float] = random.random) -> None:
         self._draw = draw
         self._others: dict[str, int] = {}
-        self._places: dict[str, float] = {}
+        self._positions: dict[str, float] = {}
         self._due: dict[str, float] = {}
-        self._prompted: set[str] = set()
+        self._notified: set[str] = set()
 
-    def counted(self, pools: Mapping[str, int]) -> None:
-        """So many living pools serve each queue, this one among them."""
+    def pools_counted(self, pools: Mapping[str, int]) -> None:
+        """Note how many living pools serve each queue, this one included."""
         self._others = {queue: max(0, count - 1) for queue, count in pools.items()}
 
-    def told(self, queue: str, entries: int, now: float) -> None:
-        """A notice said that there are at least so many entries. The more there are, the more pools come at a time."""
-        due = now + self._wait_seconds(queue, entries)
+    def notified(self, queue: str, entries: int, now: float) -> None:
+        """Plan a wakeup: a notification announced at least this many entries. The more, the more pools wake at once."""
+        due = now + self._delay_seconds(queue, entries)
         self._due[queue] = min(due, self._due.get(queue, due))
-        self._prompted.add(queue)
+        self._notified.add(queue)
 
     @property
-    def awaited(self) -> Collection[str]:
-        """The queues in which a look is due, now or later."""
+    def planned(self) -> Collection[str]:
+        """The queues that have a wakeup, due now or later."""
         return self._due.keys()
 
     def next_in(self, now: float) -> float | None:
-        """Seconds until the next turn; None if there was no word since the last."""
+        """Return the seconds until the next wakeup, or None if none is planned."""
         return max(0.0, min(self._due.values()) - now) if self._due else None
 
-    def take(self, now: float) -> list[str]:
-        """Return the queues whose turn has come, once."""
+    def take_due(self, now: float) -> list[str]:
+        """Return the queues whose wakeup is due, once each."""
         queues = [queue for queue, due in self._due.items() if due <= now]
         for queue in queues:
             del self._due[queue]
         return queues
 
-    def looks(self, queues: Collection[str]) -> frozenset[str]:
-        """A look into these queues sets out, and serves all that was told. Returns those that a notice prompted."""
-        prompted = frozenset(self._prompted.intersection(queues))
-        self._prompted -= prompted
+    def claim_sent(self, queues: Collection[str]) -> frozenset[str]:
+        """Drop the wakeups that a claim from these queues replaces. Return those queues that were notified."""
+        notified = frozenset(self._notified.intersection(queues))
+        self._notified -= notified
         for queue in queues:
             self._due.pop(queue, None)
-        return prompted
+        return notified
 
-    def looked(self, queue: str, *, brought: int, is_prompted: bool) -> None:
-        """A look came back."""
-        if brought:
-            self._places.pop(queue, None)
-            # What was told while it was under way may be what it brought: to find no more is no sign of being slow.
-            self._prompted.discard(queue)
-        elif is_prompted:
-            self._places[queue] = self._draw()
+    def claim_answered(self, queue: str, *, claimed: int, was_notified: bool) -> None:
+        """Back off, or stop backing off, by what a claim returned.
 
-    def _wait_seconds(self, queue: str, entries: int) -> float:
+        Args:
+            claimed: how many steps of the queue it returned.
+            was_notified: whether `claim_sent` returned the queue.
+        """
+        if claimed:
+            self._positions.pop(queue, None)
+            # A notification during the claim may announce what the claim returned. A later claim that finds nothing
+            # more does not show that this pool is slow.
+            self._notified.discard(queue)
+        elif was_notified:
+            self._positions[queue] = self._draw()
+
+    def _delay_seconds(self, queue: str, entries: int) -> float:
         others = self._others.get(queue, 0)
-        before = self._places.get(queue, 0.0) * others / entries
-        return max(0.0, before - FEW) * min(SPACING_SECONDS, LONGEST_SECONDS / max(1, others))
+        before = self._positions.get(queue, 0.0) * others / entries
+        return max(0.0, before - WAKE_AT_ONCE) * min(SPACING_SECONDS, LONGEST_DELAY_SECONDS / max(1, others))

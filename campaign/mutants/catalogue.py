@@ -95,8 +95,8 @@ MUTANTS = (
         (
             Change(
                 "baton/runtime/settler.py",
-                "self._apart.extend((settling[:half], settling[half:]))",
-                "self._apart.append(settling)",
+                "self._isolated.extend((settling[:half], settling[half:]))",
+                "self._isolated.append(settling)",
             ),
         ),
     ),
@@ -104,7 +104,7 @@ MUTANTS = (
         "the sweep does not rescue from unknown pools",
         (
             Change(
-                "sql/functions/rescue.sql",
+                "sql/functions/orphaned_entries.sql",
                 "and not exists (select from pools p where p.id = q.pool and p.dead_at is null)",
                 "and exists (select from pools p where p.id = q.pool and p.dead_at is not null)",
             ),
@@ -132,7 +132,7 @@ MUTANTS = (
         (
             Change(
                 "sql/functions/end_dependents.sql",
-                "and not counts_as_done(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)",
+                "and not edge_ignores(c, ordinal_of(p_root), root.state)",
                 "",
             ),
         ),
@@ -147,7 +147,7 @@ MUTANTS = (
     ),
     Mutant(
         "the sweep gives back what its pool still holds",
-        (Change("sql/functions/rescue.sql", "and q.token <> all(p.tokens)", ""),),
+        (Change("sql/functions/orphaned_entries.sql", "and q.token <> all(p.tokens)", ""),),
     ),
     Mutant(
         "a pool forgets its outcomes when a call fails",

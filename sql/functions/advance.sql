@@ -2,12 +2,13 @@
 -- The first row says which outcomes were accepted; the others are the claims, in claim order.
 -- Settles before it claims, so what the outcomes released can be claimed at once; wakes others only for work that is left.
 create or replace function advance(
-    p_pool bigint, p_queues text[], p_limits integer[], p_token uuid,
+    p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint,
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
 ) returns table (
     accepted boolean[],
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    refused_seconds double precision, undeliverable text, generation integer
 )
 language plpgsql security definer
 as $$
@@ -39,6 +40,6 @@ begin
         );
     end if;
     if cardinality(claimed.taken) > 0 then
-        return query select null::boolean[], d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins) as d;
+        return query select null::boolean[], d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
     end if;
 end $$;

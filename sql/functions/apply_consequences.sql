@@ -12,35 +12,48 @@ language plpgsql
 as $$
 declare
     final    bigint[] := p_ids;
-    followed bigint[] := coalesce(p_followed, p_ids);
+    wave     bigint[] := coalesce(p_followed, p_ids);
     noted    bigint[] := coalesce(p_noted, p_ids);
-    doomed   bigint[] := '{}';
+    is_clean boolean := p_all_completed;
+    ended    bigint[];
     root     bigint;
-    released bigint[];
+    lowered  record;
+    needed   record;
+    decided  record;
+    undoing  bigint[];
+    undos    bigint[] := '{}';
+    opened   record;
     finished bigint[];
     seen     bigint[];
     in_group boolean;
-    opened   record;
     closed   record;
 begin
-    if not p_all_completed then
-        -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
-        for root in
-            select s.id
-              from steps s
-             where s.id = any(p_ids)
-               and s.state <> 'completed'
-               and cardinality(s.dependents) > 0
-             order by s.state = 'skipped', s.id
-        loop
-            doomed := doomed || end_dependents(root, p_moment);
-        end loop;
-        final := final || doomed;
-        followed := followed || doomed;
-        noted := noted || doomed;
-    end if;
+    -- Each wave is what the one before it ended: steps whose dependencies failed them, and steps whose condition does not hold.
+    loop
+        if not is_clean then
+            ended := '{}';
+            -- Of several unfavourable dependencies in one transaction cancelled comes before skipped.
+            for root in
+                select s.id
+                  from steps s
+                 where s.id = any(wave)
+                   and s.state <> 'completed'
+                   and exists (
+                           select
+                             from unnest(s.dependents) as o(ordinal)
+                             join steps c on c.id = any(array[sibling_of(s.id, o.ordinal)])
+                            where c.state = 'suspended' and c.needs is null and not edge_ignores(c, ordinal_of(s.id), s.state)
+                       )
+                 order by s.state = 'skipped', s.id
+            loop
+                ended := ended || end_dependents(root, p_moment);
+            end loop;
+            final := final || ended;
+            noted := noted || ended;
+            wave := wave || ended;
+        end if;
+        exit when cardinality(wave) = 0;
 
-    if cardinality(followed) > 0 then
         -- Count before subtracting: an update joins each dependent once, however many of its dependencies ended.
         -- Why `= any(array[…])`, here and wherever the engine looks rows up by a key: with a plain `=` the planner, while the
         -- tables are small, prefers to read the whole index, and the cached plan stays when they have grown (measured: one
@@ -49,29 +62,51 @@ begin
             select sibling_of(s.id, o.ordinal) as id, count(*)::integer as done
               from steps s
              cross join lateral unnest(s.dependents) as o(ordinal)
-             where s.id = any(followed)
+             where s.id = any(wave)
              group by 1
-        ), lowered as (
+        ), updated as (
             -- suspended -> queued, once nothing is pending
             update steps s
-               set pending = s.pending - c.done,
-                   state = case when s.pending = c.done then 'queued' else s.state end
+               set pending = case when s.needs is null then s.pending - c.done else s.pending end,
+                   state = case when s.pending = c.done and s.needs is null then 'queued' else s.state end
               from counted c
              where s.id = any(array[c.id])
                and s.state = 'suspended'
                -- A group that waits for its children has begun.
                and s.first_child is null
-         returning s.id, s.pending
+         returning s.id, s.pending, s.needs is not null as needs_some, s.condition is not null or s.role is not null as is_decided
         )
-        select array_agg(l.id) into released from lowered l where l.pending = 0;
-        if released is not null then
-            opened := release(released, p_moment);
-            queues := opened.queues;
-            counts := opened.counts;
+        select coalesce(array_agg(u.id) filter (where u.pending = 0), '{}') as released,
+               bool_or(u.is_decided and u.pending = 0) as has_decisions,
+               array_agg(u.id) filter (where u.needs_some) as needing
+          into lowered
+          from updated u;
+        wave := '{}';
+        if lowered.needing is not null then
+            needed := apply_needs(lowered.needing, p_moment);
+            lowered.released := lowered.released || needed.released;
+            lowered.has_decisions := true;
+            wave := needed.ended;
         end if;
-    end if;
+        if lowered.has_decisions and cardinality(lowered.released) > 0 then
+            decided := decide_steps(lowered.released, p_moment);
+            wave := wave || decided.ended;
+            lowered.released := array(
+                select r.id from unnest(lowered.released) as r(id) where r.id <> all(decided.ended || decided.waiting)
+            ) || decided.opened;
+        end if;
+        if cardinality(lowered.released) > 0 then
+            opened := release(lowered.released, p_moment);
+            queues := queues || opened.queues;
+            counts := counts || opened.counts;
+        end if;
+        exit when cardinality(wave) = 0;
+        final := final || wave;
+        noted := noted || wave;
+        is_clean := false;
+    end loop;
 
-    if not p_all_completed then
+    if not (p_all_completed and is_clean) then
         update workflows w
            set failed = w.failed + u.n
           from (
@@ -80,7 +115,7 @@ begin
                where s.id = any(noted)
                  and s.state in ('cancelled', 'discarded')
                  and s.parent is null
-                 and not failure_is_ignored(s)
+                 and not s.not_needed
                group by 1
           ) as u
          where w.key = any(array[u.key]);
@@ -96,15 +131,35 @@ begin
            set remaining = w.remaining - e.n,
                state = case
                            when w.remaining > e.n then w.state
-                           when w.failed > 0 then 'failed'
+                           when w.ending is not null then w.ending ->> 'state'
+                           -- Whether a bad end is forgiven is known when all is final: somebody must have begun in spite of it.
+                           when w.failed > 0 and count_failures(w.key) > 0 then 'failed'
                            else 'completed'
                        end,
                finished_at = case when w.remaining = e.n then p_moment end
           from ended e
          where w.key = any(e.keys)
-     returning w.key, w.watched and w.remaining = 0 as is_announced
+     returning w.key, w.watched and w.remaining = 0 as is_announced, w.has_undo and w.state in ('failed', 'cancelled') as may_undo
     )
-    select array_agg(l.key) into finished from lowered l where l.is_announced;
+    select array_agg(l.key) filter (where l.is_announced), array_agg(l.key) filter (where l.may_undo)
+      into finished, undoing
+      from lowered l
+     where l.is_announced or l.may_undo;
+    if undoing is not null then
+        -- It ended badly, and has no step that waits for its end: what is to be undone keeps it from being final.
+        for root in select k.key from unnest(undoing) as k(key) order by k.key loop
+            decided := begin_undos(root, p_moment);
+            undos := undos || decided.opened;
+            if decided.is_undoing then
+                finished := array_remove(finished, root);
+            end if;
+        end loop;
+        if cardinality(undos) > 0 then
+            opened := release(undos, p_moment);
+            queues := queues || opened.queues;
+            counts := counts || opened.counts;
+        end if;
+    end if;
 
     if cardinality(noted) > 0 then
         select array_agg(s.id) filter (where s.watched), bool_or(s.parent is not null)

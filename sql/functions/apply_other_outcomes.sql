@@ -4,7 +4,7 @@
 --   failed, lost                    discarded once the attempts are used up, else retryable after the delay
 --   snoozed                         scheduled after the delay; the attempt is given back
 --   given_back                      available at once, in its old place; the attempt is given back
---   unknown_worker                  scheduled after 15 s, doubling to 5 minutes; the attempt is given back
+--   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given back
 --
 -- A join is no attempt: it is given back, whatever became of it. A map that was lost while it was being expanded has twenty attempts
 -- at least: they are the engine's, and its own are its children's.
@@ -38,7 +38,7 @@ begin
                end as attempts_spent,
                case
                    when q.is_join or o.kind = 'given_back' then 0
-                   when o.kind = 'unknown_worker' then least(300, 15 * power(2, least(s.refusals, 10)))
+                   when o.kind in ('unknown_worker', 'misfit') then least(300, 15 * power(2, least(s.refusals, 10)))
                    else coalesce(o.delay, backoff(q.attempt))
                end as delay
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
@@ -81,7 +81,12 @@ begin
                attempted_at = v.attempted_at,
                pool = v.pool,
                reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
-               refusals = case when v.kind = 'unknown_worker' then s.refusals + 1 else 0 end,
+               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit')),
+               refusals = case when v.kind in ('unknown_worker', 'misfit') then s.refusals + 1 else 0 end,
+               misfit_at = case
+                               when v.kind = 'misfit' then coalesce(s.misfit_at, p_moment)
+                               when v.kind in ('unknown_worker', 'given_back') then s.misfit_at
+                           end,
                errors = case
                             when v.kind in ('failed', 'lost', 'discarded') and not v.is_join then
                                 s.errors[greatest(1, coalesce(cardinality(s.errors), 0) - 48):]

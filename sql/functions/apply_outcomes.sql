@@ -26,6 +26,8 @@ declare
     final    bigint[];
     followed bigint[];
     noted    bigint[];
+    undone   bigint[];
+    unended  record;
     failed   bigint[];
     delayed  text[];
     drawn    record;
@@ -56,17 +58,27 @@ begin
                attempted_at = e.attempted_at,
                pool = e.pool,
                refusals = 0,
+               began = true,
+               misfit_at = null,
                reason = null,
                finished_at = moment
           from ended e
          where s.id = any(array[e.step_id])
-     returning s.id, s.dependents, s.parent, s.watched
+     returning s.id, s.dependents, s.parent, s.watched, s.undoes
     )
     select coalesce(array_agg(r.id), '{}'),
            coalesce(array_agg(r.id) filter (where cardinality(r.dependents) > 0), '{}'),
-           coalesce(array_agg(r.id) filter (where r.watched or r.parent is not null), '{}')
-      into final, followed, noted
+           coalesce(array_agg(r.id) filter (where r.watched or r.parent is not null), '{}'),
+           array_agg(sibling_of(r.id, r.undoes)) filter (where r.undoes is not null)
+      into final, followed, noted, undone
       from recorded r;
+    if undone is not null then
+        -- As if it had never begun; a service that is asked again must not take it for the same call.
+        update steps s
+           set began = false,
+               generation = s.generation + 1
+         where s.id = any(undone);
+    end if;
 
     if is_mixed then
         select u.final, u.queues into failed, delayed
@@ -92,5 +104,10 @@ begin
               left join steps s on s.id = any(array[o.id])
              order by o.n
         );
+        if false = any(accepted) then
+            unended := end_attempts(p_ids, p_tokens);
+            queues := queues || unended.queues;
+            counts := counts || unended.counts;
+        end if;
     end if;
 end $$;

@@ -13,22 +13,24 @@ language plpgsql
 as $$
 declare
     present integer;
+    free    integer;
 begin
     perform require_read_committed();
-    select w.total into present from workflows w where w.key = workflow_of(p_step) for no key update;
+    select w.total, coalesce(w.next_ordinal, w.total) into present, free from workflows w where w.key = workflow_of(p_step) for no key update;
     perform 1 from queue q where q.step_id = p_step and q.token = p_token for update;
     if not found then
         accepted := exists (select from steps s where s.id = p_step and s.token = p_token and s.outcome = 'expanded');
         return;
     end if;
     accepted := true;
-    if present + p_total > p_most then
+    if present + p_total > p_most or free + p_total > 4194304 then
         too_many := present + p_total;
         return;
     end if;
-    base := present;
+    base := free;
     update workflows w
        set total = w.total + p_total,
+           next_ordinal = w.next_ordinal + p_total,
            remaining = w.remaining + p_total
      where w.key = workflow_of(p_step);
 end $$;

@@ -1,13 +1,15 @@
--- Cancel a workflow: every step that is not final, whatever its flags, and the workflow is terminal in this transaction.
+-- Cancel a workflow: its ordinary steps end, whatever their flags. Without closing steps and undos it is final in this transaction;
+-- otherwise `ending` keeps state and reason, and it becomes final with the last of those.
 -- With p_names, cancel those steps alone, of groups all that is below them, and their dependents are served as the rules say.
 --
--- Final at once: the entries are gone, so the tokens of running attempts are void, and their pools are told.
+-- Ordinary steps are final at once: their entries are gone, so the tokens of running attempts are void, and their pools are notified.
+-- p_force: closing steps and undos are cancelled as well.
 -- p_request: drawn for this call by the caller. Sent again, the call changes nothing and answers what it answered.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
 -- unknown: names that are no steps of it; then nothing is cancelled.
 -- Locks: the workflow, then its entries by step.
 create or replace function cancel(
-    p_workflow_id text, p_names text[], p_reason text, p_request uuid default null,
+    p_workflow_id text, p_names text[], p_reason text, p_request uuid default null, p_force boolean default false,
     out cancelled integer, out unknown text[]
 )
 language plpgsql security definer
@@ -16,10 +18,15 @@ declare
     flow    record;
     moment  timestamptz;
     ids     bigint[];
+    groups  bigint[] := '{}';
     applied record;
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
+    select w.key, w.request, w.touched, w.has_closing, w.finished_at, w.ending
+      into flow
+      from workflows w
+     where w.id = p_workflow_id
+       for no key update;
     if not found then
         return;
     end if;
@@ -48,44 +55,52 @@ begin
          where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
            and s.finished_at is null
            and (p_names is null or s.name = any(p_names))
+           and (p_names is not null or p_force or not s.is_closing)
     );
     if p_names is not null then
-        ids := array(select s.id from steps s where s.id = any(with_descendants(ids)) and s.finished_at is null);
+        -- A closing step that is named is meant; one below a group that is named still cleans up after it.
+        ids := array(
+            select s.id
+              from steps s
+             where s.id = any(with_descendants(ids))
+               and s.finished_at is null
+               and (p_force or not s.is_closing or s.name = any(p_names))
+        );
     end if;
-    cancelled := cardinality(ids);
+    if flow.has_closing and not p_force then
+        groups := groups_that_close(flow.key, ids);
+        ids := array(select i.id from unnest(ids) as i(id) where i.id <> all(groups));
+    end if;
+    cancelled := cardinality(ids) + cardinality(groups);
     if cancelled = 0 then
         return;
     end if;
-    perform 1 from queue q where q.step_id = any(ids) order by q.step_id for update;
+    perform end_entries(ids);
     -- After the entries are locked: until then they may be claimed, and no step ends before it was.
     moment := clock_timestamp();
     update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
 
-    perform pg_notify(channel(), 'cancel ' || h.pool)
-       from (select distinct q.pool from queue q where q.step_id = any(ids) and q.state = 'executing') as h;
-
     -- suspended, scheduled, available, executing, retryable -> cancelled
-    with ended as (
-        delete from queue q where q.step_id = any(ids)
-     returning q.step_id, q.attempt, q.attempted_at, q.pool
-    )
-    update steps s
-       set attempt = e.attempt,
-           attempted_at = coalesce(e.attempted_at, s.attempted_at),
-           pool = coalesce(e.pool, s.pool)
-      from ended e
-     where s.id = any(array[e.step_id]);
     update steps s
        set state = 'cancelled',
            pending = 0,
            reason = p_reason,
            finished_at = moment
      where s.id = any(ids);
+    update steps s
+       set ending = coalesce(s.ending, json_build_object('state', 'cancelled', 'reason', p_reason))
+     where s.id = any(groups);
 
-    if p_names is null then
+    if p_names is not null then
+        applied := apply_consequences(ids, moment, false);
+        perform notify_queues(applied.queues, applied.counts);
+    elsif p_force or not flow.has_closing then
         perform finish_cancelled(flow.key, ids, moment);
     else
-        select c.queues, c.counts into applied from apply_consequences(ids, moment, false) as c;
+        update workflows w
+           set ending = coalesce(w.ending, json_build_object('state', 'cancelled', 'reason', p_reason))
+         where w.key = flow.key;
+        applied := apply_consequences(ids, moment, false);
         perform notify_queues(applied.queues, applied.counts);
     end if;
 end $$;

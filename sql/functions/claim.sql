@@ -1,8 +1,9 @@
 -- Claim steps for a pool (see claim_entries) and say what it must know to run them (see claimed_steps), in claim order.
-create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid)
+create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
-    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    refused_seconds double precision, undeliverable text, generation integer
 )
 language plpgsql security definer
 as $$
@@ -10,5 +11,5 @@ declare
     claimed record;
 begin
     claimed := claim_entries(p_pool, p_queues, p_limits, p_token, '{}');
-    return query select d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins) as d;
+    return query select d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
 end $$;

@@ -1,4 +1,4 @@
--- How many steps of a workflow fail it: outside groups, discarded or cancelled, and not ignored by each of at least one dependents.
+-- How many steps of a workflow fail it: outside groups, discarded or cancelled, needed, and not forgiven.
 create or replace function count_failures(p_key bigint) returns integer
 language sql stable
 as $$
@@ -7,5 +7,6 @@ as $$
      where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
        and s.parent is null
        and s.state in ('discarded', 'cancelled')
+       and not s.not_needed
        and not failure_is_ignored(s)
 $$;

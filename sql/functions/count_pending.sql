@@ -11,11 +11,18 @@ as $$
                       and c.id < sibling_of(p_step.id, p_step.first_child + p_step.children)
                       and c.finished_at is null
                )
+               when p_step.needs is not null and p_step.grouping is null then (
+                   select greatest(0, p_step.needs - count(*) filter (where not x.is_observed and d.state = 'completed'))::integer
+                          + count(*) filter (where x.is_observed and d.finished_at is null)::integer
+                     from unnest(p_step.dependencies) as o(ordinal)
+                    cross join lateral (select edge_observes(p_step, o.ordinal) as is_observed) as x
+                     join steps d on d.id = any(array[sibling_of(p_step.id, o.ordinal)])
+               )
                else (
                    select count(*)::integer
                      from unnest(p_step.dependencies) as o(ordinal)
                      join steps d on d.id = any(array[sibling_of(p_step.id, o.ordinal)])
-                    where not counts_as_done(d.state, p_step.ignore_cancelled, p_step.ignore_discarded, p_step.ignore_skipped)
+                    where not edge_ignores(p_step, o.ordinal, d.state)
                ) + case when p_step.parent is not null then count_missing_slots(p_step.id) else 0 end
            end
 $$;

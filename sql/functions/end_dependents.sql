@@ -12,9 +12,10 @@ declare
     why     text;
     doomed  bigint[];
 begin
-    select s.name, s.state, s.reason, s.dependents into root from steps s where s.id = p_root;
+    select s.name, s.state, s.reason, s.dependents, s.role into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
-    why := left(format('step ''%s'' upstream was %s', root.name, root.state) || coalesce(': ' || root.reason, ''), 2000);
+    -- A gate stands for its group, whose reason it has.
+    why := left(case when root.role = 'gate' then 'its workflow was ' || root.state else format('step ''%s'' upstream was %s', root.name, root.state) end || coalesce(': ' || root.reason, ''), 2000);
 
     doomed := array(
         with recursive below(id) as (
@@ -23,7 +24,8 @@ begin
               join steps c on c.id = any(array[sibling_of(p_root, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
-               and not counts_as_done(root.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and c.needs is null
+               and not edge_ignores(c, ordinal_of(p_root), root.state)
              union
             select c.id
               from below b
@@ -32,7 +34,8 @@ begin
               join steps c on c.id = any(array[sibling_of(p.id, o.ordinal)])
              where c.state = 'suspended'
                and c.first_child is null
-               and not counts_as_done(verdict, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and c.needs is null
+               and not edge_ignores(c, ordinal_of(p.id), verdict)
         )
         select b.id from below b order by b.id
     );

@@ -1,12 +1,10 @@
--- Whether a discarded or cancelled step does not fail its workflow: it has dependents, and each of them ignores that state.
+-- Whether the failure of a discarded or cancelled step is forgiven: each of its dependents ignores it, and at least one of these
+-- began. Dependents that only observe it neither forgive nor hold anything against it.
 create or replace function failure_is_ignored(p_step steps) returns boolean
 language sql stable
 as $$
-    select cardinality(p_step.dependents) > 0
-       and not exists (
-           select
-             from unnest(p_step.dependents) as o(ordinal)
-             join steps c on c.id = any(array[sibling_of(p_step.id, o.ordinal)])
-            where not counts_as_done(p_step.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
-       )
+    select coalesce(bool_and(edge_ignores(c, ordinal_of(p_step.id), p_step.state)) and bool_or(has_begun(c)), false)
+      from unnest(p_step.dependents) as o(ordinal)
+      join steps c on c.id = any(array[sibling_of(p_step.id, o.ordinal)])
+     where not edge_observes(c, ordinal_of(p_step.id))
 $$;

@@ -7,7 +7,8 @@ begin
     update workflows w
        set state = 'cancelled',
            remaining = 0,
-           failed = count_failures(p_key),
+           failed = count_bad_ends(p_key),
+           ending = null,
            finished_at = p_moment
      where w.key = p_key;
     perform pg_notify(channel(), 'workflow ' || w.key) from workflows w where w.key = p_key and w.watched;

@@ -11,6 +11,8 @@ language plpgsql
 as $$
 declare
     moment   timestamptz := clock_timestamp();
+    queued   bigint[];
+    decided  record;
     released record;
     failed   bigint;
     ended    bigint[] := '{}';
@@ -36,6 +38,8 @@ begin
            attempted_at = e.attempted_at,
            pool = e.pool,
            refusals = 0,
+           -- A map is taken apart by the engine; any other step by what its worker returned.
+           began = s.began or s.map is null,
            reason = null
       from entry e
      where s.id = e.step_id;
@@ -57,21 +61,21 @@ begin
         ended := ended || end_dependents(failed, moment);
     end loop;
 
+    queued := array(
+        select c.id
+          from steps c
+         where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
+           and c.state = 'queued'
+    );
+    decided := decide_steps(queued, moment);
+    ended := ended || decided.ended;
     select r.queues, r.counts
       into released
-      from release(
-               array(
-                   select c.id
-                     from steps c
-                    where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
-                      and c.state = 'queued'
-               ),
-               moment
-           ) as r;
+      from release(array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment) as r;
     perform notify_queues(released.queues, released.counts);
     if cardinality(ended) > 0 then
         select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;
         perform notify_queues(applied.queues, applied.counts);
-        update workflows w set failed = count_failures(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
+        update workflows w set failed = count_bad_ends(w.key) where w.key = workflow_of(p_step) and w.finished_at is null;
     end if;
 end $$;

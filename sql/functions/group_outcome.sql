@@ -11,7 +11,11 @@ declare
     total   integer;
     first   record;
 begin
-    select count(*) filter (where c.state = 'skipped'), count(*)
+    select s.ending ->> 'state', s.ending ->> 'reason' into state, reason from steps s where s.id = p_id;
+    if state is not null then
+        return;
+    end if;
+    select count(*) filter (where c.state = 'skipped' and c.role is null), count(*) filter (where c.role is null)
       into skipped, total
       from steps g
       join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
@@ -23,6 +27,7 @@ begin
           join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
          where g.id = p_id
            and c.state in ('discarded', 'cancelled')
+           and not c.not_needed
            and not failure_is_ignored(c)
     )
     select u.name, u.state, u.reason, u.is_judged, (select count(*) from unforgiven o where o.state = u.state)::integer as alike
@@ -45,7 +50,16 @@ begin
         );
     elsif skipped = total then
         state := 'skipped';
-        reason := 'all of its children were skipped';
+        reason := coalesce(
+            (
+                select c.reason
+                  from steps g
+                  join steps c on c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
+                 where g.id = p_id
+                   and c.role = 'gate'
+            ),
+            'all of its children were skipped'
+        );
     else
         state := 'completed';
     end if;

@@ -32,7 +32,7 @@ begin
                 select c.id
                   from steps c
                  where c.id >= sibling_of(p_id, g.first_child) and c.id < sibling_of(p_id, g.first_child + g.children)
-                   and c.dependents = '{}'
+                   and coalesce(c.is_last, c.dependents = '{}')
                  order by c.id
             );
             if cardinality(lasts) = 1 then

@@ -10,7 +10,7 @@
 -- serving: how many living pools serve each of its queues, itself among them, in the order in which it registered them.
 -- Locks: the pool's row, which is also what the sweep takes to mark it dead.
 create or replace function heartbeat(
-    p_pool bigint, p_number bigint, p_tokens uuid[], p_workers text[], p_lease double precision,
+    p_pool bigint, p_number bigint, p_tokens uuid[], p_workers text[], p_failures text[], p_lease double precision,
     out is_alive boolean, out step_ids bigint[], out tokens uuid[], out serving integer[]
 )
 language plpgsql security definer
@@ -23,7 +23,8 @@ begin
            beat_at = clock_timestamp(),
            expires_at = clock_timestamp() + interval '1 second' * p_lease,
            tokens = p_tokens,
-           workers = p_workers
+           workers = p_workers,
+           failures = p_failures
      where p.id = p_pool
        and p.dead_at is null
        and p.beats < p_number;

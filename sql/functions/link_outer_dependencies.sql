@@ -10,6 +10,7 @@ as $$
 declare
     child              record;
     outer_deps         integer[];
+    outer_edges        smallint[];
     outer_inputs       integer[];
     outer_child_inputs integer[];
 begin
@@ -22,25 +23,36 @@ begin
         outer_deps := array(
             select outer_dependency(p_step, o.name) from json_array_elements_text(child.names -> 'deps') as o(name)
         );
+        outer_edges := array(select e.bits::smallint from json_array_elements_text(child.names -> 'edges') as e(bits));
         outer_inputs := array(
             select outer_dependency(p_step, o.name) from json_array_elements_text(child.names -> 'inputs') as o(name)
         );
         outer_child_inputs := array(
             select outer_dependency(p_step, o.name) from json_array_elements_text(child.names -> 'child_inputs') as o(name)
         );
+        update steps c
+           set dependencies = outer_deps || c.dependencies,
+               edges = case
+                           when outer_edges <> '{}' or c.edges is not null then
+                               case
+                                   when outer_edges = '{}' then array_fill(flag_bits(c), array[cardinality(outer_deps)])
+                                   else outer_edges
+                               end || coalesce(c.edges, array_fill(flag_bits(c), array[cardinality(c.dependencies)]))
+                       end,
+               inputs = nullif(outer_inputs || c.inputs, '{}'),
+               child_inputs = outer_child_inputs || c.child_inputs
+         where c.id = child.id
+           and c.children is null;
         with unfavourable as (
             select count(*)::integer as n
               from steps c
              cross join lateral unnest(outer_deps) as o(ordinal)
               join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
              where c.id = child.id
-               and not counts_as_done(d.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+               and not edge_ignores(c, o.ordinal, d.state)
         )
         update steps c
-           set dependencies = outer_deps || c.dependencies,
-               inputs = nullif(outer_inputs || c.inputs, '{}'),
-               child_inputs = outer_child_inputs || c.child_inputs,
-               pending = c.pending + u.n,
+           set pending = c.pending + u.n,
                state = case when c.pending + u.n > 0 then 'suspended' else c.state end
           from unfavourable u
          where c.id = child.id

@@ -1,4 +1,4 @@
--- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, children], the children of a group
+-- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began, children], the children of a group
 -- as a list of [local name, state, reason] in their order, null for others.
 create or replace function outcomes_of(p_step bigint, p_ordinals integer[]) returns text
 language sql stable
@@ -6,16 +6,18 @@ as $$
     select json_object_agg(
                local_name(d.name),
                json_build_array(
-                   d.state, d.reason,
+                   d.state, d.reason, has_begun(d),
                    case
                        when d.first_child is not null then (
-                           select json_agg(json_build_array(local_name(c.name), c.state, c.reason) order by c.id)
+                           select json_agg(json_build_array(local_name(c.name), c.state, c.reason, has_begun(c)) order by c.id)
                              from steps c
-                            where c.id >= sibling_of(d.id, d.first_child) and c.id < sibling_of(d.id, d.first_child + d.children)
+                            where (c.role is null or c.role not in ('gate', 'end'))
+                              and c.id >= sibling_of(d.id, d.first_child) and c.id < sibling_of(d.id, d.first_child + d.children)
                        )
                    end
                )
            )::text
       from unnest(p_ordinals) as o(ordinal)
       join steps d on d.id = any(array[sibling_of(p_step, o.ordinal)])
+     where d.role is null or d.role not in ('gate', 'end')
 $$;

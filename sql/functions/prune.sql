@@ -1,24 +1,33 @@
--- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps (but at least one workflow).
--- Returns how many workflows. Those that somebody holds, to retry or to repeat an insert, are passed over.
+-- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps, but at least one workflow.
 --
--- Goes by the key, in pieces of p_limit workflows, on from where the last call stopped, and begins again when it comes to those
--- inserted less than p_keep seconds ago. Meets no others than those to be deleted, but for the few that ran for so long; past
--- these it goes 20 pieces a call. One pool prunes at a time, for the others nothing is to be done.
--- Locks: the row of upkeep, then the workflows; waits for neither.
-create or replace function prune(p_keep double precision, p_limit integer) returns integer
-language plpgsql
+-- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped. It begins again when it
+-- meets workflows that were inserted less than p_keep seconds ago. One pool prunes at a time: for others there is nothing
+-- to do. A workflow that another transaction holds, to retry it or to repeat an insert, is passed by. So is one that
+-- cannot be deleted.
+-- pruned: how many workflows. is_more: it stopped at its limit.
+-- passed_over, errors: parallel; the workflows that could not be deleted, in words, and why.
+-- Locks: the row of upkeep, then workflows. Waits for none of them.
+create or replace function prune(
+    p_keep double precision, p_limit integer,
+    out pruned integer, out is_more boolean, out passed_over text[], out errors text[]
+)
+language plpgsql security definer
 as $$
 declare
-    horizon timestamptz := clock_timestamp() - interval '1 second' * p_keep;
-    pruned  integer := 0;
+    -- Three hundred years are as good as any longer time, which may be more than an interval can hold.
+    horizon timestamptz := clock_timestamp() - interval '1 second' * least(p_keep, 1e10);
     room    integer := p_limit;
     came_to bigint;
     piece   record;
     gone    bigint[];
+    flow    record;
 begin
+    perform require_read_committed();
+    pruned := 0;
+    is_more := false;
     select u.pruned_to into came_to from upkeep u for no key update skip locked;
     if not found then
-        return 0;
+        return;
     end if;
     for n in 1 .. 20 loop
         with met as materialized (
@@ -48,22 +57,36 @@ begin
              order by w.key
                for update skip locked
         );
-        delete from steps s
-         using unnest(gone) as k(key)
-         where s.id >= step_of(k.key, 0) and s.id < step_of(k.key + 1, 0);
-        with deleted as (
-            delete from workflows w where w.key = any(gone) returning w.total
-        )
-        select room - coalesce(sum(d.total), 0) into room from deleted d;
-        pruned := pruned + cardinality(gone);
+        begin
+            room := room - delete_workflows(gone);
+            pruned := pruned + cardinality(gone);
+        exception
+            when insufficient_resources or operator_intervention or system_error or transaction_rollback then
+                raise;
+            when others then
+                for flow in
+                    select w.key, w.id from workflows w where w.key = any(gone) order by w.key
+                loop
+                    begin
+                        room := room - delete_workflows(array[flow.key]);
+                        pruned := pruned + 1;
+                    exception
+                        when insufficient_resources or operator_intervention or system_error or transaction_rollback then
+                            raise;
+                        when others then
+                            passed_over := passed_over || format('workflow ''%s''', flow.id);
+                            errors := errors || format('%s (%s)', sqlerrm, sqlstate);
+                    end;
+                end loop;
+        end;
 
         came_to := case
                        when piece.is_full then coalesce(piece.old[cardinality(piece.old)], came_to)
                        when piece.is_end then 0
                        else piece.last
                    end;
+        is_more := came_to > 0;
         exit when piece.is_full or piece.is_end or room <= 0;
     end loop;
     update upkeep u set pruned_to = came_to where u.pruned_to <> came_to;
-    return pruned;
 end $$;

@@ -12,24 +12,27 @@
 -- unknown: names that are no steps of it. refused: names of steps that are not final. With either, nothing is changed.
 -- Locks: the workflow, then all entries of the closure by step, before any record is written.
 create or replace function retry(
-    p_workflow_id text, p_names text[], p_request uuid default null,
+    p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
     out opened integer, out unknown text[], out refused text[]
 )
 language plpgsql security definer
 as $$
 declare
     flow     record;
+    undone   bigint[] := '{}';
     moment   timestamptz;
     opening  bigint[];
     waiting  bigint[];
     groups   bigint[];
     root     bigint;
     doomed   bigint[] := '{}';
+    queued   bigint[];
+    decided  record;
     released record;
     applied  record;
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched into flow from workflows w where w.id = p_workflow_id for no key update;
+    select w.key, w.request, w.touched, w.ending, w.finished_at, w.has_undo, w.has_closing into flow from workflows w where w.id = p_workflow_id for no key update;
     if not found then
         return;
     end if;
@@ -40,13 +43,22 @@ begin
         return;
     end if;
     moment := clock_timestamp();
-
-    select c.opening, c.unknown, c.refused into opening, unknown, refused from steps_to_open(flow.key, p_names) as c;
     opened := 0;
+
+    if flow.has_closing then
+        select r.refused, r.undone into refused, undone from undos_before_retry(flow.key, p_names, p_forward) as r;
+        if cardinality(refused) > 0 then
+            return;
+        end if;
+    end if;
+    select c.opening, c.unknown, c.refused into opening, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
     if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
         return;
     end if;
-    opened := cardinality(opening);
+    opened := (select count(*) from steps s where s.id = any(opening) and (s.role is null or s.role not in ('gate', 'end')));
+    if flow.has_undo and not exists (select from steps s where s.id = any(opening) and s.undoes is not null) then
+        perform delete_undos(flow.key);
+    end if;
 
     groups := array(
         select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
@@ -78,7 +90,11 @@ begin
        set state = 'queued',
            attempt = case when s.first_child is null then 0 else s.attempt end,
            refusals = 0,
+           misfit_at = null,
            holds_slot = false,
+           not_needed = false,
+           awaits_attempts = false,
+           ending = null,
            result = null,
            reason = null,
            finished_at = null
@@ -107,6 +123,7 @@ begin
 
     update workflows w
        set state = 'executing',
+           ending = case when exists (select from steps s where s.id = any(opening) and s.undoes is not null) then w.ending end,
            request = p_request,
            touched = opened,
            finished_at = null,
@@ -116,7 +133,7 @@ begin
                 where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
                   and s.finished_at is null
            ),
-           failed = count_failures(flow.key)
+           failed = count_bad_ends(flow.key)
      where w.key = flow.key;
 
     for root in
@@ -134,9 +151,14 @@ begin
         doomed := doomed || end_dependents(root, moment);
     end loop;
 
+    queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
+    decided := decide_steps(queued, moment);
+    doomed := doomed || decided.ended;
     select r.queues, r.counts
       into released
-      from release(array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued'), moment) as r;
+      from release(
+               array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)) || decided.opened, moment
+           ) as r;
     perform notify_queues(released.queues, released.counts);
     if cardinality(doomed) > 0 then
         select c.queues, c.counts into applied from apply_consequences(doomed, moment, false) as c;

@@ -2,8 +2,9 @@
 --
 -- A named group with children stands for those that are discarded or cancelled, however deep (skipped ones as well if it was skipped).
 -- A group that is final is opened with the first of its children.
+-- p_undone: what was undone; it is opened with all that is downstream of it.
 create or replace function steps_to_open(
-    p_key bigint, p_names text[],
+    p_key bigint, p_names text[], p_undone bigint[],
     out opening bigint[], out unknown text[], out refused text[]
 )
 language plpgsql stable
@@ -13,6 +14,7 @@ declare
     groups bigint[];
     idle   bigint[];
     whole  boolean := false;
+    undone bigint[] := '{}';
 begin
     if p_names is null then
         named := array(
@@ -20,6 +22,7 @@ begin
               from steps s
              where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
                and s.state in ('discarded', 'cancelled')
+               and not s.not_needed
         );
     else
         select coalesce(array_agg(s.id), '{}'),
@@ -44,9 +47,24 @@ begin
         );
         whole := true;
     end if;
+    if cardinality(p_undone) > 0 then
+        undone := array(
+            with recursive below(id) as (
+                select u.id from unnest(p_undone) as u(id)
+                 union
+                select c.id
+                  from below b
+                  join steps p on p.id = any(array[b.id])
+                 cross join lateral unnest(p.dependents) as d(ordinal)
+                  join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                 where c.finished_at is not null
+            )
+            select b.id from below b
+        );
+    end if;
     opening := array(
         with recursive open(id) as (
-            select n.id from unnest(named) as n(id)
+            select n.id from unnest(named || p_undone) as n(id)
              union
             select reached.id
               from open b
@@ -60,10 +78,34 @@ begin
                       case when c.first_child is null then array[c.id] else with_descendants(array[c.id]) end
                   ) as o(id)
                    join steps e on e.id = any(array[o.id])
-                  where whole
+                  where (whole or p.state = 'skipped')
                     and c.state in ('cancelled', 'skipped')
-                    and not counts_as_done(p.state, c.ignore_cancelled, c.ignore_discarded, c.ignore_skipped)
+                    and not edge_ignores(c, ordinal_of(p.id), p.state)
                     and (e.id = c.id or e.state in ('discarded', 'cancelled'))
+                  union all
+                 -- the closing steps over it, and its scope's end
+                 select c.id
+                   from unnest(p.dependents) as d(ordinal)
+                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                  where c.role in ('always', 'on failure', 'end')
+                    and c.finished_at is not null
+                    and p.undoes is null
+                  union all
+                 -- everything downstream of what was undone
+                 select c.id
+                   from unnest(p.dependents) as d(ordinal)
+                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                  where p.id = any(undone)
+                    and c.finished_at is not null
+                    and c.first_child is null
+                  union all
+                 -- what its condition ended, which is evaluated again
+                 select c.id
+                   from unnest(p.dependents) as d(ordinal)
+                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                  where c.condition is not null
+                    and c.state in ('skipped', 'discarded')
+                    and not c.began
                   union all
                  -- the group that waits for it
                  select g.id

@@ -7,6 +7,7 @@
 -- p_extras: what only some steps have, as JSON; null for nothing. Its `kind` makes the step a group, by its `type`:
 --   workflow   first_child, children, returns: it is inserted with its children
 --   map        each, references, child_inputs: it expands later
+--   Besides: edges, when, role, is_closing, is_last, needs, cancels_rest, undo and undo_inputs, as the columns of these names say.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few, by its number.
 -- A group that is inserted with its children waits for them alone. Its entry steps wait for its dependencies.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
@@ -18,11 +19,26 @@ create or replace function write_steps(
 language plpgsql
 as $$
 begin
+    if p_extras <> '{}' then
+        update workflows w
+           set has_closing = w.has_closing or f.has_closing,
+               has_undo = w.has_undo or f.has_undo
+          from (
+              select workflow_of(u.id) as key, bool_or(u.extras ->> 'role' is not null or u.extras -> 'undo' is not null) as has_closing,
+                     bool_or(u.extras -> 'undo' is not null) as has_undo
+                from unnest(p_ids, p_extras::json[]) as u(id, extras)
+               where u.extras is not null and u.id is not null
+               group by 1
+          ) as f
+         where w.key = any(array[f.key])
+           and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo);
+    end if;
     insert into steps (
         worker, queue, priority, max_attempts, timeout, scheduled_at, schedule_in, concurrency, slots,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
-        grouping, first_child, children, returns, map, child_inputs, pending, state
+        grouping, first_child, children, returns, map, child_inputs,
+        edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, undo_inputs, pending, state
     )
     select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.scheduled_at, t.schedule_in, t.concurrency, t.concurrency,
            coalesce(t.ignore_cancelled, false), coalesce(t.ignore_discarded, false), coalesce(t.ignore_skipped, false),
@@ -42,13 +58,33 @@ begin
                          from json_array_elements_text(n.kind -> 'child_inputs') as o(ordinal)
                    )
            end,
-           coalesce(n.children, cardinality(n.dependencies)),
+           case
+               when n.extras -> 'edges' is not null then
+                   array(select e.bits::smallint from json_array_elements_text(n.extras -> 'edges') as e(bits))
+           end,
+           n.extras -> 'when', n.extras ->> 'role', coalesce((n.extras ->> 'is_closing')::boolean, false),
+           (n.extras ->> 'is_last')::boolean, (n.extras ->> 'needs')::integer,
+           coalesce((n.extras ->> 'cancels_rest')::boolean, false), n.extras -> 'undo',
+           case
+               when n.extras -> 'undo_inputs' is not null then
+                   array(
+                       select o.ordinal::integer + p_base
+                         from json_array_elements_text(n.extras -> 'undo_inputs') as o(ordinal)
+                   )
+           end,
+           case
+               when n.children is not null then n.children
+               when n.extras ->> 'needs' is not null then
+                   (n.extras ->> 'needs')::integer
+                   + (select count(*) from json_array_elements_text(n.extras -> 'edges') as e(bits) where e.bits::integer & 8 <> 0)
+               else cardinality(n.dependencies)
+           end,
            case
                when n.children is null and n.dependencies = '{}' then 'queued'
                else 'suspended'
            end
       from (
-          select u.id, u.name, u.args, u.arg_refs, u.parent, u.extras -> 'kind' as kind, u.term_number,
+          select u.id, u.name, u.args, u.arg_refs, u.parent, u.extras -> 'kind' as kind, u.extras, u.term_number,
                  (u.extras #>> '{kind,children}')::integer as children,
                  -- Without a base nothing is shifted: a function call for each array would double what this takes.
                  case

@@ -33,10 +33,20 @@ create domain entry_state as text collate "C"
     constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable'));
 create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
+create domain step_role as text collate "C"
+    constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
     constraint steps_slots_free check (value >= 0);
+-- A notification names the queue, and has less than 8000 bytes.
+create domain queue_name as text collate "C"
+    constraint steps_queue check (octet_length(value) <= 4000);
+-- Times that clients can read, and that the engine can count with: an infinite one cannot be subtracted up to PostgreSQL 16.
+create domain start_time as timestamptz
+    constraint steps_scheduled_at check (value > '0001-01-02 00:00+00' and value < '9999-12-31 00:00+00');
+create domain start_delay as double precision
+    constraint steps_schedule_in check (value between 0 and 1e10);
 
 
 create table workflows (
@@ -49,13 +59,17 @@ create table workflows (
     failed      integer not null default 0,
     touched     integer,
     returns     integer,
+    next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
+    has_closing boolean not null default false,
+    has_undo    boolean not null default false,
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
+    ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
 ) with (fillfactor = 50);
@@ -64,11 +78,14 @@ create table workflows (
 -- No index on finished_at: the update that finishes a workflow would write all of the table's indexes anew, a fifth of what
 -- a step costs. Pruning goes by the key instead.
 create table upkeep (
-    pruned_to bigint not null
+    pruned_to bigint not null,
+    -- Without a key the row cannot be updated once the table is in a publication.
+    id        boolean primary key default true constraint upkeep_one_row check (id)
 ) with (fillfactor = 10);
 insert into upkeep (pruned_to) values (0);
 
 comment on table upkeep is 'One row: how far upkeep has come. Its lock is held by the one pool that prunes.';
+comment on column upkeep.id is 'Always true: there is one row.';
 comment on column upkeep.pruned_to is 'The key of the workflow that pruning looked at last; 0 when it begins again.';
 
 comment on table workflows is 'One row per inserted workflow. Its row is the lock of all its steps: whoever writes one takes it first.';
@@ -78,7 +95,11 @@ comment on column workflows.name is 'What the application calls it; null for not
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
-comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled and not ignored by each of at least one dependents.';
+comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether that is forgiven is judged at the end.';
+comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
+comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
+comment on column workflows.has_undo is 'One of its steps has an undo.';
+comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
 comment on column workflows.returns is 'Ordinal of the step whose result is the workflow''s; null for its last steps''.';
 comment on column workflows.request is 'The random token of the last cancel or retry by hand that changed something; a replay is known by it.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened; what its replay answers.';
@@ -94,8 +115,9 @@ create table steps (
     id               bigint primary key,
     finished_at      timestamptz,
     attempted_at     timestamptz,
-    scheduled_at     timestamptz,
-    schedule_in      double precision,
+    misfit_at        timestamptz,
+    scheduled_at     start_time,
+    schedule_in      start_delay,
     timeout          double precision,
     pool             bigint,
     token            uuid,
@@ -107,6 +129,9 @@ create table steps (
     first_child      integer,
     children         integer,
     returns          integer,
+    needs            integer,
+    undoes           integer,
+    generation       integer not null default 1,
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
@@ -117,19 +142,31 @@ create table steps (
     takes_context    boolean not null default false,
     holds_slot       boolean not null default false,
     watched          boolean not null default false,
+    began            boolean not null default false,
+    not_needed       boolean not null default false,
+    is_closing       boolean not null default false,
+    is_last          boolean,
+    cancels_rest     boolean not null default false,
+    awaits_attempts  boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
     grouping         step_grouping,
-    queue            text collate "C" not null,
+    role             step_role,
+    queue            queue_name not null,
     worker           text collate "C" not null,
     name             text collate "C" not null,
     dependencies     integer[] not null,
     dependents       integer[] not null,
+    edges            smallint[],
     inputs           integer[],
+    undo_inputs      integer[],
     child_inputs     integer[],
     args             json not null,
     arg_refs         json,
     map              json,
+    condition        json,
+    undo             json,
+    ending           json,
     result           json,
     reason           text,
     errors           json[],
@@ -139,6 +176,7 @@ create table steps (
     constraint steps_result check ((state = 'completed' and first_child is null) = (result is not null)),
     constraint steps_children
         check ((first_child is null) = (children is null) and (first_child is null or grouping is not null)),
+    constraint steps_edges check (cardinality(edges) = cardinality(dependencies)),
     constraint steps_slots check ((concurrency is null) = (slots is null) and slots <= concurrency)
 ) with (fillfactor = 70);
 
@@ -160,6 +198,21 @@ comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
 comment on column steps.ignore_discarded is 'A discarded dependency counts as done.';
 comment on column steps.ignore_skipped is 'A skipped dependency counts as done.';
+comment on column steps.edges is 'What each dependency means to it, as bits: 1 ignores cancelled, 2 discarded, 4 skipped, 8 only observes. Null: as its flags say.';
+comment on column steps.condition is 'Evaluated when nothing is pending: it is skipped unless this holds. Null for none.';
+comment on column steps.role is 'always, on failure: a closing step. undo: takes back what another step did. gate, end: the engine''s own, without a worker. Null: an ordinary step.';
+comment on column steps.is_closing is 'It outlives a cancel: it is a closing step, an undo, or below one.';
+comment on column steps.is_last is 'Its result is that of its workflow or group, if no step is named for it. Null: if nothing depends on it.';
+comment on column steps.needs is 'How many of its dependencies have to complete, of those it does not only observe; null for all.';
+comment on column steps.cancels_rest is 'When it starts, what it needs no longer is cancelled.';
+comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
+comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
+comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
+comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
+comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
+comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
+comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
+comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'Somebody listens for the end of this step: announce it.';
@@ -167,7 +220,7 @@ comment on column steps.attempt is 'Attempts counted when the last outcome was a
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
-comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, expanded, joined.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, misfit, expanded, joined.';
 comment on column steps.parent is 'Ordinal of the group it is a child of; null for none.';
 comment on column steps.grouping is 'What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one); null for an ordinary step.';
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
@@ -180,7 +233,8 @@ comment on column steps.slots is 'How many of these are free.';
 comment on column steps.next_child is 'Number of the first child of a map that may still wait for a slot.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
 comment on column steps.takes_context is 'Its worker is told of its dependencies what became of them, and not only their results.';
-comment on column steps.refusals is 'How often in a row it was given back by pools that do not know its worker; 0 after a start.';
+comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
+comment on column steps.misfit_at is 'When its arguments were first found not to fit, since it last started; null if they were not.';
 comment on column steps.result is 'What the worker returned; null unless completed (a returned None is the JSON null), and of a group with children: see group_result(id).';
 comment on column steps.reason is 'Why it is cancelled, discarded or skipped; or why it was put back.';
 comment on column steps.errors is 'The last 50 failed attempts, oldest first: attempt, at, kind, error, trace.';
@@ -225,6 +279,20 @@ comment on column queue.pool is 'The worker pool that holds the claim; null unle
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
 
 
+create table unended_attempts (
+    step_id bigint not null,
+    token   uuid not null,
+    pool    bigint not null,
+    primary key (step_id, token)
+);
+create index unended_attempts_of_pool on unended_attempts (pool);
+
+comment on table unended_attempts is 'Attempts whose claim is void but whose code may still run, of steps that a closing step or an undo cleans up after.';
+comment on column unended_attempts.step_id is 'The step (steps.id).';
+comment on column unended_attempts.token is 'The token of the claim.';
+comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
 create table pools (
     id               bigint generated always as identity primary key,
     started_at       timestamptz not null default clock_timestamp(),
@@ -239,6 +307,7 @@ create table pools (
     queues           text[] not null,
     limits           integer[] not null,
     workers          text[] not null,
+    failures         text[] not null default '{}',
     tokens           uuid[] not null default '{}'
 ) with (fillfactor = 50);
 
@@ -256,11 +325,12 @@ comment on column pools.name is 'What the application calls it.';
 comment on column pools.queues is 'The queues it serves.';
 comment on column pools.limits is 'How many steps of each of these queues it runs at once.';
 comment on column pools.workers is 'The workers it knows.';
+comment on column pools.failures is 'What fails in it as of its latest heartbeat, a sentence each: parts of upkeep, and rows that it passes over.';
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest beat.';
 
 
 create table pauses (
-    queue     text collate "C" primary key,
+    queue     queue_name primary key,
     paused_at timestamptz not null default clock_timestamp()
 );
 
@@ -300,6 +370,8 @@ select w.id as workflow_id,
        s.concurrency,
        s.parent,
        s.returns,
+       s.role,
+       s.is_last,
        s.dependents,
        s.id
   from workflows w
@@ -308,7 +380,7 @@ select w.id as workflow_id,
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue, r.priority,
                   r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors, r.args, r.refusals,
-                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.dependents
+                  r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0

@@ -23,6 +23,7 @@ from baton.database.diagnostics import (
     Waiting,
 )
 from baton.database.migrate import SchemaVersion
+from baton.database.misfits import Misfit
 from baton.database.queries import Queue
 
 WELL = {
@@ -84,7 +85,7 @@ def test_of_what_is_well_each_check_says_so_once():
     assert {finding.level for finding in findings} == {"ok"}
     assert all(not finding.remedy for finding in findings)
     checks = [finding.check for finding in findings]
-    assert len(checks) == len(set(checks)) == 13
+    assert len(checks) == len(set(checks)) == 14
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,6 +100,8 @@ ILL = {
     "a paused queue": (engine(queues=[queue(available=1, paused_at=NOW, pools=1)]), "warning", "queues"),
     "a paused queue nobody serves": (engine(queues=[queue(available=1, paused_at=NOW)]), "warning", "queues"),
     "an unserved queue": (engine(queues=[queue(waiting=1)]), "problem", "queues"),
+    "upkeep that fails": (engine(pools=[Pool("x", False, 1, 0, ["prune fails: no"])]), "problem", "upkeep"),
+    "arguments that do not fit": (engine(misfits=[Misfit("w", "default", 1, 60, "no")]), "problem", "workers"),
     "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1)]), "problem", "workers"),
     "a little overdue": (engine(overdue=[Waiting("default", 1, 30)]), "warning", "steps"),
     "overdue": (engine(overdue=[Waiting("default", 1, 120)]), "problem", "steps"),

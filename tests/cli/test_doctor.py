@@ -14,7 +14,7 @@ from baton.cli import diagnosis
 from baton.cli.doctor import doctor
 from baton.cli.main import parser
 from tests.cli.command import assert_refused, assert_succeeded, baton
-from tests.database.raw_pool import RawPool, step
+from tests.database.raw_pool import RawPool, outcome, step
 from tests.faults.standby import standby_of
 from tests.programs.shared_workers import noted
 from tests.servers import temporary_server
@@ -224,3 +224,28 @@ def test_a_database_that_is_not_there_is_one_sentence(server, tmp_path):
     said = assert_refused(baton("doctor", "--address", server.dsn("no_such_database"), cwd=tmp_path))
 
     assert said.endswith('refuses: database "no_such_database" does not exist')
+
+
+async def test_what_fails_in_several_pools_is_found_once(database, connection, tmp_path):
+    """The pools' heartbeats store it."""
+    pools = [await RawPool.register(connection) for _ in range(2)]
+    for pool in pools:
+        await pool.store.heartbeat(pool.id, 1, [], [], 30, ["rescue passes over step 'a' of workflow 'w': no (23514)"])
+
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+
+    (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "upkeep")]
+    assert fact == "rescue passes over step 'a' of workflow 'w': no (23514), reported by raw, raw"
+
+
+async def test_steps_whose_arguments_do_not_fit_are_found_with_the_reason(database, connection, tmp_path):
+    pool = await RawPool.register(connection)
+    await pool.insert("w", step("a"), step("b"))
+    for claimed in await pool.claim():
+        await pool.settle(outcome(claimed, "misfit", "the arguments do not fit worker 'work': no"))
+
+    findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=database), code=1)
+
+    (fact,) = [fact for level, check, fact in findings if (level, check) == ("problem", "workers")]
+    assert fact.startswith("2 steps of worker 'work' in queue 'default' put back for up to ")
+    assert fact.endswith(" s: the arguments do not fit worker 'work': no")

@@ -8,7 +8,7 @@ from baton import Baton, WorkerPool
 from baton.cli.show import drawing
 from baton.cli.terminal import plain
 from baton.cli.tree import tree
-from baton.client.run_state import Status
+from baton.database.queries import Status
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
 from tests.programs.shared_workers import failing, noted

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from baton.cli.tree import DEEPEST, FoldLine, StepLine, tree
-from baton.client.run_state import StepRecord
+from baton.database.step_records import StepRecord
 
 
 def step(name, *dependencies, state="completed", errors=(), grouping=None, children=()):

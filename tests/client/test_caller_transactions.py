@@ -82,6 +82,15 @@ async def psycopg_connection(database, isolation):
 
 
 @asynccontextmanager
+async def psycopg_raw_cursors(database, isolation):
+    """Connections whose own cursors take $1 and not %s."""
+    connecting = psycopg.AsyncConnection.connect(database, cursor_factory=psycopg.AsyncRawCursor)
+    async with await connecting as connection:
+        await connection.set_isolation_level(psycopg.IsolationLevel[isolation.upper()])
+        yield Caller(connection, connection.execute, connection.commit, connection.rollback)
+
+
+@asynccontextmanager
 async def psycopg_synchronous(database, isolation):
     with psycopg.connect(database) as connection:
         connection.isolation_level = psycopg.IsolationLevel[isolation.upper()]
@@ -126,6 +135,7 @@ CALLERS = {
     "asyncpg connection": asyncpg_connection,
     "asyncpg pool connection": asyncpg_pool,
     "psycopg": psycopg_connection,
+    "psycopg with raw cursors": psycopg_raw_cursors,
     "psycopg synchronous": psycopg_synchronous,
     "session on asyncpg": sqlalchemy_session("asyncpg"),
     "session on psycopg": sqlalchemy_session("psycopg"),
@@ -217,8 +227,11 @@ async def test_an_id_inserted_since_the_snapshot_is_a_serialization_error(callin
 async def test_the_same_workflow_again_is_the_one_that_exists(calling, engine, stored):
     await flow().insert()
     async with calling() as caller:
-        assert (await caller.insert(flow())).id == "w"
+        run = await caller.insert(flow())
         await caller.commit()
+
+    assert run.id == "w"
+    assert isinstance(caller, SynchronousCaller) or run.is_new is False
 
     assert await stored() == [1, 2, 1]
 

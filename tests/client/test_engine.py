@@ -22,7 +22,7 @@ from baton import (
     WorkflowNotFound,
     WrongEventLoop,
 )
-from baton.client.engine import default_engine
+from baton.client.engine_in_use import default_engine
 from tests.waiting import eventually
 
 
@@ -82,6 +82,20 @@ async def test_an_engine_may_be_entered_again(database, quick):
     for _ in range(2):
         async with engine, WorkerPool(engine):
             assert await (await quick.new(value=3).insert()).result(timeout=10) == 3
+
+
+async def test_an_engine_may_be_opened_and_closed_without_a_block(database, quick):
+    """In a notebook a block ends with its cell."""
+    engine = await Engine(database).open()
+    assert default_engine() is engine
+    run = await quick.new().insert()
+    await engine.close()
+    await engine.close()
+
+    with pytest.raises(EngineClosed):
+        await run.status()
+    with pytest.raises(NoEngine):
+        default_engine()
 
 
 async def test_entering_an_engine_twice_at_once_is_refused(database):

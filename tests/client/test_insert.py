@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from baton import Baton, WorkerPool, WorkflowExists
+from baton import Baton, InvalidName, Run, WorkerPool, WorkflowExists
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,23 @@ async def test_the_same_workflow_again_is_the_run_that_exists(engine, quick, sto
 
     assert first.id == second.id
     assert await stored() == [1, 2, 1]
+
+
+async def test_a_run_knows_whether_its_insert_made_it(engine, quick):
+    first, second = await flow(quick).insert(), await flow(quick).insert()
+
+    assert (first.is_new, second.is_new, Run("w").is_new) == (True, False, None)
+
+
+async def test_a_job_may_be_given_an_id(engine, quick):
+    first, second = [await quick.new().insert(workflow_id="nightly 7") for _ in range(2)]
+    other = await quick.new().insert()
+
+    assert (first.id, first.is_new, second.is_new, other.is_new) == ("nightly 7", True, False, True)
+    with pytest.raises(WorkflowExists, match="'nightly 7' exists already with another graph"):
+        await quick.new(value=2).insert(workflow_id="nightly 7")
+    with pytest.raises(InvalidName):
+        await quick.new().insert(workflow_id="")
 
 
 async def test_another_graph_under_the_same_id_is_refused_and_changes_nothing(engine, quick, stored):

@@ -82,6 +82,14 @@ async def test_many_may_be_inserted_again_and_hold_one_twice(engine, connection,
         await insert_many([flows[0], Baton.new(workflow_id="0").add("b", job.new(0))])
 
 
+async def test_of_many_it_is_known_which_were_there(engine, job):
+    """Of one that comes twice in a call, the first is new."""
+    await Baton.new(workflow_id="old").add("a", job.new(1)).insert()
+    flows = [Baton.new(workflow_id=name).add("a", job.new(1)) for name in ("old", "new", "new")]
+
+    assert [run.is_new for run in await insert_many([*flows, job.new(1)])] == [False, True, False, True]
+
+
 async def test_many_join_the_callers_transaction_and_a_taken_id_leaves_it_usable(engine, connection, job):
     await Baton.new(workflow_id="taken").add("a", job.new(1)).insert()
     async with connection.transaction():

@@ -102,6 +102,14 @@ async def test_an_engine_that_nobody_opened_is_an_error_that_says_what_to_do():
     assert answer.text == "no engine is open: let the application do it with app.cleanup_ctx.append(baton_context(...))"
 
 
+async def test_the_events_of_an_unknown_run_are_not_found(database):
+    """A browser opens a stream that ended again and again, unless the answer is an error."""
+    async with served(application(baton_context(Engine(database)))) as client:
+        answer = await client.get("/runs/none/events")
+
+    assert (answer.status_code, answer.text.partition(";")[0]) == (404, "there is no workflow 'none'")
+
+
 async def test_a_client_that_leaves_ends_its_stream(database, doubled, monkeypatch):
     monkeypatch.setattr("baton.contrib.events.SECONDS_BETWEEN_READINGS", 0)
     engine = Engine(database, transaction_pooler=True)  # reads once a second: each is a write that finds it gone
@@ -110,12 +118,12 @@ async def test_a_client_that_leaves_ends_its_stream(database, doubled, monkeypat
         run = await doubled.new(1).insert()
         async with client.stream("GET", f"/runs/{run.id}/events") as response:
             assert await anext(response.aiter_lines()) == "event: steps"
-            assert len(streams_of(app)) == 1
+            assert streams_of(app).number_open == 1
 
-        await eventually(lambda: not streams_of(app), deadline=30)
+        await eventually(lambda: streams_of(app).number_open == 0, deadline=30)
 
 
 def streams_of(app):
     from baton.contrib.aiohttp import _STREAMS
 
-    return app[_STREAMS]._open
+    return app[_STREAMS]

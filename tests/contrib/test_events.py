@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
 from baton import Baton, Engine, Run, WorkerPool, WorkflowNotFound, worker
 from baton.contrib.events import Streams, follow, server_sent_events
+from baton.database.connections import Connections
 from tests.waiting import eventually
 
 NEVER = 3600.0
@@ -42,18 +43,18 @@ def readings(monkeypatch):
     asked = []
     from baton.database.queries import Queries
 
-    plainly = Queries.steps
+    plainly = Queries.summary
 
-    async def steps(self, workflow_id):
+    async def summary(self, workflow_id):
         asked.append(workflow_id)
         return await plainly(self, workflow_id)
 
-    monkeypatch.setattr(Queries, "steps", steps)
+    monkeypatch.setattr(Queries, "summary", summary)
     return asked
 
 
-def states(steps):
-    return [step.state for step in steps]
+def states(summary):
+    return [step.state for step in summary.steps]
 
 
 async def test_the_end_of_each_step_is_an_event(engine, held):
@@ -160,9 +161,77 @@ async def test_a_follower_that_stops_is_forgotten(engine, held):
     run, streams = await held("a").insert(), Streams()
     async with aclosing(follow(run, streams=streams)) as following:
         await anext(following)
-        assert (len(streams._open), len(engine.listener._hearers)) == (1, 1)
+        assert (streams.number_open, engine.listener.number_of_hearers) == (1, 1)
 
-    assert (len(streams._open), len(engine.listener._hearers)) == (0, 0)
+    assert (streams.number_open, engine.listener.number_of_hearers) == (0, 0)
+
+
+async def test_followers_of_a_workflow_share_its_readings(engine, held, readings):
+    """However many there are: one reading for each change, and one in each span of time."""
+    run = await held("a", "b").insert()
+    async with AsyncExitStack() as stack, WorkerPool(engine, grace=0):
+        following = [await stack.enter_async_context(aclosing(follow(run, every=NEVER))) for _ in range(20)]
+        assert len({id(await anext(one)) for one in following}) <= 2
+        assert engine.listener.number_of_hearers == 2  # the pool and all of these
+        before = len(readings)
+        waiting = [asyncio.ensure_future(anext(one)) for one in following]
+        held.end("a")
+        changed = [await one for one in waiting]
+
+    assert {states(summary)[0] for summary in changed} == {"completed"}
+    assert len(readings) - before <= 2
+
+
+async def test_a_reading_in_each_span_is_enough_for_all(engine, held, readings):
+    run = await held("a").insert()
+    async with AsyncExitStack() as stack:
+        following = [await stack.enter_async_context(aclosing(follow(run, every=0.5))) for _ in range(10)]
+        for one in following:
+            await anext(one)
+        before = len(readings)
+        for _ in range(2):
+            await asyncio.gather(*[anext(one) for one in following])
+
+    assert 2 <= len(readings) - before <= 6
+
+
+async def test_no_argument_or_result_is_read(engine, held, monkeypatch):
+    """They may be many megabytes, and no stream shows them."""
+    asked = []
+    plainly = Connections.fetch
+
+    async def fetch(self, query, *args):
+        asked.append(query)
+        return await plainly(self, query, *args)
+
+    monkeypatch.setattr(Connections, "fetch", fetch)
+    run = await held("a").insert()
+    async with aclosing(server_sent_events(run)) as events:
+        await anext(events)
+
+    readings = [query for query in asked if "workflow_state" in query]
+    assert readings
+    assert [query for query in readings if "args" in query or "result" in query or "errors" in query] == []
+
+
+async def test_a_follower_that_is_cancelled_while_it_reads_leaves_the_others(engine, held):
+    run = await held("a").insert()
+    async with aclosing(follow(run, every=NEVER)) as first, aclosing(follow(run, every=NEVER)) as second:
+        beginning = asyncio.ensure_future(anext(first))
+        await asyncio.sleep(0)
+        beginning.cancel()
+        assert states(await anext(second)) == ["available"]
+        await run.cancel()
+        assert states(await anext(second)) == ["cancelled"]
+
+
+async def test_a_workflow_that_is_pruned_meanwhile_ends_the_stream(engine, held, connection):
+    run = await held("a").insert()
+    async with aclosing(server_sent_events(run, every=0.01)) as events:
+        assert (await anext(events)).startswith(b"event: steps")
+        await connection.execute("delete from queue; delete from steps; delete from workflows")
+
+        assert [event async for event in events if event != b": nothing new\n\n"] == []
 
 
 async def test_an_unknown_workflow_is_an_error(engine):

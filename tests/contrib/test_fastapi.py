@@ -163,6 +163,16 @@ async def test_a_lifespan_that_fails_closes_the_engine(database):
         _ = engine.store
 
 
+async def test_the_events_of_an_unknown_run_are_not_found(database):
+    """A browser opens a stream that ended again and again, unless the answer is an error."""
+    app = application(baton_lifespan(Engine(database)))
+    async with app.router.lifespan_context(app), asking(app) as client:
+        for number in ("none", "%00"):
+            answer = await client.get(f"/runs/{number}/events")
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+            assert answer.json()["detail"].startswith("there is no workflow ")
+
+
 async def test_a_client_that_leaves_ends_its_stream(database, doubled):
     engine = Engine(database)
     server = uvicorn.Server(uvicorn.Config(application(baton_lifespan(engine)), port=0, log_level="error"))
@@ -173,8 +183,8 @@ async def test_a_client_that_leaves_ends_its_stream(database, doubled):
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         async with client.stream("GET", f"/runs/{run.id}/events") as response:
             assert await anext(response.aiter_lines()) == "event: steps"
-            assert len(engine.listener._hearers) == 1
+            assert engine.listener.number_of_hearers == 1
 
-        await eventually(lambda: not engine.listener._hearers)
+        await eventually(lambda: engine.listener.number_of_hearers == 0)
     server.should_exit = True
     await serving

@@ -83,8 +83,8 @@ def call(job: Job, results: dict[str, object] | None = None) -> Any:
     [
         (lambda new: new(), "fetch: missing a required argument: 'url'"),
         (lambda new: new("x", 1, 2), "fetch: too many positional arguments"),
-        (lambda new: new(ulr="x"), "fetch: missing a required argument: 'url'"),
-        (lambda new: new("x", urls=1), "fetch: got an unexpected keyword argument 'urls'"),
+        (lambda new: new(ulr="x"), "fetch: got an unexpected keyword argument 'ulr'; did you mean 'url'?"),
+        (lambda new: new("x", mode=1), "fetch: got an unexpected keyword argument 'mode'; it takes url, tries"),
         (lambda new: new(url=1), "fetch: Expected `str`, got `int` - at `$.url`"),
         (lambda new: new(url="x", tries="3"), "fetch: Expected `int`, got `str` - at `$.tries`"),
         (lambda new: new(url=result_of("a"), tries="3"), "fetch: Expected `int`, got `str` - at `$.tries`"),
@@ -244,7 +244,7 @@ def test_results_come_back_typed_in_the_places_of_their_references() -> None:
 
 
 def test_a_parameter_without_its_result_gets_its_default() -> None:
-    job = report.new(left={}, right=[result_of("a"), result_of("b")])
+    job = report.new(left={}, right=result_of("b"))
     assert call(job, {"a": {"url": "x", "at": "2024-01-01T00:00:00"}}) == "s {} None"
 
 

@@ -41,9 +41,18 @@ def test_results_are_put_where_the_references_stood() -> None:
     assert filled(given, {"x": {"n": 1}, "y": None}) == {"a": [{"n": 1}, {"k": None}], "b": {"n": 1}}
 
 
-def test_an_argument_that_lacks_one_of_its_results_is_left_out() -> None:
-    given = {"a": [result_of("x"), result_of("y")], "b": result_of("x"), "c": 3}
-    assert filled(given, {"x": 1}) == {"b": 1, "c": 3}
+def test_an_argument_whose_result_is_missing_is_left_out() -> None:
+    assert filled({"a": result_of("y"), "b": result_of("x"), "c": 3}, {"x": 1}) == {"b": 1, "c": 3}
+
+
+def test_a_list_and_a_mapping_leave_out_what_has_no_result() -> None:
+    given = {"a": [result_of("y"), 7, result_of("x"), result_of("z")], "b": {"x": result_of("x"), "y": result_of("y")}}
+    assert filled(given, {"x": 1}) == {"a": [7, 1], "b": {"x": 1}}
+
+
+def test_a_default_keeps_the_place_of_a_missing_result() -> None:
+    given = {"a": [result_of("y", default=None), result_of("x", default=0)], "b": result_of("y", default={"k": [1]})}
+    assert filled(given, {"x": 1}) == {"a": [None, 1], "b": {"k": [1]}}
 
 
 def test_names_in_nfd_and_nfc_are_one() -> None:

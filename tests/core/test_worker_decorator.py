@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,11 @@ with registry.isolated():
         return f"{ctx.step} {left}"
 
 
-class Page: ...
+class Page:
+    def read(self) -> None: ...
+
+    @staticmethod
+    def parsed() -> None: ...
 
 
 async def test_a_worker_stays_the_function_it_is() -> None:
@@ -111,13 +116,39 @@ def a_generator() -> Iterator[int]:
         (an_async_function, "thread", "is async and runs in the event loop; leave out executor='thread'"),
         (lambda: None, "process", "cannot be imported by another process; define it at a module's top level"),
         (a_generator, None, "is a generator; a worker returns its result as one value"),
-        (Page, None, "@worker takes a function, not type"),
+        (Page, None, "@worker takes a function, and this is the class Page; write a function that makes and uses it"),
+        (Page().read, None, "this is the method Page.read; write a function that calls it on an object of its own"),
+        (Page.read, None, "worker 'Page.read' is a method; there is no object to call it on when a job of it runs"),
+        (Page.__dict__["parsed"], None, "this is a staticmethod object; write @staticmethod above @worker"),
+        (a_generator(), None, "this is a generator, the call a_generator(); a worker returns its result as one value"),
+        (partial(print, 1), None, "this is a functools.partial; write a function that calls it"),
+        (5, None, "this is 5, of type int; put what it does into a function"),
     ],
 )
 def test_a_function_that_cannot_be_a_worker_is_refused(function: Any, executor: Any, message: str) -> None:
     with pytest.raises(TypeError) as caught:
         worker(name="x", executor=executor)(function)
     assert message in str(caught.value)
+
+
+async def test_the_call_of_an_async_function_is_no_function() -> None:
+    """The coroutine is closed, so that Python does not warn that nobody awaited it."""
+    with pytest.raises(TypeError) as caught:
+        worker(an_async_function())  # type: ignore[call-overload]
+    assert str(caught.value) == (
+        "@worker takes a function, and this is a coroutine, the call an_async_function(); give the function itself, "
+        "without calling it"
+    )
+
+
+def test_a_static_method_may_be_a_worker() -> None:
+    class Mail:
+        @staticmethod
+        @worker
+        def send(to: str) -> str:
+            return to
+
+    assert Mail.send("Ann") == "Ann"
 
 
 def test_a_lambda_needs_a_name() -> None:

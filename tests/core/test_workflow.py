@@ -22,6 +22,9 @@ with registry.isolated():
     async def go() -> None: ...
 
     @worker
+    async def wait() -> None: ...
+
+    @worker
     async def take(value: Any, other: Any = None) -> Any: ...
 
     @worker
@@ -135,7 +138,20 @@ def test_a_name_may_have_200_characters_and_no_more() -> None:
     [
         (lambda add: add("a", go), "step 'a' must be a job or a Baton, not Worker; did you mean go.new(...)?"),
         (lambda add: add("a", print), "must be a job or a Baton, not builtin_function_or_method; register it with"),
-        (lambda add: add("a", 5), "step 'a' must be a job or a Baton, not int"),
+        (
+            lambda add: add("a", sum([1])),
+            (
+                "step 'a' must be a job or a Baton, not int: if it is what a worker returned, write worker.new(...) in "
+                "place of the call worker(...)"
+            ),
+        ),
+        (
+            lambda add: add("a", wait()),
+            (
+                "step 'a' must be a job or a Baton, not coroutine: wait(...) calls the function; write wait.new(...), "
+                "which makes a job of the call"
+            ),
+        ),
         (lambda add: add("a", go.new(), deps="bc"), "must be a list of names, not one string; write deps=['bc']"),
         (lambda add: add("a", go.new(), deps=[1]), "deps of step 'a' must be names of steps, not int"),
         (lambda add: add("a", go.new(), deps=[None]), "deps of step 'a' must be names of steps, not NoneType"),

@@ -11,10 +11,13 @@ import asyncpg
 
 from baton.core.step_ids import ordinal_of, workflow_of
 
+BITS = {"cancelled": 1, "discarded": 2, "skipped": 4}
+OBSERVES = 8
 FINAL = {"completed", "cancelled", "discarded", "skipped"}
 STEPS = """
 select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
        s.ignore_cancelled as cancelled, s.ignore_discarded as discarded, s.ignore_skipped as skipped,
+       s.edges, s.began, s.not_needed,
        s.parent, s.first_child, s.children, s.returns, s.grouping, s.concurrency, s.slots, s.holds_slot,
        q.state as entry, q.attempt, q.is_join, w.state as flow, w.remaining, w.failed, w.total
   from baton.steps s
@@ -124,15 +127,16 @@ class Workflow:
     def _of_whole(self) -> Iterator[str]:
         tops = [row for row in self.rows.values() if row["parent"] is None]
         remaining = sum(row["state"] not in FINAL for row in self.rows.values())
-        failed = sum(row["state"] in ("cancelled", "discarded") and not self._is_ignored(row) for row in tops)
+        bad = [row for row in tops if row["state"] in ("cancelled", "discarded") and not row["not_needed"]]
+        is_failed = not all(map(self._is_ignored, bad))
         stored = next(iter(self.rows.values()))
         if stored["flow"] is None:
             yield "steps without a workflow"
             return
-        expected = "executing" if remaining else "failed" if failed else "completed"
-        if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, failed):
+        expected = "executing" if remaining else "failed" if is_failed else "completed"
+        if (stored["total"], stored["remaining"], stored["failed"]) != (len(self.rows), remaining, len(bad)):
             stored_counts = f"{stored['remaining']} remain and {stored['failed']} failed of {stored['total']}"
-            yield f"the workflow says {stored_counts}; it is {remaining} and {failed} of {len(self.rows)}"
+            yield f"the workflow says {stored_counts}; it is {remaining} and {len(bad)} of {len(self.rows)}"
         elif stored["flow"] != expected and (remaining or stored["flow"] != "cancelled"):
             yield f"the workflow is {stored['flow']}, and should be {expected}"
 
@@ -145,8 +149,11 @@ class Workflow:
         return row["parent"] is not None and self.rows[row["parent"]]["concurrency"] is not None
 
     def _is_ignored(self, row: Any) -> bool:
-        dependents = self.siblings(row["dependents"])
-        return bool(dependents) and all(counts_as_done(row, each) for each in dependents)
+        dependents = [each for each in self.siblings(row["dependents"]) if not edge(row, each) & OBSERVES]
+        return any(map(self._has_begun, dependents)) and all(counts_as_done(row, each) for each in dependents)
+
+    def _has_begun(self, row: Any) -> bool:
+        return bool(row["began"]) or any(map(self._has_begun, self.children(row)))
 
     def siblings(self, ordinals: Sequence[int]) -> list[Any]:
         return [self.rows[ordinal] for ordinal in ordinals]
@@ -162,4 +169,12 @@ def children_of(group: Any) -> range:
 
 def counts_as_done(dependency: Any, dependent: Any) -> bool:
     ended = dependency["state"]
-    return ended == "completed" or (ended in FINAL and bool(dependent[ended]))
+    return ended == "completed" or (ended in FINAL and bool(edge(dependency, dependent) & BITS[ended]))
+
+
+def edge(dependency: Any, dependent: Any) -> int:
+    """What a dependency means to its dependent, as bits."""
+    if dependent["edges"] is None:
+        return sum(bit for ended, bit in BITS.items() if dependent[ended])
+    place: int = dependent["dependencies"].index(dependency["id"] & (1 << 22) - 1)
+    return int(dependent["edges"][place])

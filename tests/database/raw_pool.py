@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
-from msgspec.structs import replace
+from msgspec import structs
 
 from baton.core.outcome import Outcome
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
@@ -55,8 +56,8 @@ def step(name: str, *deps: str, ignoring: str = "", reads: Sequence[str] = (), *
         ignore_skipped="skipped" in ignoring,
     )
     given = {option: options.pop(option) for option in Terms.__struct_fields__ if option in options}
-    plain = StepSpec(name=name, terms=replace(terms, **given), args="{}", references=None)
-    return Step(name, deps, tuple(reads), replace(plain, **options))
+    plain = StepSpec(name=name, terms=structs.replace(terms, **given), args="{}", references=None)
+    return Step(name, deps, tuple(reads), structs.replace(plain, **options))
 
 
 def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> WorkflowSpec:
@@ -73,7 +74,7 @@ def workflow(workflow_id: str, *steps: Step, fingerprint: str = "1:same") -> Wor
         debug=False,
         meta=None,
         steps=tuple(
-            replace(
+            structs.replace(
                 each.spec,
                 dependencies=tuple(sorted(place[dep] for dep in each.deps)),
                 dependents=tuple(dependents[n]),
@@ -155,8 +156,15 @@ class RawPool:
         self.beats += 1
         return await self.store.heartbeat(self.id, number or self.beats, tokens, [WORKER], 30)
 
-    async def run_upkeep(self, sweep: bool = True) -> UpkeepResult:
-        return await self.store.run_upkeep(sweep=sweep, keep=None, limit=1000)
+    async def run_upkeep(self, sweep: bool = True, *, keep: timedelta | None = None, limit: int = 1000) -> UpkeepResult:
+        """Do all parts of upkeep, or with `sweep=False` only stage what is due."""
+        done = UpkeepResult()
+        if sweep:
+            marked = await self.store.mark_dead()
+            rescued = await self.store.rescue(limit=limit)
+            pruned = 0 if keep is None else (await self.store.prune(keep, limit=limit)).workflows
+            done = UpkeepResult(marked.died, rescued.lost, rescued.given_back, pruned)
+        return replace(done, staged=(await self.store.stage(limit=limit)).staged)
 
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:
         self.held |= {(claimed.workflow_id, claimed.step): claimed for claimed in claims}

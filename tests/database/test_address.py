@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_which_address_was_taken_is_logged_without_its_password(caplog):
 
     found = resolve_address(None, {"DATABASE_URL": "postgresql://ann:s3cret@db/app?password=s3cret"})
 
-    assert "postgresql://ann:***@db/app?password=***, from DATABASE_URL" in caplog.text
+    assert "postgresql://ann:***@db/app, from DATABASE_URL" in caplog.text
     assert "s3cret" not in caplog.text + repr(found)
 
 
@@ -79,6 +80,13 @@ def test_what_is_left_out_of_an_address_is_warned_about_by_key(caplog):
     assert "77" not in caplog.text
 
 
+def test_a_key_that_may_be_a_piece_of_a_password_is_not_named(caplog):
+    normalised("postgresql://db/app?password=one&s3cret=two&pgbouncer=yes")
+
+    assert "are left out: pgbouncer, 1 that are not known here" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 @pytest.mark.parametrize("database", ["mysql://db/app", "sqlite:///app.db", "mysql+asyncmy://db/app"])
 def test_an_address_of_another_database_is_refused_in_a_sentence(database):
     with pytest.raises(InvalidAddress, match="and Baton needs PostgreSQL"):
@@ -91,12 +99,136 @@ def test_what_is_not_an_address_is_refused_with_an_example(text):
         normalised(text)
 
 
-@pytest.mark.parametrize("password", ["s3/cret", "s3?cret", "s3#cret"])
-def test_a_password_that_breaks_the_address_is_refused_and_not_shown(password, caplog):
-    with pytest.raises(InvalidAddress, match="written as %2F, %3F and %23") as refused:
-        normalised(f"postgresql://ann:{password}@db/app")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ann:s3/cret@db/app",
+        "postgresql://ann:s3?cret@db/app",
+        "postgresql://ann:s3#cret@db/app",
+        "postgresql://ann:s@3/cret@db/app",
+        "postgresql://ann:s@3?x=cret@db/app",
+        "postgresql://ann:s@3:cret/app",
+        "postgresql://ann:s3cret",
+        "postgresql://ann@db:s3cret/app",
+        "postgresql://[s3cret/app",
+        "postgresql://db/app?port=s3cret",
+        "postgresql://db/app?sslmode=s3cret",
+        "mysql+s3cret://ann@db/app",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_not_shown(address, caplog):
+    with pytest.raises(InvalidAddress) as refused:
+        normalised(address)
 
-    assert "cret" not in str(refused.value) + caplog.text
+    assert "cret" not in f"{refused.value!s} {refused.value!r} {caplog.text} {without_password(address)}"
+    assert refused.value.__cause__ is None
+
+
+def test_the_sentence_about_a_password_says_how_to_write_it():
+    with pytest.raises(InvalidAddress, match="'/', '\\?', '#', '@' and '&' are written as %2F, %3F, %23, %40 and %26"):
+        normalised("postgresql://ann:s3/cret@db/app")
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("p@ss", "p%40ss"),
+        ("p@ss:abc", "p%40ss%3Aabc"),
+        ("a[b]c", "a%5Bb%5Dc"),
+        ("p%40ss", "p%40ss"),
+        ("100%", "100%"),
+        ("ünïcode", "%C3%BCn%C3%AFcode"),
+    ],
+)
+def test_a_password_that_is_not_quoted_is_quoted(written, quoted):
+    assert normalised(f"postgresql://ann:{written}@db:5432/app") == f"postgresql://ann:{quoted}@db:5432/app"
+
+
+def test_a_user_with_an_at_sign_is_kept_whole():
+    assert normalised("postgresql://ann@server:pass@db/app") == "postgresql://ann%40server:pass@db/app"
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    assert normalised("postgresql://ann:a[b@[::1]:5433/app") == "postgresql://ann:a%5Bb@[::1]:5433/app"
+
+
+@pytest.fixture
+def services(tmp_path):
+    """A file of services, as the environment names it."""
+    (tmp_path / "services").write_text(
+        """
+        # what people have in there
+        [other]
+        host=elsewhere
+
+        [prod]
+        host=db.example.org
+        port=6543
+        dbname=app
+        user=ann
+        password=p@ss%&=word
+        connect_timeout=10
+        sslmode=require
+        """
+    )
+    return {"PGSERVICEFILE": str(tmp_path / "services")}
+
+
+def test_a_service_is_looked_up_in_its_file(services):
+    found = normalised("postgresql:///?service=prod", services)
+
+    given = dict(parse_qsl(urlsplit(found).query))
+    assert given == {
+        "host": "db.example.org",
+        "port": "6543",
+        "dbname": "app",
+        "user": "ann",
+        "password": "p@ss%&=word",
+        "sslmode": "require",
+    }
+
+
+def test_what_an_address_says_itself_goes_before_its_service(services):
+    found = normalised("postgresql://eve:other@db2/test?service=prod&sslmode=disable", services)
+
+    assert found == "postgresql://eve:other@db2/test?port=6543&sslmode=disable"
+
+
+def test_a_service_is_shown_without_its_password(services, caplog):
+    caplog.set_level(logging.INFO, "baton.database")
+    resolve_address("postgresql:///?service=prod", services)
+
+    assert "using the database postgresql://ann:***@db.example.org:6543/app, from the argument" in caplog.text
+
+
+def test_a_service_may_stand_in_the_file_of_the_system(tmp_path):
+    (tmp_path / "pg_service.conf").write_text("[prod]\nhost=db")
+    environment = {"PGSYSCONFDIR": str(tmp_path), "HOME": str(tmp_path)}
+
+    assert normalised("postgresql:///?service=prod", environment) == "postgresql:///?host=db"
+
+
+def test_a_service_that_is_not_there_is_refused_with_the_files(services, tmp_path):
+    with pytest.raises(InvalidAddress, match=f"the service that it names is not in {tmp_path}/services; PGSERVICEFILE"):
+        normalised("postgresql:///?service=none", services)
+    with pytest.raises(InvalidAddress, match=r"\.pg_service\.conf \(No such file or directory\)"):
+        normalised("postgresql:///?service=prod", {"HOME": str(tmp_path)})
+
+
+def test_a_line_of_a_service_that_cannot_be_read_is_named_by_number(tmp_path):
+    (tmp_path / "services").write_text("[prod]\nhost=db\ns3cret")
+    with pytest.raises(InvalidAddress, match=r"line 3 of .*services is not a parameter of a connection") as refused:
+        normalised("postgresql:///?service=prod", {"PGSERVICEFILE": str(tmp_path / "services")})
+
+    assert "s3cret" not in str(refused.value)
+
+
+def test_system_certificates_verify_the_host_as_well():
+    system = "sslrootcert=system"
+
+    assert normalised(f"postgresql://db/app?{system}") == f"postgresql://db/app?{system}"
+    with pytest.raises(InvalidAddress, match="so sslmode must be verify-full or left out"):
+        normalised(f"postgresql://db/app?{system}&sslmode=require")
 
 
 def test_several_hosts_are_kept():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from contextlib import suppress
 
 import asyncpg
@@ -78,17 +80,59 @@ async def test_a_connection_is_opened_again_after_its_backend_was_killed(databas
     assert again["pid"] != row["pid"]
 
 
+RUNNING = "select count(*) from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+
+
 async def test_a_cancelled_call_leaves_no_connection_of_unknown_state(database, connection):
     line = ReconnectingConnection(Connector(database), "test")
     await line.fetch("select 1")
     sleeping = asyncio.create_task(line.fetch("select pg_sleep(30)"))
-    running = "select true from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
-    await eventually(lambda: connection.fetchval(running))
+    await eventually(lambda: connection.fetchval(RUNNING))
     sleeping.cancel()
     await asyncio.wait([sleeping])
 
     assert [tuple(row) for row in await line.fetch("select 1")] == [(1,)]
     await line.aclose()
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "timed out"])
+@pytest.mark.parametrize("kind", [ReconnectingConnection, Connections])
+async def test_an_abandoned_call_ends_in_the_server(database, connection, monkeypatch, kind, ending):
+    """A statement that nobody waits for would go on using the processor, and holding its locks."""
+    monkeypatch.setattr("baton.database.connections.CALL_SECONDS", 0.5 if ending == "timed out" else 60)
+    monkeypatch.setattr("baton.database.connections.APPLICATION_CALL_SECONDS", 0.5 if ending == "timed out" else 60)
+    if kind is ReconnectingConnection:
+        calls = ReconnectingConnection(Connector(database), "test")
+    else:
+        calls = Connections(Connector(database), size=1)
+        await calls.open()
+    sleeping = asyncio.create_task(calls.fetch("select pg_sleep(60)"))
+    await eventually(lambda: connection.fetchval(RUNNING))
+    if ending == "cancelled":
+        sleeping.cancel()
+    await asyncio.wait([sleeping])
+
+    assert sleeping.cancelled() or isinstance(sleeping.exception(), TimeoutError)
+    await eventually(lambda: connection.fetchval(f"select ({RUNNING}) = 0"), deadline=5)
+    assert [tuple(row) for row in await calls.fetch("select 1")] == [(1,)]
+    await calls.aclose()
+
+
+async def test_an_abandoned_call_is_not_waited_for(database, connection):
+    """The caller goes on at once, even if the server does not react."""
+    connections = Connections(Connector(database), size=1)
+    await connections.open()
+    (row,) = await connections.fetch("select pg_backend_pid() as pid")
+    sleeping = asyncio.create_task(connections.fetch("select pg_sleep(60)"))
+    await eventually(lambda: connection.fetchval(RUNNING))
+    os.kill(row["pid"], signal.SIGSTOP)
+    try:
+        sleeping.cancel()
+        await asyncio.wait_for(asyncio.wait([sleeping]), 1)
+        assert sleeping.cancelled()
+    finally:
+        os.kill(row["pid"], signal.SIGCONT)
+    await connections.aclose()
 
 
 async def test_a_failure_of_the_data_keeps_the_connection(database):
@@ -102,15 +146,35 @@ async def test_a_failure_of_the_data_keeps_the_connection(database):
     assert before == after
 
 
-async def test_our_connections_are_read_committed_and_say_what_they_are_for(database, connection):
+async def test_our_connections_are_as_the_engine_needs_them(database, connection):
+    """Whatever the defaults of the database are, which are made for others."""
     name = await connection.fetchval("select current_database()")
-    await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
-    line = ReconnectingConnection(Connector(database), "test")
-    settings = ("transaction_isolation", "application_name", "statement_timeout", "jit")
-    rows = [await line.fetch(f"show {setting}") for setting in settings]
-    await line.aclose()
-
-    assert [value for ((value,),) in rows] == ["read committed", "baton test", "0", "off"]
+    unfit = {
+        "default_transaction_isolation": "serializable",
+        "default_transaction_read_only": "on",
+        "statement_timeout": "1s",
+        "idle_session_timeout": "1s",
+        "jit": "on",
+    }
+    if connection.get_server_version().major >= 17:
+        unfit["transaction_timeout"] = "1s"
+    for setting, value in unfit.items():
+        await connection.execute(f"alter database {name} set {setting} = '{value}'")
+    ours, pool = ReconnectingConnection(Connector(database), "test"), Connections(Connector(database), size=1)
+    await pool.open()
+    for calls, purpose in ((ours, "test"), (pool, "engine")):
+        found = {name: (await calls.fetch(f"show {name}"))[0][0] for name in ["application_name", *unfit]}
+        assert found == {
+            "application_name": f"baton {purpose}",
+            "default_transaction_isolation": "read committed",
+            "default_transaction_read_only": "off",
+            "statement_timeout": "0",
+            "idle_session_timeout": "0",
+            "jit": "off",
+            **({"transaction_timeout": "0"} if "transaction_timeout" in unfit else {}),
+        }
+    await ours.aclose()
+    await pool.aclose()
 
 
 async def test_a_call_is_repeated_after_transient_failures_until_it_succeeds():

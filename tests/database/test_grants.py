@@ -164,7 +164,7 @@ async def test_a_stranger_calls_nothing(database: str, connection: asyncpg.Conne
     stranger = await asyncpg.connect(database.replace("postgres@", f"{quote(name)}@", 1))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await stranger.execute("select baton.run_upkeep(true, 0, 10)")
+            await stranger.execute("select baton.prune(0, 10)")
     finally:
         await stranger.close()
         await connection.execute(f'drop owned by "{name}"')

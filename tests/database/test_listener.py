@@ -60,6 +60,18 @@ async def listener_pid(connection):
         ("step 9", StepEnded(9)),
         ("tomorrow's news", None),
         ("", None),
+        ("queue many default", None),
+        ("queue 0 default", None),
+        ("queue -1 default", None),
+        ("queue", None),
+        ("due soon", None),
+        ("due -250", None),
+        ("due 1e3", None),
+        (f"due {'9' * 400}", None),
+        ("cancel", None),
+        ("cancel 7.5", None),
+        ("workflow x", None),
+        (f"step {'9' * 5000}", None),
     ],
 )
 def test_a_notification_is_decoded(payload, notice):
@@ -77,12 +89,13 @@ async def test_notifications_arrive_after_the_reconnect_was_announced(heard, con
     assert heard == [Reconnected(), QueueHasWork("default", 1)]
 
 
-async def test_an_unknown_notification_is_ignored(heard, connection):
-    for payload in ("due soon", "cancel", "news", "queue 1 default"):
+async def test_an_unknown_notification_is_ignored(heard, connection, caplog):
+    for payload in ("due soon", "cancel", "news", "queue 0 default", "queue 1 default"):
         await notify(connection, payload)
     await eventually(lambda: QueueHasWork("default", 1) in heard)
 
     assert heard == [Reconnected(), QueueHasWork("default", 1)]
+    assert caplog.text == ""
 
 
 async def test_after_a_lost_connection_it_listens_again_and_says_so(heard, connection):

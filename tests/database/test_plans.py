@@ -145,7 +145,8 @@ async def call_everything(pool, round_number):
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
     await call_group_functions(pool, f"groups {round_number}")
     await pool.heartbeat()
-    await pool.store.run_upkeep(sweep=True, keep=timedelta(days=7), limit=10)
+    await pool.store.upkeep_due()
+    await pool.run_upkeep(keep=timedelta(days=7), limit=10)
     await pool.store.claim(pool.id, ClaimRequest(uuid4(), {"nobody's": 5}))
     pool.held.clear()
 

@@ -28,17 +28,17 @@ async def register(connection, queues, workers):
     )
 
 
-async def test_progress_counts_the_states_of_one_workflow_only(engine, reads, quick):
+async def test_a_status_counts_the_states_of_one_workflow_only(engine, reads, quick):
     for workflow_id in ("w", "another"):
         await Baton.new(workflow_id=workflow_id).add("a", quick.new()).add("b", quick.new(), deps=["a"]).insert()
 
-    progress = await reads.progress("w")
+    status = await reads.status("w")
 
-    assert (progress.state, progress.counts) == ("executing", {"available": 1, "suspended": 1})
+    assert (status.state, status.counts) == ("executing", {"available": 1, "suspended": 1})
 
 
 async def test_an_unknown_workflow_has_no_rows(engine, reads):
-    assert await reads.progress("nobody") is None
+    assert (await reads.status("nobody"), await reads.summary("nobody")) == (None, None)
     assert (
         list(await reads.steps("nobody")),
         list(await reads.names("nobody")),
@@ -54,7 +54,7 @@ async def test_steps_and_names_come_in_the_order_added(engine, reads, quick):
         flow.add(name, quick.new())
     await flow.insert()
 
-    assert [row.ended.name for row in await reads.steps("w")] == list(await reads.names("w")) == names
+    assert [step.name for step in await reads.steps("w")] == list(await reads.names("w")) == names
 
 
 async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick):

@@ -151,11 +151,20 @@ async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, work
     assert await connection.fetch("select from steps where attempt <> 1") == []
 
 
-async def test_a_stricter_isolation_by_default_is_refused_in_a_sentence(pooled, connection):
+@pytest.mark.parametrize(
+    ("setting", "unfit", "remedy"),
+    [
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("default_transaction_read_only", "on", "off"),
+    ],
+)
+async def test_a_default_that_cannot_be_changed_is_refused_in_a_sentence(pooled, connection, setting, unfit, remedy):
     name = await connection.fetchval("select current_database()")
-    await connection.execute(f"alter database {name} set default_transaction_isolation = 'serializable'")
+    await connection.execute(f"alter database {name} set {setting} = '{unfit}'")
 
-    with pytest.raises(BatonError, match="READ COMMITTED"):
+    with pytest.raises(
+        BatonError, match=f"change the default of the role, as in alter role app set {setting} = '{remedy}'"
+    ):
         async with Engine(pooled, transaction_pooler=True):
             pass
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton import Baton, Engine, WorkerPool, result_of, worker
+from baton import Baton, Context, Engine, WorkerPool, result_of, worker
 from baton.database.messages import ClaimRequest
 from tests.database.raw_pool import assert_consistent
 from tests.waiting import eventually
@@ -57,6 +57,39 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
     await assert_consistent(connection)
 
 
+async def test_transactions_that_are_read_only_by_default(database, connection, settings, add):
+    await settings(default_transaction_read_only="on")
+
+    @worker(transactional=True)
+    async def noted(ctx: Context) -> int:
+        await ctx.connection.execute("create table public.notes (n integer)")
+        return 1
+
+    async with Engine(database) as engine, WorkerPool(engine):
+        assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
+        assert await (await noted.new().insert()).result(timeout=30) == 1
+
+
+LISTENER_IS_IDLE = """
+    select exists (
+        select from pg_stat_activity
+         where datname = current_database() and application_name = 'baton listener'
+           and clock_timestamp() - state_change > interval '700 ms'
+    )
+"""
+
+
+async def test_a_session_that_may_not_be_idle_for_long(database, connection, settings, add, caplog):
+    """The listener waits for notifications, which may not come for hours."""
+    await settings(idle_session_timeout="300ms")
+    async with Engine(database) as engine, WorkerPool(engine):
+        await engine.listener.listening()
+        await eventually(lambda: connection.fetchval(LISTENER_IS_IDLE))
+        assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 @pytest.mark.parametrize(
     "values",
     [{"statement_timeout": "200ms"}, {"lock_timeout": "50ms"}, {"idle_session_timeout": "300ms"}],
@@ -87,4 +120,5 @@ async def lost_while_locked(connect, engine, locked, add):
             late = await add.new().with_options(schedule_in=1).insert()
             assert await late.result(timeout=30) == 1
             assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
-    await eventually(lambda: engine.store.run_upkeep(sweep=True, keep=None, limit=10))
+    await eventually(lambda: engine.store.rescue(limit=10))
+    await other.close()

@@ -121,9 +121,9 @@ async def test_the_claim_of_an_advance_returns_what_its_token_took(store, pool, 
 async def test_upkeep_rescues_once(store, pool, proxy, connection, moment):
     await claimed(store, pool, "a")
     await store.deregister(pool)
-    trap = proxy.trap(".run_upkeep(", moment)
+    trap = proxy.trap(".rescue(", moment)
 
-    await store.run_upkeep(sweep=True, keep=None, limit=1000)
+    await store.rescue(limit=1000)
 
     await trap.sprung()
     record = (await steps(connection, "w"))["a"]

@@ -115,9 +115,10 @@ def _of_the_end(observed: Observed) -> Iterator[str]:
 
 def _of_the_whole(observed: Observed) -> Iterator[str]:
     states = {name: record.state for name, record in observed.records.items()}
+    began = {name for name, record in observed.records.items() if record.attempted_at is not None}
     cancellation = observed.plan.cancellation
     is_whole = cancellation is not None and cancellation.names is None and observed.was_cancelled
-    expected = workflow_state(observed.plan, states, is_whole)
+    expected = workflow_state(observed.plan, states, began, is_whole)
     if observed.state != expected:
         yield f"the workflow is {observed.state}, by its steps it is {expected}: {states}"
 

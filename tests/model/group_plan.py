@@ -40,11 +40,6 @@ class IgnoreFlags:
     def ignores(self, state: str) -> bool:
         return state == "completed" or bool(getattr(self, state, False))
 
-    def united_with(self, other: IgnoreFlags) -> IgnoreFlags:
-        return IgnoreFlags(
-            self.cancelled or other.cancelled, self.discarded or other.discarded, self.skipped or other.skipped
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -5,12 +5,12 @@ The only facts of the run that it needs are the times at which steps ended: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.model.group_plan import FAULTS, NOTHING, Graph, GroupPlan, IgnoreFlags, Node, value_of
+from tests.model.group_plan import FAULTS, NOTHING, Graph, GroupPlan, Node, value_of
 
 BEFORE = datetime(1, 1, 1, tzinfo=UTC)
 ABSENT = object()
@@ -48,11 +48,12 @@ class PredictedStep:
         inherited = self.group.dependencies() if self.is_entry and self.group is not None else []
         return list(dict.fromkeys([*self.own_dependencies(), *inherited]))
 
-    def flags(self) -> IgnoreFlags:
-        if not self.is_entry or self.group is None:
-            return self.node.flags
-        inherited = self.group.flags()
-        return self.node.flags.united_with(inherited) if self.own_dependencies() else inherited
+    def ignores(self, dependency: PredictedStep) -> bool:
+        """Whether it counts this dependency as done, by its own flags where it names it, else by its group's."""
+        verdicts = [self.node.flags.ignores(dependency.state)] if dependency in self.own_dependencies() else []
+        if self.is_entry and self.group is not None and dependency in self.group.dependencies():
+            verdicts.append(self.group.ignores(dependency))
+        return all(verdicts)
 
     def does(self) -> Node:
         """The plan of what its worker does."""
@@ -75,13 +76,19 @@ class Prediction:
     Args:
         ended: when each step ended, by name.
         cancelled_by_test: the names of the steps that the test cancelled, with what was below them.
+        began: the names of the steps that ever ran; left out, those that the model lets run.
     """
 
     def __init__(
-        self, group_plan: GroupPlan, ended: Mapping[str, datetime], cancelled_by_test: frozenset[str] = frozenset()
+        self,
+        group_plan: GroupPlan,
+        ended: Mapping[str, datetime],
+        cancelled_by_test: frozenset[str] = frozenset(),
+        began: Collection[str] | None = None,
     ) -> None:
         self._ended = ended
         self._cancelled_by_test = cancelled_by_test
+        self._began = began
         self._done: dict[PredictedStep, bool] = {}
         self._whole = group_plan.whole
         self.top_level = self._static_steps(group_plan.whole, None, {})
@@ -93,7 +100,7 @@ class Prediction:
 
     def state(self) -> str:
         """The final state of the workflow, if it was not cancelled as a whole."""
-        return "completed" if all(map(is_passing, self.top_level)) else "failed"
+        return "completed" if all(map(self._is_passing, self.top_level)) else "failed"
 
     def run_result(self) -> tuple[str, Any]:
         """What asking for the result of the run gives: "result" and the value, or the state of what has none."""
@@ -190,7 +197,7 @@ class Prediction:
 
     def _ended_by_dependencies(self, step: PredictedStep) -> str | None:
         """The state in which its dependencies end it; None if they let it run."""
-        unfavourable = [dependency for dependency in step.dependencies() if not step.flags().ignores(dependency.state)]
+        unfavourable = [dependency for dependency in step.dependencies() if not step.ignores(dependency)]
         if not unfavourable:
             return None
         first = min(self._known_at(step, dependency) for dependency in unfavourable)
@@ -271,9 +278,22 @@ class Prediction:
 
     # How a group ends
 
+    def _is_passing(self, step: PredictedStep) -> bool:
+        """Whether it fails nothing: it did not fail, or each dependent ignores that it did, and one of them began."""
+        if step.state in ("completed", "skipped"):
+            return True
+        is_ignored = all(each.ignores(step) for each in step.dependents)
+        return is_ignored and any(map(self._has_begun, step.dependents))
+
+    def _has_begun(self, step: PredictedStep) -> bool:
+        if step.children is not None:
+            return any(map(self._has_begun, step.children))
+        self._end(step)
+        return bool(step.attempts) if self._began is None else step.name in self._began
+
     def _join(self, group: PredictedStep) -> None:
         assert group.children is not None
-        failing = {child.state for child in group.children if not is_passing(child)}
+        failing = {child.state for child in group.children if not self._is_passing(child)}
         if failing:
             group.state = "discarded" if "discarded" in failing else "cancelled"
         else:
@@ -310,13 +330,6 @@ class _Chained(Mapping[str, PredictedStep]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
-
-
-def is_passing(step: PredictedStep) -> bool:
-    """Whether it does not fail its group: it did not fail, or it has dependents and all of them ignore that."""
-    if step.state in ("completed", "skipped"):
-        return True
-    return bool(step.dependents) and all(each.flags().ignores(step.state) for each in step.dependents)
 
 
 def has_dependents(step: PredictedStep) -> bool:

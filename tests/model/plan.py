@@ -135,15 +135,20 @@ def given_to(step: StepPlan, results: Mapping[str, Any]) -> dict[str, Any]:
         given["left"] = results[step.left]
     if step.right is not None and step.right in results:
         given["right"] = results[step.right]
-    if step.several and all(name in results for name in step.several):
-        given["several"] = nested([results[name] for name in step.several])
+    if step.several:
+        # A list and a mapping leave out what has no result.
+        given["several"] = nested([results[name] for name in step.several if name in results])
+        if step.several[-1] not in results:
+            del given["several"]["last"]["of"]
+        else:
+            given["several"]["last"]["of"] = results[step.several[-1]]
     given["seen"] = {name: results[name] for name in sorted(step.dependencies & results.keys())}
     return given if step.sees_all_results else given | {"seen": None}
 
 
 def nested(values: list[Any]) -> dict[str, Any]:
     """The argument `several`: references deep in it, with values of its own beside them."""
-    return {"all": [7, *values], "last": {"of": values[-1], "is": None}}
+    return {"all": [7, *values], "last": {"of": values[-1] if values else None, "is": None}}
 
 
 def value_of(name: str, flavour: Flavour, given: Mapping[str, Any]) -> Any:

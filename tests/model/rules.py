@@ -5,7 +5,7 @@ It decides from the plan of a step and the records of others, and shares no code
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import TopologicalSorter
@@ -139,18 +139,25 @@ def moment(record: Record) -> datetime:
     return record.finished_at
 
 
-def workflow_state(plan: Plan, states: Mapping[str, str], is_cancelled_as_a_whole: bool = False) -> str:
-    """The final state of a workflow whose steps ended in these states."""
+def workflow_state(
+    plan: Plan, states: Mapping[str, str], began: Collection[str], is_cancelled_as_a_whole: bool = False
+) -> str:
+    """The final state of a workflow whose steps ended in these states; `began` are those that ever ran."""
     if is_cancelled_as_a_whole:
         return "cancelled"
     dependents = plan.dependents
-    return "completed" if all(_passes(plan, state, dependents[name]) for name, state in states.items()) else "failed"
+    return (
+        "completed"
+        if all(_passes(plan, state, dependents[name], began) for name, state in states.items())
+        else "failed"
+    )
 
 
-def _passes(plan: Plan, state: str, dependents: Sequence[StepPlan]) -> bool:
+def _passes(plan: Plan, state: str, dependents: Sequence[StepPlan], began: Collection[str]) -> bool:
     if state in {"completed", "skipped"}:
         return True
-    return bool(dependents) and all(plan.ignores(step, state) for step in dependents)
+    is_ignored = all(plan.ignores(step, state) for step in dependents)
+    return is_ignored and any(step.name in began for step in dependents)
 
 
 def possible_states(plan: Plan) -> dict[str, frozenset[str]]:

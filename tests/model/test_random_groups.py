@@ -168,9 +168,10 @@ def violations(ended: EndedRun, as_if: GroupPlan | None = None) -> Iterator[str]
         yield f"these are not final: { {name: ended.records[name].state for name in open_} }"
         return
     times = {name: record.finished_at for name, record in ended.records.items() if record.finished_at}
+    began = {name for name, record in ended.records.items() if record.attempted_at is not None}
     cancelled_by_test = frozenset(name for name, record in ended.records.items() if record.reason == CANCELLED_BY_TEST)
     try:
-        prediction = Prediction(as_if or ended.group_plan, times, cancelled_by_test)
+        prediction = Prediction(as_if or ended.group_plan, times, cancelled_by_test, began)
     except KeyError as error:
         yield f"there is no step {error}; the steps are {sorted(ended.records)}"
         return

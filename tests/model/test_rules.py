@@ -126,19 +126,27 @@ def test_a_lost_attempt_is_spent():
 def test_a_failure_is_ignored_if_it_has_dependents_and_all_ignore_it(state, flags, expected):
     dependents = tuple(StepPlan(f"b{n}", deps=("a",), flags=each) for n, each in enumerate(flags))
     states = {"a": state} | {step.name: "skipped" for step in dependents}
+    plan = Plan("ignored", (StepPlan("a"), *dependents))
 
-    assert workflow_state(Plan("ignored", (StepPlan("a"), *dependents)), states) == expected
+    assert workflow_state(plan, states, began={step.name for step in dependents}) == expected
+
+
+def test_a_failure_is_not_forgiven_by_dependents_that_never_began():
+    plan = Plan("ignored", (StepPlan("a"), StepPlan("b", deps=("a",), flags=IGNORING)))
+
+    assert workflow_state(plan, {"a": "discarded", "b": "skipped"}, began={"a"}) == "failed"
 
 
 def test_a_workflow_of_completed_and_skipped_steps_is_completed():
-    assert (
-        workflow_state(Plan("two", (StepPlan("a"), StepPlan("b"))), {"a": "completed", "b": "skipped"}) == "completed"
-    )
+    plan = Plan("two", (StepPlan("a"), StepPlan("b")))
+
+    assert workflow_state(plan, {"a": "completed", "b": "skipped"}, {"a", "b"}) == "completed"
 
 
 def test_a_workflow_that_was_cancelled_as_a_whole_is_cancelled():
     assert (
-        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, is_cancelled_as_a_whole=True) == "cancelled"
+        workflow_state(Plan("whole", (StepPlan("a"),)), {"a": "cancelled"}, (), is_cancelled_as_a_whole=True)
+        == "cancelled"
     )
 
 
@@ -175,7 +183,7 @@ def test_none_is_a_result_and_an_ignored_failure_gives_the_default():
     assert given_to(step, {"a": None}) == {
         "left": None,
         "right": "no right",
-        "several": "no several",
+        "several": {"all": [7, None], "last": {"is": None}},
         "seen": {"a": None},
     }
 

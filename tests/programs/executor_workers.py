@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baton import Context, Skip, worker
+from baton.client.engine_in_use import engine_in_use
 
 
 @dataclass
@@ -60,3 +61,9 @@ def deadly(folder: str) -> str:
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return "survived"
+
+
+@worker(name="elsewhere schema", executor="elsewhere")
+def schema() -> str | None:
+    engine = engine_in_use()
+    return None if engine is None else engine.schema

@@ -15,7 +15,7 @@ JOBS = 20
 
 
 def lazy(pools):
-    return [pool for pool in pools if pool._running.claim_planner._turns._places]
+    return [pool for pool in pools if pool._running.claim_planner._staggered._positions]
 
 
 async def crowd(stack, engine, job, calls):
@@ -25,9 +25,9 @@ async def crowd(stack, engine, job, calls):
         for _ in range(POOLS)
     ]
     for pool in pools:
-        pool._running.claim_planner._turns._draw = lambda: 1.0
+        pool._running.claim_planner._staggered._draw = lambda: 1.0
     await eventually(
-        lambda: all(pool._running.claim_planner._turns._others == {"default": POOLS - 1} for pool in pools)
+        lambda: all(pool._running.claim_planner._staggered._others == {"default": POOLS - 1} for pool in pools)
     )
     await calls.idle(POOLS)
     await (await job.insert()).wait(timeout=10)
@@ -41,14 +41,14 @@ async def test_a_heartbeat_tells_a_pool_how_many_pools_serve_its_queues(engine):
         WorkerPool(engine, queues={"a": 1, "b": 1}, lease=3) as one,
         WorkerPool(engine, queues={"b": 1, "c": 1}, lease=3) as two,
     ):
-        await eventually(lambda: one._running.claim_planner._turns._others == {"a": 0, "b": 1})
-        await eventually(lambda: two._running.claim_planner._turns._others == {"b": 1, "c": 0})
+        await eventually(lambda: one._running.claim_planner._staggered._others == {"a": 0, "b": 1})
+        await eventually(lambda: two._running.claim_planner._staggered._others == {"b": 1, "c": 0})
 
 
 async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):
     """No turn comes in the time of this test: so it is certain that it is not waited for."""
     monkeypatch.setattr(wakeups, "SPACING_SECONDS", 600)
-    monkeypatch.setattr(wakeups, "LONGEST_SECONDS", 600)
+    monkeypatch.setattr(wakeups, "LONGEST_DELAY_SECONDS", 600)
     async with AsyncExitStack() as stack:
         await crowd(stack, engine, quick.new(), calls)
         before = calls.answered

@@ -155,7 +155,9 @@ async def test_what_is_bad_in_a_large_batch_fails_alone(engine):
     assert (await run.status()).counts == {"completed": 196, "discarded": 4}
 
 
-async def test_arguments_that_no_longer_fit_discard_the_step_at_once(engine, connection):
+async def test_arguments_that_no_longer_fit_discard_the_step_in_the_end(engine, connection):
+    """Here at once: `misfit` says for how long they are put back before."""
+
     @worker
     async def picky(number: int) -> int:
         return number
@@ -163,7 +165,7 @@ async def test_arguments_that_no_longer_fit_discard_the_step_at_once(engine, con
     run = await picky.new(number=1).insert()
     await connection.execute("""update steps set args = '{"number": "many"}'""")
 
-    async with WorkerPool(engine):
+    async with WorkerPool(engine, misfit=0):
         record = await after(run, "picky")
 
     assert (record.state, record.attempt) == ("discarded", 1)

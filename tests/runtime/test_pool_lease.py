@@ -203,8 +203,10 @@ async def test_a_process_that_was_stopped_for_longer_than_max_block_goes_on(lone
     await asyncio.sleep(3)
     process.send_signal(signal.SIGCONT)
 
-    run = await single_pool.hang_at_first.new().insert()
-    await connection.execute("update queue set attempt = 1")
+    # In one transaction: the pool may claim the step before the next statement.
+    async with connection.transaction():
+        run = await single_pool.hang_at_first.new().insert(using=connection)
+        await connection.execute("update queue set attempt = 1")
     assert await run.result(timeout=20) == 2
     assert process.poll() is None
 

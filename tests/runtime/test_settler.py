@@ -20,8 +20,8 @@ def outcome(workflow, step=0):
 def apart(settler):
     """Take all that is to be sent apart."""
     taken = []
-    while settler.has_apart:
-        taken.append(list(settler.take_apart()))
+    while settler.has_isolated:
+        taken.append(list(settler.take_isolated()))
     return taken
 
 
@@ -50,8 +50,8 @@ def test_an_unstorable_batch_is_halved_until_the_bad_one_is_alone():
     settler, bad = Settler(), outcome(1, 5)
     split(settler, [outcome(1, step) for step in range(8)], Failure.DATA)
     landed, replaced = [], []
-    while settler.has_apart:
-        batch = settler.take_apart()
+    while settler.has_isolated:
+        batch = settler.take_isolated()
         if bad in batch:
             split(settler, batch, Failure.DATA)
         elif batch[0].outcome.kind == "failed":

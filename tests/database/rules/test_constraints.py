@@ -44,11 +44,32 @@ WRONG = {
         "update steps set grouping = 'map', children = 1",
         "update steps set first_child = 1, children = 1",
     ],
+    "steps_edges": [
+        "update steps set edges = '{7}' where name = 'a'",
+        "update steps set edges = '{}' where name = 'b'",
+    ],
+    "steps_role": ["update steps set role = 'sometimes'"],
     "steps_slots": [
         "update steps set concurrency = 2",
         "update steps set slots = 0",
         "update steps set concurrency = 2, slots = 3",
     ],
+    "steps_queue": [
+        "update steps set queue = repeat('q', 8100)",
+        "insert into pauses (queue) values (repeat('q', 8100))",
+    ],
+    "steps_scheduled_at": [
+        "update steps set scheduled_at = 'infinity'",
+        "update steps set scheduled_at = '-infinity'",
+        "update steps set scheduled_at = '20000-01-01'",
+    ],
+    "steps_schedule_in": [
+        "update steps set schedule_in = 'infinity'",
+        "update steps set schedule_in = 'nan'",
+        "update steps set schedule_in = 1e300",
+        "update steps set schedule_in = -1",
+    ],
+    "upkeep_one_row": ["insert into upkeep (pruned_to, id) values (0, false)"],
     "steps_slots_free": ["update steps set concurrency = 2, slots = -1"],
     "queue_state": ["update queue set state = 'suspended'"],
     "queue_claim": [

@@ -324,7 +324,7 @@ async def test_a_context_has_the_outcome_of_each_child(pool):
 
     delivered = json.loads((await held(pool, "z")).outcomes or "{}")
     assert delivered["m"][0] == "discarded"
-    assert [child[:2] for child in delivered["m"][2]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
+    assert [child[:2] for child in delivered["m"][3]] == [["m[0]", "discarded"], ["m[1]", "completed"]]
 
 
 # Groups inside groups

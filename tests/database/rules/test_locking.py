@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -66,9 +67,9 @@ async def test_a_sweep_rescues_and_stages_beside_a_locked_workflow(locked, other
     await other.connection.execute("update baton.queue set scheduled_at = now() where state = 'scheduled'")
     await other.connection.execute("update baton.pools set dead_at = now() where id = $1", locked.id)
 
-    upkeep = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert (upkeep.lost, upkeep.staged) == (1, 1)
+    assert (done.lost, done.staged) == (1, 1)
     assert (await states(other.connection, "free"))["a"] == "retryable"
     assert (await states(other.connection, "locked"))["a"] == "executing"
 
@@ -211,7 +212,7 @@ async def test_an_entry_cancelled_while_a_claim_looks_at_it_is_not_claimed(pool,
 
 
 @pytest.mark.parametrize("isolation", STRICTER)
-@pytest.mark.parametrize("call", ["settle", "advance", "cancel", "retry", "run_upkeep"])
+@pytest.mark.parametrize("call", ["settle", "advance", "cancel", "retry", "mark_dead", "rescue", "prune", "stage"])
 async def test_what_counts_raises_under_a_stricter_isolation(pool, call, isolation):
     await pool.insert("w", step("a"))
     calls = {
@@ -219,7 +220,10 @@ async def test_what_counts_raises_under_a_stricter_isolation(pool, call, isolati
         "advance": lambda: pool.store.advance(pool.id, [], ClaimRequest(uuid4(), {})),
         "cancel": lambda: pool.cancel("w"),
         "retry": lambda: pool.retry("w"),
-        "run_upkeep": pool.run_upkeep,
+        "mark_dead": pool.store.mark_dead,
+        "rescue": lambda: pool.store.rescue(limit=10),
+        "prune": lambda: pool.store.prune(timedelta(0), limit=10),
+        "stage": lambda: pool.store.stage(limit=10),
     }
 
     with pytest.raises(asyncpg.PostgresError, match=f"READ COMMITTED only; this .* {isolation.upper()[:6]}"):

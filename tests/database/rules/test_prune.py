@@ -11,7 +11,7 @@ AGE = "update workflows set finished_at = finished_at - interval '10 days'"
 
 
 async def prune(pool, limit=1000, keep=timedelta(days=7)):
-    return (await pool.store.run_upkeep(sweep=True, keep=keep, limit=limit)).pruned
+    return (await pool.run_upkeep(keep=keep, limit=limit)).pruned
 
 
 async def finished(pool, psql, *ids, width=2):

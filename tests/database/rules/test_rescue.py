@@ -28,9 +28,9 @@ async def claimed(pool):
 async def test_the_steps_of_a_dead_pool_wait_for_their_next_attempt(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    upkeep = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert (upkeep.died, upkeep.lost, upkeep.given_back) == (1, 1, 0)
+    assert (done.died, done.lost, done.given_back) == (1, 1, 0)
     found = await entry(psql)
     assert (found["state"], found["attempt"], found["token"], found["pool"]) == ("retryable", 1, None, None)
     assert 0.8 < found["wait"] <= 2.2
@@ -64,9 +64,9 @@ async def test_a_long_attempt_of_a_living_pool_is_left_alone(pool, other, psql, 
     await pool.heartbeat(claimed.token)
     await pool.heartbeat(claimed.token)
 
-    upkeep = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert (upkeep.died, upkeep.lost, upkeep.given_back) == (0, 0, 0)
+    assert (done.died, done.lost, done.given_back) == (0, 0, 0)
 
 
 async def test_a_late_heartbeat_before_the_sweep_keeps_the_pool_alive(pool, other, psql, claimed):
@@ -89,9 +89,9 @@ async def test_a_pool_whose_row_is_locked_by_its_heartbeat_is_left_alone(pool, o
 async def test_a_heartbeat_that_waited_for_the_sweep_learns_of_the_death(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    upkeep, reply = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
+    done, answer = await overlap(other.connection, other.run_upkeep(), pool.connection, pool.heartbeat(claimed.token))
 
-    assert (upkeep.lost, reply.is_alive) == (1, False)
+    assert (done.lost, answer.is_alive) == (1, False)
 
 
 async def test_a_dead_pool_stays_dead_after_any_heartbeat(pool, other, psql, claimed):
@@ -162,11 +162,11 @@ async def test_a_settle_that_waited_for_the_rescue_is_refused(pool, other, psql,
 async def test_a_settle_before_the_rescue_counts_although_the_lease_is_lost(pool, other, psql, claimed):
     await psql.execute(LET_EXPIRE, pool.id)
 
-    _, upkeep = await overlap(
+    _, done = await overlap(
         pool.connection, pool.settle(outcome(claimed, "completed")), other.connection, other.run_upkeep()
     )
 
-    assert (upkeep.died, upkeep.lost) == (1, 0)
+    assert (done.died, done.lost) == (1, 0)
     assert (await states(psql, "w"))["a"] == "completed"
 
 
@@ -214,9 +214,9 @@ async def test_a_claim_sent_after_the_last_heartbeat_is_not_given_back(pool, oth
     await pool.insert("v", step("fresh"))
     await pool.claim()
 
-    upkeep = await other.run_upkeep()
+    done = await other.run_upkeep()
 
-    assert upkeep.given_back == 1
+    assert done.given_back == 1
     assert (await states(pool.connection, "v"))["fresh"] == "executing"
 
 
@@ -234,9 +234,9 @@ async def test_a_heartbeat_returns_the_claims_that_are_still_valid(pool, other, 
     (voided,) = await pool.claim()
     await other.cancel("v")
 
-    reply = await pool.heartbeat(claimed.token, voided.token)
+    answer = await pool.heartbeat(claimed.token, voided.token)
 
-    assert reply.held == {(claimed.step_id, claimed.token)}
+    assert answer.held == {(claimed.step_id, claimed.token)}
 
 
 async def test_a_heartbeat_returns_the_number_of_living_pools_by_queue(pool, other, psql):
@@ -256,18 +256,18 @@ async def test_a_sweep_stops_at_its_limit_and_asks_to_be_called_again(pool, othe
     await pool.claim()
     await pool.store.deregister(pool.id)
 
-    rounds = [await other.store.run_upkeep(sweep=True, keep=None, limit=2) for _ in range(3)]
+    rounds = [await other.store.rescue(limit=2) for _ in range(3)]
 
-    assert [(upkeep.lost, upkeep.next_in == 0) for upkeep in rounds] == [(2, True), (2, True), (1, False)]
+    assert [(rescued.lost, rescued.is_more) for rescued in rounds] == [(2, True), (2, True), (1, False)]
 
 
 async def test_pools_dead_for_a_day_are_deleted_and_their_entries_rescued(pool, other, psql, claimed):
     await psql.execute("update pools set dead_at = clock_timestamp() - interval '25 hours' where id = $1", pool.id)
 
-    upkeep = await other.run_upkeep()
+    done = await other.run_upkeep()
 
     assert await psql.fetchval("select count(*) from pools where id = $1", pool.id) == 0
-    assert upkeep.lost == 1
+    assert done.lost == 1
 
 
 async def test_a_locked_row_of_a_dead_pool_holds_up_no_sweep(pool, other, psql, claimed):

@@ -72,26 +72,26 @@ async def test_what_is_due_is_staged_and_what_is_not_waits(pool, psql, kind):
         await pool.settle(outcome(claimed, kind, delay=60))
     await psql.execute("update queue set scheduled_at = now() where step_id = (select min(step_id) from queue)")
 
-    upkeep = await pool.run_upkeep(sweep=False)
+    staged = await pool.store.stage(limit=1000)
 
-    assert upkeep.staged == 1
-    assert 55 < upkeep.next_in <= 60
+    assert staged.staged == 1
+    assert 55 < staged.next_in <= 60
     assert (await states(psql, "w"))["a"] == "available"
 
 
 async def test_nothing_waits_for_a_time(pool):
     await pool.insert("w", step("a"))
 
-    assert (await pool.run_upkeep()).next_in is None
+    assert (await pool.store.stage(limit=1000)).next_in is None
 
 
 async def test_staging_stops_at_its_limit_and_asks_to_be_called_again(pool, psql):
     await pool.insert("w", *[step(f"s{n}", schedule_in=60) for n in range(5)])
     await make_due(psql)
 
-    rounds = [await pool.store.run_upkeep(sweep=False, keep=None, limit=2) for _ in range(3)]
+    rounds = [await pool.store.stage(limit=2) for _ in range(3)]
 
-    assert [(upkeep.staged, upkeep.next_in) for upkeep in rounds] == [(2, 0), (2, 0), (1, None)]
+    assert [(staged.staged, staged.next_in) for staged in rounds] == [(2, 0), (2, 0), (1, None)]
 
 
 async def test_what_waited_for_a_time_is_ordered_by_the_time_it_was_due(pool, psql):

@@ -1,0 +1,19 @@
+"""The states of steps and workflows: the words that the database stores, as types."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+FinalStepState = Literal["completed", "cancelled", "discarded", "skipped"]
+"""A step that ended. It stays so until it is retried by a caller."""
+
+StepState = Literal["suspended", "scheduled", "available", "executing", "retryable"] | FinalStepState
+"""`suspended` waits for dependencies, `scheduled` for a time, `available` for a free slot, `retryable` for its next
+attempt after a failed one."""
+
+FinalWorkflowState = Literal["completed", "failed", "cancelled"]
+
+WorkflowState = Literal["executing"] | FinalWorkflowState
+
+FINAL_STEP_STATES: frozenset[str] = frozenset(get_args(FinalStepState))
+FINAL_WORKFLOW_STATES: frozenset[str] = frozenset(get_args(FinalWorkflowState))

@@ -1,0 +1,75 @@
+-- Count anew what these steps wait for that need only some of their dependencies, now that others of these ended.
+-- The caller holds the lock of their workflows.
+--
+--   enough completed      suspended -> queued; what it reads is fixed now: later ends do not change its arguments
+--   out of reach          suspended -> cancelled if one that is missing was discarded or cancelled, else skipped
+--
+-- Observed dependencies are always awaited. released: steps for which nothing is pending. ended: steps that became final, and
+-- what was cancelled because a step that was released needs no more.
+create or replace function apply_needs(
+    p_ids bigint[], p_moment timestamptz,
+    out released bigint[], out ended bigint[]
+)
+language plpgsql
+as $$
+declare
+    step record;
+    rest bigint[];
+begin
+    released := '{}';
+    ended := '{}';
+    for step in
+        select s.id, s.needs, s.inputs, s.cancels_rest, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
+          from steps s
+         cross join lateral (
+             select count(*) filter (where not x.is_observed and d.state = 'completed')::integer as completed,
+                    count(*) filter (where not x.is_observed and d.finished_at is null)::integer as open,
+                    count(*) filter (where x.is_observed and d.finished_at is null)::integer as observed,
+                    array_agg(o.ordinal) filter (where d.state = 'completed') as completed_ordinals,
+                    min(d.id) filter (where not x.is_observed and d.state in ('discarded', 'cancelled')) as first_bad,
+                    min(d.id) filter (where not x.is_observed and d.state = 'skipped') as first_skipped
+               from unnest(s.dependencies) as o(ordinal)
+              cross join lateral (select edge_observes(s, o.ordinal) as is_observed) as x
+               join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
+         ) as n
+         where s.id = any(p_ids)
+           and s.state = 'suspended'
+         order by s.id
+    loop
+        if step.completed + step.open < step.needs then
+            update steps s
+               set state = case when step.first_bad is not null then 'cancelled' else 'skipped' end,
+                   pending = 0,
+                   finished_at = p_moment,
+                   reason = left(
+                       format('it needs %s of its dependencies, and only %s can complete', step.needs, step.completed + step.open)
+                       || coalesce((
+                              select format('; step ''%s'' was %s', d.name, d.state) || coalesce(': ' || d.reason, '')
+                                from steps d
+                               where d.id = coalesce(step.first_bad, step.first_skipped)
+                          ), ''),
+                       2000
+                   )
+             where s.id = step.id;
+            ended := ended || step.id;
+        else
+            update steps s
+               set pending = greatest(0, step.needs - step.completed) + step.observed,
+                   state = case when step.completed >= step.needs and step.observed = 0 then 'queued' else s.state end,
+                   inputs = case
+                                when step.completed >= step.needs and step.observed = 0 then
+                                    nullif(array(select i.ordinal from unnest(s.inputs) with ordinality as i(ordinal, n)
+                                                  where i.ordinal = any(step.completed_ordinals) order by i.n), '{}')
+                                else s.inputs
+                            end
+             where s.id = step.id;
+            if step.completed >= step.needs and step.observed = 0 then
+                released := released || step.id;
+                if step.cancels_rest then
+                    rest := cancel_rest(step.id, p_moment);
+                    ended := ended || rest;
+                end if;
+            end if;
+        end if;
+    end loop;
+end $$;

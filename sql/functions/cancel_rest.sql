@@ -1,0 +1,49 @@
+-- Cancel what a step that starts needs no longer: of its dependencies and of what is upstream of them, whatever is not final and leads
+-- only to steps that are final, have begun, or are cancelled by this. Marked as not needed, which fails nothing. The caller holds the
+-- lock of the workflow. Returns what was cancelled, for the caller to apply the consequences.
+create or replace function cancel_rest(p_step bigint, p_moment timestamptz) returns bigint[]
+language plpgsql
+as $$
+declare
+    unneeded bigint[] := '{}';
+    wave     bigint[] := array[p_step];
+    consumer text;
+begin
+    select s.name into consumer from steps s where s.id = p_step;
+    loop
+        -- Level by level: what is upstream of the last wave, and is needed by nobody now.
+        wave := array(
+            select distinct x.id
+              from steps s
+             cross join lateral unnest(s.dependencies) as o(ordinal)
+              join steps x on x.id = any(array[sibling_of(s.id, o.ordinal)])
+             where s.id = any(wave)
+               and x.finished_at is null
+               and x.id <> all(unneeded)
+               and not x.is_closing
+               and x.role is null
+               and not exists (
+                       select
+                         from unnest(x.dependents) as d(ordinal)
+                         join steps c on c.id = any(array[sibling_of(x.id, d.ordinal)])
+                        where c.id <> p_step
+                          and c.id <> all(unneeded)
+                          and c.finished_at is null
+                          and not edge_observes(c, ordinal_of(x.id))
+                          and not has_begun(c)
+                   )
+        );
+        exit when cardinality(wave) = 0;
+        unneeded := unneeded || wave;
+    end loop;
+    unneeded := array(select s.id from steps s where s.id = any(with_descendants(unneeded)) and s.finished_at is null and not s.is_closing);
+    perform end_entries(unneeded);
+    update steps s
+       set state = 'cancelled',
+           pending = 0,
+           not_needed = true,
+           reason = format('no longer needed: step ''%s'' has what it needs', consumer),
+           finished_at = p_moment
+     where s.id = any(unneeded);
+    return unneeded;
+end $$;

@@ -1,0 +1,71 @@
+-- Claim steps as claim does, each in a subtransaction of its own: after a claim that failed, to find out which step it was.
+--
+-- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed, and undeliverable
+-- says why.
+-- Returns the claimed steps (see claimed_steps), in claim order; and a row for each step that was passed over, in which only
+-- passed_over, the step in words, and error are not null.
+-- Locks: as claim_entries.
+create or replace function claim_separately(
+    p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint
+) returns table (
+    step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
+    results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
+    refused_seconds double precision, undeliverable text, passed_over text, error text
+)
+language plpgsql security definer
+as $$
+#variable_conflict use_column
+declare
+    replayed record;
+    entry    record;
+    claimed  record;
+    n        integer;
+begin
+    -- Without queues it takes nothing, but waits for an earlier call with this token, and returns what that call took.
+    replayed := claim_entries(p_pool, '{}', '{}', p_token, '{}');
+    for n in 1 .. coalesce(cardinality(replayed.taken), 0) loop
+        return query select d.*, null::text, null::text
+                       from claimed_step(replayed.taken[n], replayed.attempts[n], replayed.joins[n], p_input_bytes) as d;
+    end loop;
+    if replayed.taken is not null or replayed.counts is null then
+        return;
+    end if;
+
+    for i in 1 .. cardinality(p_queues) loop
+        n := 0;
+        for entry in
+            select q.step_id
+              from queue q
+             where q.state = 'available' and q.queue = p_queues[i]
+               and not exists (select from pauses p where p.queue = p_queues[i])
+             order by q.priority, q.position, q.step_id
+             -- More than asked for, so that those that cannot be claimed do not keep the others from their turn.
+             limit abs(p_limits[i]) + 1000
+               for no key update skip locked
+        loop
+            exit when n = abs(p_limits[i]);
+            begin
+                -- available -> executing
+                update queue q
+                   set state = 'executing',
+                       pool = p_pool,
+                       token = p_token,
+                       attempt = q.attempt + (not q.is_join)::integer,
+                       attempted_at = clock_timestamp()
+                 where q.step_id = entry.step_id
+             returning q.step_id, q.attempt, q.is_join into claimed;
+                n := n + 1;
+            exception
+                when insufficient_resources or operator_intervention or system_error or transaction_rollback then
+                    raise;
+                when others then
+                    passed_over := step_in_words(entry.step_id);
+                    error := format('%s (%s)', sqlerrm, sqlstate);
+                    return next;
+                    continue;
+            end;
+            return query select d.*, null::text, null::text
+                           from claimed_step(claimed.step_id, claimed.attempt, claimed.is_join, p_input_bytes) as d;
+        end loop;
+    end loop;
+end $$;

@@ -1,0 +1,10 @@
+-- Evaluate a step's condition (see evaluate_condition); what PostgreSQL cannot read of a result is a reason and no error.
+create or replace function condition_holds(p_step bigint, p_condition json, out holds boolean, out why text)
+language plpgsql stable
+as $$
+begin
+    select e.holds, e.why into holds, why from evaluate_condition(p_step, p_condition) as e;
+exception when data_exception then
+    holds := null;
+    why := sqlerrm;
+end $$;

@@ -1,0 +1,16 @@
+-- Delete these workflows, which the caller has locked, with all their steps. Returns how many steps (see prune).
+create or replace function delete_workflows(p_keys bigint[]) returns integer
+language plpgsql
+as $$
+declare
+    steps_deleted integer;
+begin
+    delete from steps s
+     using unnest(p_keys) as k(key)
+     where s.id >= step_of(k.key, 0) and s.id < step_of(k.key + 1, 0);
+    with deleted as (
+        delete from workflows w where w.key = any(p_keys) returning w.total
+    )
+    select coalesce(sum(d.total), 0) into steps_deleted from deleted d;
+    return steps_deleted;
+end $$;

@@ -1,0 +1,22 @@
+-- Of these steps of a workflow, the groups that stay open when they are cancelled because closing steps below them are not final.
+create or replace function groups_that_close(p_key bigint, p_ids bigint[]) returns bigint[]
+language sql stable
+as $$
+    with recursive around(id, parent) as (
+        select s.id, s.parent
+          from steps s
+         where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
+           and s.is_closing
+           and s.finished_at is null
+           and s.parent is not null
+         union
+        select g.id, g.parent
+          from around a
+          join steps g on g.id = any(array[sibling_of(a.id, a.parent)])
+    )
+    select coalesce(array_agg(distinct a.id), '{}')
+      from around a
+      join steps s on s.id = any(array[a.id])
+     where a.id = any(p_ids)
+       and s.first_child is not null
+$$;

@@ -1,0 +1,45 @@
+-- What a retry has to know of undos and closing steps. The caller holds the lock of the workflow.
+--
+-- refused: closing steps and undos that are not final, of a workflow that is being ended; or undos that failed, unless they are what is
+--   to be retried, or p_forward leaves what was undone as it is.
+-- undone: the steps that were undone and are to run again, with all that is downstream of them.
+create or replace function undos_before_retry(
+    p_key bigint, p_names text[], p_forward boolean,
+    out refused text[], out undone bigint[]
+)
+language plpgsql stable
+as $$
+begin
+    undone := '{}';
+    refused := array(
+        select s.name
+          from steps s
+         where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
+           and s.is_closing
+           and s.finished_at is null
+           and s.role in ('always', 'on failure', 'undo')
+           and exists (select from workflows w where w.key = p_key and w.ending is not null)
+    );
+    if cardinality(refused) > 0 then
+        return;
+    end if;
+    if p_names <> '{}' and not exists (
+        select
+          from unnest(p_names) as n(name)
+         where not exists (
+                   select from steps s
+                    where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.name = n.name and s.role = 'undo'
+               )
+    ) then
+        return;
+    end if;
+    if p_forward then
+        return;
+    end if;
+    select coalesce(array_agg(s.name) filter (where s.state <> 'completed'), '{}'),
+           coalesce(array_agg(sibling_of(s.id, s.undoes)) filter (where s.state = 'completed'), '{}')
+      into refused, undone
+      from steps s
+     where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
+       and s.role = 'undo';
+end $$;

@@ -1,0 +1,19 @@
+-- Say what upkeep has to do, so that an idle pool makes one call in place of several.
+--
+-- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
+-- orphans: there are claimed entries that no living pool runs (see rescue).
+-- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
+-- Locks: nothing.
+create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision)
+language plpgsql stable security definer
+as $$
+begin
+    deaths := exists (
+        select
+          from pools p
+         where p.dead_at < clock_timestamp() - interval '1 day'
+            or (p.dead_at is null and p.expires_at < clock_timestamp())
+    );
+    orphans := exists (select from orphaned_entries(1));
+    next_in := next_due_in('{}');
+end $$;
