@@ -27,20 +27,18 @@ UNPLAIN = re.compile(
     r"|cannot be had|of asyncpg's)(?![a-z])",
     re.IGNORECASE,
 )
-# Folders and files are added when they are free of them.
-PLAIN = (
-    *("benchmarks", "campaign", "examples"),
-    *(
-        "tests/campaign",
-        "tests/client",
-        "tests/contrib",
-        "tests/database",
-        "tests/docs",
-        "tests/embedded",
-    ),
-    *("tests/faults", "tests/groups", "tests/model", "tests/programs"),
+# Where they still are. This list only gets shorter.
+NOT_YET = (
+    *("CHANGELOG.md", "README.md", "docs", "sql", "tests/cli", "tests/test_house.py"),
+    *("baton/cli", "baton/client", "baton/contrib", "baton/core", "baton/database", "baton/embedded", "baton/errors"),
+    *("baton/runtime", "baton/tasks.py", "tests/core/test_outcome.py", "tests/runtime/test_pool_hostile_workers.py"),
 )
-TEXTS = sorted(path for folder in PLAIN for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".sql", ".md"})
+FOLDERS = ("baton", "benchmarks", "campaign", "docs", "examples", "sql", "tests")
+TEXTS = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*")))
+    if path.suffix in {".py", ".sql", ".md"} and not str(path.relative_to(ROOT)).startswith(NOT_YET)
+)
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 

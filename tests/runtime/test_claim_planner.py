@@ -22,8 +22,8 @@ def answered(planner, claiming, **brought):
     planner.answered(claiming, [Claim(queue) for queue, count in brought.items() for _ in range(count)])
 
 
-def lazy(limits):
-    """The planner of a pool that others were faster than in each of its queues; it has the last place in a crowd."""
+def backed_off(limits):
+    """The planner of a pool that has backed off in each of its queues, with the last position among many pools."""
     planner = ClaimPlanner(limits, wakeups=StaggeredWakeups(draw=lambda: 1.0))
     planner.pools_counted([50] * len(limits))
     answered(planner, reserved(planner))
@@ -62,7 +62,7 @@ def test_a_queue_that_gave_all_is_asked_again_when_a_slot_is_free():
     assert planner.wanted == 1
 
 
-def test_word_of_a_queue_during_its_claim_is_not_lost():
+def test_a_notification_during_the_claim_of_its_queue_is_not_lost():
     planner = ClaimPlanner({"a": 2})
     claiming = reserved(planner)
     planner.wake("a")
@@ -71,14 +71,14 @@ def test_word_of_a_queue_during_its_claim_is_not_lost():
     assert planner.wanted == 2
 
 
-def test_outcomes_take_every_free_slot_along():
+def test_a_call_with_outcomes_claims_for_every_free_slot():
     planner = ClaimPlanner({"a": 2, "b": 1})
     answered(planner, reserved(planner))
 
     assert reserved(planner, everywhere=True).limits == {"a": 2, "b": 1}
 
 
-def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
+def test_an_empty_queue_is_asked_only_for_what_outcomes_release():
     planner = ClaimPlanner({"full": 2, "empty": 1})
     answered(planner, reserved(planner), full=2)
     planner.slot_freed("full")
@@ -89,7 +89,7 @@ def test_of_a_queue_that_was_empty_only_what_outcomes_release_is_asked_for():
     assert claiming.columns() == (["full", "empty"], [1, -1])
 
 
-def test_a_pool_that_hears_nothing_looks_everywhere():
+def test_a_pool_without_notifications_claims_from_every_queue():
     planner = ClaimPlanner({"a": 2}, listens=False)
     answered(planner, reserved(planner))
 
@@ -153,7 +153,7 @@ def test_a_claim_that_brings_less_ends_the_backlog():
     assert planner.wanted == 0
 
 
-def test_word_that_came_between_two_claims_ends_with_the_second():
+def test_a_notification_between_two_claims_ends_with_the_second():
     planner = ClaimPlanner({"many": 400})
     first = reserved(planner)
     planner.wake("many")
@@ -168,7 +168,7 @@ def test_word_that_came_between_two_claims_ends_with_the_second():
     assert planner.wanted == 0
 
 
-def test_a_queue_that_is_not_ours_is_no_news():
+def test_a_notification_of_another_queue_is_ignored():
     planner = ClaimPlanner({"a": 1})
     answered(planner, reserved(planner))
     planner.wake("b")
@@ -176,7 +176,7 @@ def test_a_queue_that_is_not_ours_is_no_news():
     assert planner.wanted == 0
 
 
-def test_what_is_told_is_wanted_at_once_until_others_were_faster():
+def test_a_notified_queue_is_claimed_from_at_once_before_a_back_off():
     planner = ClaimPlanner({"a": 2})
     answered(planner, reserved(planner))
 
@@ -186,8 +186,8 @@ def test_what_is_told_is_wanted_at_once_until_others_were_faster():
     assert planner.wanted == 2
 
 
-def test_a_lazy_pool_wants_what_it_is_told_of_when_its_turn_comes():
-    planner = lazy({"a": 2})
+def test_a_pool_that_backed_off_claims_at_its_wakeup():
+    planner = backed_off({"a": 2})
     planner.notified("a", 1, now=1.0)
 
     planner.wake_due(now=1.0)
@@ -196,8 +196,8 @@ def test_a_lazy_pool_wants_what_it_is_told_of_when_its_turn_comes():
     assert planner.wanted == 2
 
 
-def test_a_poll_does_not_wait_for_a_turn_and_takes_it():
-    planner = lazy({"a": 2})
+def test_a_poll_does_not_wait_for_a_wakeup_and_cancels_it():
+    planner = backed_off({"a": 2})
     planner.notified("a", 1, now=1.0)
     planner.wake_all()
 
@@ -205,16 +205,16 @@ def test_a_poll_does_not_wait_for_a_turn_and_takes_it():
     assert planner.next_wakeup_in(now=1.0) is None
 
 
-def test_outcomes_look_into_a_queue_that_waits_for_its_turn():
-    planner = lazy({"a": 2, "b": 1})
+def test_a_call_with_outcomes_claims_from_a_queue_with_a_wakeup():
+    planner = backed_off({"a": 2, "b": 1})
     planner.notified("a", 1, now=1.0)
 
     assert reserved(planner, everywhere=True).columns() == (["a", "b"], [2, -1])
     assert planner.next_wakeup_in(now=1.0) is None
 
 
-def test_a_turn_that_comes_while_no_slot_is_free_is_taken_when_one_is():
-    planner = lazy({"a": 1})
+def test_a_wakeup_without_a_free_slot_is_taken_when_one_is_free():
+    planner = backed_off({"a": 1})
     planner.wake_all()
     answered(planner, reserved(planner), a=1)
     planner.wake("a")
@@ -228,8 +228,8 @@ def test_a_turn_that_comes_while_no_slot_is_free_is_taken_when_one_is():
     assert planner.wanted == 1
 
 
-def test_a_turn_that_comes_during_a_claim_is_not_lost():
-    planner = lazy({"a": 2})
+def test_a_wakeup_during_a_claim_is_not_lost():
+    planner = backed_off({"a": 2})
     planner.wake_all()
     claiming = reserved(planner)
     planner.notified("a", 1, now=1.0)
@@ -239,8 +239,8 @@ def test_a_turn_that_comes_during_a_claim_is_not_lost():
     assert planner.wanted == 2
 
 
-def test_a_lazy_pool_that_a_settle_brought_work_is_eager_again():
-    planner = lazy({"a": 2})
+def test_work_claimed_with_a_settle_ends_the_back_off():
+    planner = backed_off({"a": 2})
     answered(planner, reserved(planner, everywhere=True), a=1)
     planner.notified("a", 1, now=1.0)
 

@@ -107,7 +107,7 @@ async def test_a_row_that_is_passed_over_again_and_again_is_logged_once(engine, 
     assert sum("rescue passes over" in record.message for record in caplog.records) == 1
 
 
-async def test_a_pool_that_is_told_of_an_entry_due_soon_stages_it_in_time(database, connection, quick):
+async def test_a_pool_notified_of_an_entry_due_soon_stages_it_in_time(database, connection, quick):
     """Although a round of upkeep has just found nothing to do."""
     async with Engine(database) as engine, WorkerPool(engine, poll=60) as pool:
         await engine.listener.listening()

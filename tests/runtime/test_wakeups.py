@@ -1,4 +1,4 @@
-"""When a pool that is told of work looks: whoever was fast at once, the others one after another."""
+"""When a notified pool claims: the pools that usually claim first at once, the others one after another."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from baton.runtime.wakeups import LONGEST_DELAY_SECONDS, SPACING_SECONDS, WAKE_A
 
 POOLS = 41
 OTHERS = POOLS - 1
-LAST_TURN = (OTHERS - WAKE_AT_ONCE) * SPACING_SECONDS
+LAST_WAKEUP = (OTHERS - WAKE_AT_ONCE) * SPACING_SECONDS
 
 
-def turns(*places, pools=POOLS):
-    """StaggeredWakeups of one of so many pools, which draws these places, one by one."""
+def wakeups(*places, pools=POOLS):
+    """The wakeups of one of `pools` pools, which draws these positions one after the other."""
     made = StaggeredWakeups(draw=iter(places).__next__)
     made.pools_counted({"a": pools})
     return made
@@ -23,7 +23,7 @@ def claim(made, *, claimed=0):
 
 
 def find_nothing(made, now=0.0):
-    """Let a notice prompt a look that brings nothing."""
+    """Let a notification cause a claim that returns nothing."""
     made.notified("a", 1, now)
     made.take_due(now + LONGEST_DELAY_SECONDS)
     claim(made)
@@ -34,35 +34,35 @@ def wait(made, entries=1):
     return made.next_in(0.0)
 
 
-def test_at_first_a_pool_looks_at_once():
-    assert wait(turns()) == 0
+def test_at_first_a_pool_wakes_at_once():
+    assert wait(wakeups()) == 0
 
 
-def test_a_look_that_a_notice_prompted_and_that_brings_nothing_makes_lazy():
-    made = turns(0.5)
+def test_a_pool_backs_off_when_a_notified_claim_returns_nothing():
+    made = wakeups(0.5)
     find_nothing(made)
 
     assert wait(made) == pytest.approx((OTHERS / 2 - WAKE_AT_ONCE) * SPACING_SECONDS)
 
 
-def test_a_place_is_drawn_anew_after_each_look_in_vain():
-    made = turns(0.5, 0.25)
+def test_a_position_is_drawn_anew_after_each_claim_without_work():
+    made = wakeups(0.5, 0.25)
     find_nothing(made)
     find_nothing(made)
 
     assert wait(made) == pytest.approx((OTHERS / 4 - WAKE_AT_ONCE) * SPACING_SECONDS)
 
 
-def test_a_look_in_vain_that_no_notice_prompted_leaves_a_pool_eager():
-    made = turns()
+def test_a_claim_without_work_backs_off_only_if_it_was_notified():
+    made = wakeups()
     claim(made)
 
     assert wait(made) == 0
 
 
 @pytest.mark.parametrize("is_prompted", [True, False])
-def test_a_look_of_any_kind_that_brings_work_makes_eager_again(is_prompted):
-    made = turns(0.5)
+def test_any_claim_that_returns_work_ends_the_back_off(is_prompted):
+    made = wakeups(0.5)
     find_nothing(made)
     if is_prompted:
         made.notified("a", 1, 0.0)
@@ -71,8 +71,8 @@ def test_a_look_of_any_kind_that_brings_work_makes_eager_again(is_prompted):
     assert wait(made) == 0
 
 
-def test_what_is_told_while_a_look_brings_work_makes_nobody_lazy():
-    made = turns(0.5)
+def test_a_notification_during_a_claim_that_returns_work_is_no_back_off():
+    made = wakeups(0.5)
     made.notified("a", 1, 0.0)
     notified = made.claim_sent({"a"})
     made.notified("a", 1, 0.0)
@@ -83,8 +83,8 @@ def test_what_is_told_while_a_look_brings_work_makes_nobody_lazy():
     assert wait(made) == 0
 
 
-def test_what_is_told_while_a_look_brings_nothing_makes_lazy_as_well():
-    made = turns(0.5, 0.25)
+def test_a_notification_during_a_claim_without_work_backs_off_too():
+    made = wakeups(0.5, 0.25)
     made.notified("a", 1, 0.0)
     notified = made.claim_sent({"a"})
     made.notified("a", 1, 0.0)
@@ -95,22 +95,22 @@ def test_what_is_told_while_a_look_brings_nothing_makes_lazy_as_well():
     assert wait(made) == pytest.approx((OTHERS / 4 - WAKE_AT_ONCE) * SPACING_SECONDS)
 
 
-def test_nobody_waits_before_it_knows_how_many_there_are():
+def test_no_pool_waits_before_it_knows_the_number_of_pools():
     made = StaggeredWakeups(draw=lambda: 1.0)
     find_nothing(made)
 
     assert wait(made) == 0
 
 
-def test_nobody_waits_longer_than_the_longest_time_however_many_there_are():
-    made = turns(1.0, pools=100_000)
+def test_no_pool_waits_longer_than_the_longest_delay():
+    made = wakeups(1.0, pools=100_000)
     find_nothing(made)
 
     assert 0.99 * LONGEST_DELAY_SECONDS < wait(made) <= LONGEST_DELAY_SECONDS
 
 
-def test_the_first_few_of_a_crowd_look_at_once():
-    made = turns(WAKE_AT_ONCE / OTHERS)
+def test_the_first_few_of_many_pools_wake_at_once():
+    made = wakeups(WAKE_AT_ONCE / OTHERS)
     find_nothing(made)
 
     assert wait(made) == 0
@@ -118,33 +118,33 @@ def test_the_first_few_of_a_crowd_look_at_once():
 
 @pytest.mark.parametrize("pools", range(WAKE_AT_ONCE + 2))
 def test_a_few_pools_never_wait(pools):
-    made = turns(1.0, pools=pools)
+    made = wakeups(1.0, pools=pools)
     find_nothing(made)
 
     assert wait(made) == 0
 
 
-def test_of_more_entries_more_pools_come_at_a_time():
-    made = turns(1.0)
+def test_for_more_entries_more_pools_wake_at_once():
+    made = wakeups(1.0)
     find_nothing(made)
 
     assert wait(made, entries=2) == pytest.approx((OTHERS / 2 - WAKE_AT_ONCE) * SPACING_SECONDS)
 
 
-def test_all_that_is_told_until_a_turn_comes_is_served_by_it():
-    made = turns(1.0)
+def test_one_wakeup_serves_all_notifications_before_it():
+    made = wakeups(1.0)
     find_nothing(made)
     made.notified("a", 1, 0.0)
-    made.notified("a", 1, LAST_TURN / 2)
+    made.notified("a", 1, LAST_WAKEUP / 2)
 
-    assert made.take_due(LAST_TURN / 2) == []
-    assert made.take_due(LAST_TURN) == ["a"]
+    assert made.take_due(LAST_WAKEUP / 2) == []
+    assert made.take_due(LAST_WAKEUP) == ["a"]
     assert made.take_due(1.0) == []
     assert made.next_in(1.0) is None
 
 
-def test_many_entries_bring_forward_a_turn_that_is_waited_for():
-    made = turns(1.0)
+def test_many_entries_bring_a_planned_wakeup_forward():
+    made = wakeups(1.0)
     find_nothing(made)
     made.notified("a", 1, 0.0)
     made.notified("a", 1000, 0.001)
@@ -152,8 +152,8 @@ def test_many_entries_bring_forward_a_turn_that_is_waited_for():
     assert made.take_due(0.001) == ["a"]
 
 
-def test_a_look_takes_the_turn_that_is_waited_for():
-    made = turns(1.0, 1.0)
+def test_a_claim_cancels_the_planned_wakeup():
+    made = wakeups(1.0, 1.0)
     find_nothing(made)
     made.notified("a", 1, 0.0)
     assert set(made.planned) == {"a"}
@@ -162,8 +162,8 @@ def test_a_look_takes_the_turn_that_is_waited_for():
     assert set(made.planned) == set()
 
 
-def test_each_queue_has_its_own_turn():
-    made = turns(1.0)
+def test_each_queue_has_a_wakeup_of_its_own():
+    made = wakeups(1.0)
     find_nothing(made)
     made.notified("a", 1, 0.0)
     made.notified("b", 1, 0.0)
