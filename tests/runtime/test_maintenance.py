@@ -6,11 +6,9 @@ import logging
 
 import pytest
 
-from baton import Engine, WorkerPool, worker
+from baton import Engine, WorkerPool
 from baton.cli.health import answer, facts_of
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
 
 BREAK_PRUNING = "alter table upkeep rename to kept_elsewhere"
 MEND_PRUNING = "alter table kept_elsewhere rename to upkeep"
@@ -29,15 +27,6 @@ DEAD_POOL = """
 
 
 @pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
-
-@pytest.fixture
 async def orphan(engine, connection, quick):
     """A run whose one step is claimed by a pool that is dead."""
     run = await quick.new().with_options(queue="orphaned").insert()
@@ -50,7 +39,7 @@ async def test_a_part_that_always_fails_does_not_stop_the_others(engine, connect
     await connection.execute(BREAK_PRUNING)
     async with WorkerPool(engine, lease=1):
         late = await quick.new().with_options(schedule_in=0.3).insert()
-        assert await late.result(timeout=20) == "done"
+        assert await late.result(timeout=20) == 1
         await eventually(lambda: connection.fetchval("select state = 'retryable' from queue where queue = 'orphaned'"))
 
 
@@ -58,7 +47,7 @@ async def test_each_part_goes_on_when_looking_for_work_fails(engine, connection,
     await connection.execute("alter function upkeep_due rename to upkeep_never_due")
     async with WorkerPool(engine, lease=1):
         late = await quick.new().with_options(schedule_in=0.3).insert()
-        assert await late.result(timeout=20) == "done"
+        assert await late.result(timeout=20) == 1
         await eventually(lambda: connection.fetchval("select state = 'retryable' from queue where queue = 'orphaned'"))
 
 
@@ -114,4 +103,4 @@ async def test_a_pool_notified_of_an_entry_due_soon_stages_it_in_time(database, 
         await eventually(lambda: pool._running._maintenance._stage.due - pool._running._maintenance._clock() > 1)
         run = await quick.new().with_options(schedule_in=0.2).insert()
 
-        assert await run.result(timeout=5) == "done"
+        assert await run.result(timeout=5) == 1
