@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,16 @@ TEMPLATE = f"baton_template_{os.getpid()}"
 Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 
-@dataclass(frozen=True, slots=True)
 class TestServer:
     """The server the tests run on: an embedded one, or that of BATON_TEST_DATABASE_URL."""
 
     __test__ = False
 
-    maintenance_dsn: str
-    embedded: EmbeddedServer | None
-    _maintenance: psycopg.Connection[Any]
-    """Kept open: a connection for each new database would take longer than to make that."""
+    def __init__(self, maintenance_dsn: str, embedded: EmbeddedServer | None) -> None:
+        self.maintenance_dsn = maintenance_dsn
+        self.embedded = embedded
+        self._connection: psycopg.Connection[Any] | None = None
+        """Kept open: to open one for each new database would take longer than to make that."""
 
     def dsn(self, database: str) -> str:
         return urlunsplit(urlsplit(self.maintenance_dsn)._replace(path=f"/{database}"))
@@ -44,7 +43,21 @@ class TestServer:
     def execute(self, *statements: str) -> None:
         """Run statements outside any transaction and any test's event loop."""
         for statement in statements:
-            self._maintenance.execute(statement)
+            try:
+                self._maintenance().execute(statement)
+            except psycopg.OperationalError:  # a test has restarted the server
+                self.close()
+                self._maintenance().execute(statement)
+
+    def _maintenance(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.maintenance_dsn, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     @contextmanager
     def database(self, template: str) -> Iterator[str]:
@@ -70,15 +83,14 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def server() -> Iterator[TestServer]:
     """The server all tests share. A test that restarts or stops one starts its own."""
     if given := os.environ.get("BATON_TEST_DATABASE_URL"):
-        with _maintenance(normalised(given)) as maintenance:
-            yield TestServer(normalised(given), None, maintenance)
+        with closing(TestServer(normalised(given), None)) as server:
+            yield server
         return
-    with temporary_server({"max_connections": "200"}) as embedded, _maintenance(embedded.dsn()) as maintenance:
-        yield TestServer(embedded.dsn(), embedded, maintenance)
-
-
-def _maintenance(dsn: str) -> psycopg.Connection[Any]:
-    return psycopg.connect(dsn, autocommit=True)
+    with (
+        temporary_server({"max_connections": "200"}) as embedded,
+        closing(TestServer(embedded.dsn(), embedded)) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

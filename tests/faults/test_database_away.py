@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import asyncpg
 import pytest
@@ -31,7 +31,7 @@ def own_server():
 @pytest.fixture
 def own_database(own_server):
     """The address of a new database on it."""
-    with TestServer(own_server.dsn(), own_server).database("template0") as dsn:
+    with closing(TestServer(own_server.dsn(), own_server)) as server, server.database("template0") as dsn:
         yield dsn
 
 
