@@ -99,7 +99,7 @@ def test_a_type_that_can_never_fit_is_found(given: Any, wanted: Any) -> None:
         (list[int] | None, list[int]),
     ],
 )
-def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
+def test_a_type_that_may_fit_is_accepted(given: Any, wanted: Any) -> None:
     assert can_fit(given, wanted)
 
 
@@ -133,7 +133,7 @@ def test_a_result_passed_where_it_cannot_fit_is_a_fault(texts, half) -> None:
     ]
 
 
-def test_through_each_the_items_are_looked_at(texts, half) -> None:
+def test_with_each_the_items_are_checked(texts, half) -> None:
     assert faults_of(Baton.new().add("t", texts.new()).add("h", half.new(each(result_of("t"))))) == [
         "step 'h' takes an item of the result of 't', str, as its parameter 'number', which is int"
     ]

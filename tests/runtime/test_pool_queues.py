@@ -33,7 +33,7 @@ async def test_steps_run_in_the_order_of_their_priority(engine):
     assert order == ["a", "b", "c", "d"]
 
 
-async def test_no_queue_ever_runs_more_than_its_slots_and_each_uses_all_of_them(engine):
+async def test_a_queue_runs_as_many_steps_as_it_has_slots_and_no_more(engine):
     running, most = Counter(), Counter()
 
     @worker
@@ -259,7 +259,7 @@ async def test_a_queue_name_may_have_anything_in_it(engine, quick, calls):
     ],
     ids=str,
 )
-async def test_an_option_that_cannot_be_is_refused_in_a_sentence(options, text):
+async def test_an_invalid_option_is_refused_with_a_reason(options, text):
     with pytest.raises(InvalidOption) as raised:
         WorkerPool(**options)
 
