@@ -42,10 +42,10 @@ TEXTS = sorted(
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
-def run(*command):
-    """Run a tool in the root of the checkout; what it prints is the failure's message."""
+def complaints_of(*command):
+    """Run a tool in the root of the checkout; return what it prints if it fails."""
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    return done.stdout if done.returncode else ""
 
 
 def body_lines(function):
@@ -54,20 +54,20 @@ def body_lines(function):
 
 
 def test_ruff_finds_nothing():
-    run(sys.executable, "-m", "ruff", "check", ".")
+    assert complaints_of(sys.executable, "-m", "ruff", "check", ".") == ""
 
 
 def test_ruff_would_format_nothing():
-    run(sys.executable, "-m", "ruff", "format", "--check", ".")
+    assert complaints_of(sys.executable, "-m", "ruff", "format", "--check", ".") == ""
 
 
 @pytest.mark.slow
 def test_mypy_finds_nothing_in_strict_mode():
-    run(sys.executable, "-m", "mypy")
+    assert complaints_of(sys.executable, "-m", "mypy") == ""
 
 
 def test_each_layer_imports_only_lower_ones():
-    run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo")
+    assert complaints_of(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo") == ""
 
 
 def test_the_package_exports_what_it_says_and_nothing_else():

@@ -164,13 +164,9 @@ def test_what_is_not_annotated_or_stands_inside_an_argument_is_unknown(texts, ha
         return 1
 
     inner = Baton.new().add("t", texts.new()).add("h", half.new(1))
-    (
-        Baton.new()
-        .add("u", untyped.new())
-        .add("t", texts.new())
-        .add("in", inner)
-        .add("a", half.new(result_of("u")))
-        .add("b", half.new(1, other=[result_of("t")]))
-        .add("c", half.new(result_of("in")))
-        .validate()
-    )
+    flow = Baton.new().add("u", untyped.new()).add("t", texts.new()).add("in", inner)
+    flow.add("a", half.new(result_of("u")))
+    flow.add("b", half.new(1, other=[result_of("t")]))
+    flow.add("c", half.new(result_of("in")))
+
+    assert len(flow.validate()) == 8
