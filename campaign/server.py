@@ -10,6 +10,7 @@ from typing import Any, Self
 import asyncpg
 
 from baton.embedded.server import EmbeddedServer
+from tests.servers import temporary_server
 
 SETTINGS = {
     "max_connections": "300",
@@ -67,7 +68,7 @@ class Admin:
 
 
 def start_server() -> EmbeddedServer:
-    return EmbeddedServer.start(temporary=True, settings=SETTINGS)
+    return temporary_server(SETTINGS)
 
 
 def problems_in_log(server: EmbeddedServer) -> list[str]:

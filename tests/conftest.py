@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psycopg
 import pytest
 
 from baton.database.address import asyncpg_dsn
@@ -20,34 +20,44 @@ from baton.embedded.server import EmbeddedServer
 from tests.effects import Effects
 from tests.held_worker import HeldWorker
 from tests.notifications import Notifications
+from tests.servers import temporary_server
 
 TEMPLATE = f"baton_template_{os.getpid()}"
 Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 
-@dataclass(frozen=True, slots=True)
 class TestServer:
     """The server the tests run on: an embedded one, or that of BATON_TEST_DATABASE_URL."""
 
     __test__ = False
 
-    maintenance_dsn: str
-    embedded: EmbeddedServer | None
+    def __init__(self, maintenance_dsn: str, embedded: EmbeddedServer | None) -> None:
+        self.maintenance_dsn = maintenance_dsn
+        self.embedded = embedded
+        self._connection: psycopg.Connection[Any] | None = None
+        """Kept open: to open one for each new database would take longer than to make that."""
 
     def dsn(self, database: str) -> str:
         return urlunsplit(urlsplit(self.maintenance_dsn)._replace(path=f"/{database}"))
 
     def execute(self, *statements: str) -> None:
         """Run statements outside any transaction and any test's event loop."""
-        run_apart(lambda: self._execute(statements))
+        for statement in statements:
+            try:
+                self._maintenance().execute(statement)
+            except psycopg.OperationalError:  # a test has restarted the server
+                self.close()
+                self._maintenance().execute(statement)
 
-    async def _execute(self, statements: tuple[str, ...]) -> None:
-        connection = await asyncpg.connect(self.maintenance_dsn)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
+    def _maintenance(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            self._connection = psycopg.connect(self.maintenance_dsn, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     @contextmanager
     def database(self, template: str) -> Iterator[str]:
@@ -73,10 +83,14 @@ def run_apart(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def server() -> Iterator[TestServer]:
     """The server all tests share. A test that restarts or stops one starts its own."""
     if given := os.environ.get("BATON_TEST_DATABASE_URL"):
-        yield TestServer(asyncpg_dsn(given), None)
+        with closing(TestServer(asyncpg_dsn(given), None)) as server:
+            yield server
         return
-    with EmbeddedServer.start(temporary=True, settings={"max_connections": "200"}) as embedded:
-        yield TestServer(embedded.dsn(), embedded)
+    with (
+        temporary_server({"max_connections": "200"}) as embedded,
+        closing(TestServer(embedded.dsn(), embedded)) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="session")

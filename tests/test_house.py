@@ -28,27 +28,25 @@ UNPLAIN = re.compile(
     r"|cannot be had|of asyncpg's)(?![a-z])",
     re.IGNORECASE,
 )
-# Folders and files are added when they are free of them.
-PLAIN = (
-    *("benchmarks", "campaign", "examples"),
-    *(
-        "tests/campaign",
-        "tests/client",
-        "tests/contrib",
-        "tests/database",
-        "tests/docs",
-        "tests/embedded",
-    ),
-    *("tests/faults", "tests/groups", "tests/model", "tests/programs"),
+# Where they still are. This list only gets shorter.
+NOT_YET = (
+    *("CHANGELOG.md", "README.md", "docs", "sql", "tests/cli", "tests/test_house.py"),
+    *("baton/cli", "baton/client", "baton/contrib", "baton/core", "baton/database", "baton/embedded", "baton/errors"),
+    *("baton/runtime", "baton/tasks.py", "tests/core/test_outcome.py", "tests/runtime/test_pool_hostile_workers.py"),
 )
-TEXTS = sorted(path for folder in PLAIN for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".sql", ".md"})
+FOLDERS = ("baton", "benchmarks", "campaign", "docs", "examples", "sql", "tests")
+TEXTS = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*")))
+    if path.suffix in {".py", ".sql", ".md"} and not str(path.relative_to(ROOT)).startswith(NOT_YET)
+)
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
-def run(*command):
-    """Run a tool in the root of the checkout; what it prints is the failure's message."""
+def complaints_of(*command):
+    """Run a tool in the root of the checkout; return what it prints if it fails."""
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    return done.stdout if done.returncode else ""
 
 
 def body_lines(function):
@@ -57,20 +55,20 @@ def body_lines(function):
 
 
 def test_ruff_finds_nothing():
-    run(sys.executable, "-m", "ruff", "check", ".")
+    assert complaints_of(sys.executable, "-m", "ruff", "check", ".") == ""
 
 
 def test_ruff_would_format_nothing():
-    run(sys.executable, "-m", "ruff", "format", "--check", ".")
+    assert complaints_of(sys.executable, "-m", "ruff", "format", "--check", ".") == ""
 
 
 @pytest.mark.slow
 def test_mypy_finds_nothing_in_strict_mode():
-    run(sys.executable, "-m", "mypy")
+    assert complaints_of(sys.executable, "-m", "mypy") == ""
 
 
 def test_each_layer_imports_only_lower_ones():
-    run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo")
+    assert complaints_of(str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo") == ""
 
 
 def test_the_package_exports_what_it_says_and_nothing_else():

@@ -57,7 +57,7 @@ class Runner:
         try:
             if failpoints.reached is not None:
                 await failpoints.reached("before the worker")
-            outcome = stopped(attempt) if attempt.cause is not None else await self._executors.run(attempt, worker)
+            outcome: Outcome | None = await self._executors.run(attempt, worker)
         except ArgumentsDoNotFit as error:
             outcome = misfit(error)
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure

@@ -13,11 +13,11 @@ from baton import Baton, Engine, WorkerPool
 from baton.cli import diagnosis
 from baton.cli.commands import doctor
 from baton.cli.main import parser
-from baton.embedded.server import EmbeddedServer
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.database.raw_pool import RawPool, outcome, step
 from tests.faults.standby import standby_of
 from tests.programs.shared_workers import noted
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 KEEPS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
@@ -50,7 +50,7 @@ def findings_of(done, code=0):
 
 @pytest.mark.slow
 async def test_a_healthy_installation_is_all_ok(tmp_path):
-    with EmbeddedServer.start(temporary=True, settings=KEEPS) as server:
+    with temporary_server(KEEPS) as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine):
             said = assert_succeeded(baton("doctor", cwd=tmp_path, database=server.dsn()))
             findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=server.dsn()))
@@ -114,7 +114,7 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
         dead_rows = any("dead rows beside" in one["fact"] for one in found)
         return found if dead_rows and {"locks", "snapshots"} <= {one["check"] for one in found} else None
 
-    with EmbeddedServer.start(temporary=True, settings=SICK) as server:
+    with temporary_server(SICK) as server:
         async with AsyncExitStack() as stack:
             await make_sick(stack, server.dsn())
             found = await eventually(lambda: all_of(server.dsn()), deadline=20, every=0.2)
@@ -149,10 +149,10 @@ async def test_a_sick_installation_is_seen_through(tmp_path, monkeypatch, capsys
 @pytest.mark.slow
 async def test_a_queue_of_notifications_that_fills_up_is_reported(tmp_path):
     settings = {"max_notify_queue_pages": "64"}
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         if server.major < 17:
             pytest.skip("the queue's size cannot be set before PostgreSQL 17, and 8 GB are too much to fill")
-    with EmbeddedServer.start(temporary=True, settings=settings) as server:
+    with temporary_server(settings) as server:
         async with Engine(server.dsn()):
             pass
         listener, sender = await asyncpg.connect(server.dsn()), await asyncpg.connect(server.dsn())
@@ -174,7 +174,7 @@ async def test_a_queue_of_notifications_that_fills_up_is_reported(tmp_path):
 @pytest.mark.slow
 def test_a_standby_is_reported(tmp_path):
     settings = {"wal_level": "replica", "max_wal_senders": "4"}
-    with EmbeddedServer.start(temporary=True, settings=settings) as server, standby_of(server) as standby:
+    with temporary_server(settings) as server, standby_of(server) as standby:
         assert_succeeded(baton("migrate", cwd=tmp_path, database=server.dsn()))
 
         findings = findings_of(baton("doctor", "--json", cwd=tmp_path, database=standby.dsn(server.dsn())), 1)

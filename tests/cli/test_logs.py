@@ -162,15 +162,15 @@ async def test_a_worker_logs_json_with_the_step_that_logging_code_runs_for(datab
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "is_told"), [((), True), (("--log-level", "warning"), False)])
-async def test_the_level_says_what_is_logged(database, connection, effects, tmp_path, options, is_told):
+@pytest.mark.parametrize(("options", "is_logged"), [((), True), (("--log-level", "warning"), False)])
+async def test_the_level_says_what_is_logged(database, connection, effects, tmp_path, options, is_logged):
     given = {"database": database, "EFFECTS": str(effects.path)}
     port = free_port()
     with worker_process(PROGRAM, "--health", f"127.0.0.1:{port}", *options, cwd=tmp_path, **given) as process:
         await eventually(lambda: is_ready(port), deadline=30)
         _, logged = await asyncio.to_thread(terminated, process)
 
-    assert ("SIGTERM: draining" in logged) is is_told
+    assert ("SIGTERM: draining" in logged) is is_logged
 
 
 async def is_ready(port):

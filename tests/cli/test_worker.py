@@ -13,9 +13,9 @@ from contextlib import ExitStack
 import pytest
 
 from baton import Baton, Engine
-from baton.embedded.server import EmbeddedServer
 from tests.cli.command import assert_refused, baton, started, terminated, worker_process
 from tests.programs.shared_workers import hanging, hanging_in_to_thread, noted
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 STEPS = 1_000
@@ -111,7 +111,7 @@ async def test_a_worker_that_is_asked_to_end_before_it_serves_ends_well(tmp_path
 
 @pytest.mark.slow
 async def test_a_worker_whose_database_is_away_when_it_drains_says_so_with_75(effects, tmp_path):
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         given = {"database": server.dsn(), "EFFECTS": str(effects.path)}
         with worker_process(PROGRAM, "--grace", "0", cwd=tmp_path, **given) as process:
             async with Engine(server.dsn()) as engine:

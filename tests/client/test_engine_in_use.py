@@ -20,17 +20,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have another HTTP client beneath it
     from fastapi.testclient import TestClient
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
 
 @pytest.fixture
 async def two(empty_database):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from uuid import uuid4
 
@@ -12,28 +11,6 @@ from baton import Baton, Context, Engine, WorkerPool, worker
 from baton.core import registry
 from baton.database.messages import ClaimRequest
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.usefixtures("own_workers")
-
-
-@pytest.fixture
-def quick(own_workers):
-    @worker
-    async def quick() -> str:
-        return "done"
-
-    return quick
-
-
-@pytest.fixture
-def held(own_workers):
-    """A worker that does not end before its pool does."""
-
-    @worker(name="held")
-    async def held() -> None:
-        await asyncio.Event().wait()
-
-    return held
 
 
 async def why(run, *step: str) -> str:
@@ -96,7 +73,12 @@ async def test_a_step_that_is_about_to_start(engine, quick):
 
 
 async def test_what_executes_and_what_waits_for_it(engine, held, quick):
-    flow = Baton.new(workflow_id="w").add("a", held.new()).add("b", quick.new()).add("c", quick.new(), deps=["a", "b"])
+    flow = (
+        Baton.new(workflow_id="w")
+        .add("a", held.worker.new())
+        .add("b", quick.new())
+        .add("c", quick.new(), deps=["a", "b"])
+    )
     async with WorkerPool(engine, name="pool 1", grace=0):
         run = await flow.insert()
         await run.result("b", timeout=20)
@@ -108,7 +90,7 @@ async def test_what_executes_and_what_waits_for_it(engine, held, quick):
 
 async def test_a_pool_that_is_gone(engine, held):
     pool = await in_pool(engine)
-    run = await held.new().insert()
+    run = await held.worker.new().insert()
     await claimed(engine, pool)
     await engine.store.deregister(pool)
 
@@ -154,7 +136,7 @@ async def test_a_step_that_was_put_back(engine):
 
 
 async def test_children_of_a_group(engine, held):
-    inner = Baton.new().add("x", held.new()).add("y", held.new())
+    inner = Baton.new().add("x", held.worker.new()).add("y", held.worker.new())
     run = await Baton.new(workflow_id="w").add("group", inner).insert()
 
     assert (await why(run, "group")).startswith(": step 'group' waits for 2 of its 2 children")

@@ -70,7 +70,7 @@ async def test_the_end_of_each_step_is_an_event(engine, held):
     assert states(after_b) == ["completed", "completed"]
 
 
-async def test_nothing_is_asked_while_nothing_happens(engine, held, readings):
+async def test_nothing_is_queried_while_nothing_happens(engine, held, readings):
     run = await held("a", "b").insert()
     async with aclosing(follow(run, every=NEVER)) as following:
         await anext(following)

@@ -99,7 +99,7 @@ def test_a_type_that_can_never_fit_is_found(given: Any, wanted: Any) -> None:
         (list[int] | None, list[int]),
     ],
 )
-def test_what_may_fit_is_not(given: Any, wanted: Any) -> None:
+def test_a_type_that_may_fit_is_accepted(given: Any, wanted: Any) -> None:
     assert can_fit(given, wanted)
 
 
@@ -136,7 +136,7 @@ def test_a_result_passed_where_it_cannot_fit_is_a_fault(texts, half) -> None:
     ]
 
 
-def test_through_each_the_items_are_looked_at(texts, half) -> None:
+def test_with_each_the_items_are_checked(texts, half) -> None:
     assert faults_of(Baton.new().add("t", texts.new()).add("h", half.new(each(result_of("t"))))) == [
         f"step 'h' takes an item of the result of 't', str, as its parameter 'number', which is int{CHANGE}"
     ]
@@ -171,13 +171,9 @@ def test_what_is_not_annotated_or_stands_inside_an_argument_is_unknown(texts, ha
         return 1
 
     inner = Baton.new().add("t", texts.new()).add("h", half.new(1))
-    (
-        Baton.new()
-        .add("u", untyped.new())
-        .add("t", texts.new())
-        .add("in", inner)
-        .add("a", half.new(result_of("u")))
-        .add("b", half.new(1, other=[result_of("t")]))
-        .add("c", half.new(result_of("in")))
-        .validate()
-    )
+    flow = Baton.new().add("u", untyped.new()).add("t", texts.new()).add("in", inner)
+    flow.add("a", half.new(result_of("u")))
+    flow.add("b", half.new(1, other=[result_of("t")]))
+    flow.add("c", half.new(result_of("in")))
+
+    assert len(flow.validate()) == 8

@@ -14,7 +14,7 @@ def test_a_result_that_is_none_is_a_result() -> None:
     assert dict(CONTEXT.results) == {"a": None, "b": {"n": 1}}
 
 
-def test_a_result_that_is_not_there_is_a_sentence() -> None:
+def test_a_result_that_is_not_there_is_explained() -> None:
     with pytest.raises(KeyError, match="'c' is not a declared dependency of step 'report', or it ended without a res"):
         CONTEXT.results["c"]
     assert "c" not in CONTEXT.results
@@ -26,7 +26,7 @@ def test_the_idempotency_key_is_the_same_for_every_attempt() -> None:
     assert again.idempotency_key == CONTEXT.idempotency_key == "w 1/report"
 
 
-def test_its_log_says_which_step_is_speaking(caplog: pytest.LogCaptureFixture) -> None:
+def test_its_log_names_the_step(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="baton.step"):
         CONTEXT.log.info("fetched %d", 3, extra={"url": "x"})
     facts = vars(caplog.records[0])

@@ -32,7 +32,7 @@ def test_each_disjoint_cycle_is_reported() -> None:
     assert cycles([(1,), (0,), (1, 3), (4,), (2,)]) == [(0, 1), (2, 4, 3)]
 
 
-def test_what_only_hangs_on_a_cycle_is_no_member_of_it() -> None:
+def test_a_step_that_only_depends_on_a_cycle_is_no_member_of_it() -> None:
     assert cycles([(), (0, 2), (1,), (2,)]) == [(1, 2)]
 
 

@@ -231,7 +231,7 @@ def test_a_job_may_have_no_limit_although_its_worker_has_one() -> None:
     ],
     ids=str,
 )
-def test_an_option_of_a_job_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+def test_an_invalid_option_of_a_job_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         fetch.new("x").with_options(**options)
     assert message in str(caught.value)

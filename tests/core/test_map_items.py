@@ -12,7 +12,7 @@ def test_each_list_gives_an_item_a_child_and_other_arguments_are_shared() -> Non
     assert list(items.arguments(1, 2)) == ['{"c":true,"a":2,"b":"y"}']
 
 
-def test_results_are_filled_in_before() -> None:
+def test_results_are_filled_in_first() -> None:
     items = items_of('{"a":[1,null]}', '[[["a",1],"x"]]', ["a"], {"x": 5})
     assert items == Items(2, {"a": [1, 5]}, {})
 

@@ -174,7 +174,7 @@ def test_functions_of_two_modules_are_two(load: Load) -> None:
     )
 
 
-def test_what_a_thread_registers_is_told_apart_too(load: Load) -> None:
+def test_what_a_thread_registers_is_distinguished_too(load: Load) -> None:
     factory = load("factory", FACTORY)
     errors: list[Exception] = []
 

@@ -74,14 +74,14 @@ def test_options_are_those_of_the_decorator() -> None:
     ],
     ids=str,
 )
-def test_an_option_that_cannot_be_is_refused_in_a_sentence(options: dict[str, Any], message: str) -> None:
+def test_an_invalid_option_is_refused_with_a_reason(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         worker(name="x", **options)(lambda: None)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "a[0]", "x" * 201, "a\nb", 5])
-def test_a_worker_name_that_cannot_be_is_refused(name: Any) -> None:
+def test_an_invalid_worker_name_is_refused(name: Any) -> None:
     with pytest.raises(InvalidName):
         worker(name=name)(lambda: None)
 

@@ -132,7 +132,7 @@ def test_names_in_nfd_and_nfc_are_one_in_dependencies_and_references() -> None:
         (5, "5 cannot be the name of a step: it must be a string, not int"),
     ],
 )
-def test_a_name_that_cannot_be_is_refused_in_a_sentence(name: Any, message: str) -> None:
+def test_an_invalid_name_is_refused_with_a_reason(name: Any, message: str) -> None:
     with pytest.raises(InvalidName) as caught:
         Baton.new().add(name, go.new())
     assert str(caught.value).startswith(message)
@@ -168,7 +168,7 @@ def test_a_name_may_have_200_characters_and_no_more() -> None:
         (lambda add: add("a", go.new(), deps=[None]), "deps of step 'a' must be names of steps, not NoneType"),
     ],
 )
-def test_a_plainly_wrong_call_is_a_type_error_in_a_sentence(add: Callable[[Any], object], message: str) -> None:
+def test_a_wrong_call_is_a_type_error_with_a_reason(add: Callable[[Any], object], message: str) -> None:
     baton = Baton.new()
     with pytest.raises(TypeError) as caught:
         add(baton.add)
@@ -287,7 +287,7 @@ def test_an_id_is_drawn_once_by_new() -> None:
 
 
 @pytest.mark.parametrize("identity", ["", "x" * 201, "a\x00b", 5])
-def test_an_id_that_cannot_be_is_refused(identity: Any) -> None:
+def test_an_invalid_id_is_refused(identity: Any) -> None:
     with pytest.raises(InvalidName):
         Baton.new(workflow_id=identity)
 

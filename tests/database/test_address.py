@@ -88,7 +88,7 @@ def test_a_key_that_may_be_a_piece_of_a_password_is_not_named(caplog):
 
 
 @pytest.mark.parametrize("database", ["mysql://db/app", "sqlite:///app.db", "mysql+asyncmy://db/app"])
-def test_an_address_of_another_database_is_refused_in_a_sentence(database):
+def test_an_address_of_another_database_is_refused_with_a_reason(database):
     with pytest.raises(InvalidAddress, match="and Baton needs PostgreSQL"):
         asyncpg_dsn(database)
 

@@ -103,7 +103,7 @@ async def test_after_a_lost_connection_it_listens_again_and_says_so(heard, conne
     await eventually(lambda: heard.count(Reconnected()) == 2)
     await notify(connection, "queue 1 default")
 
-    await eventually(lambda: heard[-1] == QueueHasWork("default", 1))
+    assert await eventually(lambda: heard[-1] == QueueHasWork("default", 1))
 
 
 async def test_a_frozen_connection_is_found_by_a_ping_and_replaced(database, connection, server, monkeypatch):

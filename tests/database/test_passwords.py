@@ -17,8 +17,6 @@ from tests.cli.command import baton
 from tests.conftest import run_apart
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 CANARY = "c@n:ary[1]"
 """Nothing of it is quoted; and any half of it would be noticed."""
 PIECES = ("c@n", "ary[1]", "ary%5B1%5D", "c%40n")
@@ -80,7 +78,7 @@ async def test_a_password_may_be_given_apart_and_goes_first(with_password):
         await engine.listener.listening()
 
 
-async def test_a_function_is_asked_for_the_password_of_each_connection(address, own_workers):
+async def test_a_function_is_asked_for_the_password_of_each_connection(address):
     """The pool's, the heartbeat's and the listener's too: tokens expire after a quarter of an hour."""
     asked = []
 

@@ -76,7 +76,8 @@ def test_the_manifest_starts_a_worker_and_waits_for_its_drain(pod):
 def test_the_manifest_migrates_first(pod):
     (init,) = pod["initContainers"]
 
-    understood(init["command"])
+    assert init["command"][1] == "migrate"
+    assert understood(init["command"]).schema == "baton"
 
 
 def test_each_exit_code_is_documented():
@@ -101,7 +102,7 @@ def parser_of(name):
 
 @pytest.mark.parametrize("source", blocks("json"), ids=lambda source: source[:20])
 def test_what_is_shown_as_json_is_json(source):
-    json.loads(source)
+    assert json.loads(source)
 
 
 @pytest.mark.parametrize("source", blocks("python"), ids=lambda source: source.split("\n")[0])

@@ -182,6 +182,7 @@ def test_the_server_ends_when_its_only_user_is_killed(folder):
 
     until(lambda: has_ended(pid))
     until(lambda: processes_about(folder) == [])
+    assert not (folder / "data" / "postmaster.pid").exists()
 
 
 def test_the_server_ends_when_its_only_user_exits_without_stopping_it(folder):

@@ -72,7 +72,7 @@ async def test_a_condition_that_cannot_be_evaluated_discards_its_step(engine, po
     assert await states(run) == {"check": "completed", "odd": "discarded"}
 
 
-async def test_what_only_observes_a_failure_does_not_forgive_it(engine, pool):
+async def test_what_only_observes_a_failure_does_not_ignore_it(engine, pool):
     run = await Baton.new().add("a", fail.new()).add("b", note.new(state_of("a"))).insert()
 
     assert await run.wait(timeout=SECONDS) == "failed"
@@ -86,7 +86,7 @@ async def test_an_optional_dependency_that_fails_leaves_its_default(engine, pool
     assert calls == [("b", "none")]
 
 
-async def test_a_failure_is_not_forgiven_by_a_dependent_that_never_began(engine, pool):
+async def test_a_failure_is_not_ignored_by_a_dependent_that_never_began(engine, pool):
     flow = Baton.new().add("a", fail.new()).add("c", score.new(1))
     flow.add("b", note.new(result_of("a", default=None)), when=result_of("c")["score"] > 5)
 

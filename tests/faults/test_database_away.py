@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import asyncpg
 import pytest
 
 from baton import Engine
-from baton.embedded.server import EmbeddedServer
 from tests.conftest import TestServer
 from tests.faults.load import assert_all_done, insert_chains
 from tests.faults.processes import worker_process
 from tests.faults.proxy import Proxy
 from tests.faults.standby import standby_of
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -24,14 +24,14 @@ SECONDS_AWAY = 10.0
 @pytest.fixture(scope="module")
 def own_server():
     """A server that belongs to the tests of this module."""
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         yield server
 
 
 @pytest.fixture
 def own_database(own_server):
     """The address of a new database on it."""
-    with TestServer(own_server.dsn(), own_server).database("template0") as dsn:
+    with closing(TestServer(own_server.dsn(), own_server)) as server, server.database("template0") as dsn:
         yield dsn
 
 
@@ -84,7 +84,7 @@ def has_calmed_down(effects, seen=[0]):  # noqa: B006  # remembers the last call
 @pytest.fixture
 def replicated():
     """A server, and a replica for which it waits with each commit: else a failover would lose commits."""
-    with EmbeddedServer.start(temporary=True) as primary:
+    with temporary_server() as primary:
         with standby_of(primary) as standby:
             yield primary, standby
         primary.resume()

@@ -158,7 +158,7 @@ async def test_connections_that_pgbouncer_drops_cost_nothing(engine_behind, work
         ("default_transaction_read_only", "on", "off"),
     ],
 )
-async def test_a_default_that_cannot_be_changed_is_refused_in_a_sentence(pooled, connection, setting, unfit, remedy):
+async def test_a_default_that_cannot_be_changed_is_refused_with_a_reason(pooled, connection, setting, unfit, remedy):
     name = await connection.fetchval("select current_database()")
     await connection.execute(f"alter database {name} set {setting} = '{unfit}'")
 

@@ -24,7 +24,7 @@ def dask_client() -> Iterator[object]:
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None, host="127.0.0.1"
+            n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0", host="127.0.0.1"
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -62,7 +62,7 @@ async def test_steps_run_there_and_their_results_come_back(engine, executor, kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_a_worker_raises_or_returns_to_steer_is_as_anywhere(engine, executor, kind):
+async def test_errors_and_control_values_work_as_in_other_executors(engine, executor, kind):
     flow = Baton.new().add("raises", executor_workers.raising.new()).add("skips", executor_workers.skipping.new())
     async with WorkerPool(engine, executors={"elsewhere": executor}):
         run = await flow.insert()
@@ -187,7 +187,7 @@ async def test_a_future_that_somebody_cancelled_is_a_lost_attempt(engine):
     assert "executor 'elsewhere' cancelled the attempt: it was shut down, or lost it" in str(record.errors)
 
 
-async def test_an_executor_that_is_not_there_is_a_sentence_and_costs_no_attempt(engine):
+async def test_an_executor_that_is_not_there_is_explained_and_costs_no_attempt(engine):
     async with WorkerPool(engine):
         run = await executor_workers.add.new(left=1, right=2).insert()
         (record,) = await eventually(lambda: refused(run), deadline=30)
@@ -199,7 +199,7 @@ async def test_an_executor_that_is_not_there_is_a_sentence_and_costs_no_attempt(
 
 
 @pytest.mark.parametrize("kind", ["processes"])
-async def test_a_module_that_is_not_there_is_a_sentence(engine, executor, kind, monkeypatch):
+async def test_a_module_that_is_not_there_is_explained(engine, executor, kind, monkeypatch):
     monkeypatch.setattr(executor_workers.add, "module", "nowhere_at_all")
     async with WorkerPool(engine, executors={"elsewhere": executor}):
         run = await executor_workers.add.new(left=1, right=2).with_options(max_attempts=1).insert()
@@ -217,7 +217,7 @@ async def test_a_module_that_is_not_there_is_a_sentence(engine, executor, kind, 
     ],
     ids=["taken", "empty", "none"],
 )
-def test_executors_that_cannot_be_are_refused(executors, why):
+def test_invalid_executors_are_refused(executors, why):
     with pytest.raises(InvalidOption) as caught:
         WorkerPool(executors=executors)
     assert why in str(caught.value)

@@ -52,13 +52,14 @@ async def at_once() -> None:
 
 @pytest.fixture
 async def idle_pool(engine):
-    """A pool that has claimed from its empty queues and listens for what is new."""
+    """A pool that listens, has run a step, and has no call under way."""
     calls = PoolCalls()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failpoints, "reached", calls.reached)
         async with WorkerPool(engine) as pool:
             await engine.listener.listening()
-            await calls.idle()
+            await (await at_once.new().insert()).wait(timeout=10)
+            await calls.idle(2)
             patch.undo()
             yield pool
 

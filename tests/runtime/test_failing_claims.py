@@ -10,8 +10,6 @@ from baton import Baton, Context, Engine, Limits, WorkerPool, each, result_of, w
 from baton.database.store import Store
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.usefixtures("own_workers")
-
 RETURN_ITSELF = "update steps set returns = (id & 4194303)::integer where name = 'g'"
 REFUSE_CLAIM = """
     create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not this one'; end $$;
@@ -21,7 +19,7 @@ REFUSE_CLAIM = """
 
 
 @pytest.fixture
-def part(own_workers):
+def part():
     @worker
     async def part(value: object = None) -> str:
         return "x" * 30_000

@@ -1,4 +1,4 @@
-"""Many pools on one queue: one that takes what comes goes on taking it, and the others come when it does not."""
+"""Many pools on one queue: one goes on claiming new steps, and the others claim when it does not."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from baton.runtime import wakeups
 from tests.waiting import eventually
 
 POOLS = 8
-"""More than the few that look at once."""
+"""More than the few that wake at once."""
 JOBS = 20
 
 
-def lazy(pools):
+def backed_off(pools):
     return [pool for pool in pools if pool._running.claim_planner._staggered._positions]
 
 
-async def crowd(stack, engine, job, calls):
-    """Enter pools of one slot that know how many they are; one is eager, and the others have the last place."""
+async def many_pools(stack, engine, job, calls):
+    """Enter pools of one slot that know their number. All but one back off, and have the last position."""
     pools = [
         await stack.enter_async_context(WorkerPool(engine, queues={"default": 1}, lease=3, poll=60))
         for _ in range(POOLS)
@@ -31,7 +31,7 @@ async def crowd(stack, engine, job, calls):
     )
     await calls.idle(POOLS)
     await (await job.insert()).wait(timeout=10)
-    await eventually(lambda: len(lazy(pools)) == POOLS - 1)
+    await eventually(lambda: len(backed_off(pools)) == POOLS - 1)
     await calls.idle(POOLS)
     return pools
 
@@ -45,12 +45,12 @@ async def test_a_heartbeat_tells_a_pool_how_many_pools_serve_its_queues(engine):
         await eventually(lambda: two._running.claim_planner._staggered._others == {"b": 1, "c": 0})
 
 
-async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, monkeypatch):
-    """No turn comes in the time of this test: so it is certain that it is not waited for."""
+async def test_many_pools_do_not_all_call_for_each_single_job(engine, quick, calls, monkeypatch):
+    """No wakeup comes during this test, so no job can have waited for one."""
     monkeypatch.setattr(wakeups, "SPACING_SECONDS", 600)
     monkeypatch.setattr(wakeups, "LONGEST_DELAY_SECONDS", 600)
     async with AsyncExitStack() as stack:
-        await crowd(stack, engine, quick.new(), calls)
+        await many_pools(stack, engine, quick.new(), calls)
         before = calls.answered
         for _ in range(JOBS):
             assert await (await quick.new().insert()).wait(timeout=10) == "completed"
@@ -58,7 +58,7 @@ async def test_a_crowd_does_not_call_for_each_single_job(engine, quick, calls, m
     assert calls.answered - before <= 2 * JOBS
 
 
-async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick, calls):
+async def test_another_pool_claims_when_the_first_one_is_full(engine, quick, calls):
     may_end = asyncio.Event()
 
     @worker
@@ -66,26 +66,26 @@ async def test_another_pool_comes_when_the_eager_one_is_full(engine, quick, call
         await may_end.wait()
 
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, quick.new(), calls)
+        pools = await many_pools(stack, engine, quick.new(), calls)
         long = await waits.new().insert()
         assert await (await quick.new().insert()).wait(timeout=10) == "completed"
-        # The one that is full, and the one that came.
-        await eventually(lambda: len(lazy(pools)) == POOLS - 2)
+        # The one that is full, and the one that claimed.
+        await eventually(lambda: len(backed_off(pools)) == POOLS - 2)
         may_end.set()
         await long.wait(timeout=10)
 
 
-async def test_another_pool_comes_when_the_eager_one_has_left(engine, quick, calls):
+async def test_another_pool_claims_when_the_first_one_has_left(engine, quick, calls):
     async with AsyncExitStack() as stack:
-        pools = await crowd(stack, engine, quick.new(), calls)
-        (eager,) = [pool for pool in pools if pool not in lazy(pools)]
-        await eager.drain()
+        pools = await many_pools(stack, engine, quick.new(), calls)
+        (first,) = [pool for pool in pools if pool not in backed_off(pools)]
+        await first.drain()
 
         assert await (await quick.new().insert()).wait(timeout=10) == "completed"
-        await eventually(lambda: len(lazy(pools)) == POOLS - 2)
+        await eventually(lambda: len(backed_off(pools)) == POOLS - 2)
 
 
-async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick, calls):
+async def test_all_pools_claim_when_there_is_a_step_for_each(engine, quick, calls):
     running, all_run = set(), asyncio.Event()
 
     @worker
@@ -96,7 +96,7 @@ async def test_all_of_a_crowd_come_when_there_is_a_step_for_each(engine, quick, 
         await all_run.wait()
 
     async with AsyncExitStack() as stack:
-        await crowd(stack, engine, quick.new(), calls)
+        await many_pools(stack, engine, quick.new(), calls)
         runs = [await together.new(number=number).insert() for number in range(POOLS)]
 
         assert [await run.wait(timeout=10) for run in runs] == ["completed"] * POOLS

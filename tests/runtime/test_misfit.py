@@ -17,14 +17,7 @@ PUT_BACK = "select outcome = 'misfit' from steps"
 
 
 @pytest.fixture
-def isolated():
-    """Each version of the worker is registered while its process runs."""
-    with registry.isolated():
-        yield
-
-
-@pytest.fixture
-def new_version(isolated):
+def new_version():
     """Insert a step with the worker as the new version of the application has it."""
 
     async def insert(**options):

@@ -9,8 +9,8 @@ import pytest
 
 import baton.runtime.running_pool
 from baton import Baton, Engine, WorkerPool, worker
-from baton.embedded.server import EmbeddedServer
 from tests.held_worker import HeldWorker
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -159,11 +159,11 @@ async def test_what_is_claimed_as_the_drain_begins_goes_back(engine):
 
 
 @pytest.mark.slow
-async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
+async def test_a_pool_ends_while_the_database_is_away(monkeypatch, caplog):
     for name in ("STOP_SECONDS", "FLUSH_SECONDS", "DEREGISTER_SECONDS"):
         monkeypatch.setattr(baton.runtime.running_pool, name, 0.5)
     held = HeldWorker()
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         async with asyncio.timeout(30):
             async with Engine(server.dsn()) as engine, WorkerPool(engine, grace=0):
                 await several(held, 1).insert()
@@ -176,7 +176,7 @@ async def test_leaving_while_the_database_is_away_ends(monkeypatch, caplog):
     assert "could not deregister" in caplog.text
 
 
-async def test_leaving_while_the_schema_is_gone_ends(engine, connection, monkeypatch, caplog):
+async def test_a_pool_ends_while_the_schema_is_gone(engine, connection, monkeypatch, caplog):
     monkeypatch.setattr(baton.runtime.running_pool, "FLUSH_SECONDS", 0.5)
     async with asyncio.timeout(20):
         async with WorkerPool(engine):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from baton import Drained, Engine, WorkerPool
-from baton.embedded.server import EmbeddedServer
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -49,7 +49,7 @@ async def test_a_drain_reports_how_many_attempts_it_cut_short(engine, held):
 
 @pytest.mark.slow
 async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=3) as pool:
             assert pool.health().is_ready
             server.halt(immediate=True)
@@ -66,7 +66,7 @@ async def test_a_pool_is_not_ready_while_its_database_is_away(tmp_path):
 @pytest.mark.slow
 async def test_a_drain_without_a_database_reports_that_outcomes_are_lost(held, monkeypatch):
     monkeypatch.setattr("baton.runtime.running_pool.FLUSH_SECONDS", 0.5)
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, lease=60) as pool:
             await held.worker.new().insert()
             await held.has_begun()

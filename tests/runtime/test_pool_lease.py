@@ -211,7 +211,7 @@ async def test_a_process_that_was_stopped_for_longer_than_max_block_goes_on(lone
     assert process.poll() is None
 
 
-async def test_sigterm_drains_and_the_process_ends_well(lonely, engine, effects):
+async def test_sigterm_drains_and_the_process_exits_with_0(lonely, engine, effects):
     process = lonely(grace=0)
     run = await single_pool.hang_at_first.new().insert()
     await eventually(lambda: effects.read(event="start"), deadline=20)

@@ -13,9 +13,9 @@ import pytest
 from baton import Baton, Context, Engine, WorkerPool, result_of, worker
 from baton.core.outcome import Outcome
 from baton.database import connections
-from baton.embedded.server import EmbeddedServer
 from baton.events import CallFailed, OutcomesAnswered
 from baton.runtime import failpoints
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -85,7 +85,7 @@ async def test_every_sort_of_connection_may_be_killed(engine, connection, count)
 
 @pytest.mark.slow
 async def test_a_server_restarted_like_a_crash_loses_nothing(count, ran):
-    with EmbeddedServer.start(temporary=True) as server:
+    with temporary_server() as server:
         async with Engine(server.dsn()) as engine, WorkerPool(engine, queues={"default": 10}):
             runs = [await chain(count, 30).insert() for _ in range(20)]
             for _ in range(2):

@@ -12,7 +12,7 @@ import pytest
 
 from baton import Baton, Context, Engine, InvalidOption, WorkerPool, worker
 from baton.core import registry
-from baton.embedded.server import EmbeddedServer
+from tests.servers import temporary_server
 from tests.waiting import eventually
 
 
@@ -33,7 +33,7 @@ async def test_steps_run_in_the_order_of_their_priority(engine):
     assert order == ["a", "b", "c", "d"]
 
 
-async def test_no_queue_ever_runs_more_than_its_slots_and_each_uses_all_of_them(engine):
+async def test_a_queue_runs_as_many_steps_as_it_has_slots_and_no_more(engine):
     running, most = Counter(), Counter()
 
     @worker
@@ -264,7 +264,7 @@ async def test_a_queue_name_may_have_anything_in_it(engine, quick, calls):
     ],
     ids=str,
 )
-async def test_an_option_that_cannot_be_is_refused_in_a_sentence(options, text):
+async def test_an_invalid_option_is_refused_with_a_reason(options, text):
     with pytest.raises(InvalidOption) as raised:
         WorkerPool(**options)
 
@@ -286,7 +286,7 @@ async def test_finished_workflows_are_pruned_when_their_time_is_up(engine, conne
 @pytest.mark.slow
 async def test_an_idle_pool_asks_the_database_less_than_every_other_second(calls):
     """Measured at five times the pace, with a fifth of the default poll and lease, in the log of the server."""
-    with EmbeddedServer.start(temporary=True, settings={"log_statement": "all"}) as server:
+    with temporary_server({"log_statement": "all"}) as server:
 
         def statements():
             return len(re.findall(r"LOG:  (execute|statement)", server.log.read_text()))

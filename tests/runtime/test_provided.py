@@ -79,7 +79,7 @@ async def test_a_resource_is_opened_once_a_pool_and_closed_after_the_drain(engin
     assert results[0].startswith("x by an open client")
 
 
-async def test_several_are_left_in_the_opposite_order(engine, events):
+async def test_resources_are_closed_in_the_opposite_order(engine, events):
     @worker
     async def both(ctx: Context, cache: Provided[Cache], client: Provided[Client]) -> int:
         return cache["a"] + client.is_open
@@ -124,7 +124,7 @@ async def test_what_fails_to_open_closes_what_was_open_and_no_pool_is_left(engin
     assert await connection.fetchval("select count(*) from pools") == 0
 
 
-async def test_what_nobody_provides_is_a_sentence_and_costs_no_attempt(engine, connection):
+async def test_what_nobody_provides_is_explained_and_costs_no_attempt(engine, connection):
     @worker
     async def wanting(client: Provided[Client]) -> str:
         return client.get("x")
@@ -175,7 +175,7 @@ def crossing(client: Provided[Client]) -> str:
     return client.get("x")
 
 
-def test_a_type_that_is_not_there_at_run_time_is_a_sentence():
+def test_a_type_that_is_not_there_at_run_time_is_explained():
     @worker
     async def late(number: Provided[Unimported]) -> str:
         return str(number)
@@ -197,7 +197,7 @@ def unannotated():
     ],
     ids=["twice", "none", "unannotated"],
 )
-def test_what_cannot_provide_is_refused(provide, why):
+def test_an_invalid_provider_is_refused(provide, why):
     with pytest.raises(InvalidOption) as caught:
         WorkerPool(provide=provide)
     assert why in str(caught.value)

@@ -84,7 +84,7 @@ async def test_it_runs_under_read_committed_whatever_the_default_is(engine, conn
         assert await (await level.new().insert()).result(timeout=20) == "read committed"
 
 
-async def test_another_isolation_fails_the_attempt_in_a_sentence(engine, connection):
+async def test_another_isolation_fails_the_attempt_with_a_reason(engine, connection):
     @worker(transactional=True, max_attempts=1)
     async def strict(ctx: Context) -> None:
         await ctx.connection.execute("set transaction isolation level serializable")
@@ -160,7 +160,7 @@ async def test_a_returned_graph_takes_the_steps_place_in_the_same_transaction(en
     await assert_consistent(connection)
 
 
-async def test_a_returned_graph_that_cannot_be_leaves_no_rows(engine, connection):
+async def test_an_invalid_returned_graph_leaves_no_rows(engine, connection):
     @worker
     async def child(number: int) -> int:
         return number
@@ -368,7 +368,7 @@ async def test_no_connection_is_opened_when_no_worker_is_transactional(engine, c
         ("unfinished", "returned while a statement on ctx.connection was still under way: await it"),
     ],
 )
-async def test_a_spoiled_transaction_fails_the_attempt_in_a_sentence(engine, connection, how, why):
+async def test_a_spoiled_transaction_fails_the_attempt_with_a_reason(engine, connection, how, why):
     left = []
 
     @worker(transactional=True, max_attempts=1)
@@ -441,7 +441,7 @@ async def test_it_is_tested_as_the_function_it_is(connection):
 
 
 @pytest.mark.parametrize("connections", [0, -1, "2", True])
-def test_a_number_of_connections_that_cannot_be_is_refused(connections):
+def test_an_invalid_number_of_connections_is_refused(connections):
     with pytest.raises(InvalidOption, match="it must be an integer of at least 1"):
         WorkerPool(connections=connections)
 

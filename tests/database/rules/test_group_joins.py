@@ -240,15 +240,17 @@ async def test_two_pools_expand_cancel_and_retry_groups_without_deadlock(pool, o
         await insert(pool, flow(str(number)).add("t", part.new()).add("g", chain("x", "y"), deps=["t"]))
     claims = await pool.claim()
 
-    async def grow_all():
+    async def expand_all():
         for claimed in claims:
             if claimed.step == "t":
                 await expand(pool, claimed, chain("x", "y"))
 
-    async def stir():
+    async def cancel_and_retry_all():
         for number in range(12):
             await other.cancel(str(number), "t")
             await other.retry(str(number))
 
-    await asyncio.gather(grow_all(), stir())
+    await asyncio.gather(expand_all(), cancel_and_retry_all())
+
     await assert_consistent(psql)
+    assert len(await psql.fetch("select from workflows")) == 12
