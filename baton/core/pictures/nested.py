@@ -41,15 +41,15 @@ def nested(diagram: Diagram) -> Iterator[NodeLine | GroupBegin | GroupEnd]:
     open_levels: list[Iterator[Node]] = [iter(inside[None])]
     while open_levels:
         depth = len(open_levels) - 1
-        if (box := next(open_levels[-1], None)) is None:
+        if (inner := next(open_levels[-1], None)) is None:
             open_levels.pop()
             if depth:
                 yield GroupEnd(depth - 1)
-        elif box.key in groups:
-            yield GroupBegin(box, depth, not inside[box.key])
-            open_levels.append(iter(inside[box.key]))
+        elif inner.key in groups:
+            yield GroupBegin(inner, depth, not inside[inner.key])
+            open_levels.append(iter(inside[inner.key]))
         else:
-            yield NodeLine(box, depth)
+            yield NodeLine(inner, depth)
 
 
 def group_line(group: Node) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from typing import NamedTuple
 
 from baton.core.pictures.layered.layering import Layered
 from baton.core.pictures.layered.straightening import straighten
@@ -20,8 +21,9 @@ _WORK = 30_000
 _MOST_ROUNDS = 10
 _FEWEST_ROUNDS = 1
 _WEIGHTS = (1.0, 0.5, 8.0)
-"""Of a link by how many of its two ends are bends or pieces: long lines are pulled straight, and then boxes over one
-another, while a line may turn at its ends."""
+"""How strongly two boxes pull at each other, a box and a bend, or two bends."""
+_MOST_BALANCED = 10_000
+"""In a larger graph vertices stay near those below them, which takes a third of the time."""
 _INERTIA = 0.01
 """The weight of a vertex without neighbours on the side that is looked at: it makes way for the others."""
 
@@ -38,7 +40,8 @@ def places_of(layered: Layered) -> list[float]:
     if layered.piece_above:
         placing.fix_columns()
         placing.sweep()
-    placing.balance()
+    if size <= _MOST_BALANCED:
+        placing.balance()
     # All distances are whole numbers, so rounding all places alike keeps them.
     place = [(place + 0.5) // 1 for place in placing.place]
     for ports in placing.ports.values():
@@ -46,6 +49,15 @@ def places_of(layered: Layered) -> list[float]:
             place[end] = place[layered.vertex_of[end]] + layered.offset[end]
     straighten(layered, place, placing.room, placing.ports)
     return place
+
+
+class _Pulls(NamedTuple):
+    """What pulls at each vertex from one side, or from both."""
+
+    ends: list[Sequence[int]]
+    offset: list[float]
+    """How far its own ends of those links are from its middle, on average."""
+    weight: list[float]
 
 
 class _Placing:
@@ -63,26 +75,31 @@ class _Placing:
         for end, vertex in enumerate(layered.vertex_of):
             if end != vertex:
                 self.ports.setdefault(vertex, []).append(end)
+        self._upwards = _pulls(layered, self._stiff, layered.above, layered.own_above)
+        self._downwards = _pulls(layered, self._stiff, layered.below, layered.own_below)
         for layer in layered.layers:
             self._settle(layer, [0.0] * len(layer), [1.0] * len(layer))
 
     def sweep(self) -> None:
         """Move each vertex towards those above it, layer by layer, then towards those below."""
-        layered = self._layered
-        for layer in layered.layers[1:]:
-            self._pull(layer, layered.above, layered.own_above)
-        for layer in layered.layers[-2::-1]:
-            self._pull(layer, layered.below, layered.own_below)
+        for layer in self._layered.layers[1:]:
+            self._pull(layer, self._upwards)
+        for layer in self._layered.layers[-2::-1]:
+            self._pull(layer, self._downwards)
 
     def balance(self) -> None:
         """Move each vertex between those above and those below it."""
         layered = self._layered
-        own = {**layered.own_above, **layered.own_below}
-        for vertex in own:
-            own[vertex] = layered.own_above.get(vertex, []) + layered.own_below.get(vertex, [])
         around = [above + below for above, below in zip(layered.above, layered.below, strict=True)]
+        ported = {*layered.own_above, *layered.own_below}
+        own = {
+            vertex: layered.own_above.get(vertex, [vertex] * len(layered.above[vertex]))
+            + layered.own_below.get(vertex, [vertex] * len(layered.below[vertex]))
+            for vertex in ported
+        }
+        pulls = _pulls(layered, self._stiff, around, own)
         for layer in [*layered.layers, *reversed(layered.layers)]:
-            self._pull(layer, around, own)
+            self._pull(layer, pulls)
 
     def fix_columns(self) -> None:
         """Put the pieces of each vertex that takes several layers over one another, and leave them there."""
@@ -117,29 +134,19 @@ class _Placing:
                 way += self.room[vertex]
         return distances
 
-    def _pull(self, layer: Sequence[int], neighbours: Sequence[list[int]], own: Mapping[int, list[int]]) -> None:
-        place, stiff, offset = self.place, self._stiff, self._layered.offset
+    def _pull(self, layer: Sequence[int], pulls: _Pulls) -> None:
+        place = self.place
+        ends, offset, weight = pulls
         wishes: list[float] = []
-        weights: list[float] = []
         for vertex in layer:
-            near = neighbours[vertex]
-            is_stiff = stiff[vertex]
+            near = ends[vertex]
             if len(near) == 1:
-                wish, weight = place[near[0]], _WEIGHTS[is_stiff + stiff[near[0]]]
+                wishes.append(place[near[0]] - offset[vertex])
             elif near:
-                wish = weight = 0.0
-                for end in near:
-                    pull = _WEIGHTS[is_stiff + stiff[end]]
-                    weight += pull
-                    wish += pull * place[end]
-                wish /= weight
+                wishes.append(sum([place[end] for end in near]) / len(near) - offset[vertex])
             else:
-                wish, weight = place[vertex], _INERTIA
-            if vertex in own and near:
-                wish -= sum([offset[end] for end in own[vertex]]) / len(near)
-            wishes.append(wish)
-            weights.append(weight)
-        self._settle(layer, wishes, weights)
+                wishes.append(place[vertex])
+        self._settle(layer, wishes, [weight[vertex] for vertex in layer])
 
     def _settle(self, layer: Sequence[int], wishes: Sequence[float], weights: Sequence[float]) -> None:
         """Put the vertices of a layer as near to where they wish to be as order, distances and columns allow."""
@@ -200,3 +207,31 @@ def _columns(layered: Layered) -> dict[int, list[int]]:
         while pieces[-1] != vertex:
             pieces.append(layered.piece_above[pieces[-1]])
     return columns
+
+
+def _pulls(
+    layered: Layered, stiff: Sequence[int], neighbours: Sequence[Sequence[int]], own: Mapping[int, Sequence[int]]
+) -> _Pulls:
+    """What pulls at each vertex.
+
+    At a box only boxes do, and at a bend only bends, if it has such neighbours: lines make way for boxes, and a box that
+    many lines pass would else drift aside from layer to layer.
+    """
+    ends: list[Sequence[int]] = [()] * len(neighbours)
+    offset = [0.0] * len(neighbours)
+    weight = [_INERTIA] * len(neighbours)
+    for vertex, near in enumerate(neighbours):
+        if not near:
+            continue
+        is_stiff = stiff[vertex]
+        if len(near) == 1 and vertex not in own:
+            ends[vertex] = near
+            weight[vertex] = _WEIGHTS[is_stiff + stiff[near[0]]]
+            continue
+        alike = [position for position, end in enumerate(near) if stiff[end] == is_stiff]
+        chosen = alike or range(len(near))
+        ends[vertex] = [near[position] for position in chosen]
+        weight[vertex] = _WEIGHTS[2 * is_stiff if alike else 1] * len(chosen)
+        if vertex in own:
+            offset[vertex] = sum([layered.offset[own[vertex][position]] for position in chosen]) / len(chosen)
+    return _Pulls(ends, offset, weight)
