@@ -97,7 +97,7 @@ class _Placing:
             + layered.own_below.get(vertex, [vertex] * len(layered.below[vertex]))
             for vertex in ported
         }
-        pulls = _pulls(layered, self._stiff, around, own)
+        pulls = _pulls(layered, self._stiff, around, own, is_mixed=True)
         for layer in [*layered.layers, *reversed(layered.layers)]:
             self._pull(layer, pulls)
 
@@ -210,12 +210,17 @@ def _columns(layered: Layered) -> dict[int, list[int]]:
 
 
 def _pulls(
-    layered: Layered, stiff: Sequence[int], neighbours: Sequence[Sequence[int]], own: Mapping[int, Sequence[int]]
+    layered: Layered,
+    stiff: Sequence[int],
+    neighbours: Sequence[Sequence[int]],
+    own: Mapping[int, Sequence[int]],
+    *,
+    is_mixed: bool = False,
 ) -> _Pulls:
     """What pulls at each vertex.
 
-    At a box only boxes do, and at a bend only bends, if it has such neighbours: lines make way for boxes, and a box that
-    many lines pass would else drift aside from layer to layer.
+    At a bend only bends do, if it has such neighbours, and at a box only boxes unless `is_mixed`: lines make way for
+    boxes. Where vertices are pulled from one side, boxes that lines join would else drift aside from layer to layer.
     """
     ends: list[Sequence[int]] = [()] * len(neighbours)
     offset = [0.0] * len(neighbours)
@@ -229,7 +234,7 @@ def _pulls(
             weight[vertex] = _WEIGHTS[is_stiff + stiff[near[0]]]
             continue
         alike = [position for position, end in enumerate(near) if stiff[end] == is_stiff]
-        chosen = alike or range(len(near))
+        chosen = range(len(near)) if not alike or (is_mixed and not is_stiff) else alike
         ends[vertex] = [near[position] for position in chosen]
         weight[vertex] = _WEIGHTS[2 * is_stiff if alike else 1] * len(chosen)
         if vertex in own:
