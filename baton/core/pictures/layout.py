@@ -14,15 +14,7 @@ from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
 from baton.core.pictures.parts import Extent, Known
 from baton.core.pictures.proportion import is_wide
 from baton.core.pictures.scopes import ROOT, Course, nesting
-from baton.core.pictures.sizing import (
-    GROUP_HEADER,
-    GROUP_PADDING,
-    WIDE_STEP,
-    WIDTH_STEP,
-    Sized,
-    group_header,
-    node_size,
-)
+from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, Sized, group_header, in_column, node_size
 
 Direction = Literal["down", "right"]
 
@@ -79,9 +71,11 @@ def laid_out(diagram: Diagram, direction: Direction | None = None) -> Picture:
 
     `direction` is chosen by the shape of the graph if it is None: down, unless the picture would be far wider than high.
     """
-    chosen = direction or flow_of(diagram)
-    step = WIDTH_STEP if chosen == "down" else WIDE_STEP
-    return _Builder(diagram, [node_size(node, step) for node in diagram.nodes], chosen).picture()
+    sizes = [node_size(node) for node in diagram.nodes]
+    chosen: Direction = direction or ("right" if is_wide(diagram, sizes) else "down")
+    if chosen == "right":
+        sizes = [in_column(sized) for sized in sizes]
+    return _Builder(diagram, sizes, chosen).picture()
 
 
 def flow_of(diagram: Diagram) -> Direction:

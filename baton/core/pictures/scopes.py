@@ -158,6 +158,9 @@ class _Courses:
             up, down = (chain.target, chain.source) if is_turned else (chain.source, chain.target)
             # An edge shares its line with the others of that end which has more of them.
             is_fan_out = self._leaving[tail] >= self._arriving[head]
+            if len(up) == len(down) == 1:
+                self._result.courses.append(Course([self._link(chain.scope, tail, head, is_fan_out)], is_turned))
+                continue
             hub = tail if is_fan_out else head
             exits = [tail, *[self._port(group, hub, is_fan_out, is_exit=True) for group in up[1:]]]
             entries = [head, *[self._port(group, hub, is_fan_out, is_exit=False) for group in down[1:]]]

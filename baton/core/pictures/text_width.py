@@ -37,7 +37,10 @@ _ADVANCES = _advances()
 
 def text_width(text: str, size: float) -> float:
     """Return the width of a line of text in pixels. `size` is the font's, in pixels."""
-    return sum(map(_advance, text)) * size
+    try:
+        return sum(map(_ADVANCES.__getitem__, text)) * size
+    except KeyError:
+        return sum(map(_advance, text)) * size
 
 
 def shortened(text: str, size: float, most: float) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from baton.core.pictures.layered.network import BOX_MARGIN, LINE_MARGIN, Network
 
-BENDS_PER_PART = 2
+BENDS_PER_PART = 1
 FREE_BENDS = 400
 
 

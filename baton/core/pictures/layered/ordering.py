@@ -8,10 +8,10 @@ from collections.abc import Set as AbstractSet
 
 from baton.core.pictures.layered.layering import Layered
 
-_WORK = 14_000
+_WORK = 20_000
 """Vertices visited by all sweeps together in a small graph."""
 _MOST_ROUNDS = 12
-_FEWEST_ROUNDS = 2
+_FEWEST_ROUNDS = 1
 _PATIENCE = 3
 """Rounds without an improvement after which the sweeps stop."""
 _MOST_SWITCHES = 4

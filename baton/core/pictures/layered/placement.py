@@ -16,9 +16,9 @@ from typing import NamedTuple
 from baton.core.pictures.layered.layering import Layered
 from baton.core.pictures.layered.straightening import straighten
 
-_WORK = 30_000
+_WORK = 12_000
 """Vertices visited by all sweeps together in a small graph."""
-_MOST_ROUNDS = 10
+_MOST_ROUNDS = 8
 _FEWEST_ROUNDS = 1
 _WEIGHTS = (1.0, 0.5, 8.0)
 """How strongly two boxes pull at each other, a box and a bend, or two bends."""
