@@ -79,7 +79,8 @@ class _Straightener:
         place = self._place
         chosen = next((one for one in wanted if least <= one <= most), None)
         if chosen is None:
-            chosen = min(max(sum([place[bend] for bend in run]) // len(run), least), most)
+            mean = sum([place[bend] for bend in run]) // len(run)
+            chosen = min(max(sorted((*wanted, mean))[1], least), most)
         for bend in run:
             place[bend] = chosen
 
