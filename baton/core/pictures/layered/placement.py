@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import NamedTuple
 
+from baton.core.pictures.layered.compaction import close_strips
 from baton.core.pictures.layered.layering import Layered
 from baton.core.pictures.layered.straightening import straighten
 
@@ -48,6 +49,7 @@ def places_of(layered: Layered) -> list[float]:
         for end in ports:
             place[end] = place[layered.vertex_of[end]] + layered.offset[end]
     straighten(layered, place, placing.room, placing.ports)
+    close_strips(layered, place)
     return place
 
 
