@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from baton.core.pictures.diagram import Diagram, Edge, Node
 
 NAMES = [
     "",
     "   ",
     "\"quoted\" and 'quoted'",
-    'ends in a backslash \\',
+    "ends in a backslash \\",
     '\\"',
     "\\N \\G \\l\\n\\",
     "<script>alert(1)</script>",
@@ -42,7 +44,7 @@ NAMES = [
     "{{handlebars}} ${template} {curly} [square] (round) |pipe| >arrow<",
     "url(#a) javascript:alert(1) https://example.org",
     "a:::b:c; d --> e",
-    "href=\"javascript:x\" onload=x",
+    'href="javascript:x" onload=x',
 ]
 
 
@@ -54,6 +56,6 @@ def hostile_diagram() -> Diagram:
         Node(f"in {name}\n{index}", name, parent=group.key)
         for index, (name, group) in enumerate(zip(NAMES, groups, strict=True))
     ]
-    edges = [Edge(a.key, b.key) for a, b in zip(nodes, nodes[1:], strict=False)]
+    edges = [Edge(a.key, b.key) for a, b in pairwise(nodes)]
     edges += [Edge(a.key, b.key, "observed") for a, b in zip(nodes, groups, strict=True)]
     return Diagram((*nodes, *inside), tuple(edges), tuple(groups), " ".join(NAMES[:28]))
