@@ -76,8 +76,8 @@ def test_nothing_overlaps_where_lines_go_around_at_the_sides() -> None:
         picture = laid_out(diagram, "down")
         found = faults(diagram, picture)
         assert not found, f"BATON_SEED={seed}: {found}"
-        outermost = min(box.x for box in picture.nodes)
-        assert any(point[0] < outermost for route in picture.routes for point in route.points), f"BATON_SEED={seed}"
+        levels = [(one[1], other[1]) for route in picture.routes for one, other in pairwise(route.points)]
+        assert any(one == other for one, other in levels), f"BATON_SEED={seed}: no line goes straight across"
 
 
 def test_edges_lead_in_the_direction_of_the_picture() -> None:
@@ -141,6 +141,26 @@ def test_edges_that_can_be_drawn_without_crossings_are() -> None:
     leaves = sorted((middle(box[f"{key}{leaf}"]), middle(box[key])) for key in "abc" for leaf in (1, 2))
 
     assert [parent for _, parent in leaves] == sorted(parent for _, parent in leaves)
+
+
+def test_a_tree_is_drawn_without_crossings_from_its_leaves_too() -> None:
+    """64 leaves join in pairs, level by level; they are given in a random order."""
+    levels = [[f"{level}.{index}" for index in range(64 >> level)] for level in range(7)]
+    edges = [Edge(key, after[index // 2]) for before, after in pairwise(levels) for index, key in enumerate(before)]
+    keys = [key for level in levels for key in level]
+    for seed in seeds(5):
+        random.Random(seed).shuffle(keys)
+        box = boxes_of(laid_out(Diagram(tuple(steps(*keys)), tuple(edges)), "down"))
+        for before, after in pairwise(levels):
+            parent = {key: after[index // 2] for index, key in enumerate(before)}
+            met = [parent[key] for key in sorted(before, key=lambda key: box[key].x)]
+            assert met[::2] == met[1::2] == sorted(after, key=lambda key: box[key].x), f"BATON_SEED={seed}"
+
+
+def test_a_long_chain_does_not_drift_towards_its_lines() -> None:
+    picture = laid_out(closing_step(6_000), "down")
+
+    assert picture.width < 300
 
 
 def test_a_group_lies_beside_the_steps_that_run_meanwhile() -> None:
