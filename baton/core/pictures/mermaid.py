@@ -32,11 +32,13 @@ _EMPTY = "#160;"
 
 
 def to_mermaid(diagram: Diagram, *, direction: Direction | None = None) -> str:
-    """Return a diagram as a Mermaid flowchart, with groups as subgraphs and states as classes and signs.
+    """Return a diagram as a Mermaid flowchart, with groups as subgraphs and states as classes and
+    signs.
 
-    Whatever the names are, it is one flowchart: in a name all but letters, digits and a few harmless characters is an
-    entity, so it can be neither syntax nor a directive nor markup. Mermaid itself refuses charts of more than 500 edges
-    or 50,000 characters, unless the page configures `maxEdges` and `maxTextSize`.
+    Whatever the names are, it is one flowchart: in a name all but letters, digits and a few
+    harmless characters is an entity, so it can be neither syntax nor a directive nor markup.
+    Mermaid itself refuses charts of more than 500 edges or 50,000 characters, unless the page
+    configures `maxEdges` and `maxTextSize`.
     """
     ids = short_names(diagram)
     flow = flow_of(diagram) if direction is None else direction
@@ -57,7 +59,8 @@ def to_mermaid(diagram: Diagram, *, direction: Direction | None = None) -> str:
 
 
 def _front(diagram: Diagram) -> list[str]:
-    """The title, as YAML. A string of JSON is one of YAML too; without `<` nothing of it is taken for markup."""
+    """The title, as YAML. A string of JSON is one of YAML too; without `<` nothing of it is
+    taken for markup."""
     title = displayable(diagram.title)
     return ["---", f"title: {json.dumps(title, ensure_ascii=False)}".replace("<", "\\u003c"), "---"] if title else []
 

@@ -59,13 +59,15 @@ def group_line(group: Node) -> str:
 
 
 def node_lines(node: Node) -> list[str]:
-    """Return the lines that are written in a node: its name, what stands under it, and its counts."""
+    """Return the lines that are written in a node: its name, what stands under it, and its
+    counts."""
     shown = node_size(node)
     counts = ", ".join([f"{node.counts[state]:,} {state}" for state in reversed(STATES) if node.counts.get(state)])
     return [shown.label, *[line for line in (shown.sublabel, counts) if line]]
 
 
 def short_names(diagram: Diagram) -> dict[str, str]:
-    """Return a name for each box by its key, for languages in which a key would need quoting: n1, n2, …, g1, g2, …."""
+    """Return a name for each box by its key, for languages in which a key would need quoting:
+    n1, n2, …, g1, g2, …."""
     names = {node.key: f"n{index}" for index, node in enumerate(diagram.nodes, 1)}
     return names | {group.key: f"g{index}" for index, group in enumerate(diagram.groups, 1)}

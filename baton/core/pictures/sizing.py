@@ -31,8 +31,8 @@ GROUP_PADDING = 16.0
 _NARROWEST = 72.0
 _WIDTH_STEP = 12.0
 _COLUMN_STEP = 36.0
-"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get the same width: a coarser
-one, a multiple of the other, where they stand in columns."""
+"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get
+the same width: a coarser one, a multiple of the other, where they stand in columns."""
 
 
 class Sized(NamedTuple):
@@ -59,12 +59,14 @@ def node_size(node: Node) -> Sized:
 
 
 def in_column(sized: Sized) -> Sized:
-    """Return the size of a node's box that stands in a column, with others of about the same width."""
+    """Return the size of a node's box that stands in a column, with others of about the same
+    width."""
     return sized._replace(width=-(-sized.width // _COLUMN_STEP) * _COLUMN_STEP)
 
 
 def group_header(group: Node) -> Sized:
-    """Return the width that the header of an open group needs, padding included, its height, and its lines."""
+    """Return the width that the header of an open group needs, padding included, its height, and
+    its lines."""
     label = shortened(displayable(group.label), GROUP_LABEL_SIZE, WIDEST_TEXT)
     sublabel = shortened(displayable(group.sublabel), SUBLABEL_SIZE, WIDEST_TEXT)
     width = text_width(label, GROUP_LABEL_SIZE) + 2 * GROUP_PADDING

@@ -1,7 +1,8 @@
 """How wide a text is when it is drawn, and texts cut to a width.
 
-The widths are those of Liberation Sans, so of Arial and Helvetica. For scripts that the font lacks they are estimates;
-`svg` therefore states the width of each text, so that a viewer with another font squeezes it to fit.
+The widths are those of Liberation Sans, so of Arial and Helvetica. For scripts that the font lacks
+they are estimates; `svg` therefore states the width of each text, so that a viewer with another
+font squeezes it to fit.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def text_width(text: str, size: float) -> float:
 def shortened(text: str, size: float, most: float) -> str:
     """Return `text`, or its beginning and end around an ellipsis if it is wider than `most` pixels.
 
-    Names of steps often differ only in their last characters, so both ends stay. Letters stay with their accents, and
-    emoji that are joined stay together.
+    Names of steps often differ only in their last characters, so both ends stay. Letters stay with
+    their accents, and emoji that are joined stay together.
     """
     if text_width(text, size) <= most:
         return text

@@ -1,7 +1,8 @@
 """A strict reader of the part of the DOT language that is written.
 
-After the grammar of Graphviz (graphviz.org/doc/info/lang.html): every value is a quoted string, in which `\\"` is a
-quote. A label is an escString: `\\n` begins a line and `\\\\` is a backslash. It may have HTML entities.
+After the grammar of Graphviz (graphviz.org/doc/info/lang.html): every value is a quoted string, in
+which `\\"` is a quote. A label is an escString: `\\n` begins a line and `\\\\` is a backslash. It
+may have HTML entities.
 """
 
 from __future__ import annotations

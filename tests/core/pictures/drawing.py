@@ -1,4 +1,5 @@
-"""Random diagrams: nested, with edges between all levels, cycles if they are asked for, and islands."""
+"""Random diagrams: nested, with edges between all levels, cycles if they are asked for, and
+islands."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def drawn_dag(source: random.Random, nodes: int, edges: int, reach: int | None =
 
 
 def drawn_diagram(source: random.Random, *, has_cycles: bool = False) -> Diagram:
-    """A graph of up to 40 nodes in up to 8 groups, in one another at random; edges join boxes of all levels."""
+    """A graph of up to 40 nodes in up to 8 groups, in one another at random; edges join boxes of
+    all levels."""
     groups: list[Node] = []
     for index in range(source.choice([0, 1, 2, 4, 8])):
         parent = source.choice([None, *[group.key for group in groups]])

@@ -87,7 +87,8 @@ class _Checker:
                 yield f"the route {route.source} to {route.target} does not end at the border of {key}"
 
     def _faults_of_way(self, route: Route) -> Iterator[str]:
-        """A straight line, and an S-shaped curve too, lies within the rectangle between its ends."""
+        """A straight line, and an S-shaped curve too, lies within the rectangle between its
+        ends."""
         ends = {route.source, route.target}
         entered = self.around[route.source] | self.around[route.target]
         if any(a == b for a, b in pairwise(route.points)):

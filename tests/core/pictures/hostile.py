@@ -49,7 +49,8 @@ NAMES = [
 
 
 def hostile_diagram() -> Diagram:
-    """One node and one open group of each name, in a chain; keys, labels and sublabels alike, and the title."""
+    """One node and one open group of each name, in a chain; keys, labels and sublabels alike,
+    and the title."""
     nodes = [Node(f"{name}\n{index}", name, name, "completed") for index, name in enumerate(NAMES)]
     groups = [Node(f"g {name}\n{index}", name, name, "discarded") for index, name in enumerate(NAMES)]
     inside = [

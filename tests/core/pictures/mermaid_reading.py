@@ -1,9 +1,10 @@
 """A strict reader of the part of Mermaid's flowcharts that is written.
 
-After the grammar of Mermaid 11 (packages/mermaid/src/diagrams/flowchart/parser/flow.jison): a title as YAML between
-lines of `---`, `flowchart` and a direction, then one statement a line. A label stands in quotes, has at least one
-character and no quote. In a label Mermaid reads `#35;` as an entity, and what it takes out of a text before parsing
-must not be there: directives, comments, markdown, and placeholders of its own.
+After the grammar of Mermaid 11 (packages/mermaid/src/diagrams/flowchart/parser/flow.jison): a title
+as YAML between lines of `---`, `flowchart` and a direction, then one statement a line. A label
+stands in quotes, has at least one character and no quote. In a label Mermaid reads `#35;` as an
+entity, and what it takes out of a text before parsing must not be there: directives, comments,
+markdown, and placeholders of its own.
 """
 
 from __future__ import annotations

@@ -164,7 +164,8 @@ def test_a_long_chain_does_not_drift_towards_its_lines() -> None:
 
 
 def test_a_group_lies_beside_the_steps_that_run_meanwhile() -> None:
-    """A group of five layers takes several layers outside: what runs beside it is not pushed below it."""
+    """A group of five layers takes several layers outside: what runs beside it is not pushed
+    below it."""
     inner = [f"i{index}" for index in range(5)]
     diagram = Diagram(
         (*steps("start", "b", "c", "finish"), *steps(*inner, parent="g")),
@@ -288,9 +289,8 @@ def small_groups(size: int) -> Diagram:
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [random_graph, long_chain, closing_step, fan, bipartite, small_groups])
 def test_the_layout_takes_linear_time(shape) -> None:
-    """Eight times the size may take 30 times as long, as caches and the garbage collector have a share; a square of it
-    would take 64 times.
-    """
+    """Eight times the size may take 30 times as long, as caches and the garbage collector have a
+    share; a square of it would take 64 times."""
 
     def seconds(size: int) -> float:
         diagram = shape(size)

@@ -46,7 +46,8 @@ def test_hostile_names_are_well_formed_xml_and_shown() -> None:
 
 @pytest.mark.parametrize("has_style", [True, False])
 def test_nothing_in_a_picture_can_run_or_load_anything(has_style: bool) -> None:
-    """No element and no attribute but those that draw: no script, link, image, handler, style attribute or id."""
+    """No element and no attribute but those that draw: no script, link, image, handler, style
+    attribute or id."""
     diagram = hostile_diagram()
     found = list(ET.fromstring(to_svg(diagram, has_style=has_style)).iter())
 

@@ -1,4 +1,5 @@
-"""Empty strips along the whole flow closed, as parts that nothing joins would leave between them."""
+"""Empty strips along the whole flow closed, as parts that nothing joins would leave between
+them."""
 
 from __future__ import annotations
 

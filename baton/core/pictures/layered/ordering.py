@@ -1,4 +1,5 @@
-"""The order of the vertices in each layer, with few crossings: barycenter sweeps, the best order kept."""
+"""The order of the vertices in each layer, with few crossings: barycenter sweeps, the best order
+kept."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def _left_of(layer: Sequence[int], columns: AbstractSet[int]) -> dict[int, int]:
 
 
 def _depth_first(layered: Layered) -> None:
-    """Put vertices into their layers as they are met from the sources, in the order in which they were given."""
+    """Put vertices into their layers as they are met from the sources, in the order in which
+    they were given."""
     seen = bytearray(len(layered.vertex_of))
     vertex_of, below, rank = layered.vertex_of, layered.below, layered.rank
     starts = [vertex for layer in layered.layers for vertex in layer if not layered.above[vertex]]
@@ -110,7 +112,8 @@ class _Places:
             self._settle(layer)
 
     def switch(self) -> bool:
-        """Switch neighbours in a layer wherever that leaves fewer crossings, and return whether any were."""
+        """Switch neighbours in a layer wherever that leaves fewer crossings, and return whether
+        any were."""
         place, above, below = self._place, self._layered.above, self._layered.below
         has_changed = False
         for layer in self._layered.layers:

@@ -1,10 +1,12 @@
-"""Where each vertex lies across its layer: near its neighbours, in the order of the layer, with long lines straight.
+"""Where each vertex lies across its layer: near its neighbours, in the order of the layer, with
+long lines straight.
 
-Layer by layer, each vertex wants to be at the mean of its neighbours. The places that are nearest to all wishes at once,
-and keep order and distances, are found exactly by merging vertices that push each other (isotonic regression, "pool
-adjacent violators"). So a layer is no wider than it needs to be, and what is symmetric stays so. Then lines are made
-straight where there is room (see `straightening`). The method of Brandes and Köpf makes straight lines first, and made
-pictures of random graphs up to five times as wide.
+Layer by layer, each vertex wants to be at the mean of its neighbours. The places that are nearest
+to all wishes at once, and keep order and distances, are found exactly by merging vertices that push
+each other (isotonic regression, "pool adjacent violators"). So a layer is no wider than it needs to
+be, and what is symmetric stays so. Then lines are made straight where there is room (see
+`straightening`). The method of Brandes and Köpf makes straight lines first, and made pictures of
+random graphs up to five times as wide.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ _WEIGHTS = (1.0, 0.5, 8.0)
 _MOST_BALANCED = 10_000
 """In a larger graph vertices stay near those below them, which takes a third of the time."""
 _INERTIA = 0.01
-"""The weight of a vertex without neighbours on the side that is looked at: it makes way for the others."""
+"""The weight of a vertex without neighbours on the side that is looked at: it makes way for the
+others."""
 
 
 def places_of(layered: Layered) -> list[float]:
@@ -104,7 +107,8 @@ class _Placing:
             self._pull(layer, pulls)
 
     def fix_columns(self) -> None:
-        """Put the pieces of each vertex that takes several layers over one another, and leave them there."""
+        """Put the pieces of each vertex that takes several layers over one another, and leave
+        them there."""
         columns = _columns(self._layered)
         wanted = {foot: sum([self.place[piece] for piece in pieces]) / len(pieces) for foot, pieces in columns.items()}
         foot_of = {piece: foot for foot, pieces in columns.items() for piece in pieces}
@@ -123,7 +127,8 @@ class _Placing:
         self._columns = {piece: wanted[foot] for piece, foot in foot_of.items()}
 
     def _distances(self, foot_of: Mapping[int, int]) -> dict[int, dict[int, float]]:
-        """How far apart columns must be that are neighbours in a layer, for what lies between them."""
+        """How far apart columns must be that are neighbours in a layer, for what lies between
+        them."""
         distances: dict[int, dict[int, float]] = {foot: {} for foot in foot_of.values()}
         for layer in self._layered.layers:
             previous, way = -1, 0.0
@@ -151,7 +156,8 @@ class _Placing:
         self._settle(layer, wishes, [weight[vertex] for vertex in layer])
 
     def _settle(self, layer: Sequence[int], wishes: Sequence[float], weights: Sequence[float]) -> None:
-        """Put the vertices of a layer as near to where they wish to be as order, distances and columns allow."""
+        """Put the vertices of a layer as near to where they wish to be as order, distances and
+        columns allow."""
         begin, left = 0, -inf
         if self._columns:
             for position, vertex in enumerate(layer):
@@ -221,8 +227,9 @@ def _pulls(
 ) -> _Pulls:
     """What pulls at each vertex.
 
-    At a bend only bends do, if it has such neighbours, and at a box only boxes unless `is_mixed`: lines make way for
-    boxes. Where vertices are pulled from one side, boxes that lines join would else drift aside from layer to layer.
+    At a bend only bends do, if it has such neighbours, and at a box only boxes unless `is_mixed`:
+    lines make way for boxes. Where vertices are pulled from one side, boxes that lines join would
+    else drift aside from layer to layer.
     """
     ends: list[Sequence[int]] = [()] * len(neighbours)
     offset = [0.0] * len(neighbours)
