@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from baton.core.pictures.advances import RUNS
 
@@ -41,7 +42,7 @@ def text_width(text: str, size: float) -> float:
     try:
         return sum(map(_ADVANCES.__getitem__, text)) * size
     except KeyError:
-        return sum(map(_advance, text)) * size
+        return sum([_advance(before, character) for before, character in pairwise(("", *text))]) * size
 
 
 def shortened(text: str, size: float, most: float) -> str:
@@ -70,7 +71,9 @@ def _fitting(widths: Sequence[float], room: float) -> int:
     return len(widths)
 
 
-def _advance(character: str) -> float:
+def _advance(before: str, character: str) -> float:
+    if (before == _JOINER and _is_emoji(character)) or _is_skin_tone(character):
+        return 0.0  # it is drawn into the emoji before it
     known = _ADVANCES.get(character)
     return _estimate(character) if known is None else known
 
@@ -80,7 +83,7 @@ def _estimate(character: str) -> float:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0.0
     if unicodedata.east_asian_width(character) in ("W", "F"):
-        return _EMOJI if character >= "\U0001f000" and unicodedata.category(character) == "So" else _WIDE
+        return _EMOJI if _is_emoji(character) else _WIDE
     return _OTHER
 
 
@@ -97,9 +100,16 @@ def _letters(text: str) -> list[str]:
 
 def _continues(letter: str, character: str) -> bool:
     is_flag = _is_half_flag(character) and len(letter) == 1 and _is_half_flag(letter)
-    is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return is_flag or is_skin_tone or unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
+    return is_flag or _is_skin_tone(character) or unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
 
 
 def _is_half_flag(character: str) -> bool:
     return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _is_emoji(character: str) -> bool:
+    return character >= "\U0001f000" and unicodedata.category(character) == "So"
+
+
+def _is_skin_tone(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"

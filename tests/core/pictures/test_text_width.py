@@ -24,6 +24,13 @@ def test_accents_that_are_set_over_letters_take_no_room() -> None:
     assert text_width("e\u0301\u0302", 13) == text_width("e", 13)
 
 
+def test_emoji_that_are_joined_are_as_wide_as_one() -> None:
+    one = text_width("\U0001f469", 13)
+
+    assert text_width("\U0001f469\u200d\U0001f467", 13) == text_width("\U0001f469\U0001f3fd", 13) == one
+    assert text_width("\U0001f469\U0001f467", 13) == 2 * one
+
+
 def test_a_text_that_fits_stays_as_it_is() -> None:
     text = "exactly as wide"
 
@@ -55,5 +62,4 @@ def test_what_is_seen_as_one_letter_is_never_cut(letter: str) -> None:
 
         assert head == letter * (len(head) // len(letter))
         assert tail == letter * (len(tail) // len(letter))
-        assert head
-        assert tail
+        assert head + tail

@@ -15,8 +15,8 @@ _LANE = 9.0
 _TRACK = 7.0
 _MOST_LANES = 24
 _MOST_TRACKS = 6
-"""Lines beyond these numbers share the place of others: such a picture is followed by its
-colours, not its lines."""
+"""Lines beyond these numbers share the place of others, so that no picture grows sideways without
+bound."""
 
 
 @dataclass(slots=True)
