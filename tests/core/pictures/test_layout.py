@@ -279,6 +279,13 @@ def bipartite(size: int) -> Diagram:
     )
 
 
+def dense(size: int) -> Diagram:
+    """Each of some steps waits for each of as many others."""
+    one, other = ([f"{side}{index}" for index in range(int(size**0.5))] for side in "ab")
+    edges = [Edge(tail, head) for tail in one for head in other]
+    return Diagram(tuple(steps(*one, *other)), tuple(edges))
+
+
 def small_groups(size: int) -> Diagram:
     keys = [f"s{index}" for index in range(size)]
     groups = [Node(f"g{index}", "g") for index in range(size // 8 + 1)]
@@ -287,7 +294,7 @@ def small_groups(size: int) -> Diagram:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [random_graph, long_chain, closing_step, fan, bipartite, small_groups])
+@pytest.mark.parametrize("shape", [random_graph, long_chain, closing_step, fan, bipartite, dense, small_groups])
 def test_the_layout_takes_linear_time(shape) -> None:
     """Eight times the size may take 30 times as long, as caches and the garbage collector have a
     share; a square of it would take 64 times."""

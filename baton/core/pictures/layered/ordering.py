@@ -9,36 +9,38 @@ from collections.abc import Set as AbstractSet
 
 from baton.core.pictures.layered.layering import Layered
 
-_WORK = 20_000
-"""Vertices visited by all sweeps together in a small graph."""
+_WORK = 32_000
+"""Vertices and links visited by all sweeps together in a small graph."""
 _MOST_ROUNDS = 12
 _FEWEST_ROUNDS = 1
 _PATIENCE = 3
 """Rounds without an improvement after which the sweeps stop."""
 _MOST_SWITCHES = 4
-_SWITCH_WORK = 2_500
-"""Vertices visited when neighbours are switched."""
-_MOST_COUNTED = 6_000
+_SWITCH_WORK = 6_000
+"""Vertices and links visited when neighbours are switched."""
+_MOST_PAIRS = 100
+"""Neighbours with more pairs of links are not switched: counting their crossings takes too long."""
+_MOST_COUNTED = 14_000
 """In a larger graph crossings are not counted, and the last order is taken."""
 
 
 def arrange(layered: Layered) -> None:
     """Put the vertices of each layer in order. The same graph always gets the same order."""
     _depth_first(layered)
-    size = len(layered.vertex_of)
+    size = len(layered.vertex_of) + sum(map(len, layered.above))
     rounds = min(_MOST_ROUNDS, max(_FEWEST_ROUNDS, _WORK // (2 * size)))
     places = _Places(layered)
-    counts = size <= _MOST_COUNTED
-    fewest = places.crossings() if counts else 0
+    is_counted = size <= _MOST_COUNTED
+    fewest = places.crossings() if is_counted else 0
     best = [layer.copy() for layer in layered.layers]
     impatience = 0
     for _ in range(rounds):
-        if counts and (fewest == 0 or impatience == _PATIENCE):
+        if is_counted and (fewest == 0 or impatience == _PATIENCE):
             break
         places.sweep_up()
         places.sweep_down()
-        crossings = places.crossings() if counts else 0
-        if crossings < fewest or not counts:
+        crossings = places.crossings() if is_counted else 0
+        if crossings < fewest or not is_counted:
             best, fewest, impatience = [layer.copy() for layer in layered.layers], crossings, 0
         else:
             impatience += 1
@@ -122,6 +124,9 @@ class _Places:
                 gain = 0
                 for neighbours in (above, below):
                     here, there = neighbours[one], neighbours[other]
+                    if len(here) * len(there) > _MOST_PAIRS:
+                        gain = 0
+                        break
                     if here and there:
                         gain += sum([(place[a] > place[b]) - (place[a] < place[b]) for a in here for b in there])
                 if gain > 0:
