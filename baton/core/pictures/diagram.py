@@ -1,4 +1,5 @@
-"""What a picture shows: nodes, edges and groups, as frozen values that know nothing of workflows or runs."""
+"""What a picture shows: nodes, edges and groups, as frozen values that know nothing of workflows
+or runs."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ EDGE_KINDS: tuple[EdgeKind, ...] = get_args(EdgeKind)
 
 # Structs and no dataclasses: made in a fifth of the time, and there may be many of them.
 class Node(Struct, frozen=True):
-    """A box of the picture: a step, a group that is shown closed, or, in `Diagram.groups`, one that is shown open."""
+    """A box of the picture: a step, a group that is shown closed, or, in `Diagram.groups`, one
+    that is shown open."""
 
     key: str
     """What edges and parents refer to it by; unique among nodes and groups."""
@@ -59,17 +61,19 @@ class Edge(Struct, frozen=True):
 class Diagram(Struct, frozen=True):
     """A graph to be drawn.
 
-    Nodes and groups are drawn in the order given where the edges leave a choice. Edges may join nodes and groups of any
-    levels. A cycle is drawn with one of its edges against the direction of the others.
+    Nodes and groups are drawn in the order given where the edges leave a choice. Edges may join
+    nodes and groups of any levels. A cycle is drawn with one of its edges against the direction of
+    the others.
 
-    Raises `ValueError` for a key that is given twice or unknown, a negative count, groups that lie in one another in a
-    circle, and an edge between a group and itself or what lies in it.
+    Raises `ValueError` for a key that is given twice or unknown, a negative count, groups that lie
+    in one another in a circle, and an edge between a group and itself or what lies in it.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...] = ()
     groups: tuple[Node, ...] = ()
-    """The groups that are shown open, as boxes around the nodes and groups whose parent they are."""
+    """The groups that are shown open, as boxes around the nodes and groups whose parent they
+    are."""
     title: str = ""
     """The name of the whole; empty for none."""
 
@@ -79,7 +83,8 @@ class Diagram(Struct, frozen=True):
 
 
 def ancestors(parents: Mapping[str, str | None], key: str) -> Iterator[str]:
-    """Yield the groups around a box, innermost first. `parents` has the parent of each box by its key."""
+    """Yield the groups around a box, innermost first. `parents` has the parent of each box by
+    its key."""
     group = parents[key]
     while group is not None:
         yield group

@@ -19,10 +19,12 @@ _REPLACED: dict[int, str] = {
 
 
 def displayable(text: str) -> str:
-    """Return `text` on one line, with what cannot be shown replaced by a question mark in a lozenge.
+    """Return `text` on one line, with what cannot be shown replaced by a question mark in a
+    lozenge.
 
-    The result can be written as UTF-8, and every character of it is one that XML allows. It has no control characters,
-    no marks that change the direction of text, no space at its ends, and never two spaces in a row.
+    The result can be written as UTF-8, and every character of it is one that XML allows. It has no
+    control characters, no marks that change the direction of text, no space at its ends, and never
+    two spaces in a row.
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.split())

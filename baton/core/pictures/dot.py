@@ -37,7 +37,8 @@ _EDGES: Mapping[EdgeKind, Mapping[str, str]] = {
 
 
 def to_dot(diagram: Diagram, *, direction: Direction | None = None) -> str:
-    """Return a diagram as a DOT digraph, with groups as clusters. Graphviz reads it whatever the names are."""
+    """Return a diagram as a DOT digraph, with groups as clusters. Graphviz reads it whatever the
+    names are."""
     flow = flow_of(diagram) if direction is None else direction
     ids = short_names(diagram)
     lines = ["digraph {", *_defaults(diagram, flow)]
@@ -103,7 +104,8 @@ def _edge(edge: Edge, ids: Mapping[str, str], groups: AbstractSet[str]) -> dict[
 
 
 def _innermost(diagram: Diagram, ids: Mapping[str, str]) -> dict[str, str]:
-    """The node that stands for each box where an edge ends: of a group the first node in it, as DOT asks for one."""
+    """The node that stands for each box where an edge ends: of a group the first node in it, as
+    DOT asks for one."""
     inner = {node.key: ids[node.key] for node in diagram.nodes}
     around: list[str] = []
     for part in nested(diagram):

@@ -1,4 +1,5 @@
-"""Where everything of a diagram goes: the one layout of all pictures, in time linear in nodes and edges."""
+"""Where everything of a diagram goes: the one layout of all pictures, in time linear in nodes
+and edges."""
 
 from __future__ import annotations
 
@@ -14,15 +15,7 @@ from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
 from baton.core.pictures.parts import Extent, Known
 from baton.core.pictures.proportion import is_wide
 from baton.core.pictures.scopes import ROOT, Course, nesting
-from baton.core.pictures.sizing import (
-    GROUP_HEADER,
-    GROUP_PADDING,
-    WIDE_STEP,
-    WIDTH_STEP,
-    Sized,
-    group_header,
-    node_size,
-)
+from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, Sized, group_header, in_column, node_size
 
 Direction = Literal["down", "right"]
 
@@ -31,7 +24,8 @@ _RATIO = 1.6
 
 
 class Box(Struct, frozen=True, gc=False):
-    """Where a node or an open group lies, in pixels from the picture's left upper corner, and what is written in it."""
+    """Where a node or an open group lies, in pixels from the picture's left upper corner, and
+    what is written in it."""
 
     key: str
     x: float
@@ -50,9 +44,10 @@ class Route(Struct, frozen=True, gc=False):
     target: str
     kind: EdgeKind
     points: tuple[tuple[float, float], ...]
-    """x and y. Two points that share a coordinate are joined by a straight line. Two that share none are joined by an
-    S-shaped curve, which begins and ends in the picture's direction: a cubic Bézier curve with both control points
-    halfway between the two in that direction, each level with its end in the other."""
+    """x and y. Two points that share a coordinate are joined by a straight line. Two that share
+    none are joined by an S-shaped curve, which begins and ends in the picture's direction: a
+    cubic Bézier curve with both control points halfway between the two in that direction, each
+    level with its end in the other."""
 
 
 class Picture(Struct, frozen=True):
@@ -73,15 +68,18 @@ class Picture(Struct, frozen=True):
 def laid_out(diagram: Diagram, direction: Direction | None = None) -> Picture:
     """Return where everything of a diagram goes.
 
-    No two boxes overlap, but for a group and what lies in it; a group's box holds exactly its members; and no route
-    touches the box of a node that it does not join, nor that of a group unless it joins something in it. The same
-    diagram always gets the same picture.
+    No two boxes overlap, but for a group and what lies in it; a group's box holds exactly its
+    members; and no route touches the box of a node that it does not join, nor that of a group
+    unless it joins something in it. The same diagram always gets the same picture.
 
-    `direction` is chosen by the shape of the graph if it is None: down, unless that would be far wider than high.
+    `direction` is chosen by the shape of the graph if it is None: down, unless the picture would be
+    far wider than high.
     """
-    chosen = direction or flow_of(diagram)
-    step = WIDTH_STEP if chosen == "down" else WIDE_STEP
-    return _Builder(diagram, [node_size(node, step) for node in diagram.nodes], chosen).picture()
+    sizes = [node_size(node) for node in diagram.nodes]
+    chosen: Direction = direction or ("right" if is_wide(diagram, sizes) else "down")
+    if chosen == "right":
+        sizes = [in_column(sized) for sized in sizes]
+    return _Builder(diagram, sizes, chosen).picture()
 
 
 def flow_of(diagram: Diagram) -> Direction:
@@ -146,7 +144,8 @@ class _Builder:
         )
 
     def _corners(self) -> dict[int, Point]:
-        """Where each box begins, measured from the corner of the picture; that of the picture itself too."""
+        """Where each box begins, measured from the corner of the picture; that of the picture
+        itself too."""
         corners: dict[int, Point] = {ROOT: (0.0, 0.0)}
         for group, scope in self._nesting.scopes.items():
             (across, along), places = corners[group], self._levels[group].places

@@ -14,7 +14,8 @@ from baton.core.pictures.scopes import Scope
 _PACKING_GAP = 28.0
 _FLATTEST = 0.2
 _PORT_GAP = 14.0
-"""How much further from the border a layer is that is joined with it, so that the paths have room to turn."""
+"""How much further from the border a layer is that is joined with it, so that the paths have
+room to turn."""
 
 
 class Frame(NamedTuple):
@@ -73,14 +74,16 @@ def _even(size: float) -> float:
 
 
 def _packed(parts: Sequence[Part], frame: Frame) -> tuple[list[Extent], Extent]:
-    """Where each part begins, and the size of all of them: along with the frame's room, across without."""
+    """Where each part begins, and the size of all of them: along with the frame's room, across
+    without."""
     before, after = frame.before.along, frame.after.along
     begins: list[Extent] = []
     left = height = 0.0
     ratio = frame.ratio
     sizes = [(part.arrangement.across, part.arrangement.along) for part in parts]
     if parts and (parts[0].has_entries or parts[0].has_exits):
-        # It reaches to the border; the other parts lie beside it, in about as many rows as it is high.
+        # It reaches to the border; the other parts lie beside it, in about as many rows as it is
+        # high.
         across, along = sizes.pop(0)
         begins.append(Extent(0.0, 0.0 if parts[0].has_entries else before))
         height = begins[0].along + along + (0.0 if parts[0].has_exits else after)

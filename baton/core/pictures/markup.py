@@ -12,7 +12,8 @@ Value = str | float
 def element(name: str, *children: str, **attributes: Value) -> str:
     """Return an element. Children are markup already; attribute values are not.
 
-    Underscores in the names of attributes become hyphens, one at the end is left out: `class_="a"`, `stroke_width=2`.
+    Underscores in the names of attributes become hyphens, one at the end is left out: `class_="a"`,
+    `stroke_width=2`.
     """
     written = "".join([f' {_name(key)}="{_value(value)}"' for key, value in attributes.items()])
     return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"

@@ -9,7 +9,7 @@ from baton.core.pictures.diagram import STATES, Diagram, EdgeKind, Kind, Node
 from baton.core.pictures.display_text import displayable
 from baton.core.pictures.layout import Direction, flow_of
 from baton.core.pictures.nested import GroupBegin, GroupEnd, NodeLine, group_line, nested, node_lines, short_names
-from baton.core.pictures.palette import LIGHT, LOOKS, SIGNS
+from baton.core.pictures.palette import LIGHT, LOOKS, PLAIN, SIGNS
 
 _SHAPES: Mapping[Kind, tuple[str, str]] = {
     "step": ("(", ")"),
@@ -26,14 +26,19 @@ _ARROWS: Mapping[EdgeKind, str] = {"required": "-->", "optional": "-.->", "obser
 # Mermaid keeps entities under way as these, and would take a name that has them for its own.
 _PLACEHOLDERS = "\ufb02\u00b0\u00b6\u00df"
 _SAFE = " _-.,/()"
+_GROUP = "group-"
+_EMPTY = "#160;"
+"""A label of nothing would be a syntax error."""
 
 
 def to_mermaid(diagram: Diagram, *, direction: Direction | None = None) -> str:
-    """Return a diagram as a Mermaid flowchart, with groups as subgraphs and states as classes and signs.
+    """Return a diagram as a Mermaid flowchart, with groups as subgraphs and states as classes and
+    signs.
 
-    Whatever the names are, it is one flowchart: in a name all but letters, digits and a few harmless characters is an
-    entity, so it can be neither syntax nor a directive nor markup. Mermaid itself refuses charts of more than 500 edges
-    or 50,000 characters, unless the page configures `maxEdges` and `maxTextSize`.
+    Whatever the names are, it is one flowchart: in a name all but letters, digits and a few
+    harmless characters is an entity, so it can be neither syntax nor a directive nor markup.
+    Mermaid itself refuses charts of more than 500 edges or 50,000 characters, unless the page
+    configures `maxEdges` and `maxTextSize`.
     """
     ids = short_names(diagram)
     flow = flow_of(diagram) if direction is None else direction
@@ -48,13 +53,14 @@ def to_mermaid(diagram: Diagram, *, direction: Direction | None = None) -> str:
             case GroupEnd():
                 lines.append(f"{indent}end")
     lines += [f"    {ids[edge.source]} {_ARROWS[edge.kind]} {ids[edge.target]}" for edge in diagram.edges]
-    lines += [f"    class {ids[group.key]} {group.state}" for group in diagram.groups if group.state is not None]
-    lines += _classes(diagram)
+    lines += [f"    class {ids[group.key]} {_GROUP}{group.state or 'plain'}" for group in diagram.groups]
+    lines += [*_classes(diagram), *_group_classes(diagram)]
     return "\n".join(lines) + "\n"
 
 
 def _front(diagram: Diagram) -> list[str]:
-    """The title, as YAML. A string of JSON is one of YAML too; without `<` nothing of it is taken for markup."""
+    """The title, as YAML. A string of JSON is one of YAML too; without `<` nothing of it is
+    taken for markup."""
     title = displayable(diagram.title)
     return ["---", f"title: {json.dumps(title, ensure_ascii=False)}".replace("<", "\\u003c"), "---"] if title else []
 
@@ -67,7 +73,7 @@ def _node(node: Node, name: str) -> str:
 
 def _signed(box: Node, lines: list[str]) -> str:
     sign = "" if box.state is None else f"{_escaped(SIGNS[box.state])} "
-    return sign + "<br/>".join(map(_escaped, lines))
+    return (sign + "<br/>".join(map(_escaped, lines))) or _EMPTY
 
 
 def _escaped(line: str) -> str:
@@ -79,10 +85,19 @@ def _is_safe(character: str) -> bool:
 
 
 def _classes(diagram: Diagram) -> Iterator[str]:
-    present = {box.state for box in (*diagram.nodes, *diagram.groups)}
+    present = {node.state for node in diagram.nodes}
     for state in STATES:
         if state in present:
             look = LOOKS[state]
             dash = f",stroke-dasharray:{look.dash}" if look.dash else ""
             style = f"fill:{look.light.area},stroke:{look.light.line},color:{LIGHT.ink},stroke-width:{look.width:g}px"
             yield f"    classDef {state} {style}{dash}"
+
+
+def _group_classes(diagram: Diagram) -> Iterator[str]:
+    present = {group.state for group in diagram.groups}
+    for state in (None, *STATES):
+        if state in present:
+            look = PLAIN if state is None else LOOKS[state]
+            style = f"fill:{PLAIN.light.area},stroke:{look.light.line},color:{LIGHT.ink}"
+            yield f"    classDef {_GROUP}{state or 'plain'} {style}"

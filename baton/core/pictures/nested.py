@@ -41,16 +41,15 @@ def nested(diagram: Diagram) -> Iterator[NodeLine | GroupBegin | GroupEnd]:
     open_levels: list[Iterator[Node]] = [iter(inside[None])]
     while open_levels:
         depth = len(open_levels) - 1
-        found = next(open_levels[-1], None)
-        if found is None:
+        if (inner := next(open_levels[-1], None)) is None:
             open_levels.pop()
             if depth:
                 yield GroupEnd(depth - 1)
-        elif found.key in groups:
-            yield GroupBegin(found, depth, not inside[found.key])
-            open_levels.append(iter(inside[found.key]))
+        elif inner.key in groups:
+            yield GroupBegin(inner, depth, not inside[inner.key])
+            open_levels.append(iter(inside[inner.key]))
         else:
-            yield NodeLine(found, depth)
+            yield NodeLine(inner, depth)
 
 
 def group_line(group: Node) -> str:
@@ -60,13 +59,15 @@ def group_line(group: Node) -> str:
 
 
 def node_lines(node: Node) -> list[str]:
-    """Return the lines that are written in a node: its name, what stands under it, and its counts."""
+    """Return the lines that are written in a node: its name, what stands under it, and its
+    counts."""
     shown = node_size(node)
     counts = ", ".join([f"{node.counts[state]:,} {state}" for state in reversed(STATES) if node.counts.get(state)])
     return [shown.label, *[line for line in (shown.sublabel, counts) if line]]
 
 
 def short_names(diagram: Diagram) -> dict[str, str]:
-    """Return a name for each box by its key, for languages in which a key would need quoting: n1, n2, …, g1, g2, …."""
+    """Return a name for each box by its key, for languages in which a key would need quoting:
+    n1, n2, …, g1, g2, …."""
     names = {node.key: f"n{index}" for index, node in enumerate(diagram.nodes, 1)}
     return names | {group.key: f"g{index}" for index, group in enumerate(diagram.groups, 1)}

@@ -19,10 +19,12 @@ class Packed(NamedTuple):
 
 
 def packed(sizes: Sequence[tuple[float, float]], gap: float, ratio: float) -> Packed:
-    """Return a place for each rectangle: on shelves from left to right, those that are longest along first.
+    """Return a place for each rectangle: on shelves from left to right, those that are longest
+    along first.
 
-    Beside long rectangles there are several rows on a shelf. Short ones of about one width stand in columns.
-    `ratio` is the wanted ratio of the size across to the size along. Linear but for the sort.
+    Beside long rectangles there are several rows on a shelf. Short ones stand in columns if they
+    are about equally wide. `ratio` is the wanted ratio of the size across to the size along. Linear
+    but for the sort.
     """
     area = sum([(across + gap) * (along + gap) for across, along in sizes])
     room = max([sqrt(area * ratio), *[across + gap for across, _ in sizes]])
@@ -50,7 +52,8 @@ def packed(sizes: Sequence[tuple[float, float]], gap: float, ratio: float) -> Pa
 
 
 def _cells(sizes: Sequence[tuple[float, float]]) -> dict[float, float]:
-    """The width of a column of rectangles by their size along, where they are alike enough to stand in columns."""
+    """The width of a column of rectangles by their size along, where they are alike enough to
+    stand in columns."""
     widths: dict[float, list[float]] = {}
     for across, along in sizes:
         widths.setdefault(along, []).append(across)

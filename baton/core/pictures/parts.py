@@ -45,7 +45,8 @@ class Part(NamedTuple):
 def parts_of(scope: Scope, known: Known, first_gap: float, last_gap: float) -> list[Part]:
     """Return the parts of a level. What has ports on the level's border is one part, and the first.
 
-    The gaps are the least distances between the border and the layers next to it, where there are ports.
+    The gaps are the least distances between the border and the layers next to it, where there are
+    ports.
     """
     links = list(scope.links)
     local = {*scope.members, *scope.ports}
@@ -70,7 +71,8 @@ def _vertex(end: int, local: set[int], known: Known) -> int:
 
 
 def _connected(vertices: Sequence[int], pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """By vertex: one vertex that stands for all that are connected with it. In the order of the vertices."""
+    """By vertex: one vertex that stands for all that are connected with it. In the order of the
+    vertices."""
     leader = {vertex: vertex for vertex in vertices}
 
     def found(vertex: int) -> int:

@@ -16,7 +16,8 @@ _TOO_WIDE = 2.4
 
 
 def is_wide(diagram: Diagram, sizes: Sequence[Sized]) -> bool:
-    """Return whether the graph is better drawn from left to right. `sizes` are those of the diagram's nodes."""
+    """Return whether the graph is better drawn from left to right. `sizes` are those of the
+    diagram's nodes."""
     layers: dict[int, list[Sized]] = {}
     joined = {end for edge in diagram.edges for end in (edge.source, edge.target)}
     ranks = _ranks(diagram)

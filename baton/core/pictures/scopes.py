@@ -1,7 +1,8 @@
 """The levels of a nested graph, and what each edge is on the levels it passes.
 
-Each group is laid out by itself, the innermost first, and is one vertex of the level around it. An edge across the
-border of a group is a link inside, which ends at a port on the border, and goes on outside from that port.
+Each group is laid out by itself, the innermost first, and is one vertex of the level around it. An
+edge that crosses the border of a group is a link inside, which ends at a port on the border, and
+goes on outside from that port.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class BorderPort(NamedTuple):
 
 
 class ScopeLink(NamedTuple):
-    """A part of an edge on one level. Its ends are positions of boxes, or ports, counted on from the last box."""
+    """A part of an edge on one level. Its ends are positions of boxes, or ports, counted on from
+    the last box."""
 
     tail: int
     head: int
@@ -75,7 +77,8 @@ class Nesting:
 
 
 def nesting(diagram: Diagram) -> Nesting:
-    """Return the levels of a diagram, in time linear in its boxes and in its edges times the borders they cross."""
+    """Return the levels of a diagram, in time linear in its boxes and in its edges times the
+    borders they cross."""
     boxes = (*diagram.nodes, *diagram.groups)
     position = {box.key: index for index, box in enumerate(boxes)}
     parents = [ROOT if box.parent is None else position[box.parent] for box in boxes]
@@ -107,7 +110,8 @@ def _scopes(parents: Sequence[int], nodes: int) -> dict[int, Scope]:
 
 
 class _Chain(NamedTuple):
-    """The boxes around each end of an edge, from the end itself to the member of the level where both are."""
+    """The boxes around each end of an edge, from the end itself to the member of the level where
+    both are."""
 
     scope: int
     source: list[int]
@@ -158,6 +162,9 @@ class _Courses:
             up, down = (chain.target, chain.source) if is_turned else (chain.source, chain.target)
             # An edge shares its line with the others of that end which has more of them.
             is_fan_out = self._leaving[tail] >= self._arriving[head]
+            if len(up) == len(down) == 1:
+                self._result.courses.append(Course([self._link(chain.scope, tail, head, is_fan_out)], is_turned))
+                continue
             hub = tail if is_fan_out else head
             exits = [tail, *[self._port(group, hub, is_fan_out, is_exit=True) for group in up[1:]]]
             entries = [head, *[self._port(group, hub, is_fan_out, is_exit=False) for group in down[1:]]]

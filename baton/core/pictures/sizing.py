@@ -29,10 +29,10 @@ GROUP_HEADER = 30.0
 GROUP_PADDING = 16.0
 
 _NARROWEST = 72.0
-WIDTH_STEP = 12.0
-WIDE_STEP = 36.0
-"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get the same width: a coarse
-one where they stand in columns."""
+_WIDTH_STEP = 12.0
+_COLUMN_STEP = 36.0
+"""Widths are rounded up to a multiple, so that boxes with names of nearly the same length get
+the same width: a coarser one, a multiple of the other, where they stand in columns."""
 
 
 class Sized(NamedTuple):
@@ -44,8 +44,8 @@ class Sized(NamedTuple):
     sublabel: str
 
 
-def node_size(node: Node, step: float = WIDTH_STEP) -> Sized:
-    """Return the size of a node's box, its width a multiple of `step`. It depends on whether there is a state."""
+def node_size(node: Node) -> Sized:
+    """Return the size of a node's box. Of its state it matters only whether it has one."""
     label = shortened(displayable(node.label), LABEL_SIZE, WIDEST_TEXT)
     sublabel = shortened(displayable(node.sublabel), SUBLABEL_SIZE, WIDEST_TEXT)
     width = max(text_width(label, LABEL_SIZE), text_width(sublabel, SUBLABEL_SIZE)) + 2 * PADDING_X
@@ -53,13 +53,20 @@ def node_size(node: Node, step: float = WIDTH_STEP) -> Sized:
         width += BADGE + MARK_GAP
     if node.kind != "step":
         width += ICON + MARK_GAP
-    width = max(_NARROWEST, -(-width // step) * step)
+    width = max(_NARROWEST, -(-width // _WIDTH_STEP) * _WIDTH_STEP)
     height = 2 * PADDING_Y + LABEL_LINE + (SUBLABEL_LINE if sublabel else 0.0) + (BAR_LINE if node.counts else 0.0)
     return Sized(width, height, label, sublabel)
 
 
+def in_column(sized: Sized) -> Sized:
+    """Return the size of a node's box that stands in a column, with others of about the same
+    width."""
+    return sized._replace(width=-(-sized.width // _COLUMN_STEP) * _COLUMN_STEP)
+
+
 def group_header(group: Node) -> Sized:
-    """Return the width that the header of an open group needs, padding included, its height, and its lines."""
+    """Return the width that the header of an open group needs, padding included, its height, and
+    its lines."""
     label = shortened(displayable(group.label), GROUP_LABEL_SIZE, WIDEST_TEXT)
     sublabel = shortened(displayable(group.sublabel), SUBLABEL_SIZE, WIDEST_TEXT)
     width = text_width(label, GROUP_LABEL_SIZE) + 2 * GROUP_PADDING

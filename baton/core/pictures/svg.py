@@ -1,4 +1,5 @@
-"""A diagram as SVG: one self-contained text, without scripts, references, or ids that could meet others on a page."""
+"""A diagram as SVG: one self-contained text, without scripts, references, or ids that could meet
+others on a page."""
 
 from __future__ import annotations
 
@@ -35,15 +36,16 @@ def _style() -> str:
 
 
 STYLE = _style()
-"""The rules for dark pages, for a page that shows pictures without their own `<style>`. Classes begin with `baton-`."""
+"""The rules for dark pages, for a page that shows pictures without their own `<style>`. Classes
+begin with `baton-`."""
 
 
 def to_svg(diagram: Diagram, *, direction: Direction | None = None, has_style: bool = True) -> str:
     """Return a picture of a diagram as SVG, which is well-formed XML whatever the names are.
 
-    It follows the page's colour scheme, light or dark. It works under any content security policy: where `style-src`
-    forbids the `<style>` element it is light, and a page may leave the element out (`has_style`) and have `STYLE` in a
-    style sheet of its own. Direction: see `laid_out`.
+    It follows the page's colour scheme, light or dark. It works under any content security policy:
+    where `style-src` forbids the `<style>` element it is light, and a page may leave the element
+    out (`has_style`) and have `STYLE` in a style sheet of its own. Direction: see `laid_out`.
     """
     return svg_of(diagram, laid_out(diagram, direction), has_style=has_style)
 

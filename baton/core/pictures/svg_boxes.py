@@ -1,6 +1,7 @@
 """Nodes and groups as SVG elements.
 
-Presentation attributes have the colours of a light page; `svg.STYLE` overrides them by class on a dark one.
+Presentation attributes have the colours of a light page; `svg.STYLE` overrides them by class on a
+dark one.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def group_element(group: Node, box: Box) -> str:
 
 
 def head_element(group: Node, box: Box, *, is_crossed: bool) -> str:
-    """Return what is written at the top of an open group: on a ground of its own if edges may come in there."""
+    """Return what is written at the top of an open group: on a ground of its own if edges may
+    come in there."""
     written, end = _head(group, box)
     ground = {"x": 5.0, "y": 4.0, "width": end - 3, "height": GROUP_HEADER - 7, "rx": 6.0}
     back = [element("rect", class_="baton-paper", fill=LIGHT.paper, **ground)] if is_crossed else []
@@ -227,7 +229,8 @@ def _counted(counts: Mapping[State, int]) -> list[tuple[State, int]]:
 
 
 def _bar(counts: Mapping[State, int], box: Box) -> Iterator[str]:
-    """How many steps of a closed group are in which state, as parts of a line along the bottom of its box."""
+    """How many steps of a closed group are in which state, as parts of a line along the bottom
+    of its box."""
     counted = _counted(counts)
     width = box.width - 2 * PADDING_X
     room = width - _LEAST_SHARE * len(counted)

@@ -32,7 +32,8 @@ class _Entry(NamedTuple):
 
 
 def legend_of(diagram: Diagram, room: float) -> Legend:
-    """Return the legend, in lines of at most `room` pixels; nothing if all is as plain as can be."""
+    """Return the legend, in lines of at most `room` pixels; nothing if all is as plain as can
+    be."""
     families = [[*_states(diagram)], [*_kinds(diagram)], [*_edges(diagram)]]
     is_one_line = sum([_width(entry) + _GAP for family in families for entry in family]) - _GAP <= room
     placed = []

@@ -1,7 +1,8 @@
 """How wide a text is when it is drawn, and texts cut to a width.
 
-The widths are those of Liberation Sans, so of Arial and Helvetica. For scripts that the font lacks they are estimates;
-`svg` therefore states the width of each text, so that a viewer with another font squeezes it to fit.
+The widths are those of Liberation Sans, so of Arial and Helvetica. For scripts that the font lacks
+they are estimates; `svg` therefore states the width of each text, so that a viewer with another
+font squeezes it to fit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from baton.core.pictures.advances import RUNS
 
@@ -37,14 +39,17 @@ _ADVANCES = _advances()
 
 def text_width(text: str, size: float) -> float:
     """Return the width of a line of text in pixels. `size` is the font's, in pixels."""
-    return sum(map(_advance, text)) * size
+    try:
+        return sum(map(_ADVANCES.__getitem__, text)) * size
+    except KeyError:
+        return sum([_advance(before, character) for before, character in pairwise(("", *text))]) * size
 
 
 def shortened(text: str, size: float, most: float) -> str:
     """Return `text`, or its beginning and end around an ellipsis if it is wider than `most` pixels.
 
-    Names of steps often differ only in their last characters, so both ends stay. Letters stay with their accents, and
-    emoji that are joined stay together.
+    Names of steps often differ only in their last characters, so both ends stay. Letters stay with
+    their accents, and emoji that are joined stay together.
     """
     if text_width(text, size) <= most:
         return text
@@ -66,7 +71,9 @@ def _fitting(widths: Sequence[float], room: float) -> int:
     return len(widths)
 
 
-def _advance(character: str) -> float:
+def _advance(before: str, character: str) -> float:
+    if (before == _JOINER and _is_emoji(character)) or _is_skin_tone(character):
+        return 0.0  # it is drawn into the emoji before it
     known = _ADVANCES.get(character)
     return _estimate(character) if known is None else known
 
@@ -76,7 +83,7 @@ def _estimate(character: str) -> float:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0.0
     if unicodedata.east_asian_width(character) in ("W", "F"):
-        return _EMOJI if character >= "\U0001f000" and unicodedata.category(character) == "So" else _WIDE
+        return _EMOJI if _is_emoji(character) else _WIDE
     return _OTHER
 
 
@@ -93,9 +100,16 @@ def _letters(text: str) -> list[str]:
 
 def _continues(letter: str, character: str) -> bool:
     is_flag = _is_half_flag(character) and len(letter) == 1 and _is_half_flag(letter)
-    is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return is_flag or is_skin_tone or unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
+    return is_flag or _is_skin_tone(character) or unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf")
 
 
 def _is_half_flag(character: str) -> bool:
     return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _is_emoji(character: str) -> bool:
+    return character >= "\U0001f000" and unicodedata.category(character) == "So"
+
+
+def _is_skin_tone(character: str) -> bool:
+    return "\U0001f3fb" <= character <= "\U0001f3ff"

@@ -28,8 +28,9 @@ RANGES = [
 
 HEAD = '''"""How wide the characters of Liberation Sans are, in thousandths of the font size.
 
-The font has the metrics of Arial and Helvetica, one of which nearly every machine has. The widths were read from
-version 2.1.5 of the font by tests/core/pictures/font_advances.py, which writes this file.
+The font has the metrics of Arial and Helvetica, one of which nearly every machine has. The widths
+were read from version 2.1.5 of the font by tests/core/pictures/font_advances.py, which writes this
+file.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from __future__ import annotations
 RUNS = """
 '''
 TAIL = '''"""
-"""The code point of a character in hexadecimal and a colon, then the widths of the characters from there on."""
+"""The code point of a character in hexadecimal and a colon, then the widths of the characters from
+there on."""
 '''
 
 
@@ -101,7 +103,7 @@ def runs(widths: dict[int, int]) -> list[tuple[int, list[int]]]:
 
 def module(font: bytes) -> str:
     found = [f"{first:04X}: {' '.join(map(str, widths))}" for first, widths in runs(advances(font))]
-    return HEAD + "\n".join(textwrap.fill(run, 118) for run in found) + "\n" + TAIL
+    return HEAD + "\n".join(textwrap.fill(run, 99) for run in found) + "\n" + TAIL
 
 
 if __name__ == "__main__":

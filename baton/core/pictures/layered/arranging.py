@@ -35,7 +35,8 @@ def arranged(network: Network) -> Arrangement:
 
 
 def _ordered(network: Network) -> Layered:
-    """The layers in order, where boxes that are taller than others take several layers if nothing has to cross them."""
+    """The layers in order, where boxes that are taller than others take several layers if
+    nothing has to cross them."""
     spans = _spans(network)
     while True:
         layers = layered(network, ranks_of(network, spans), spans)

@@ -1,4 +1,5 @@
-"""Links that go around at the side: out into a gap behind their layer, along a lane, and in through another gap.
+"""Links that go around at the side: out into a gap behind their layer, along a lane, and in through
+another gap.
 
 Only in a graph with very many long links are there any.
 """
@@ -14,12 +15,14 @@ _LANE = 9.0
 _TRACK = 7.0
 _MOST_LANES = 24
 _MOST_TRACKS = 6
-"""Lines beyond these numbers share the place of others: such a picture is followed by its colours, not its lines."""
+"""Lines beyond these numbers share the place of others, so that no picture grows sideways without
+bound."""
 
 
 @dataclass(slots=True)
 class Detours:
-    """The lanes, which lie along the flow at both sides, and the tracks, which lie across it in the gaps."""
+    """The lanes, which lie along the flow at both sides, and the tracks, which lie across it in
+    the gaps."""
 
     lanes: dict[int, float] = field(default_factory=dict)
     """By link: where its lane is across."""
@@ -49,7 +52,8 @@ class Detours:
 
 
 def detours_of(layered: Layered, middle: Sequence[float], begin: float, end: float) -> Detours:
-    """Return lanes and tracks. `middle` has the place of each end, `begin` and `end` those of the outermost boxes."""
+    """Return lanes and tracks. `middle` has the place of each end, `begin` and `end` those of
+    the outermost boxes."""
     detours = Detours(begin=begin, end=end)
     left: list[tuple[int, int, list[int]]] = []
     right: list[tuple[int, int, list[int]]] = []
@@ -71,7 +75,8 @@ def detours_of(layered: Layered, middle: Sequence[float], begin: float, end: flo
 
 
 def _lanes(reaches: list[tuple[int, int, list[int]]]) -> dict[int, int]:
-    """Return the lane of each link: the innermost one that is free from its first layer to its last."""
+    """Return the lane of each link: the innermost one that is free from its first layer to its
+    last."""
     lanes: dict[int, int] = {}
     free_from: list[int] = []
     for first, last, links in sorted(reaches):

@@ -1,8 +1,8 @@
 """The layers, with a bend in each one that a long link passes.
 
-Links that share a line share its bends. A vertex that is taller than a layer takes several of them, as a column of
-pieces. Links that would need too many bends get none: they go around at the side (see `detours`), which keeps the
-number of vertices linear in the size of the network.
+Links that share a line share its bends. A vertex that is taller than a layer takes several of them,
+as a column of pieces. Links that would need too many bends get none: they go around at the side
+(see `detours`), which keeps the number of vertices linear in the size of the network.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from baton.core.pictures.layered.network import BOX_MARGIN, LINE_MARGIN, Network
 
-BENDS_PER_PART = 2
+BENDS_PER_PART = 1
 FREE_BENDS = 400
 
 
@@ -45,7 +45,8 @@ class Trunk(NamedTuple):
 class Layered:
     """Vertices, ports, pieces and bends, all numbered together, in layers.
 
-    What is said of a vertex holds for pieces and bends too. The end of a link is the id of a vertex or of a port.
+    What is said of a vertex holds for pieces and bends too. The end of a link is the id of a vertex
+    or of a port.
     """
 
     vertex_of: list[int]
@@ -102,7 +103,8 @@ class Layered:
 
 
 def layered(network: Network, ranks: Sequence[int], spans: Sequence[int]) -> Layered:
-    """Return the layers, in no particular order within each. `spans` says how many layers each vertex takes."""
+    """Return the layers, in no particular order within each. `spans` says how many layers each
+    vertex takes."""
     result = _vertices(network, ranks, max(map(int.__add__, ranks, spans)))
     for vertex, span in enumerate(spans):
         if span > 1:

@@ -1,7 +1,8 @@
 """What the layered layout takes and returns.
 
-The layout does not know where the picture's top is: edges flow *along* one axis, and vertices of one layer lie side by
-side *across* it. A picture that flows down has its y axis along; one that flows to the right has its x axis along.
+The layout does not know where the picture's top is: edges flow *along* one axis, and vertices of
+one layer lie side by side *across* it. A picture that flows down has its y axis along; one that
+flows to the right has its x axis along.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ BOX_MARGIN = 14.0
 """Half the distance between two boxes in a layer; a box and a line keep half of each."""
 
 
-# A plain tuple: a large picture has half a million of them, and the garbage collector stops looking at plain ones.
+# A plain tuple: a large picture has half a million of them, and the garbage collector stops looking
+# at plain ones.
 Point = tuple[float, float]
 """A place in pixels, across and along."""
 
@@ -34,15 +36,16 @@ class Link(NamedTuple):
     tail: int
     head: int
     is_fan_out: bool
-    """It shares its line with the other links of its tail that are marked so, until it turns off; else with those of
-    its head that are not marked."""
+    """It shares its line with the other links of its tail that are marked so, until it turns
+    off; else with those of its head that are not marked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """A graph without cycles. Vertices have the ids 0, 1, …, and its ports those that follow.
 
-    Sizes are whole and even numbers, and so all places become whole numbers, which are sharp on a screen.
+    Sizes are whole and even numbers, and so all places become whole numbers, which are sharp on a
+    screen.
     """
 
     across: Sequence[float]
@@ -70,9 +73,8 @@ class Arrangement:
     places: Sequence[Point]
     """The middle across and the beginning along of each vertex."""
     paths: Sequence[Sequence[Point]]
-    """The path of each link, `begin` too far across.
-
-    Between two points that differ in both coordinates it is an S-shaped curve that leaves and
-    arrives in the direction of flow, else a straight line."""
+    """The path of each link, `begin` too far across. Between two points that differ in both
+    coordinates it is an S-shaped curve that leaves and arrives in the direction of flow, else a
+    straight line."""
     begin: float = 0.0
     """What is to be taken off the paths' places across; they are many, and moved further anyway."""

@@ -1,4 +1,5 @@
-"""The order of the vertices in each layer, with few crossings: barycenter sweeps, the best order kept."""
+"""The order of the vertices in each layer, with few crossings: barycenter sweeps, the best order
+kept."""
 
 from __future__ import annotations
 
@@ -8,36 +9,38 @@ from collections.abc import Set as AbstractSet
 
 from baton.core.pictures.layered.layering import Layered
 
-_WORK = 14_000
-"""Vertices visited by all sweeps together in a small graph."""
+_WORK = 32_000
+"""Vertices and links visited by all sweeps together in a small graph."""
 _MOST_ROUNDS = 12
-_FEWEST_ROUNDS = 2
+_FEWEST_ROUNDS = 1
 _PATIENCE = 3
 """Rounds without an improvement after which the sweeps stop."""
 _MOST_SWITCHES = 4
-_SWITCH_WORK = 2_500
-"""Vertices visited when neighbours are switched."""
-_MOST_COUNTED = 6_000
+_SWITCH_WORK = 6_000
+"""Vertices and links visited when neighbours are switched."""
+_MOST_PAIRS = 100
+"""Neighbours with more pairs of links are not switched: counting their crossings takes too long."""
+_MOST_COUNTED = 14_000
 """In a larger graph crossings are not counted, and the last order is taken."""
 
 
 def arrange(layered: Layered) -> None:
     """Put the vertices of each layer in order. The same graph always gets the same order."""
     _depth_first(layered)
-    size = len(layered.vertex_of)
+    size = len(layered.vertex_of) + sum(map(len, layered.above))
     rounds = min(_MOST_ROUNDS, max(_FEWEST_ROUNDS, _WORK // (2 * size)))
     places = _Places(layered)
-    counts = size <= _MOST_COUNTED
-    fewest = places.crossings() if counts else 0
+    is_counted = size <= _MOST_COUNTED
+    fewest = places.crossings() if is_counted else 0
     best = [layer.copy() for layer in layered.layers]
     impatience = 0
     for _ in range(rounds):
-        if counts and (fewest == 0 or impatience == _PATIENCE):
+        if is_counted and (fewest == 0 or impatience == _PATIENCE):
             break
         places.sweep_up()
         places.sweep_down()
-        crossings = places.crossings() if counts else 0
-        if crossings < fewest or not counts:
+        crossings = places.crossings() if is_counted else 0
+        if crossings < fewest or not is_counted:
             best, fewest, impatience = [layer.copy() for layer in layered.layers], crossings, 0
         else:
             impatience += 1
@@ -75,7 +78,8 @@ def _left_of(layer: Sequence[int], columns: AbstractSet[int]) -> dict[int, int]:
 
 
 def _depth_first(layered: Layered) -> None:
-    """Put vertices into their layers as they are met from the sources, in the order in which they were given."""
+    """Put vertices into their layers as they are met from the sources, in the order in which
+    they were given."""
     seen = bytearray(len(layered.vertex_of))
     vertex_of, below, rank = layered.vertex_of, layered.below, layered.rank
     starts = [vertex for layer in layered.layers for vertex in layer if not layered.above[vertex]]
@@ -110,7 +114,8 @@ class _Places:
             self._settle(layer)
 
     def switch(self) -> bool:
-        """Switch neighbours in a layer wherever that leaves fewer crossings, and return whether any were."""
+        """Switch neighbours in a layer wherever that leaves fewer crossings, and return whether
+        any were."""
         place, above, below = self._place, self._layered.above, self._layered.below
         has_changed = False
         for layer in self._layered.layers:
@@ -119,6 +124,9 @@ class _Places:
                 gain = 0
                 for neighbours in (above, below):
                     here, there = neighbours[one], neighbours[other]
+                    if len(here) * len(there) > _MOST_PAIRS:
+                        gain = 0
+                        break
                     if here and there:
                         gain += sum([(place[a] > place[b]) - (place[a] < place[b]) for a in here for b in there])
                 if gain > 0:

@@ -8,9 +8,11 @@ from baton.core.pictures.layered.network import Network
 
 
 def against_the_flow(count: int, edges: Sequence[tuple[int, int]]) -> set[int]:
-    """Return the positions of edges which, turned around, leave no cycle. `count` is the number of vertices.
+    """Return the positions of edges which, turned around, leave no cycle. `count` is the number of
+    vertices.
 
-    Depth first, from the first vertices on: an edge that leads back to a vertex on the current path is turned.
+    Depth first, from those vertices on that come first: an edge that leads back to a vertex on the
+    current path is turned.
     """
     leaving: list[list[int]] = [[] for _ in range(count)]
     has_entering = bytearray(count)
@@ -42,10 +44,11 @@ def against_the_flow(count: int, edges: Sequence[tuple[int, int]]) -> set[int]:
 
 
 def ranks_of(network: Network, spans: Sequence[int]) -> list[int]:
-    """Return the first layer of each vertex, counted from 0; `spans` says how many layers each takes.
+    """Return the first layer of each vertex, counted from 0; `spans` says how many layers each
+    takes.
 
-    Longest path from the sources. Then what has more dependents than dependencies goes as far down as it can, which
-    shortens edges.
+    Longest path from the sources. Then what has more dependents than dependencies goes as far down
+    as it can, which shortens edges.
     """
     count = len(network.across)
     vertex_of = [*range(count), *[port.vertex for port in network.ports]]

@@ -1,7 +1,7 @@
 """The paths of links through the gaps between the layers.
 
-A path changes its place across only in a gap, where there are no boxes; through a layer it goes straight, between the
-boxes. So no path can touch a box that is not at one of its ends.
+A path changes its place across only in a gap, where there are no boxes; through a layer it goes
+straight, between the boxes. So no path can touch a box that is not at one of its ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from baton.core.pictures.layered.network import Network, Point
 
 
 class Router:
-    """Lays the paths, when the place of everything else is known. `middle` has the place of each end across."""
+    """Lays the paths, when the place of everything else is known. `middle` has the place of each
+    end across."""
 
     def __init__(
         self, network: Network, layered: Layered, middle: Sequence[float], levels: Levels, detours: Detours
@@ -78,7 +79,8 @@ class Router:
             ]
 
     def _line(self, line: Sequence[float], first: int) -> tuple[list[Point], list[int]]:
-        """The points of a line through the layers from `first` on, and how many of them lie before each bend."""
+        """The points of a line through the layers from `first` on, and how many of them lie
+        before each bend."""
         points: list[Point] = []
         passed = []
         for gap, here in enumerate(line, first - 1):

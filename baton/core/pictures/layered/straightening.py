@@ -1,4 +1,5 @@
-"""Lines made straight where there is room, without changing the order of any layer. All places are whole numbers."""
+"""Lines made straight where there is room, without changing the order of any layer. All places
+are whole numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +16,11 @@ _LARGEST = 4_000
 def straighten(
     layered: Layered, place: MutableSequence[float], room: Sequence[float], ports: Mapping[int, Sequence[int]]
 ) -> None:
-    """Change the places of bends, so that lines have few of them, and of boxes, so that they lie over one another.
+    """Change the places of bends, so that lines have few of them, and of boxes, so that they lie
+    over one another.
 
-    `place` has the places of all ends, `room` half of what a vertex takes across, `ports` the ports of those that have
-    any.
+    `place` has the places of all ends, `room` half of what a vertex takes across, `ports` the ports
+    of those that have any.
     """
     straightener = _Straightener(layered, place, room, ports)
     straightener.straighten_lines()
@@ -58,7 +60,8 @@ class _Straightener:
                         self._align(vertex, is_down=is_down)
 
     def _straighten_line(self, trunk: Trunk) -> None:
-        """Give as many bends in a row as possible one place: that of the end which they share, if it can be."""
+        """Give as many bends in a row as possible one place: that of the end which they share,
+        if it can be."""
         links, place = self._layered.links, self._place
         hub = links[trunk.links[0]].tail if trunk.is_fan_out else links[trunk.links[0]].head
         far = [link for link in trunk.links if links[link].arrives - links[link].leaves > 1]
@@ -79,12 +82,14 @@ class _Straightener:
         place = self._place
         chosen = next((one for one in wanted if least <= one <= most), None)
         if chosen is None:
-            chosen = min(max(sum([place[bend] for bend in run]) // len(run), least), most)
+            mean = sum([place[bend] for bend in run]) // len(run)
+            chosen = min(max(sorted((*wanted, mean))[1], least), most)
         for bend in run:
             place[bend] = chosen
 
     def _align(self, vertex: int, *, is_down: bool) -> None:
-        """Move a box to the median of its neighbours. Boxes count before lines, which may turn at their ends."""
+        """Move a box to the median of its neighbours. Boxes count before lines, which may turn
+        at their ends."""
         layered, place = self._layered, self._place
         above = self._wishes(layered.above[vertex], layered.own_above.get(vertex))
         below = self._wishes(layered.below[vertex], layered.own_below.get(vertex))
@@ -103,7 +108,8 @@ class _Straightener:
             place[end] = place[vertex] + layered.offset[end]
 
     def _wishes(self, near: Sequence[int], own: Sequence[int] | None) -> dict[bool, list[float]]:
-        """Where a vertex would have to be for each of its links to go straight, by whether the other end is a bend."""
+        """Where a vertex would have to be for each of its links to go straight, by whether the
+        other end is a bend."""
         layered, place = self._layered, self._place
         wishes: dict[bool, list[float]] = {True: [], False: []}
         for position, end in enumerate(near):
