@@ -66,7 +66,7 @@ def test_nothing_overlaps_in_a_random_dag_of_300_steps(reach: int | None) -> Non
 
 
 def test_nothing_overlaps_where_lines_go_around_at_the_sides() -> None:
-    """A chain with so many long edges that most get no way of their own through the layers."""
+    """A chain with very many long edges, most of which get no way of their own through the layers."""
     for seed in seeds(1):
         source = random.Random(seed)
         keys = [f"s{index}" for index in range(120)]

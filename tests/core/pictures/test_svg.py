@@ -131,7 +131,7 @@ def test_a_bar_shows_one_failure_in_ten_thousand() -> None:
     assert float(bars[0].attrib["width"]) >= 3
 
 
-def test_no_state_is_told_by_its_colour_alone() -> None:
+def test_no_state_is_distinguished_by_its_colour_alone() -> None:
     assert set(LOOKS) == set(SIGNS) == set(STATES)
     assert len({look.mark for look in LOOKS.values()}) == len(STATES)
     assert len(set(SIGNS.values())) == len(STATES)
