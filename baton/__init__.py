@@ -22,6 +22,7 @@ from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
+from baton.core.waits import Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
@@ -50,6 +51,7 @@ from baton.errors import (
     SchemaOutdated,
     SchemaRenamed,
     SchemaTooNew,
+    SignalRefused,
     StepCancelled,
     StepFailed,
     StepNotFound,
@@ -110,6 +112,8 @@ __all__ = [
     "SchemaOutdated",
     "SchemaRenamed",
     "SchemaTooNew",
+    "Signal",
+    "SignalRefused",
     "Skip",
     "Snooze",
     "Status",
@@ -121,6 +125,7 @@ __all__ = [
     "StepRecord",
     "StepSkipped",
     "StepState",
+    "Timer",
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
