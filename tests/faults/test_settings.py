@@ -60,14 +60,14 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
 async def test_transactions_that_are_read_only_by_default(database, connection, settings, add):
     await settings(default_transaction_read_only="on")
 
-    @worker(transactional=True)
-    async def makes_a_table(ctx: Context) -> int:
+    @worker(name="noted_in_public", transactional=True)
+    async def noted(ctx: Context) -> int:
         await ctx.connection.execute("create table public.notes (n integer)")
         return 1
 
     async with Engine(database) as engine, WorkerPool(engine):
         assert await (await diamond(add).insert()).result("bottom", timeout=30) == 4
-        assert await (await makes_a_table.new().insert()).result(timeout=30) == 1
+        assert await (await noted.new().insert()).result(timeout=30) == 1
 
 
 LISTENER_IS_IDLE = """
