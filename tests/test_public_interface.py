@@ -23,7 +23,7 @@ INTERNAL = {
     "Baton.expansion": "Expansion",
     "Baton.spec": "WorkflowSpec",
     "Engine.connections": "Connections",
-    "Engine.dialing": "Connector",
+    "Engine.connector": "Connector",
     "Engine.explanations": "Explanations",
     "Engine.listener": "Listener",
     "Engine.reads": "Queries",
