@@ -168,6 +168,7 @@ create table steps (
     args             json not null,
     arg_refs         json,
     map              json,
+    backoff          json,
     condition        json,
     undo             json,
     ending           json,
@@ -197,6 +198,7 @@ comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.backoff is 'How long to wait after a failed attempt: seconds, or base, maximum and jitter; null for the policy of its worker.';
 comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
