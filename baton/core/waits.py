@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from baton.core import codec
-from baton.core.options import Seconds, checked_time, more_than_none, seconds
+from baton.core.durations import Seconds, more_than_none, seconds
+from baton.core.options import checked_time
 from baton.core.references import NO_DEFAULT
 from baton.core.spec import SignalSpec, TimerSpec, WaitSpec
 from baton.core.type_names import named_type
@@ -30,6 +31,19 @@ class Wait:
     def worker(self) -> str:
         """What stands in the place of a worker's name."""
         return worker_of(self.spec)
+
+    @property
+    def in_words(self) -> str:
+        """What it waits for, for a picture."""
+        match self.spec:
+            case TimerSpec(until=datetime() as until):
+                return f"until {until:%Y-%m-%d %H:%M} UTC"
+            case TimerSpec(seconds=limit):
+                return f"{limit:g} s"
+            case SignalSpec(seconds=None):
+                return "signal"
+            case SignalSpec(seconds=limit):
+                return f"signal within {limit:g} s"
 
     def written(self) -> tuple[tuple[str, Any], ...]:
         """Return what the fingerprint takes of it."""

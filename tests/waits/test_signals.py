@@ -109,7 +109,7 @@ async def test_a_step_without_a_signal_in_time_is_discarded(engine, pool):
 
     assert await run.wait(timeout=SECONDS) == "failed"
     assert await states(run) == {"draft": "completed", "approval": "discarded", "publish": "cancelled"}
-    with pytest.raises(SignalRefused, match="it is discarded: no signal came within 0.05 s; after retry"):
+    with pytest.raises(SignalRefused, match=r"it is discarded: no signal came within 0\.05 s; after retry"):
         await run.signal("approval", Approval("late"))
 
 
