@@ -211,8 +211,8 @@ class Run:
             InvalidOption: `as_skipped` without names; a whole workflow cannot be skipped.
         """
         if as_skipped and not steps:
-            why = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
-            raise InvalidOption("as_skipped", as_skipped, why)
+            whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
+            raise InvalidOption("as_skipped", as_skipped, whole)
         engine, names = self.engine_to_ask(), await self._names(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
         cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
