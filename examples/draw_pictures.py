@@ -49,7 +49,7 @@ async def book(what: str) -> str:
 
 @worker(name="charge", max_attempts=1)
 async def charge(hotel: str, flight: str) -> None:
-    raise ValueError("the card is refused")
+    raise ValueError(f"the card is refused for {hotel} and {flight}")
 
 
 @worker(name="cancel booking")
@@ -131,16 +131,19 @@ def _without_cycles(edges: dict[str, set[str]]) -> list[str]:
             edges[second].discard(first)
 
 
-async def main(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "diamond.svg").write_text(diamond().to_svg())
-    (folder / "imports.svg").write_text(imports(Path(ast.__file__).parent).to_svg())
+async def pictures() -> dict[str, str]:
+    """Return the pictures by name."""
+    drawn = {"diamond": diamond().to_svg(), "imports": imports(Path(ast.__file__).parent).to_svg()}
     async with Engine() as engine, WorkerPool(engine):
         for name, flow in {"census": census(), "survey": survey(), "saga": saga()}.items():
             run = await flow.insert()
             await run.wait(timeout=60)
-            (folder / f"{name}.svg").write_text(await run.to_svg())
+            drawn[name] = await run.to_svg()
+    return drawn
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")))
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in asyncio.run(pictures()).items():
+        (folder / f"{name}.svg").write_text(text)
