@@ -69,7 +69,7 @@ class Store:
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 5)
+        self._cancel = call(f"{prefix}.cancel", 6)
         self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
@@ -237,10 +237,16 @@ class Store:
         return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
-        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        reason: str | None,
+        *,
+        force: bool = False,
+        as_skipped: bool = False,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
