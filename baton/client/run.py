@@ -13,12 +13,14 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
-from baton.client.sending import send_signal
+from baton.client.sending import send_message, send_signal
 from baton.core.drawable import SVG, Direction
+from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
+from baton.core.waits import AnotherRun
 from baton.core.worker import AnyWorker, Worker
 from baton.database.connections import RetryingCalls
 from baton.database.messages import Watched
@@ -59,18 +61,24 @@ class InsertedStep:
     queue: str
 
 
-class Run:
+class Run(AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
     method is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
     Without `using`, it uses what `insert` would use in the place where a method is called.
+
+    `Baton.add` takes one: that step waits for the end of this workflow. If it does not exist when the step begins to
+    wait, the step is discarded, or waits for it as long as `may_come_within` says, in seconds or as a `timedelta`.
     """
 
-    def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
+    def __init__(
+        self, workflow_id: str, using: Engine | None = None, *, may_come_within: Seconds | None = None
+    ) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
         self.id = workflow_id
+        self.may_come_within = None if may_come_within is None else seconds("may_come_within", may_come_within)
         self.is_new: bool | None = None
         """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
         that did not insert. After a lost connection it may be False although this insert made it."""
@@ -270,6 +278,19 @@ class Run:
         """
         (name,) = await self._names([step])
         return await send_signal(self, name, value, key, using)
+
+    async def send(
+        self, topic: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
+    ) -> None:
+        """Send a message to the steps that receive those of a topic: one of them takes it, now or later.
+
+        When this returns, the message is recorded; of one `key`, a topic keeps the first. `using` is as in `signal`.
+
+        Raises:
+            SignalRefused: the workflow has ended, or the value is not of the type that the next step expects.
+            NotJSON: the value has no faithful form in JSON.
+        """
+        await send_message(self, topic, value, key, using)
 
     @property
     def is_in_open_transaction(self) -> bool:

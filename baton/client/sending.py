@@ -18,6 +18,7 @@ from baton.database.connections import RetryingCalls
 from baton.database.messages import Sent
 from baton.database.store import Store
 from baton.errors import SignalRefused, StepNotFound, TransactionStillOpen, WorkflowNotFound
+from baton.errors.texts import quoted
 
 if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
@@ -31,12 +32,30 @@ async def send_signal(
     name = None if key is None else checked_text("key", key)
     text = codec.encode(value)
     store = await _store(run, using)
-    _require_fitting(run.id, step, text, await store.awaited_kind(run.id, step))
+    _require_fitting(run.id, f"step {quoted(step)}", text, await store.awaited_kind(run.id, step))
     # A key of its own lets a call whose answer was lost be made again.
     sent = await store.record_signal(run.id, step, text, name or f"baton:{uuid4()}")
     if sent.refusal is not None:
         await _refuse(run, step, sent)
     return sent.accepted
+
+
+async def send_message(
+    run: Run, topic: str, value: Any, key: str | None, using: Engine | CallerConnection | None
+) -> None:
+    """Record a message for the steps that receive those of a topic; see `Run.send`."""
+    checked_text("topic", topic)
+    name = None if key is None else checked_text("key", key)
+    text = codec.encode(value)
+    store = await _store(run, using)
+    _require_fitting(run.id, f"topic {topic!r}", text, await store.topic_kind(run.id, topic))
+    sent = await store.record_message(run.id, topic, text, name or f"baton:{uuid4()}")
+    if sent.refusal == "ended":
+        raise SignalRefused(
+            run.id, f"topic {topic!r}", f"the workflow is {sent.facts[0]}, and takes no messages any more"
+        )
+    if sent.refusal is not None:
+        await _refuse(run, topic, sent)
 
 
 async def _store(run: Run, using: Engine | CallerConnection | None) -> Store:
@@ -46,14 +65,14 @@ async def _store(run: Run, using: Engine | CallerConnection | None) -> Store:
     return Store((await caller_transaction(using)).calls(), schema_of(engine_in_use()))
 
 
-def _require_fitting(workflow: str, step: str, text: str, kind: str | None) -> None:
+def _require_fitting(workflow: str, what: str, text: str, kind: str | None) -> None:
     expected = known_type(kind)
     if expected is Any:
         return
     try:
         codec.decoder_of("Signal", "its value", expected).decode(text)
     except msgspec.ValidationError as error:
-        raise SignalRefused(workflow, step, f"its value does not fit: {error}") from None
+        raise SignalRefused(workflow, what, f"the value does not fit: {error}") from None
 
 
 async def _refuse(run: Run, step: str, sent: Sent) -> None:
@@ -65,7 +84,9 @@ async def _refuse(run: Run, step: str, sent: Sent) -> None:
         case "ended":
             state, reason = sent.facts
             why = f"it is {state}" + (f": {reason}" if reason else "")
-            raise SignalRefused(run.id, step, f"{why}; after retry({step!r}) it waits for a signal again")
+            raise SignalRefused(
+                run.id, f"step {quoted(step)}", f"{why}; after retry({step!r}) it waits for a signal again"
+            )
         case _:
             raise StepNotFound(run.id, step, _known(sent.facts), " that waits for a signal")
 

@@ -181,6 +181,6 @@ begin
         perform pg_notify(channel(), 'step ' || o.id) from unnest(seen) as o(id);
     end if;
     if finished is not null then
-        perform pg_notify(channel(), 'workflow ' || f.key) from unnest(finished) as f(key);
+        perform announce_finished(finished);
     end if;
 end $$;

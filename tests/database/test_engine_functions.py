@@ -28,6 +28,7 @@ EXPECTED = {
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
     "prune": ENGINE,
+    "record_message": INSERTION,
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
@@ -35,6 +36,7 @@ EXPECTED = {
     "stage": ENGINE,
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "watch_runs": ENGINE,
     "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
