@@ -7,12 +7,13 @@ import logging
 import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
+from baton.core.drawable import SVG, Direction
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
@@ -26,6 +27,7 @@ from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
 from baton.errors import (
     InvalidName,
+    InvalidOption,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -35,6 +37,9 @@ from baton.errors import (
     WorkflowNotFound,
 )
 from baton.tasks import wait_for_event
+
+if TYPE_CHECKING:
+    from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
 R = TypeVar("R")
@@ -166,7 +171,30 @@ class Run:
             raise WorkflowNotFound(self.id)
         return steps
 
-    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
+    async def to_svg(self, *, direction: Direction | None = None) -> SVG:
+        """Return a picture of the run as it is now, as SVG: states by shape and colour, a large map as one box.
+
+        A notebook shows it. See `Baton.to_svg`. Raises `WorkflowNotFound`.
+        """
+        return (await self._drawn()).to_svg(direction=direction)
+
+    async def to_mermaid(self, *, direction: Direction | None = None) -> str:
+        """Return a picture of the run as it is now, as a Mermaid flowchart. Raises `WorkflowNotFound`."""
+        return (await self._drawn()).to_mermaid(direction=direction)
+
+    async def to_dot(self, *, direction: Direction | None = None) -> str:
+        """Return a picture of the run as it is now, in the language of Graphviz. Raises `WorkflowNotFound`."""
+        return (await self._drawn()).to_dot(direction=direction)
+
+    async def _drawn(self) -> DrawnRun:
+        from baton.client.drawn_run import DrawnRun  # with all that draws, by the first picture
+
+        status, steps = await self.status(), await self.steps()
+        return DrawnRun(steps, status.name or self.id)
+
+    async def cancel(
+        self, *steps: str, reason: str | None = None, force: bool = False, as_skipped: bool = False
+    ) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
         Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
@@ -175,12 +203,19 @@ class Run:
         step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
         characters is cut in the middle.
 
+        With `as_skipped` the named steps, which are no longer wanted, end as skipped: the workflow does not fail
+        because of them, their dependents are skipped unless they ignore that, and `retry()` leaves them.
+
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
+            InvalidOption: `as_skipped` without names; a whole workflow cannot be skipped.
         """
+        if as_skipped and not steps:
+            whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
+            raise InvalidOption("as_skipped", as_skipped, whole)
         engine, names = self.engine_to_ask(), await self._names(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
-        cancelled = await engine.store.cancel(self.id, names or None, why, force=force)
+        cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
