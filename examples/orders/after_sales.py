@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from baton import Baton, Skip, Snooze, result_of, worker
+from baton import Baton, Snooze, result_of, worker
 
-PATIENCE_DAYS = 14
+reviews: dict[int, int] = {}
+"""The stars of each order. A real shop would have a table of them."""
 
 
 def after_sales(order: int) -> Baton:
@@ -24,11 +25,11 @@ async def ask_for_review(order: int) -> str:
 
 
 @worker
-async def read_review(order: int) -> int | Snooze | Skip:
-    """Look once a day. A real shop would ask its database."""
-    return Snooze(timedelta(days=1))
+async def read_review(order: int) -> int | Snooze:
+    """Look once a day."""
+    return reviews.get(order, Snooze(timedelta(days=1)))
 
 
 @worker
 async def send_voucher(order: int, stars: int) -> str:
-    return f"voucher for {stars} stars"
+    return f"voucher for the {stars} stars of order {order}"

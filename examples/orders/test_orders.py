@@ -1,4 +1,4 @@
-"""How the order service is tested: `pytest examples/orders` (pip install 'baton-workflows[embedded]' pytest-asyncio)."""
+"""How the order service is tested: `pytest examples/orders`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_a_review_is_asked_for_after_two_days(engine, drain, stub):
 
     assert (await drain(advance=timedelta(days=1))).steps == []
     assert (await drain(advance=timedelta(days=30))).steps == ["ask", "review", "review", "review", "thank"]
-    assert await run.result("thank", timeout=5) == "voucher for 5 stars"
+    assert await run.result("thank", timeout=5) == "voucher for the 5 stars of order 7"
 
 
 async def test_charging_alone(shop, context_for, database):
