@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from baton.client.engine import Engine
 from baton.core import registry
-from baton.core.options import Seconds, at_least_one, seconds
+from baton.core.durations import Seconds, seconds
+from baton.core.options import at_least_one
 from baton.core.worker import AnyWorker
 from baton.events import Observer
 from baton.runtime.pool_settings import PoolSettings, pool_settings
