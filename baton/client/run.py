@@ -27,6 +27,7 @@ from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
 from baton.errors import (
     InvalidName,
+    InvalidOption,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -191,7 +192,9 @@ class Run:
         status, steps = await self.status(), await self.steps()
         return DrawnRun(steps, status.name or self.id)
 
-    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
+    async def cancel(
+        self, *steps: str, reason: str | None = None, force: bool = False, as_skipped: bool = False
+    ) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
         Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
@@ -200,12 +203,19 @@ class Run:
         step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
         characters is cut in the middle.
 
+        With `as_skipped` the named steps, which are no longer wanted, end as skipped: the workflow does not fail
+        because of them, their dependents are skipped unless they ignore that, and `retry()` leaves them.
+
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
+            InvalidOption: `as_skipped` without names; a whole workflow cannot be skipped.
         """
+        if as_skipped and not steps:
+            whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
+            raise InvalidOption("as_skipped", as_skipped, whole)
         engine, names = self.engine_to_ask(), await self._names(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
-        cancelled = await engine.store.cancel(self.id, names or None, why, force=force)
+        cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)

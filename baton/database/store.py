@@ -64,7 +64,7 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 5)
+        self._cancel = call(f"{prefix}.cancel", 6)
         self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
@@ -216,10 +216,16 @@ class Store:
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
     async def cancel(
-        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        reason: str | None,
+        *,
+        force: bool = False,
+        as_skipped: bool = False,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
