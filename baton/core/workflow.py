@@ -20,6 +20,7 @@ from baton.core.job import Job
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Flags, WorkflowSpec
+from baton.core.waits import Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
@@ -81,7 +82,7 @@ class Baton(Insertable, Expandable, Drawable):
     def add(
         self,
         name: str,
-        what: Job | Baton,
+        what: Job | Baton | Wait,
         *,
         deps: Iterable[str] = (),
         when: Condition | None = None,
@@ -95,10 +96,10 @@ class Baton(Insertable, Expandable, Drawable):
     ) -> Baton:
         """Add a step and return the builder.
 
-        `what` is a job or another `Baton`. With a `Baton` the step is a group, whose children are that one's steps,
-        named `name/...`. A name in it stands for one of its own steps, or else for a step of the scope around it. Its
-        entry steps, which depend on none of its other steps, wait for the dependencies of the group. Steps may be added
-        to it until this workflow is inserted.
+        `what` is a job, another `Baton`, or what waits without a worker: a `Signal` or a `Timer`. With a `Baton` the
+        step is a group, whose children are that one's steps, named `name/...`. A name in it stands for one of its own
+        steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps, wait
+        for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
@@ -176,17 +177,19 @@ class Baton(Insertable, Expandable, Drawable):
         return replace(self._flags, **_checked_flags(own))
 
 
-def _what(step: str, what: object) -> Job | Draft:
+def _what(step: str, what: object) -> Job | Draft | Wait:
     match what:
-        case Job():
+        case Job() | Wait():
             return what
         case Baton():
             return what._draft
+        case type() if issubclass(what, Wait):
+            hint = f"; did you mean {what.__name__}(...)?"
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
             hint = hint_at_job(what)
-    raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
+    raise TypeError(f"step {step!r} must be a job, a Baton, a Signal or a Timer, not {type(what).__name__}{hint}")
 
 
 def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:
