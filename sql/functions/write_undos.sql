@@ -82,7 +82,7 @@ begin
         )
         select step_of(p_key, p.ordinal), s.name || '[undo]', s.undo ->> 'worker', s.undo ->> 'queue', (s.undo ->> 'priority')::smallint,
                (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, true, true, true,
-               (s.undo ->> 'takes_context')::boolean, (s.undo ->> 'args')::json, (s.undo ->> 'arg_refs')::json,
+               coalesce((s.undo ->> 'takes_context')::boolean, false), (s.undo ->> 'args')::json, (s.undo ->> 'arg_refs')::json,
                coalesce(s.undo_inputs, '{}') || ordinal_of(s.id),
                case when p.before is null then '{}' else array[base + p.before] end,
                case when p.before is not null then array[15]::smallint[] end,
