@@ -64,10 +64,12 @@ _INLINED = frozenset(
         "edge_ignores",
         "edge_observes",
         "flag_bits",
+        "is_backoff",
         "local_name",
         "name_fault",
         "ordinal_of",
         "shift_ordinals",
+        "terms_keys",
         "text_of_json",
     }
 )

@@ -25,6 +25,7 @@ begin
                      when (t.max_attempts between 1 and 32767) is not true then 'max_attempts must be between 1 and 32767'
                      when not (t.timeout > 0 and t.timeout <= 3162240000) then
                          'timeout must be more than 0 seconds, and at most a hundred years'
+                     when not is_backoff(t.backoff) then 'its backoff is neither seconds nor base, maximum and jitter in their ranges'
                      when not t.schedule_in between 0 and 3162240000 then
                          'schedule_in must be 0 or more seconds, and at most a hundred years'
                      when t.scheduled_at is not null and t.schedule_in is not null then
@@ -37,7 +38,7 @@ begin
                  end) as fault
             from json_to_recordset(p_terms) as t(
                      number integer, worker text, queue text, priority smallint, max_attempts integer,
-                     timeout double precision, scheduled_at text, schedule_in double precision, concurrency integer,
+                     timeout double precision, backoff json, scheduled_at text, schedule_in double precision, concurrency integer,
                      ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
                  )
       ) as t;

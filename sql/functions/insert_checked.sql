@@ -15,12 +15,7 @@ as $$
 declare
     places record;
 begin
-    perform check_keys(
-        p_terms::json,
-        '{number,worker,queue,priority,max_attempts,timeout,scheduled_at,schedule_in,concurrency,
-          ignore_cancelled,ignore_discarded,ignore_skipped,takes_context}',
-        'a step''s terms'
-    );
+    perform check_keys(p_terms::json, terms_keys(), 'a step''s terms');
     places := check_workflows(
         p_ids, p_workflow_names, p_fingerprints, p_meta, p_totals, p_returns,
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms

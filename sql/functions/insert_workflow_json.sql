@@ -37,9 +37,7 @@ begin
     perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,returns,steps}', 'a workflow');
     perform check_keys(
         document.steps,
-        '{number,worker,queue,priority,max_attempts,timeout,scheduled_at,schedule_in,concurrency,
-          ignore_cancelled,ignore_discarded,ignore_skipped,takes_context,
-          name,args,references,dependencies,dependents,inputs,parent,extras}',
+        terms_keys() || '{name,args,references,dependencies,dependents,inputs,parent,extras}',
         'a step'
     );
 

@@ -1,4 +1,4 @@
-"""Whatever a client inserts is refused in a sentence, or is a workflow that ends, whatever its steps do, and again after a retry.
+"""Whatever a client inserts is refused in a sentence, or ends, whatever its steps do, and again after a retry.
 
 `BATON_FUZZ=5000` tries that many inputs of each kind. The counts are printed; `-s` shows them.
 """
@@ -55,7 +55,8 @@ class Fuzzer:
             workflow_id = await self.client.fetchval(_INSERT, document)
         except asyncpg.PostgresError as error:
             code, message = str(error.sqlstate), str(error)
-            assert code.startswith(_REFUSALS) and " " in message, f"{code} {message}"
+            assert code.startswith(_REFUSALS), f"{code} {message}"
+            assert " " in message
             self.counts[f"refused {code[:2]}"] += 1
             return
         async with transaction:
@@ -71,7 +72,9 @@ class Fuzzer:
             assert await self.driver.drive(workflow_id, "completed") != "executing", await self._stuck(workflow_id)
 
     async def _stuck(self, workflow_id: str) -> str:
-        rows = await self.owner.fetch("select name, state, pending, reason from baton.steps_view where workflow_id = $1", workflow_id)
+        rows = await self.owner.fetch(
+            "select name, state, pending, reason from baton.steps_view where workflow_id = $1", workflow_id
+        )
         return "\n".join(["the workflow does not end:", *[str(dict(row)) for row in rows]])
 
 
@@ -98,7 +101,11 @@ async def _fuzzer(database: str, runner: asyncio.Runner) -> Fuzzer:
 def for_many(strategy: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Call a test once for each of many inputs; the printed seed and the message of a failure identify the input."""
     quick = settings(
-        max_examples=INPUTS, deadline=None, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck)
+        max_examples=INPUTS,
+        deadline=None,
+        phases=[Phase.generate],
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
     return lambda test: quick(given(drawn=strategy, ending=st.sampled_from(ENDINGS))(test))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from baton import Baton, Context, each, failed, result_of, state_of, worker
+from baton import Baton, Context, Exponential, each, failed, result_of, state_of, worker
 
 
 def valid_inserts() -> Sequence[Baton]:
@@ -20,7 +20,7 @@ def valid_inserts() -> Sequence[Baton]:
 
     diamond = (
         Baton.new(workflow_id="w", workflow_name="diamond", meta={"by": "a test"})
-        .add("a", step.new(1).with_options(priority=3, max_attempts=2, timeout=30))
+        .add("a", step.new(1).with_options(priority=3, max_attempts=2, timeout=30, backoff=Exponential(3)))
         .add("b", step.new(result_of("a")), ignore_discarded=True)
         .add("c", observing.new([result_of("a", default=None), {"x": state_of("b")}]))
         .add("d", step.new(other=1).with_options(schedule_in=60), deps=["b", "c"])
@@ -41,7 +41,9 @@ def valid_inserts() -> Sequence[Baton]:
         .add("b", step.new(), when=(result_of("a")["score"] > 0.8) & ~(state_of("a") == "skipped"))
         .add("c", step.new(), when=failed("a", "b") | result_of("a").in_([1, None, "x"]))
         .add("few", step.new(), deps=["a", "b", "c"], needs=2, rest="cancel")
-        .add("gated", Baton.new().add("x", step.new()).add("y", step.new(), deps=["x"]), when=state_of("a") != "skipped")
+        .add(
+            "gated", Baton.new().add("x", step.new()).add("y", step.new(), deps=["x"]), when=state_of("a") != "skipped"
+        )
     )
     closing = (
         Baton.new(workflow_id="w")
