@@ -12,5 +12,5 @@ return case json_typeof(p_backoff)
                and coalesce((p_backoff ->> 'maximum')::numeric, 0) between 0 and 3162240000
                and coalesce((p_backoff ->> 'jitter')::numeric, 0) between 0 and 1
                and not exists (select from json_object_keys(p_backoff) as k(key) where k.key not in ('base', 'maximum', 'jitter'))
-           else false
+           else p_backoff is null
        end;

@@ -45,6 +45,7 @@ class Fuzzer:
     driver: Driver
     runner: asyncio.Runner
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: list[str] = field(default_factory=list)
 
     def tries(self, document: bytes, ending: Ending) -> None:
         self.runner.run(self._tries(document, ending))
@@ -58,6 +59,7 @@ class Fuzzer:
             assert code.startswith(_REFUSALS), f"{code} {message}"
             assert " " in message
             self.counts[f"refused {code[:2]}"] += 1
+            self.reasons.append(message)
             return
         async with transaction:
             await self._ends(workflow_id, ending)
@@ -121,7 +123,7 @@ def test_the_valid_ones_are_accepted_and_end(fuzzer, documents, ending):
     for document in documents:
         fuzzer.tries(json.dumps(document).encode(), ending)
 
-    assert not any(kind.startswith("refused") for kind in fuzzer.counts)
+    assert fuzzer.reasons == []
 
 
 @pytest.mark.slow
