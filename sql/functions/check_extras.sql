@@ -10,7 +10,7 @@ begin
         select s.name, s.workflow, s.total, s.ordinal, s.dependencies, s.extras, s.kind, s.role, s.worker, s.concurrency, s.inputs, s.arg_refs
           from unnest(p_steps) as s
          where s.extras is not null
-            or s.worker = 'baton.workflow'
+            or s.worker in ('baton.workflow', 'baton.signal', 'baton.timer')
             or s.concurrency is not null
     loop
         fault := case
@@ -19,11 +19,12 @@ begin
                      when step.concurrency is not null and step.kind is distinct from 'map' then 'only a map has a concurrency'
                      when octet_length(step.extras::text) > p_most then
                          format('its extras have %s bytes, and the limit is %s', octet_length(step.extras::text), p_most)
-                     when step.extras is null then null
+                     when step.extras is null then awaits_fault(null, step.worker)
                      when json_typeof(step.extras) <> 'object' then 'its extras are not a JSON object'
                      when step.kind = 'workflow' and (step.inputs is not null or step.arg_refs is not null) then 'a group reads nothing itself'
                      else coalesce(
                          kind_fault(step.extras, step.kind, step.dependencies, step.total),
+                         awaits_fault(step.extras, step.worker),
                          control_fault(step.extras, step.kind, step.role, cardinality(step.dependencies)),
                          undo_fault(step.extras, step.kind, step.role, step.ordinal, step.total)
                      )

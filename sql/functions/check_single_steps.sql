@@ -12,7 +12,8 @@ begin
     perform refuse(fault);
     select min(case
                when t.concurrency is not null then 'only a map has a concurrency'
-               when t.worker = 'baton.workflow' then 'the worker baton.workflow is that of groups'
+               when t.worker in ('baton.workflow', 'baton.signal', 'baton.timer') then
+                   format('the worker %s stands for something that is not a job', t.worker)
            end)
       into fault
       from json_to_recordset(p_terms) as t(worker text, concurrency integer);

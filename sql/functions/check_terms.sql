@@ -30,10 +30,7 @@ begin
                          'schedule_in must be 0 or more seconds, and at most a hundred years'
                      when t.scheduled_at is not null and t.schedule_in is not null then
                          'it has both scheduled_at and schedule_in'
-                     when t.scheduled_at !~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$' then
-                         'scheduled_at is not a time with its offset, as in 2026-01-31T09:30:00Z'
-                     when not t.scheduled_at::timestamptz between '1900-01-01 00:00Z' and '9001-01-01 00:00Z' then
-                         'scheduled_at must be between the years 1900 and 9000'
+                     when t.scheduled_at is not null and time_fault(t.scheduled_at) is not null then time_fault(t.scheduled_at)
                      when not t.concurrency between 1 and 1000000 then 'concurrency must be between 1 and 1000000'
                  end) as fault
             from json_to_recordset(p_terms) as t(

@@ -15,9 +15,15 @@ from baton.database.messages import Claimed, ClaimRequest, Part, Settlement
 from baton.database.store import Store
 
 Ending: TypeAlias = Literal["completed", "discarded", "cancelled", "skipped"]
-MOST_ROUNDS = 300
+MOST_ROUNDS = 100
 """Of claims and settles: a generated workflow has a few steps."""
 _MAKE_DUE = "update baton.queue set scheduled_at = clock_timestamp() where state in ('scheduled', 'retryable')"
+_TIMES_UP = "update baton.queue set ends_at = clock_timestamp() where ends_at is not null"
+_SIGNALS = """
+    select s.name from baton.steps_view s
+     where s.workflow_id = $1 and s.state = 'waiting' and s.awaits ->> 'type' = 'signal'
+     order by s.id
+"""
 _AVAILABLE = "select distinct queue from baton.queue where state = 'available'"
 _STATE = "select state from baton.workflows where id = $1"
 
@@ -48,13 +54,25 @@ class Driver:
                 break
             await self.connection.execute(_MAKE_DUE)
             await self.store.stage(limit=1000)
+            await self._end_waits(workflow_id)
             queues = [row["queue"] for row in await self.connection.fetch(_AVAILABLE)]
             if not queues:
-                break
+                continue
             claimed = await self.store.claim(self.pool, ClaimRequest(uuid4(), dict.fromkeys(queues, 1000)))
             settling = [done for one in claimed if (done := await self._ended(one, ending)) is not None]
             await self.store.settle(settling)
         return await self.state(workflow_id)
+
+    async def _end_waits(self, workflow_id: str) -> None:
+        """Send each signal that is awaited, or let its time be up; end the timers."""
+        waiting = [row["name"] for row in await self.connection.fetch(_SIGNALS, workflow_id)]
+        for name in waiting[::2]:
+            await self.store.record_signal(workflow_id, name, "1", None)
+        await self.connection.execute(_TIMES_UP)
+        for name in waiting[1::2]:
+            if await self.state(workflow_id) == "executing":
+                await self.store.record_signal(workflow_id, name, "1", None)
+        await self.store.end_waits(limit=1000)
 
     async def retry(self, workflow_id: str) -> None:
         await self.store.retry(workflow_id, None, forward=True)

@@ -63,7 +63,7 @@ class Fuzzer:
             return
         async with transaction:
             await self._ends(workflow_id, ending)
-        await self.owner.execute("truncate baton.workflows, baton.steps, baton.queue")
+        await self.owner.execute("truncate baton.workflows, baton.steps, baton.queue, baton.signals")
 
     async def _ends(self, workflow_id: str, ending: Ending) -> None:
         state = await self.driver.drive(workflow_id, ending)

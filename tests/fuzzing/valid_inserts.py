@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from baton import Baton, Context, Exponential, each, failed, result_of, state_of, worker
+from datetime import UTC, datetime
+
+from baton import Baton, Context, Exponential, Signal, Timer, each, failed, result_of, state_of, worker
 
 
 def valid_inserts() -> Sequence[Baton]:
@@ -45,6 +47,14 @@ def valid_inserts() -> Sequence[Baton]:
             "gated", Baton.new().add("x", step.new()).add("y", step.new(), deps=["x"]), when=state_of("a") != "skipped"
         )
     )
+    waiting = (
+        Baton.new(workflow_id="w")
+        .add("approval", Signal(int, timeout=60, default=3))
+        .add("second", Signal(), deps=["approval"])
+        .add("later", Timer(until=datetime(2031, 1, 1, tzinfo=UTC)), ignore_discarded=True, deps=["approval"])
+        .add("pause", Timer(minutes=5), when=result_of("approval") == 3)
+        .add("end", step.new(result_of("second")), deps=["later", "pause"])
+    )
     closing = (
         Baton.new(workflow_id="w")
         .add("create", step.new(), undo=step.new(result_of("create", default=None)))
@@ -54,4 +64,4 @@ def valid_inserts() -> Sequence[Baton]:
         .add("destroy", step.new(), runs="always")
         .add("after", Baton.new().add("z", step.new()), runs="always")
     )
-    return diamond, nested, conditional, closing
+    return diamond, nested, conditional, closing, waiting
