@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from datetime import UTC, datetime
 
 from baton import Baton, Context, Exponential, Signal, Timer, each, failed, result_of, state_of, worker
