@@ -77,6 +77,8 @@ class Run(AnotherRun):
     ) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
+        if not isinstance(using, Engine | None):
+            raise TypeError(f"using= takes an Engine, not {type(using).__name__}")
         self.id = workflow_id
         self.may_come_within = None if may_come_within is None else seconds("may_come_within", may_come_within)
         self.is_new: bool | None = None
