@@ -13,7 +13,7 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
-from baton.client.sending import send_message, send_signal
+from baton.client.sending import SendsToSteps
 from baton.core.drawable import SVG, Direction
 from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
@@ -42,7 +42,6 @@ from baton.errors import (
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
-    from baton.client.caller_transactions import CallerConnection
     from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
@@ -61,7 +60,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(AnotherRun):
+class Run(SendsToSteps, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
@@ -155,7 +154,7 @@ class Run(AnotherRun):
         """
         if isinstance(step, Worker):
             worker, step = step, step.name
-        name = None if step is None else (await self._names([step]))[0]
+        name = None if step is None else (await self.names_stored([step]))[0]
         ends: Sequence[StepEnd] = ()
         while not ends or any(one.state not in FINAL_STEP_STATES for one in ends):
             # Repeated only if a retry comes between the end and this reading.
@@ -225,7 +224,7 @@ class Run(AnotherRun):
         if as_skipped and not steps:
             whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
             raise InvalidOption("as_skipped", as_skipped, whole)
-        engine, names = self.engine_to_ask(), await self._names(steps)
+        engine, names = self.engine_to_ask(), await self.names_stored(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
         cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
         if cancelled.count is None:
@@ -246,7 +245,7 @@ class Run(AnotherRun):
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        engine, names = self.engine_to_ask(), await self._names(steps)
+        engine, names = self.engine_to_ask(), await self.names_stored(steps)
         retried = await engine.store.retry(self.id, names or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
@@ -263,37 +262,6 @@ class Run(AnotherRun):
             )
         return retried.count
 
-    async def signal(
-        self, step: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
-    ) -> bool:
-        """Send a signal to a step that waits for one, or will: it completes with this value.
-
-        Returns True if the signal is recorded: the step completes with it unless it is cancelled first. The same `key`
-        again returns True and changes nothing, until the workflow is pruned. False if another signal came first. With a
-        connection or session of the caller as `using`, it is recorded if the caller's transaction commits, and nothing
-        else of the workflow is locked until then.
-
-        Raises:
-            StepNotFound: no step of this name waits for a signal.
-            SignalRefused: the step ended without one, or the value is not of the step's type.
-            NotJSON: the value has no faithful form in JSON.
-        """
-        (name,) = await self._names([step])
-        return await send_signal(self, name, value, key, using)
-
-    async def send(
-        self, topic: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
-    ) -> None:
-        """Send a message to the steps that receive those of a topic: one of them takes it, now or later.
-
-        When this returns, the message is recorded; of one `key`, a topic keeps the first. `using` is as in `signal`.
-
-        Raises:
-            SignalRefused: the workflow has ended, or the value is not of the type that the next step expects.
-            NotJSON: the value has no faithful form in JSON.
-        """
-        await send_message(self, topic, value, key, using)
-
     @property
     def is_in_open_transaction(self) -> bool:
         """Whether the caller's transaction that inserted it is still open."""
@@ -306,7 +274,7 @@ class Run(AnotherRun):
             raise WorkflowNotFound(self.id)
         return engine
 
-    async def _names(self, steps: Sequence[str]) -> Sequence[str]:
+    async def names_stored(self, steps: Sequence[str]) -> Sequence[str]:
         """Return names in the form in which they are stored. Raises `StepNotFound` for one that no step can have."""
         await self._require_known([step for step in steps if UNSTORABLE.search(step)])
         return [normalised(step) for step in steps]

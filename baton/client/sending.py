@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -25,7 +25,43 @@ if TYPE_CHECKING:
     from baton.client.run import Run
 
 
-async def send_signal(
+class SendsToSteps:
+    """A mixin of `Run`: what is sent to its steps."""
+
+    async def signal(
+        self, step: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
+    ) -> bool:
+        """Send a signal to a step that waits for one, or will: it completes with this value.
+
+        Returns True if the signal is recorded: the step completes with it unless it is cancelled first. The same `key`
+        again returns True and changes nothing, until the workflow is pruned. False if another signal came first. With a
+        connection or session of the caller as `using`, it is recorded if the caller's transaction commits, and nothing
+        else of the workflow is locked until then.
+
+        Raises:
+            StepNotFound: no step of this name waits for a signal.
+            SignalRefused: the step ended without one, or the value is not of the step's type.
+            NotJSON: the value has no faithful form in JSON.
+        """
+        run = cast("Run", self)
+        (name,) = await run.names_stored([step])
+        return await _send_signal(run, name, value, key, using)
+
+    async def send(
+        self, topic: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
+    ) -> None:
+        """Send a message to the steps that receive those of a topic: one of them takes it, now or later.
+
+        When this returns, the message is recorded; of one `key`, a topic keeps the first. `using` is as in `signal`.
+
+        Raises:
+            SignalRefused: the workflow has ended, or the value is not of the type that the next step expects.
+            NotJSON: the value has no faithful form in JSON.
+        """
+        await _send_message(cast("Run", self), topic, value, key, using)
+
+
+async def _send_signal(
     run: Run, step: str, value: Any, key: str | None, using: Engine | CallerConnection | None
 ) -> bool:
     """Record a signal for a step; see `Run.signal`."""
@@ -40,7 +76,7 @@ async def send_signal(
     return sent.accepted
 
 
-async def send_message(
+async def _send_message(
     run: Run, topic: str, value: Any, key: str | None, using: Engine | CallerConnection | None
 ) -> None:
     """Record a message for the steps that receive those of a topic; see `Run.send`."""

@@ -66,7 +66,7 @@ begin
                              (s.awaits ->> 'default')::json) as value,
                     g.sent_at is not null or m.taken_by is not null as has_come
          ) as x
-          left join lateral run_outcome(s.awaits, q.scheduled_at, moment) as r on s.awaits ->> 'type' = 'run'
+          left join lateral run_outcome(s.id, s.awaits, q.scheduled_at, moment) as r on s.awaits ->> 'type' = 'run'
          where s.id = any(sent || due || runs || taken)
            and case s.awaits ->> 'type'
                    when 'run' then r.state is not null

@@ -3,7 +3,7 @@
 --
 -- state: null while it has not ended, or may still be inserted. exists: whether there is such a workflow.
 create or replace function run_outcome(
-    p_awaits json, p_began timestamptz, p_moment timestamptz,
+    p_step bigint, p_awaits json, p_began timestamptz, p_moment timestamptz,
     out state text, out result json, out reason text, out "exists" boolean
 )
 language plpgsql stable
@@ -21,6 +21,9 @@ begin
                 reason := format('there is no workflow ''%s''', p_awaits ->> 'id')
                           || coalesce(', and none came within ' || (p_awaits ->> 'within') || ' s', '');
             end if;
+        when run.key = workflow_of(p_step) then
+            state := 'discarded';
+            reason := 'it is a step of the workflow for whose end it would wait';
         when run.state = 'completed' then
             state := 'completed';
             result := coalesce(workflow_result(run.key), 'null');
