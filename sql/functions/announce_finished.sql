@@ -1,4 +1,5 @@
--- Notify those that wait for these workflows, which have just finished: clients, and steps of others.
+-- Notify those that wait for these workflows, which have just finished: clients, and steps of
+-- others.
 --
 -- Locks: rows of awaited_runs, which nobody holds for long.
 create or replace function announce_finished(p_keys bigint[]) returns void

@@ -1,15 +1,15 @@
--- End the waits of these workflows that are over, with all consequences; about p_limit of each kind.
--- Returns how many ended.
+-- End the waits of these workflows that are over, with all consequences; about p_limit of each
+-- kind. Returns how many ended.
 --
 --   a signal or a message came   waiting -> completed, with its value
 --   the time of a timer is up    waiting -> completed
 --   another run has ended        waiting -> completed, discarded or cancelled, as that one
 --   the time of others is up     waiting -> completed with the default, or discarded
 --
--- A signal to a step that does not wait yet stays for its release (see begin_waits).
--- Locks: the caller holds those of the workflows. Entries that wait are written under these only. A row
--- of signals may be held by a sender, for as long as its transaction is open: then the time of that
--- step is not up yet.
+-- A signal that was sent to a step that does not wait yet stays for its release (see begin_waits).
+-- Locks: the caller holds those of the workflows. Entries that wait are written under these only. A
+-- row of signals may be held by a sender, for as long as its transaction is open: then the time of
+-- that step is not up yet.
 create or replace function apply_ripe_waits(p_keys bigint[], p_limit integer) returns integer
 language plpgsql
 as $$

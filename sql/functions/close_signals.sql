@@ -1,4 +1,5 @@
--- Close those of these steps' signals that have not come, so that none comes any more. Returns the steps.
+-- Close those of these steps' signals that have not come, so that none comes any more. Returns the
+-- steps.
 --
 -- Locks: rows of signals, without waiting. One that a sender holds is not closed.
 create or replace function close_signals(p_ids bigint[]) returns bigint[]

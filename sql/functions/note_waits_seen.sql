@@ -1,8 +1,11 @@
--- Note what upkeep has seen, so that it does not look at it again. The caller holds the locks of the workflows.
+-- Note what upkeep has seen, so that it does not look at it again. The caller holds the locks of
+-- the workflows.
 --
--- p_sent: steps to which a signal came. p_runs: steps that may wait for another run, which was looked at.
+-- p_sent: steps to which a signal came. p_runs: steps that may wait for another run, which was
+-- looked at.
 -- p_ended: steps that ended.
--- A run that does not exist yet is looked for again after a pause that grows; one that exists and has not
+-- A run that does not exist yet is looked for again after a pause that grows; one that exists and
+-- has not
 -- ended is left to watch_runs.
 -- Locks: rows of signals, without waiting: one that a sender holds is seen again by the next call.
 create or replace function note_waits_seen(p_sent bigint[], p_runs bigint[], p_ended bigint[], p_moment timestamptz) returns void

@@ -1,5 +1,5 @@
--- See the new messages of these workflows, up to p_limit, and return the steps that may take one of them.
--- The caller holds the locks of the workflows.
+-- See the new messages of these workflows, up to p_limit, and return the steps that may take one of
+-- them. The caller holds the locks of the workflows.
 create or replace function receivers_of_new_messages(p_keys bigint[], p_limit integer, p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$

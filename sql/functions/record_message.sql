@@ -1,8 +1,10 @@
--- Record a message for the steps of a workflow that receive those of a topic: the next one takes it.
+-- Record a message for the steps of a workflow that receive those of a topic: the next one takes
+-- it.
 --
 -- p_value: JSON text. p_key: of one key, a topic keeps the first message; null for none.
 -- refusal, facts: why it is not recorded: workflow (there is none), ended (its state).
--- Locks: nothing but the new row; a call with the same key waits until the first one's transaction ends.
+-- Locks: nothing but the new row; a call with the same key waits until the first one's transaction
+-- ends.
 create or replace function record_message(
     p_workflow_id text, p_topic text, p_value text, p_key text default null,
     out refusal text, out facts text[]

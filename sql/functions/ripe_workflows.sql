@@ -1,5 +1,5 @@
--- The keys of workflows in which a wait may be over: something came that upkeep has not seen, or a time
--- is up. At most ten times p_limit of each kind are looked at.
+-- The keys of workflows in which a wait may be over: something came that upkeep has not seen, or a
+-- time is up. At most ten times p_limit of each kind are looked at.
 create or replace function ripe_workflows(p_limit integer) returns bigint[]
 language sql stable
 as $$

@@ -1,7 +1,8 @@
--- How a step ends that waits for another workflow, as that is now. The other one is read, not locked: it
--- may be opened again meanwhile, which changes nothing for a step that has ended by it.
+-- How a step ends that waits for another workflow, as that is now. The other one is read, not
+-- locked: it may be opened again meanwhile, which changes nothing for a step that has ended by it.
 --
--- state: null while it has not ended, or may still be inserted. exists: whether there is such a workflow.
+-- state: null while it has not ended, or may still be inserted. exists: whether there is such a
+-- workflow.
 create or replace function run_outcome(
     p_step bigint, p_awaits json, p_began timestamptz, p_moment timestamptz,
     out state text, out result json, out reason text, out "exists" boolean

@@ -1,5 +1,5 @@
--- Send a message to the steps of a workflow that receive those of a topic, from any driver and in its
--- transaction (see record_message).
+-- Send a message to the steps of a workflow that receive those of a topic, from any driver and in
+-- its transaction (see record_message).
 --
 -- p_value: JSON.
 -- Locks: as record_message.

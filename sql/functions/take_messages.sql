@@ -1,6 +1,5 @@
--- Give each of these steps the oldest message of its topic that no step took, or the one that it took
--- before. The caller holds the locks of their workflows.
--- Returns the steps that have one.
+-- Give each of these steps the oldest message of its topic that no step took, or the one that it
+-- took before. The caller holds the locks of their workflows. Returns the steps that have one.
 create or replace function take_messages(p_ids bigint[]) returns bigint[]
 language plpgsql
 as $$

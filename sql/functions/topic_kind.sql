@@ -1,5 +1,5 @@
--- The type that the next step to receive a message of this topic expects, as the library wrote it; null if
--- any JSON will do, or if no step waits for one or will.
+-- The type that the next step to receive a message of this topic expects, as the library wrote it;
+-- null if any JSON will do, or if no step waits for one or will.
 create or replace function topic_kind(p_workflow_id text, p_topic text) returns text
 language sql stable
 as $$

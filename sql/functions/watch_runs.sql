@@ -1,8 +1,10 @@
--- Find the workflows for which steps have begun to wait, and ask each to announce its end, up to p_limit.
+-- Find the workflows for which steps have begun to wait, and ask each to announce its end, up to
+-- p_limit.
 --
 -- A workflow that somebody else has locked is left for the next call. Returns how many were asked.
--- Locks: the workflows that are waited for, without waiting for any; then rows of awaited_runs. No other
--- workflow is locked at the same time by this, in particular not those of the steps that wait.
+-- Locks: the workflows that are waited for, without waiting for any; then rows of awaited_runs. No
+-- other workflow is locked at the same time by this, in particular not those of the steps that
+-- wait.
 create or replace function watch_runs(p_limit integer) returns integer
 language plpgsql security definer
 as $$

@@ -1,5 +1,5 @@
--- The result of a workflow: of the step that it returns, or of its last ones, as group_result has it of
--- a group; null if it has none.
+-- The result of a workflow: of the step that it returns, or of its last ones, as group_result has
+-- it of a group; null if it has none.
 create or replace function workflow_result(p_key bigint) returns json
 language plpgsql stable
 as $$
