@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import GenericAlias
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, type_name
@@ -24,7 +25,7 @@ from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
@@ -88,6 +89,11 @@ class CompiledGraph:
         """Position of the step whose result is the whole's."""
         return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
+    @property
+    def scope(self) -> Bounds | None:
+        """What bounds the whole."""
+        return self._draft.said_bounds
+
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
         steps = Steps(len(self.names), self._spec)
@@ -99,7 +105,7 @@ class CompiledGraph:
             if self.controls.are_needed
             else range(len(self.names))
         )
-        return fingerprint(map(self._written, written), self._draft.returns)
+        return fingerprint(map(self._written, written), self._draft.returns, self.scope)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
@@ -134,7 +140,7 @@ class CompiledGraph:
     def _append_children(self, group: int, draft: Draft) -> None:
         first = len(self.steps)
         prefix = self.names[group]
-        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
+        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group])]
         inside = {step.name: first + place for place, step in enumerate(steps)}
         outer = self.scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
@@ -266,6 +272,8 @@ class CompiledGraph:
             return replace(written, options=(*written.options, *control)) if control else written
         assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
+        if (scope := step.what.said_bounds) is not None:
+            options = (*options, ("scope", msgspec.to_builtins(scope)))
         flags = self.flags_of(position).as_tuple()
         return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
@@ -309,7 +317,7 @@ class CompiledGraph:
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(SubWorkflow(children.start, len(children), returns)),
+            extras=Extras(SubWorkflow(children.start, len(children), returns), scope=draft.said_bounds),
         )
 
     def _first_job(self, position: int) -> Job:

@@ -17,7 +17,8 @@ from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
-from baton.core.spec import Flags, WorkflowSpec
+from baton.core.options import Seconds, checked_deadline
+from baton.core.spec import UNBOUNDED, Bounds, Flags, WorkflowSpec
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
@@ -29,13 +30,15 @@ class Baton(Insertable, Expandable):
     A worker may return one. It then takes the place of the worker's step, which becomes a group.
     """
 
-    def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
+    def __init__(
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds = UNBOUNDED, *, debug: bool
+    ) -> None:
         self._id = workflow_id
         self._name = name
         self._flags = flags
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
-        self._draft = Draft()
+        self._draft = Draft(bounds=bounds)
 
     @classmethod
     def new(
@@ -46,6 +49,8 @@ class Baton(Insertable, Expandable):
         ignore_cancelled: bool = False,
         ignore_discarded: bool = False,
         ignore_skipped: bool = False,
+        fail_fast: bool = False,
+        deadline: Seconds | None = None,
         debug: bool = False,
         meta: object = None,
     ) -> Baton:
@@ -55,13 +60,21 @@ class Baton(Insertable, Expandable):
         this object twice inserts one workflow. The flags hold for each step that is not given its own. `meta` is any
         JSON value, kept beside the workflow.
 
+        `fail_fast` ends it at the first failure that nothing in it can forgive: its ordinary steps are cancelled, its
+        closing steps and undos run, and it fails. `deadline`, in seconds or as a `timedelta`, ends it so at that time
+        after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
+        moment when what the group waits for is done.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        return cls(identity, name, flags, meta, **_checked_flags({"debug": debug}))
+        checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
+        ends_in = None if deadline is None else checked_deadline("deadline", deadline)
+        bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
+        return cls(identity, name, flags, meta, bounds, debug=checked["debug"])
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
@@ -139,14 +152,13 @@ class Baton(Insertable, Expandable):
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
-        return WorkflowSpec(
-            self._id, self._name, graph.fingerprint(), self._debug, self._meta, graph.specs(), graph.returns
-        )
+        written, steps = graph.fingerprint(), graph.specs()
+        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, graph.scope)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.scope)
 
     def _compiled(self) -> CompiledGraph:
         return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())

@@ -24,6 +24,7 @@ LIMIT = 1000
 """How many entries or steps one call touches."""
 SHORTEST_PAUSE = 0.005
 PAUSE_WHILE_HELD = 0.05
+LONGEST_PAUSE = 2.0
 SWEEPS_PER_PRUNE = 6
 """How many sweeps pass before the next look for old workflows, when the last one found none."""
 NOTHING = UpkeepResult()
@@ -44,9 +45,10 @@ class Part:
 class Maintenance:
     """Does each part of upkeep when it is due.
 
-    look        finds out which of the next three have something to do, so that an idle pool makes one call
+    look        finds out which of the next four have something to do, so that an idle pool makes one call
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
+    end         what has passed its deadline
     stage       entries whose time has come
     prune       old workflows
 
@@ -83,14 +85,21 @@ class Maintenance:
         self._look = Part("look", self._do_look, now)
         self._mark_dead = Part("mark dead", self._do_mark_dead)
         self._rescue = Part("rescue", self._do_rescue)
+        self._end = Part("end overdue", self._do_end, now)
         self._stage = Part("stage", self._do_stage, now)
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._prune)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._end, self._stage, self._prune)
+        self._times_held = 0
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
         """Note that an entry is due after this many seconds."""
         self._bring_forward(self._stage, seconds)
+        self._sooner.set()
+
+    def ends_in(self, seconds: float) -> None:
+        """Note that a deadline is due after this many seconds."""
+        self._bring_forward(self._end, seconds)
         self._sooner.set()
 
     async def run(self) -> None:
@@ -114,6 +123,7 @@ class Maintenance:
                     given_back=done.given_back + did.given_back,
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
+                    ended=done.ended + did.ended,
                 )
         return done
 
@@ -130,18 +140,21 @@ class Maintenance:
             return NOTHING
         part.failures = 0
         if self._observers.are_given or did.died or did.lost or did.given_back:
-            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged)
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.ended)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
     async def _do_look(self) -> UpkeepResult:
         planned, self._stage.due = self._stage.due, math.inf
+        to_end, self._end.due = self._end.due, math.inf
         try:
             found = await self._store.upkeep_due()
         except BaseException:
             # Looking only saves calls: without it the parts find out for themselves.
             self._stage.due = min(self._stage.due, planned)
             self._bring_forward(self._stage, self._stage_seconds)
+            self._end.due = min(self._end.due, to_end)
+            self._bring_forward(self._end, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
             raise
@@ -155,6 +168,8 @@ class Maintenance:
             else:
                 self._failures.succeeded(part.name)
         self._plan_stage(found.next_in, 0.0)
+        if found.ends_in is not None:
+            self._bring_forward(self._end, found.ends_in)
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -170,6 +185,17 @@ class Maintenance:
         if rescued.is_more:
             self._bring_forward(self._rescue, SHORTEST_PAUSE)
         return UpkeepResult(lost=rescued.lost, given_back=rescued.given_back)
+
+    async def _do_end(self) -> UpkeepResult:
+        overdue = await self._store.end_overdue(limit=LIMIT)
+        self._failures.succeeded(self._end.name, overdue.passed_over, is_complete=overdue.next_in != 0)
+        # Due and not ended: somebody else holds the workflow, for as long as their transaction takes.
+        is_held = overdue.next_in == 0 and not overdue.ended
+        self._times_held = self._times_held + 1 if is_held else 0
+        shortest = min(LONGEST_PAUSE, PAUSE_WHILE_HELD * 2**self._times_held) if is_held else SHORTEST_PAUSE
+        if overdue.next_in is not None:
+            self._bring_forward(self._end, max(shortest, overdue.next_in))
+        return UpkeepResult(ended=overdue.ended)
 
     async def _do_stage(self) -> UpkeepResult:
         staged = await self._store.stage(limit=LIMIT)

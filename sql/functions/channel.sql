@@ -5,6 +5,7 @@
 --   queue COUNT NAME   at least COUNT entries, a power of ten, were released there, and the caller did
 --                      not claim them itself
 --   due MILLISECONDS   an entry is due so soon that the poll would be late
+--   end MILLISECONDS   a deadline is due so soon that the poll would be late
 --   cancel POOL        claims of this pool are void
 --   workflow KEY       a watched workflow finished
 --   step ID            a watched step became final

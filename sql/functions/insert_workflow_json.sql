@@ -18,11 +18,11 @@ declare
     document record;
     inserted record;
 begin
-    select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.returns, d.steps
+    select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.scope, d.returns, d.steps
       into document
       from json_to_record(p_workflow::json) as d(
-               format integer, id text, name text, fingerprint text, debug boolean, meta json, returns integer,
-               steps json
+               format integer, id text, name text, fingerprint text, debug boolean, meta json, scope text,
+               returns integer, steps json
            );
     if document.format is distinct from 2
        or document.id is null
@@ -54,7 +54,7 @@ begin
       ) as c,
            insert_workflow(
                null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
-               text_of_json(document.meta), json_array_length(document.steps), document.returns, 0, true,
+               text_of_json(document.meta), document.scope, json_array_length(document.steps), document.returns, 0, true,
                c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.extras, c.numbers,
                document.steps::text
            ) as i;

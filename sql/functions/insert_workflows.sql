@@ -8,7 +8,7 @@
 --   fingerprints of what exists.
 -- Locks: the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -29,21 +29,29 @@ begin
     -- In the order of the ids, here and below, as others may insert the same ones at the same time.
     begin
         -- Nearly always all are new, and `on conflict` would double what the rows cost.
-        insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
+        insert into workflows as w (
+            key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+        )
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
-          from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
-               as n(key, id, name, fingerprint, debug, meta, total, returns)
+        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+               coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
+               (n.scope::json ->> 'deadline')::double precision
+          from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)
+               as n(key, id, name, fingerprint, debug, meta, scope, total, returns)
          order by n.id;
     exception when unique_violation then
         -- Again only for a workflow that exists when it is to be inserted and is pruned before it
         -- is read.
         loop
-            insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
+            insert into workflows as w (
+            key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+        )
             overriding system value
-            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
-              from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
-                   as n(key, id, name, fingerprint, debug, meta, total, returns)
+            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+               coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
+               (n.scope::json ->> 'deadline')::double precision
+              from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)
+                   as n(key, id, name, fingerprint, debug, meta, scope, total, returns)
              where not exists (select from workflows e where e.id = any(array[n.id]))
              order by n.id
                 on conflict (id) do nothing;
@@ -86,4 +94,7 @@ begin
                clock_timestamp()
            ) as r;
     perform notify_queues(released.queues, released.counts);
+    if cardinality(p_scopes) > 0 then
+        perform begin_run_deadlines(keys, clock_timestamp());
+    end if;
 end $$;
