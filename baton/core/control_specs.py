@@ -35,6 +35,7 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         takes_context=terms.takes_context,
         deadline=terms.deadline,
         start_within=terms.start_within,
+        backoff=terms.backoff,
     )
 
 

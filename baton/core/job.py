@@ -52,6 +52,8 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         deadline: the time after the step's release at which it is discarded, whatever it is doing: over all its
             attempts and snoozes, in a paused queue as well. Of a map it is that of each child.
         start_within: the time after the step's release within which it has to start once, else it is discarded.
+        backoff: the delay after a failed attempt: the same each time, or `Exponential(...)`. After an attempt whose
+            process died the delay is the usual one.
 
         Durations are seconds or `timedelta`. Raises `InvalidOption`.
         """

@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
+from baton.core.durations import Seconds, checked_deadline, seconds
 from baton.core.names import checked_text
+from baton.core.retry import Exponential, storable_backoff
 from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
-
-Seconds = float | timedelta
-"""A public duration: a number of seconds or a `timedelta`."""
-
-MAX_SECONDS = 100 * 366 * 86_400.0
-"""A hundred years. Anything longer is a mistake, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
 MOST_SLOTS = 1_000_000
@@ -54,6 +50,8 @@ class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     """Seconds after its release at which the step is ended; None for never."""
     start_within: float | None = None
     """Seconds after its release at which the step is ended unless it has started; None for never."""
+    backoff: float | Exponential | None = None
+    """Seconds, or how they grow, after a failed attempt; None for the worker's policy, which is not stored."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -73,6 +71,7 @@ class JobOptions(TypedDict, total=False):
     needs: int
     deadline: Seconds
     start_within: Seconds
+    backoff: Seconds | Exponential
 
 
 GivenOptions: TypeAlias = Mapping[str, Any]
@@ -120,20 +119,6 @@ def check_together(given: GivenOptions, *, is_map: bool) -> None:
         raise InvalidOption("start_within", given["start_within"], why)
 
 
-def seconds(option: str, value: object) -> float:
-    """Return a duration as a number of seconds, 0 or more.
-
-    Raises `InvalidOption` for what is not a duration, is negative, not finite, or longer than a hundred years.
-    """
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidOption(option, value, "it must be a number of seconds or a timedelta")
-    if not math.isfinite(value) or not 0 <= value <= MAX_SECONDS:
-        raise InvalidOption(option, value, "it must be 0 or more seconds, and at most a hundred years")
-    return float(value)
-
-
 def checked_option_name(option: str, value: object) -> str:
     """Return an option that is a name, of a queue or a pool. Raises `InvalidOption`."""
     try:
@@ -145,21 +130,6 @@ def checked_option_name(option: str, value: object) -> str:
 def checked_queue(option: str, value: object) -> str:
     """Return the name of a queue. Raises `InvalidOption`."""
     return checked_option_name(option, value)
-
-
-def more_than_none(option: str, value: Seconds) -> float:
-    """Return a duration as a number of seconds, which is not 0. Raises `InvalidOption`."""
-    if (number := seconds(option, value)) == 0:
-        raise InvalidOption(option, value, "it must be more than 0 seconds")
-    return number
-
-
-def checked_deadline(option: str, value: object) -> float:
-    """Return the time until a deadline as a number of seconds. Raises `InvalidOption`."""
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, int | float) and not isinstance(number, bool) and number <= 0:
-        raise InvalidOption(option, value, "that is past when it begins; give more than 0 seconds, or leave it out")
-    return seconds(option, value)
 
 
 def at_least_one(option: str, value: int | None) -> int | None:
@@ -252,4 +222,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "needs": _needs,
     "deadline": checked_deadline,
     "start_within": checked_deadline,
+    "backoff": storable_backoff,
 }

@@ -9,6 +9,7 @@ import msgspec
 
 from baton.core.conditions import ConditionSpec
 from baton.core.options import Options
+from baton.core.retry import Exponential
 
 Role: TypeAlias = Literal["always", "on failure", "gate", "end"]
 
@@ -113,6 +114,7 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     takes_context: bool = False
     deadline: float | None = None
     start_within: float | None = None
+    backoff: float | Exponential | None = None
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

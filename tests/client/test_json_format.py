@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
+from baton import Baton, Context, Engine, Exponential, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
 from baton.core.compile import MADE_AT_ONCE
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
@@ -28,7 +28,9 @@ async def joined(left: object = None, right: object = None) -> list[object]:
 def with_everything(workflow_id: str) -> Baton:
     """A workflow in which each field of a step has another value than usual."""
     below = (
-        Baton.new(fail_fast=True).add("in", noted.new(2), deps=["a"]).add("out", joined.new(result_of("in"), right=result_of("b")))
+        Baton.new(fail_fast=True)
+        .add("in", noted.new(2), deps=["a"])
+        .add("out", joined.new(result_of("in"), right=result_of("b")))
     )
     later = datetime(2031, 2, 3, 4, 5, 6, 789_012, UTC)
     return (
@@ -42,13 +44,20 @@ def with_everything(workflow_id: str) -> Baton:
         )
         .add("last", joined.new(result_of("a"), right=[result_of("b"), {"deep": result_of("a")}]), ignore_skipped=True)
         .add("a", noted.new("zero \0, half \ud800, 'quotes\" \\ \n"))
-        .add("b", noted.new(1e22), deps=["a"], ignore_cancelled=True)
+        .add("b", noted.new(1e22).with_options(backoff=Exponential(base=3)), deps=["a"], ignore_cancelled=True)
         .add("later", noted.new(-0.0).with_options(scheduled_at=later, max_attempts=2, timeout=None, priority=0))
         .add("soon", noted.new({"{a,b}": None}).with_options(schedule_in=timedelta(minutes=1)), deps=["b", "last"])
         .add('it\'s "odd" {,}', noted.new([]), deps=["a"], ignore_discarded=True)
         .add("below", below.returns("in"), deps=["b"])
-        .add("map", joined.new(each([1, result_of("a")]), right=result_of("b")).with_options(concurrency=2))
-        .add("map of results", noted.new(each(result_of("below"))), deps=["later"])
+        .add(
+            "map",
+            joined.new(each([1, result_of("a")]), right=result_of("b")).with_options(
+                concurrency=2, tolerate="5%", deadline=9
+            ),
+        )
+        .add(
+            "map of results", noted.new(each(result_of("below"))).with_options(needs=1, start_within=7), deps=["later"]
+        )
         .returns("map")
     )
 
