@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from baton.client.caller_transactions import AsyncpgTransaction, CallerTransaction, caller_transaction
 from baton.client.engine import Engine
-from baton.client.engine_in_use import default_engine, engine_in_use
+from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
 from baton.core.job import Job
 from baton.core.limits import Limits
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 REPLAY_SECONDS = 30.0
 """For how long an insert is sent again after transient failures."""
-DEFAULT_SCHEMA = "baton"
 
 
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerConnection | None = None) -> list[Run]:
@@ -68,7 +67,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
-        inserted = await caller.insert(spec, _schema_of(entered))
+        inserted = await caller.insert(spec, schema_of(entered))
     if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
         raise WorkflowExists(spec.id)
     return Run.of_insert(spec, entered, caller, is_new=inserted.is_new)
@@ -93,7 +92,7 @@ async def insert_workflows(
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         making = _Making(makes, limits_in_effect())
-        existing = await caller.insert_many(making, _schema_of(entered))
+        existing = await caller.insert_many(making, schema_of(entered))
     runs = []
     known = set(existing)
     for spec in making.made:
@@ -128,10 +127,6 @@ def limits_in_effect() -> Limits:
     """Return the limits of the engine in use, or the usual ones if no engine is entered."""
     entered = engine_in_use()
     return entered.limits if entered else Limits()
-
-
-def _schema_of(engine: Engine | None) -> str:
-    return engine.schema if engine else DEFAULT_SCHEMA
 
 
 def _require_within(limits: Limits, spec: WorkflowSpec) -> None:

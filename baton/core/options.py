@@ -198,7 +198,8 @@ def _timeout(option: str, value: object) -> float | None:
     return limit
 
 
-def _scheduled_at(option: str, value: object) -> datetime:
+def checked_time(option: str, value: object) -> datetime:
+    """Return a time in UTC. Raises `InvalidOption` for one without a time zone, or in an impossible year."""
     if not isinstance(value, datetime):
         raise InvalidOption(option, value, "it must be a datetime")
     if value.utcoffset() is None:
@@ -215,7 +216,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "priority": _priority,
     "max_attempts": _max_attempts,
     "timeout": _timeout,
-    "scheduled_at": _scheduled_at,
+    "scheduled_at": checked_time,
     "schedule_in": seconds,
     "concurrency": _concurrency,
     "tolerate": _tolerate,

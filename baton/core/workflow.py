@@ -20,6 +20,7 @@ from baton.core.insertable import Insertable
 from baton.core.job import Job
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import UNBOUNDED, Bounds, Flags, WorkflowSpec
+from baton.core.waits import Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
@@ -61,8 +62,9 @@ class Baton(Insertable, Expandable, Drawable):
         """Begin a workflow.
 
         `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn now, so inserting
-        this object twice inserts one workflow. The flags hold for each step that is not given its own. `meta` is any
-        JSON value, kept beside the workflow.
+        this object twice inserts one workflow. An id is free again when its workflow is pruned, seven days after its
+        end unless the worker pools are told otherwise. The flags hold for each step that is not given its own. `meta`
+        is any JSON value, kept beside the workflow; workers read it as `ctx.meta`, callers as `status().meta`.
 
         `fail_fast` ends it at the first failure that nothing in it can forgive: its ordinary steps are cancelled, its
         closing steps and undos run, and it fails. `deadline`, in seconds or as a `timedelta`, ends it so at that time
@@ -86,7 +88,7 @@ class Baton(Insertable, Expandable, Drawable):
     def add(
         self,
         name: str,
-        what: Job | Baton,
+        what: Job | Baton | Wait,
         *,
         deps: Iterable[str] = (),
         when: Condition | None = None,
@@ -100,10 +102,10 @@ class Baton(Insertable, Expandable, Drawable):
     ) -> Baton:
         """Add a step and return the builder.
 
-        `what` is a job or another `Baton`. With a `Baton` the step is a group, whose children are that one's steps,
-        named `name/...`. A name in it stands for one of its own steps, or else for a step of the scope around it. Its
-        entry steps, which depend on none of its other steps, wait for the dependencies of the group. Steps may be added
-        to it until this workflow is inserted.
+        `what` is a job, another `Baton`, or what waits without a worker: a `Signal` or a `Timer`. With a `Baton` the
+        step is a group, whose children are that one's steps, named `name/...`. A name in it stands for one of its own
+        steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps, wait
+        for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
@@ -157,12 +159,14 @@ class Baton(Insertable, Expandable, Drawable):
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, graph.scope)
+        return WorkflowSpec(
+            self._id, self._name, written, self._debug, self._meta, steps, graph.returns, self._draft.said_bounds
+        )
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.scope)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns, self._draft.said_bounds)
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of
@@ -180,17 +184,19 @@ class Baton(Insertable, Expandable, Drawable):
         return replace(self._flags, **_checked_flags(own))
 
 
-def _what(step: str, what: object) -> Job | Draft:
+def _what(step: str, what: object) -> Job | Draft | Wait:
     match what:
-        case Job():
+        case Job() | Wait():
             return what
         case Baton():
             return what._draft
+        case type() if issubclass(what, Wait):
+            hint = f"; did you mean {what.__name__}(...)?"
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
             hint = hint_at_job(what)
-    raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
+    raise TypeError(f"step {step!r} must be a job, a Baton, a Signal or a Timer, not {type(what).__name__}{hint}")
 
 
 def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:

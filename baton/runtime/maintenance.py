@@ -50,6 +50,7 @@ class Maintenance:
     rescue      the steps of dead pools
     end         what has passed its deadline
     stage       entries whose time has come
+    end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
 
     Args:
@@ -87,8 +88,10 @@ class Maintenance:
         self._rescue = Part("rescue", self._do_rescue)
         self._end = Part("end overdue", self._do_end, now)
         self._stage = Part("stage", self._do_stage, now)
+        self._end_waits = Part("end waits", self._do_end_waits)
+        self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._end, self._stage, self._prune)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._end, self._stage, self._end_waits, self._prune)
         self._times_held = 0
         self._sooner = asyncio.Event()
 
@@ -100,6 +103,11 @@ class Maintenance:
     def ends_in(self, seconds: float) -> None:
         """Note that a deadline is due after this many seconds."""
         self._bring_forward(self._end, seconds)
+        self._sooner.set()
+
+    def wait_over_in(self, seconds: float) -> None:
+        """Note that what a step waits for comes after this many seconds, or has come."""
+        self._bring_forward(self._end_waits, seconds)
         self._sooner.set()
 
     async def run(self) -> None:
@@ -123,6 +131,7 @@ class Maintenance:
                     given_back=done.given_back + did.given_back,
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
+                    waits_ended=done.waits_ended + did.waits_ended,
                     ended=done.ended + did.ended,
                 )
         return done
@@ -140,7 +149,7 @@ class Maintenance:
             return NOTHING
         part.failures = 0
         if self._observers.are_given or did.died or did.lost or did.given_back:
-            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.ended)
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.waits_ended, did.ended)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
@@ -157,6 +166,7 @@ class Maintenance:
             self._bring_forward(self._end, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
+            self._bring_forward(self._end_waits)
             raise
         self._failures.succeeded(self._look.name)
         # It says when the next entry is due, so an idle pool need not stage to find out.
@@ -170,6 +180,8 @@ class Maintenance:
         self._plan_stage(found.next_in, 0.0)
         if found.ends_in is not None:
             self._bring_forward(self._end, found.ends_in)
+        if found.waits_in is not None:
+            self._bring_forward(self._end_waits, found.waits_in)
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -205,6 +217,20 @@ class Maintenance:
         if staged.staged:
             self._on_staged()
         return UpkeepResult(staged=staged.staged)
+
+    async def _do_end_waits(self) -> UpkeepResult:
+        ended = await self._store.end_waits(limit=LIMIT)
+        self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
+        # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
+        if ended.ended or ended.next_in != 0:
+            self._pause_of_waits = SHORTEST_PAUSE
+        else:
+            self._pause_of_waits = min(2 * self._pause_of_waits, self._stage_seconds)
+        if ended.next_in is not None:
+            self._bring_forward(self._end_waits, max(self._pause_of_waits, ended.next_in))
+        if ended.ended:
+            self._on_staged()
+        return UpkeepResult(waits_ended=ended.ended)
 
     async def _do_prune(self) -> UpkeepResult:
         assert self._keep is not None

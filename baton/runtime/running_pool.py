@@ -24,6 +24,7 @@ from baton.database.notifications import (
     QueueHasWork,
     Reconnected,
     StepEnded,
+    WaitOver,
     WorkflowFinished,
 )
 from baton.database.worker_connections import WorkerConnections
@@ -230,12 +231,15 @@ class RunningPool:
                 self._maintenance.due_in(due_in)
             case DeadlineDue(ends_in):
                 self._maintenance.ends_in(ends_in)
+            case WaitOver(over_in):
+                self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
                 self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
                 self._maintenance.ends_in(0)
+                self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass

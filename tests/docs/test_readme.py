@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import bisect
+import heapq
 import re
 import shlex
 import subprocess
 import sys
 import textwrap
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
 
 import pytest
 
@@ -26,31 +27,14 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
-class Page(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"one page and another page" if self.path == "/a" else b"another one")
+def test_the_first_workflow_runs(database, tmp_path):
+    """As it stands, and without a network: what it fetches are files."""
+    (tmp_path / "first.py").write_text(blocks("python")[0])
 
-    def log_message(self, *_):
-        pass
+    said = assert_succeeded(python("first.py", cwd=tmp_path, database=database))
 
-
-@pytest.fixture
-def site():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_the_first_workflow_runs(site, database, tmp_path):
-    (tmp_path / "first.py").write_text(blocks("python")[0].replace("https://example.org", site))
-
-    assert (
-        assert_succeeded(python("first.py", cwd=tmp_path, database=database))
-        == "2 words are on both pages (attempt 1)\n"
-    )
+    shared = set(Path(bisect.__file__).read_text().split()) & set(Path(heapq.__file__).read_text().split())
+    assert said == f"{len(shared)} words are on both pages (attempt 1)\n"
 
 
 def test_the_lifespan_begins_and_ends(database, tmp_path):
