@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"}
 # The package uses these itself; no document names them.
 INTERNAL = {
-    "Baton.__init__": ("Flags", "Bounds"),
+    "Baton.__init__": "Flags",
     "Baton.expansion": "Expansion",
     "Baton.spec": "WorkflowSpec",
     "Engine.connections": "Connections",

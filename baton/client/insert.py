@@ -9,10 +9,12 @@ from baton.client.caller_transactions import AsyncpgTransaction, CallerTransacti
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
+from baton.core.functions import hint_at_job
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
+from baton.core.worker import Worker
 from baton.core.workflow import Baton
 from baton.database.connections import with_retries
 from baton.database.messages import Inserted
@@ -35,12 +37,26 @@ async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerCo
 
     Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
     """
-    given = list(workflows)
+    given = _checked(workflows)
     # In one order, whatever order they are given in: calls that insert the same ids at once wait, and do not deadlock.
     order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
     runs = await insert_workflows([given[place].spec for place in order], using)
     placed = dict(zip(order, runs, strict=True))
     return [placed[place] for place in range(len(given))]
+
+
+def _checked(workflows: Iterable[Baton | Job]) -> list[Baton | Job]:
+    if not isinstance(workflows, Iterable):
+        raise TypeError("insert_many takes a list; insert one workflow or job with its own insert()")
+    given = list(workflows)
+    for one in given:
+        if not isinstance(one, Baton | Job):
+            raise TypeError(f"insert_many takes jobs and workflows, not {type(one).__name__}{_hint(one)}")
+    return given
+
+
+def _hint(given: object) -> str:
+    return f"; did you mean {given.name}.new(...)?" if isinstance(given, Worker) else hint_at_job(given)
 
 
 def _known_id(workflow: Baton | Job) -> tuple[bool, str]:

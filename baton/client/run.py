@@ -70,6 +70,8 @@ class Run:
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
+        if not isinstance(using, Engine | None):
+            raise TypeError(f"using= takes an Engine, not {type(using).__name__}")
         self.id = workflow_id
         self.is_new: bool | None = None
         """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle

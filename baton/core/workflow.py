@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
 
@@ -18,8 +18,9 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
+from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
-from baton.core.spec import UNBOUNDED, Bounds, Flags, WorkflowSpec
+from baton.core.spec import Bounds, Flags, WorkflowSpec
 from baton.core.waits import Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
@@ -35,17 +36,22 @@ class Baton(Insertable, Expandable, Drawable):
     A worker may return one. It then takes the place of the worker's step, which becomes a group.
     """
 
-    def __init__(
-        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds = UNBOUNDED, *, debug: bool
-    ) -> None:
+    def __init__(self, *_: Never, **__: Never) -> None:
+        raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
+
+    def _begin(
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: bool
+    ) -> Self:
         self._id = workflow_id
         self._name = name
         self._flags = flags
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
+        return self
 
     @classmethod
+    @suggests_keywords
     def new(
         cls,
         *,
@@ -80,11 +86,12 @@ class Baton(Insertable, Expandable, Drawable):
         checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        return cls(identity, name, flags, meta, bounds, debug=checked["debug"])
+        return cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
 
+    @suggests_keywords
     def add(
         self,
         name: str,
