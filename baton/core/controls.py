@@ -83,11 +83,6 @@ class Controls:
             )
         if spec.extras is not None and spec.extras.outer is not None:
             said = replace(said, outer=self._outer_with_edges(position, spec.extras.outer))
-<<<<<<< HEAD
-        if spec.extras is not None:
-            said = replace(said, kind=spec.extras.kind, scope=spec.extras.scope, outer=said.outer or spec.extras.outer)
-=======
->>>>>>> main
         terms = spec.terms
         if any(reference.is_state for reference in step.placed()):
             terms = replace(terms, takes_context=True)

@@ -65,18 +65,17 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
     )
 
 
-<<<<<<< HEAD
 def scope_json(scope: Bounds | None) -> str | None:
     """Return what bounds a workflow or group as a whole, as JSON; None for nothing."""
     return None if scope is None else msgspec.json.encode(scope).decode()
-=======
+
+
 def without_places(columns: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what `workflow_columns` returned as the parameters of sql/functions/insert_checked.sql.
 
     It finds out itself which steps belong to which workflow.
     """
-    return (*columns[:7], *columns[9:])
->>>>>>> main
+    return (*columns[:8], *columns[10:])
 
 
 def sparse(values: list[Any]) -> list[Any]:

@@ -9,11 +9,17 @@ from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-<<<<<<< HEAD
-from baton.database.columns import COLUMNS, call, columns, literal, scope_json, sparse, texts
-=======
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts, without_places, workflow_columns
->>>>>>> main
+from baton.database.columns import (
+    COLUMNS,
+    call,
+    columns,
+    literal,
+    scope_json,
+    sparse,
+    texts,
+    without_places,
+    workflow_columns,
+)
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -56,16 +62,10 @@ class Store:
         self.checks_inserts = checks_inserts
         """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
-<<<<<<< HEAD
         self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
+        self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
         self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
-=======
-        self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
-        self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._insert_checked = call(f"{prefix}.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
->>>>>>> main
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)

@@ -59,8 +59,9 @@ begin
     );
 
     if p_is_last then
-        select coalesce(array_agg(s.id) filter (where s.awaits is null), '{}') as ids,
-               array_agg(s.id) filter (where s.awaits is not null) as awaiting
+        select coalesce(array_agg(s.id) filter (where s.awaits is null and s.role is null), '{}') as ids,
+               array_agg(s.id) filter (where s.awaits is not null) as awaiting,
+               array_agg(s.id) filter (where s.role is not null) as gates
           into ready
           from steps s
          where s.id >= step_of(key, 0)
@@ -71,6 +72,9 @@ begin
         if ready.awaiting is not null then
             -- Nothing can have come yet, so none of them ends.
             perform begin_waits(ready.awaiting, clock_timestamp());
+        end if;
+        if ready.gates is not null then
+            perform open_gates(ready.gates, clock_timestamp());
         end if;
         if p_scope is not null then
             perform begin_run_deadlines(array[key], clock_timestamp());

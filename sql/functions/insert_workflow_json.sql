@@ -34,7 +34,7 @@ begin
               using errcode = 'invalid_parameter_value',
                     hint = 'Write it with Baton.to_json() or Job.to_json() of a library that is not newer than the schema.';
     end if;
-    perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,returns,steps}', 'a workflow');
+    perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,scope,returns,steps}', 'a workflow');
     perform check_keys(
         document.steps,
         terms_keys() || '{name,args,references,dependencies,dependents,inputs,parent,extras}',
@@ -62,7 +62,7 @@ begin
     end if;
     perform check_workflows(
         array[document.id], array[document.name], array[document.fingerprint], array[text_of_json(document.meta)],
-        array[total], array[document.returns],
+        array[document.scope], array[total], array[document.returns],
         columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
         columns.parents, columns.extras, columns.numbers, document.steps::text
     );
@@ -70,15 +70,9 @@ begin
       into inserted
       from insert_workflow(
                null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
-<<<<<<< HEAD
-               text_of_json(document.meta), document.scope, json_array_length(document.steps), document.returns, 0, true,
-               c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.extras, c.numbers,
-               document.steps::text
-=======
-               text_of_json(document.meta), total, document.returns, 0, true,
+               text_of_json(document.meta), document.scope, total, document.returns, 0, true,
                columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
                columns.parents, columns.extras, columns.numbers, document.steps::text
->>>>>>> main
            ) as i;
 
     key := inserted.key;

@@ -82,8 +82,13 @@ begin
         ids, 0, '', null,
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
-    select coalesce(array_agg(n.id) filter (where n.extras is null or n.extras::json -> 'awaits' is null), '{}') as ids,
-           array_agg(n.id) filter (where n.extras::json -> 'awaits' is not null) as awaiting
+    select coalesce(
+               array_agg(n.id) filter (
+                   where n.extras is null or (n.extras::json -> 'awaits' is null and n.extras::json -> 'role' is null)
+               ), '{}'
+           ) as ids,
+           array_agg(n.id) filter (where n.extras::json -> 'awaits' is not null) as awaiting,
+           array_agg(n.id) filter (where n.extras::json -> 'role' is not null) as gates
       into ready
       from unnest(ids, p_dependencies, p_extras) as n(id, dependencies, extras)
      where coalesce(n.dependencies, '{}') = '{}'
@@ -94,6 +99,9 @@ begin
     if ready.awaiting is not null then
         -- Nothing can have come yet, so none of them ends.
         perform begin_waits(ready.awaiting, clock_timestamp());
+    end if;
+    if ready.gates is not null then
+        perform open_gates(ready.gates, clock_timestamp());
     end if;
     if cardinality(p_scopes) > 0 then
         perform begin_run_deadlines(keys, clock_timestamp());

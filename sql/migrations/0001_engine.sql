@@ -300,7 +300,7 @@ create type given_step as (
     role         text,
     is_closing   boolean,
     worker       text,
-    concurrency  integer
+    counts_children boolean
 );
 comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
 

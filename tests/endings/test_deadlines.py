@@ -206,6 +206,16 @@ async def test_a_sub_workflow_has_a_deadline_from_its_beginning(engine, pool):
     assert calls == ["first", "group/close", "after"]
 
 
+async def test_a_sub_workflow_that_waits_for_nothing_begins_at_insert(engine, pool):
+    inner = Baton.new(deadline=SOON).add("a", note.new()).add("b", hang.new(), deps=["a"])
+
+    run = await Baton.new().add("group", inner).insert()
+
+    assert await run.wait(timeout=SECONDS) == "failed"
+    assert calls == ["group/a"]
+    assert await reason(run, "group") == f"it did not end within its deadline of {SOON} s"
+
+
 async def test_the_deadline_of_a_step_holds_for_the_graph_it_returned(engine, pool):
     run = await Baton.new().add("a", graph.new().with_options(deadline=SOON)).insert()
 
