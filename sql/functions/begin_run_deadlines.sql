@@ -1,5 +1,5 @@
--- Begin the deadlines of these workflows, of those that have one: each counts from this moment. The caller has just inserted them, or
--- retries them under their locks.
+-- Begin the deadlines of these workflows, of those that have one: each counts from this moment. The
+-- caller has just inserted them, or retries them under their locks.
 create or replace function begin_run_deadlines(p_keys bigint[], p_moment timestamptz) returns void
 language plpgsql
 as $$

@@ -1,5 +1,6 @@
--- Bound a group as a whole that a returned graph has just made of a step: whether it fails fast, and its deadline, which begins now. If the
--- step has a deadline of its own, the earlier one holds. The caller holds the lock of the workflow.
+-- Bound a group as a whole that a returned graph has just made of a step: whether it fails fast,
+-- and its deadline, which begins now. If the step has a deadline of its own, the earlier one holds.
+-- The caller holds the lock of the workflow.
 --
 -- p_scope: fails_fast, and deadline in seconds.
 create or replace function bound_group(p_step bigint, p_scope json, p_moment timestamptz) returns void

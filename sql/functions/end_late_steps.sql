@@ -1,5 +1,6 @@
--- Discard the steps that have passed their deadline, or that of their first start without having started, with all consequences. Those
--- that are final, or that a retry made wait again, are left as they are, and so are groups.
+-- Discard the steps that have passed their deadline, or that of their first start without having
+-- started, with all consequences. Those that are final, or that a retry made wait again, are left
+-- as they are, and so are groups.
 --
 -- scheduled, available, executing, retryable -> discarded
 -- queues, counts: parallel; how many entries became available in each queue.

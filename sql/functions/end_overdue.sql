@@ -1,14 +1,17 @@
--- End what has passed its deadline, and cancel the steps of scopes that are being ended, up to p_limit of them.
+-- End what has passed its deadline, and cancel the steps of scopes that are being ended, up to
+-- p_limit of them.
 --
 --   a step                       suspended, scheduled, available, executing, retryable -> discarded
 --   a group with children        is ended as discarded (see end_scope)
 --   a workflow                   is ended as failed (see end_scope)
 --   a scope that is being ended  its ordinary steps are cancelled (see sweep_scope)
 --
--- It does not matter what the step is doing, nor whether its queue is paused. A workflow that somebody else has locked is left for the
--- next call. A workflow that cannot be written is passed over.
--- ended: how many. next_in: seconds until the next deadline; 0 if one is due, which this call did not reach or somebody else has
---   locked; null if there is none.
+-- It does not matter what the step is doing, nor whether its queue is paused. A workflow that
+-- somebody else has locked is left for the next call. A workflow that cannot be written is passed
+-- over.
+-- ended: how many.
+-- next_in: seconds until the next deadline; 0 if one is due, which this call did not reach or
+--   somebody else has locked; null if there is none.
 -- passed_over, errors: parallel; the workflows that were passed over, in words, and why.
 -- Locks: workflows, without waiting for any; then the entries of each by step.
 create or replace function end_overdue(

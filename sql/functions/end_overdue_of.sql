@@ -1,5 +1,5 @@
--- End what has passed its deadline in one workflow, up to p_limit deadlines (see end_overdue). Returns how many were due.
--- Locks: the entries by step; the caller holds the lock of the workflow.
+-- End what has passed its deadline in one workflow, up to p_limit deadlines (see end_overdue).
+-- Returns how many were due. Locks: the entries by step; the caller holds the lock of the workflow.
 create or replace function end_overdue_of(p_key bigint, p_limit integer) returns integer
 language plpgsql
 as $$

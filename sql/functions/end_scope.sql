@@ -1,12 +1,13 @@
--- End a scope, a workflow or a group, before all its steps are final: `ending` keeps state and reason as it will have them, and its
--- ordinary steps that are not final are cancelled. Closing steps and undos still run. A scope that is final or is being ended is left
--- as it is.
+-- End a scope, a workflow or a group, before all its steps are final: `ending` keeps state and
+-- reason as it will have them, and its ordinary steps that are not final are cancelled. Closing
+-- steps and undos still run. A scope that is final or is being ended is left as it is.
 --
--- p_group: null for the whole workflow. p_state: of a workflow failed; of a group discarded, cancelled, or completed if it needs the
---   others no more.
+-- p_group: null for the whole workflow.
+-- p_state: of a workflow failed; of a group discarded, cancelled, skipped, or completed if it needs
+--   the others no more.
 -- queues, counts: parallel; how many entries became available in each queue.
--- Up to 1,000 steps are cancelled at once, so that none of them starts after this. More take longer than others would wait for the lock:
--- upkeep cancels them, in a call of its own.
+-- Up to 1,000 steps are cancelled at once, so that none of them starts after this. More take longer
+-- than others would wait for the lock: upkeep cancels them, in a call of its own.
 -- Locks: the entries by step; the caller holds the lock of the workflow.
 create or replace function end_scope(
     p_key bigint, p_group bigint, p_state text, p_reason text, p_moment timestamptz,

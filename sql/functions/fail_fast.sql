@@ -1,10 +1,11 @@
--- End the scopes that fail fast: workflows, or groups, in which a failure can no longer be forgiven.
+-- End the scopes that fail fast: workflows, or groups, in which a failure can no longer be
+-- forgiven.
 --
--- A failure in a group fails the group, unless that tolerates it. So each failure is followed outwards for as long as nothing can forgive
--- it, and the outermost scope that fails fast is ended.
+-- A failure in a group fails the group, unless that tolerates it. So each failure is followed
+-- outwards for as long as nothing can forgive it, and the outermost scope that fails fast is ended.
 --
--- p_ids: steps that have just become final, of any state. What depended on a failed step and ended without having begun may have been the
---   last that could forgive it.
+-- p_ids: steps that have just become final, of any state. What depended on a failed step and ended
+--   without having begun may have been the last that could forgive it.
 -- queues, counts: parallel; how many entries became available in each queue.
 -- Locks: the entries by step; the caller holds the locks of the workflows.
 create or replace function fail_fast(p_ids bigint[], p_moment timestamptz, out queues text[], out counts integer[])

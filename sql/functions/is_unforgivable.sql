@@ -1,5 +1,6 @@
--- Whether a step that ends in this state, discarded or cancelled, can no longer be forgiven: nothing but observers depends on it, or
--- something that does not ignore this, or nothing that has begun or may still begin. See failure_is_ignored.
+-- Whether a step that ends in this state, discarded or cancelled, can no longer be forgiven:
+-- nothing but observers depends on it, or something that does not ignore this, or nothing that has
+-- begun or may still begin. See failure_is_ignored.
 create or replace function is_unforgivable(p_step steps, p_state text) returns boolean
 language sql stable
 as $$

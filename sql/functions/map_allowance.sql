@@ -1,5 +1,5 @@
--- How many children of a map may fail before it is decided that it fails: as many as it tolerates, or as it does not need. Null if it
--- says neither.
+-- How many children of a map may fail before it is decided that it fails: as many as it tolerates,
+-- or as it does not need. Null if it says neither.
 --
 -- p_map: its column `map`. tolerate is a number, or a share as in 10%; needs is a number.
 create or replace function map_allowance(p_map json, p_children integer) returns integer

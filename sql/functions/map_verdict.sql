@@ -1,5 +1,5 @@
--- How a map ends that tolerates failures or needs only some of its children, as soon as that is decided; null before that, and if it
--- stays within what it tolerates.
+-- How a map ends that tolerates failures or needs only some of its children, as soon as that is
+-- decided; null before that, and if it stays within what it tolerates.
 --
 --   enough children completed     completed
 --   not enough can complete       discarded; skipped if nothing but skips keeps it from that

@@ -1,4 +1,5 @@
--- What is wrong with what bounds a workflow or group as a whole (see insert_workflow); null for nothing.
+-- What is wrong with what bounds a workflow or group as a whole (see insert_workflow); null for
+-- nothing.
 create or replace function scope_fault(p_scope json) returns text
 language plpgsql
 as $$

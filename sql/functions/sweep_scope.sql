@@ -1,5 +1,5 @@
--- Cancel the ordinary steps of a scope that is being ended (see end_scope), with all consequences. Those of a group that has what it needs
--- are marked as not needed.
+-- Cancel the ordinary steps of a scope that is being ended (see end_scope), with all consequences.
+-- Those of a group that has what it needs are marked as not needed.
 --
 -- suspended, scheduled, available, executing, retryable -> cancelled
 -- A group in it whose closing steps are not final is being ended itself.
