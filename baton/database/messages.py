@@ -47,6 +47,8 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
     generation: int = 1
     """Raised each time the step was undone or began another round."""
+    kept: str | None = None
+    """The value that an earlier attempt kept, as JSON, if its worker takes a context."""
 
     @property
     def undeliverable(self) -> str | None:

@@ -77,13 +77,13 @@ class Runner:
         """Return the outcome, as it is settled, of an attempt that ended with this error."""
         if self._redact is None:
             attempt.error = error
-        return self.finished(failed(error, attempt.claimed.attempt, worker.backoff), attempt, worker)
+        return self.finished(failed(error, attempt.number, worker.backoff), attempt, worker)
 
     def finished(self, outcome: Outcome, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Return an outcome as it is settled: within the limits, with its delay, and redacted."""
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
-            outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
+            outcome = replace(outcome, delay=worker.backoff.delay(attempt.number))
         return self.redacted(outcome)
 
     def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
@@ -94,7 +94,7 @@ class Runner:
         # something it awaited, or its own task. That is a failure like any other.
         if self._redact is None:
             attempt.error = error
-        return failed(error, attempt.claimed.attempt, worker.backoff)
+        return failed(error, attempt.number, worker.backoff, worker.fatal)
 
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""
@@ -124,4 +124,4 @@ def stopped(attempt: Attempt) -> Outcome | None:
 
 def _timed_out(attempt: Attempt, worker: AnyWorker) -> Outcome:
     error = TimeoutError(f"the attempt took longer than its timeout of {attempt.claimed.timeout:g} s")
-    return failed(error, attempt.claimed.attempt, worker.backoff)
+    return failed(error, attempt.number, worker.backoff)

@@ -37,6 +37,7 @@ from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.heartbeat import Heartbeat, Keys, Lease
+from baton.runtime.keeping import Keeping
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
@@ -82,7 +83,11 @@ class RunningPool:
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
         executors = Executors(
-            settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
+            settings.threads,
+            settings.processes,
+            ApplicationExecutors(settings.executors),
+            self._resources,
+            Keeping(limits, engine.store.keep),
         )
         self._executors = executors
         self._runner = Runner(
