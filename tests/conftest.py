@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
@@ -21,6 +22,9 @@ from tests.effects import Effects
 from tests.held_worker import HeldWorker
 from tests.notifications import Notifications
 from tests.servers import temporary_server
+
+# A process started under nohup ignores it, and so would every process that the tests start.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 TEMPLATE = f"baton_template_{os.getpid()}"
 Connect = Callable[..., Awaitable[asyncpg.Connection]]

@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 an error, as one sentence on stderr; 2 a command line that
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -44,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _reader_gone()
+        # The program that read our output, `head` for example, has all it needs.
+        standard_streams.discard_output()
+        return 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if not report(error, arguments):
             raise
+        if isinstance(error, OSError):
+            standard_streams.discard_output()
         return 1
     return code or 0
 
@@ -92,13 +95,6 @@ def _run(arguments: argparse.Namespace) -> int | None:
         result = asyncio.run(result)
     code: int | None = result
     return code
-
-
-def _reader_gone() -> int:
-    """End well: the program that read our output, `head` for example, has all it wants."""
-    # Python flushes stdout once more on its way out, which must not fail.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 class _Version(argparse.Action):

@@ -27,6 +27,11 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def discard_output() -> None:
+    """Let what stdout still holds go to /dev/null: Python flushes it once more at the end, which must not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _is_open(descriptor: int) -> bool:
     try:
         os.fstat(descriptor)

@@ -94,9 +94,11 @@ class Controls:
 
     def _outer_with_edges(self, position: int, outer: OuterDependencies) -> OuterDependencies:
         edges: dict[str, int] = {}
-        for one in (*reversed(list(self._entries_around(position))), position):
-            edges |= self._graph.steps[one].edges()
-        bits = tuple([edges.get(name, 0) for name in outer.deps])
+        for one in (*self._entries_around(position), position):
+            own, outside = self._graph.steps[one].edges(), self._graph.graph.outer.get(one, ())
+            # What two of them name is done only if both count it as done. Elsewhere a name may be another step's.
+            edges |= {name: own[name] & edges.get(name, own[name]) for name in outside}
+        bits = tuple([edges[name] for name in outer.deps])
         plain = self._graph.flags_of(position).bits
         return outer if all(bit == plain for bit in bits) else replace(outer, edges=bits)
 

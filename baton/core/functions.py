@@ -79,7 +79,7 @@ def fatal_types(given: Sequence[type[BaseException]]) -> tuple[type[BaseExceptio
     if isinstance(given, type | str) or not isinstance(given, Sequence):
         raise InvalidOption("fatal", given, why)
     kinds: tuple[Any, ...] = tuple(given)
-    if not all([isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds]):
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise InvalidOption("fatal", given, why)
     return kinds
 

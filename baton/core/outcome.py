@@ -13,7 +13,6 @@ from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
 from baton.core.kept import kept_text
 from baton.core.names import UNSTORABLE
-from baton.core.retry import Backoff
 from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, KeptNotJSON, ResultNotJSON
 
@@ -53,7 +52,7 @@ class Outcome(Struct, frozen=True, gc=False):
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
-    """Seconds until the next attempt, where there is to be one."""
+    """Seconds until the next attempt, where there is to be one. Of a failed one None until its backoff is asked."""
     graph: Expansion | None = None
     """The graph that the worker returned, of one that expanded."""
     is_requested: bool = False
@@ -76,14 +75,14 @@ def from_text(text: str) -> Outcome:
     return Outcome(kind, detail, trace, delay, expanded_to, is_requested, keep)
 
 
-def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
+def classify(worker: AnyWorker, value: object) -> Outcome:
     """Return the outcome of an attempt that returned `value`. Never raises.
 
     A value that is not JSON fails the attempt.
     """
     match value:
         case Snooze():
-            return _snoozing(worker, value, attempt)
+            return _snoozing(worker, value)
         case RetryAfter():
             return Outcome(
                 "failed",
@@ -100,26 +99,26 @@ def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
         case Expandable():
             return _expanded(value)
         case _:
-            return _returned(worker, value, attempt)
+            return _returned(worker, value)
 
 
-def _snoozing(worker: AnyWorker, snooze: Snooze, attempt: int) -> Outcome:
+def _snoozing(worker: AnyWorker, snooze: Snooze) -> Outcome:
     if snooze.keep is UNSET:
         return snoozed(snooze.seconds, snooze.reason)
     try:
         return snoozed(snooze.seconds, snooze.reason, kept_text(worker.name, snooze.keep))
     except KeptNotJSON as error:
-        return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
+        return Outcome("failed", _summary(error))
 
 
-def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
+def _returned(worker: AnyWorker, value: object) -> Outcome:
     try:
         return completed(worker.encode_result(value))
     except ResultNotJSON as error:
         # The traceback would lead through the codec and say nothing about the worker.
-        return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
+        return Outcome("failed", _summary(error))
     except Exception as error:  # noqa: BLE001  # a user's model may raise anything while it is encoded
-        return failed(error, attempt, worker.backoff)
+        return failed(error)
 
 
 def _expanded(value: Expandable) -> Outcome:
@@ -134,9 +133,7 @@ def completed(result: str) -> Outcome:
     return Outcome("completed", result)
 
 
-def failed(
-    error: BaseException, attempt: int, backoff: Backoff, fatal: tuple[type[BaseException], ...] = ()
-) -> Outcome:
+def failed(error: BaseException, fatal: tuple[type[BaseException], ...] = ()) -> Outcome:
     """The worker raised. Does not raise itself, even if the error's own methods do.
 
     An error of one of the types in `fatal` discards the step.
@@ -145,7 +142,7 @@ def failed(
         return discarded(error)
     if fatal and isinstance(error, fatal):
         return Outcome("discarded", _summary(error), _trace(error))
-    return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
+    return Outcome("failed", _summary(error), _trace(error))
 
 
 def discarded(why: BaseException | str) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from baton.core.options import Seconds, seconds
+from baton.core.durations import Seconds, seconds
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -47,8 +47,9 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
     generation: int = 1
     """Raised each time the step was undone or began another round."""
-    kept: str | None = None
-    """The value that an earlier attempt kept, as JSON, if its worker takes a context."""
+    extras: str | None = None
+    """A JSON object of what few claims carry: `backoff`, where the job was given one; where its worker takes a context,
+    `meta`, that of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
 
     @property
     def undeliverable(self) -> str | None:

@@ -83,7 +83,7 @@ class Executors:
                 context = context.with_connection(attempt.connection)
             attempt.begin()
             value = await worker.call(arguments, context)
-        return classify(worker, value, attempt.number)
+        return classify(worker, value)
 
     async def aclose(self) -> None:
         """End the processes that the pool started."""

@@ -60,7 +60,7 @@ async def test_a_stricter_isolation_by_default(database, connection, settings, a
 async def test_transactions_that_are_read_only_by_default(database, connection, settings, add):
     await settings(default_transaction_read_only="on")
 
-    @worker(transactional=True)
+    @worker(name="noted_in_public", transactional=True)
     async def noted(ctx: Context) -> int:
         await ctx.connection.execute("create table public.notes (n integer)")
         return 1

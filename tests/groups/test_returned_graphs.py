@@ -11,6 +11,7 @@ from baton import (
     Context,
     Engine,
     Limits,
+    Skip,
     StepFailed,
     WorkerPool,
     each,
@@ -140,6 +141,27 @@ async def test_a_step_inside_ends_with_a_failed_outer_step_unless_ignored(pool, 
         "plan/yes": "completed",
     }
     assert group.state == "cancelled"
+
+
+async def test_a_step_ignores_an_outer_end_only_if_its_group_does_too(pool, give):
+    """A skipped step outside is named by a sub-workflow of the returned graph, and by the entry step of that."""
+
+    @worker
+    async def skip() -> Skip:
+        return Skip("none")
+
+    @worker
+    async def plan() -> Baton:
+        inner = Baton.new().add("entry", give.new(), deps=["outside"], ignore_skipped=True)
+        return Baton.new().add("inner", inner, deps=["outside"])
+
+    flow = Baton.new().add("outside", skip.new())
+    run = await flow.add("plan", plan.new(), deps=["outside"], ignore_skipped=True).insert()
+
+    assert await run.wait(timeout=20) == "completed"
+    _, returned = await run.steps()
+    (entry,) = returned.children[0].children
+    assert (entry.name, entry.state) == ("plan/inner/entry", "skipped")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import defaultdict
@@ -43,9 +42,7 @@ class Inserted:
 
 
 @pytest.mark.slow
-async def test_random_workflows_on_two_processes_end_as_the_rules_say(database, effects):
-    seed = os.environ.get("BATON_SEED") or str(random.randrange(10**6))
-    print(f"BATON_SEED={seed} draws these again, BATON_SEED={seed}/17 one of them alone")  # noqa: T201  # shown on failure
+async def test_random_workflows_on_two_processes_end_as_the_rules_say(database, effects, seed):
     drawn = plans(seed, WORKFLOWS)
 
     async with two_worker_processes(database, effects), Engine(database) as engine:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -48,9 +46,7 @@ async def two_pools(database: str) -> AsyncIterator[Engine]:
 
 
 @pytest.mark.slow
-async def test_random_workflows_with_groups_end_as_the_rules_say(database, connection, log):
-    seed = os.environ.get("BATON_SEED") or str(random.randrange(10**6))
-    print(f"BATON_SEED={seed} draws these again, BATON_SEED={seed}/17 one of them alone")  # noqa: T201  # shown on failure
+async def test_random_workflows_with_groups_end_as_the_rules_say(database, connection, log, seed):
     drawn = group_plans(seed, WORKFLOWS)
 
     async with two_pools(database) as engine:
@@ -67,10 +63,8 @@ async def test_random_workflows_with_groups_end_as_the_rules_say(database, conne
 
 
 @pytest.mark.slow
-async def test_random_groups_that_failed_complete_after_a_retry(database, connection, log):
+async def test_random_groups_that_failed_complete_after_a_retry(database, connection, log, seed):
     """Without flags a retry opens every failed step, so the run ends as if nothing had ever failed."""
-    seed = os.environ.get("BATON_SEED") or str(random.randrange(10**6))
-    print(f"BATON_SEED={seed} draws these again, BATON_SEED={seed}/17 one of them alone")  # noqa: T201  # shown on failure
     drawn = [without_flags(group_plan) for group_plan in group_plans(seed, WORKFLOWS // 3)]
 
     async with two_pools(database) as engine:

@@ -20,7 +20,7 @@ EFFECTS = "BATON_TEST_EFFECTS"
 """The environment variable that names the effects log; beside it lie the marks of snoozes."""
 
 SECONDS_WITHOUT_END = 120.0
-SECONDS_TOO_LONG = 0.8
+SECONDS_TOO_LONG = 1.5
 """How long a thread runs past its timeout: nothing can stop it, and its slot waits for it."""
 BACKOFF = 0.01
 

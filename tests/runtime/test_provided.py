@@ -204,7 +204,7 @@ def test_an_invalid_provider_is_refused(provide, why):
 
 
 async def test_a_provider_without_a_context_manager_is_refused_on_entry(engine):
-    with pytest.raises(InvalidOption, match="is no asynchronous context manager, but Cache; give it __aenter__"):
+    with pytest.raises(InvalidOption, match="Cache, which is not an asynchronous context manager; give it __aenter__"):
         await WorkerPool(engine, provide=[Cache]).__aenter__()
 
 

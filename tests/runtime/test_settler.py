@@ -99,7 +99,7 @@ def test_after_any_other_failure_the_batch_is_sent_again_as_it_was(failure):
     assert isolated(settler) == [batch]
 
 
-@pytest.mark.parametrize("failure", [Failure.DATA, Failure.LASTING])
+@pytest.mark.parametrize("failure", [Failure.DATA, Failure.PERMANENT])
 def test_an_outcome_of_a_call_that_failed_is_sent_by_itself_unchanged(failure):
     """The claim in the same call may be the reason."""
     settler = Settler()

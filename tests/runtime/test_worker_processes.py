@@ -156,7 +156,7 @@ async def test_a_process_is_used_again_and_ended_when_it_is_idle(engine, monkeyp
 async def test_the_process_of_a_killed_pool_ends_with_it(engine, connection, effects, tmp_path, job):
     """Also one that lets no other thread run, and so cannot look whether its parent is there."""
     mark = tmp_path / "pid"
-    with worker_process(engine.dialing.dsn, effects, processes=1) as process:
+    with worker_process(engine.connector.dsn, effects, processes=1) as process:
         await process.registered(connection)
         await job.new(path=str(mark)).insert()
         await eventually(lambda: mark.exists() and mark.read_text(), deadline=40)
