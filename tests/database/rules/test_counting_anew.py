@@ -8,6 +8,8 @@ from baton.core.outcome import Outcome
 from baton.database.messages import Settlement
 from tests.database.raw_pool import outcome, state, step, steps
 
+KEPT_ONE = '{"backoff" : null, "meta" : null, "kept" : 1}'
+
 
 async def make_due(psql):
     await psql.execute("update queue set state = 'available' where state in ('retryable', 'scheduled')")
@@ -152,7 +154,7 @@ async def test_a_claim_delivers_what_was_kept_to_a_context_alone(pool, psql):
     for claimed in await pool.claim():
         await pool.settle(Settlement(claimed.step_id, claimed.token, Outcome("snoozed", delay=0, keep="1")))
 
-    assert {claimed.step: claimed.kept for claimed in await pool.claim()} == {"a": "1", "b": None}
+    assert {claimed.step: claimed.extras for claimed in await pool.claim()} == {"a": KEPT_ONE, "b": None}
 
 
 async def test_what_was_kept_is_pruned_with_its_step(pool, psql):
