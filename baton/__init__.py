@@ -23,6 +23,7 @@ from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
+from baton.core.waits import Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
@@ -53,6 +54,7 @@ from baton.errors import (
     SchemaOutdated,
     SchemaRenamed,
     SchemaTooNew,
+    SignalRefused,
     StepCancelled,
     StepFailed,
     StepNotFound,
@@ -117,6 +119,8 @@ __all__ = [
     "SchemaOutdated",
     "SchemaRenamed",
     "SchemaTooNew",
+    "Signal",
+    "SignalRefused",
     "Skip",
     "Snooze",
     "Status",
@@ -128,6 +132,7 @@ __all__ = [
     "StepRecord",
     "StepSkipped",
     "StepState",
+    "Timer",
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from baton.client.engine_in_use import add_entered, remove_entered
+from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
-from baton.core.options import checked_queue
+from baton.core.options import at_least_one, checked_queue
 from baton.core.program_import import stop_if_imported
 from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
@@ -21,7 +22,7 @@ from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
 from baton.database.unfinished import Explanations
-from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CONNECTIONS = 4
 SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 
@@ -65,6 +67,7 @@ class Engine:
         OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
     """
 
+    @suggests_keywords
     def __init__(
         self,
         address: str | None = None,
@@ -72,19 +75,23 @@ class Engine:
         schema: str = "baton",
         create: bool = True,
         migrate: bool = False,
-        connections: int = 4,
+        connections: int = CONNECTIONS,
         transaction_pooler: bool = False,
         listener_address: str | None = None,
         password: Password | None = None,
         limits: Limits | None = None,
     ) -> None:
+        _require_text("address", address)
+        _require_text("schema", schema)
+        _require_text("listener_address", listener_address)
+        _require_limits(limits)
         migrating.quoted(schema)
         self.schema = schema
         self.limits = limits or Limits()
         self._argument = address
         self._create = create
         self._migrate = migrate
-        self._size = connections
+        self._size = at_least_one("connections", connections) or CONNECTIONS
         self._is_pooled = transaction_pooler
         self._listener_address = listener_address
         self._password = password
@@ -235,6 +242,17 @@ class Engine:
                     await migrating.migrate(connection, self.schema)
 
         await with_retries(prepare, seconds=0)
+
+
+def _require_text(option: str, value: object) -> None:
+    if not isinstance(value, str | None):
+        # Its type alone, as an address may hold a password.
+        raise InvalidOption(option, type(value), "it must be a string")
+
+
+def _require_limits(value: object) -> None:
+    if not isinstance(value, Limits | None):
+        raise InvalidOption("limits", value, "it must be Limits(...)")
 
 
 async def _require_usable_defaults(connection: Connection) -> None:

@@ -21,7 +21,7 @@ _BY_INDEX: Settings = {"enable_seqscan": "off", "jit": "off"}
 _NESTED_LOOPS: Settings = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 # A workflow that somebody else has locked holds up one call for a second. Insertion waits for nobody but for an insert
-# of the same id, which it has to wait for.
+# of the same id, which it has to wait for; and a signal for another to the same step.
 _LOCK_TIMEOUT: Settings = {"lock_timeout": "1s"}
 
 _INSERTION = _GENERIC_PLANS | _BY_INDEX
@@ -34,6 +34,7 @@ _PROFILES: Mapping[str, Settings] = {
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "claim_separately": _ENGINE,
+    "end_waits": _ENGINE,
     "expand": _ENGINE,
     "expand_map": _ENGINE,
     "heartbeat": _POOL_STATE,
@@ -44,6 +45,7 @@ _PROFILES: Mapping[str, Settings] = {
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
+    "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
     "settle": _ENGINE,

@@ -4,8 +4,8 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, cancel, retry and watch them, and read
-    operator pause and resume queues, cancel and retry workflows, and read
+    client   insert workflows, cancel, retry, signal and watch them, and read
+    operator pause and resume queues, cancel, retry and signal workflows, and read
     viewer   read
 """
 
@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -35,6 +35,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "rescue",
         "prune",
         "stage",
+        "end_waits",
         "claim",
         "claim_separately",
         "settle",
@@ -43,8 +44,17 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "expand",
         "expand_map",
     ),
-    "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
-    "operator": ("pause", "resume", "cancel", "retry", "watch"),
+    "client": (
+        "insert_workflow",
+        "insert_workflows",
+        "insert_workflow_json",
+        "cancel",
+        "retry",
+        "watch",
+        "record_signal",
+        "signal",
+    ),
+    "operator": ("pause", "resume", "cancel", "retry", "watch", "record_signal", "signal"),
     "viewer": (),
 }
 

@@ -26,10 +26,12 @@ from baton.database.messages import (
     Pruned,
     Rescued,
     Retried,
+    Sent,
     SeparateClaim,
     Settlement,
     Staged,
     UpkeepDue,
+    WaitsEnded,
     Watched,
 )
 from baton.database.migrate import quoted
@@ -64,9 +66,12 @@ class Store:
         self._rescue = call(f"{prefix}.rescue", 1)
         self._prune = call(f"{prefix}.prune", 2)
         self._stage = call(f"{prefix}.stage", 1)
+        self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 5)
+        self._cancel = call(f"{prefix}.cancel", 6)
         self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
@@ -200,7 +205,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"])
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"])
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -222,11 +227,33 @@ class Store:
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
+    async def end_waits(self, *, limit: int) -> WaitsEnded:
+        """End the steps for which what they wait for has come, or whose time is up. Replayable."""
+        (row,) = await self.calls.fetch(self._end_waits, limit)
+        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+
+    async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
+        """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
+        (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
+        kind: str | None = row["awaited_kind"]
+        return kind
+
+    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+        """Record a signal for a step. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
+
     async def cancel(
-        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        reason: str | None,
+        *,
+        force: bool = False,
+        as_skipped: bool = False,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:

@@ -44,10 +44,11 @@ class Part:
 class Maintenance:
     """Does each part of upkeep when it is due.
 
-    look        finds out which of the next three have something to do, so that an idle pool makes one call
+    look        finds out which of the next four have something to do, so that an idle pool makes one call
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
     stage       entries whose time has come
+    end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
 
     Args:
@@ -84,13 +85,20 @@ class Maintenance:
         self._mark_dead = Part("mark dead", self._do_mark_dead)
         self._rescue = Part("rescue", self._do_rescue)
         self._stage = Part("stage", self._do_stage, now)
+        self._end_waits = Part("end waits", self._do_end_waits)
+        self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._prune)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._end_waits, self._prune)
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
         """Note that an entry is due after this many seconds."""
         self._bring_forward(self._stage, seconds)
+        self._sooner.set()
+
+    def wait_over_in(self, seconds: float) -> None:
+        """Note that what a step waits for comes after this many seconds, or has come."""
+        self._bring_forward(self._end_waits, seconds)
         self._sooner.set()
 
     async def run(self) -> None:
@@ -114,6 +122,7 @@ class Maintenance:
                     given_back=done.given_back + did.given_back,
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
+                    waits_ended=done.waits_ended + did.waits_ended,
                 )
         return done
 
@@ -130,7 +139,7 @@ class Maintenance:
             return NOTHING
         part.failures = 0
         if self._observers.are_given or did.died or did.lost or did.given_back:
-            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged)
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.waits_ended)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
@@ -144,6 +153,7 @@ class Maintenance:
             self._bring_forward(self._stage, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
+            self._bring_forward(self._end_waits)
             raise
         self._failures.succeeded(self._look.name)
         # It says when the next entry is due, so an idle pool need not stage to find out.
@@ -155,6 +165,8 @@ class Maintenance:
             else:
                 self._failures.succeeded(part.name)
         self._plan_stage(found.next_in, 0.0)
+        if found.waits_in is not None:
+            self._bring_forward(self._end_waits, found.waits_in)
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -179,6 +191,20 @@ class Maintenance:
         if staged.staged:
             self._on_staged()
         return UpkeepResult(staged=staged.staged)
+
+    async def _do_end_waits(self) -> UpkeepResult:
+        ended = await self._store.end_waits(limit=LIMIT)
+        self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
+        # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
+        if ended.ended or ended.next_in != 0:
+            self._pause_of_waits = SHORTEST_PAUSE
+        else:
+            self._pause_of_waits = min(2 * self._pause_of_waits, self._stage_seconds)
+        if ended.next_in is not None:
+            self._bring_forward(self._end_waits, max(self._pause_of_waits, ended.next_in))
+        if ended.ended:
+            self._on_staged()
+        return UpkeepResult(waits_ended=ended.ended)
 
     async def _do_prune(self) -> UpkeepResult:
         assert self._keep is not None

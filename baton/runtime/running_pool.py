@@ -23,6 +23,7 @@ from baton.database.notifications import (
     QueueHasWork,
     Reconnected,
     StepEnded,
+    WaitOver,
     WorkflowFinished,
 )
 from baton.database.worker_connections import WorkerConnections
@@ -231,11 +232,14 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case WaitOver(over_in):
+                self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
                 self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass

@@ -3,8 +3,9 @@
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
 -- orphans: there are claimed entries that no living pool runs (see rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
+-- waits_in: the same of the next step that end_waits ends.
 -- Locks: nothing.
-create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision)
+create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision, out waits_in double precision)
 language plpgsql stable security definer
 as $$
 begin
@@ -16,4 +17,5 @@ begin
     );
     orphans := exists (select from orphaned_entries(1));
     next_in := next_due_in('{}');
+    waits_in := next_wait_in('{}');
 end $$;
