@@ -17,6 +17,7 @@ from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
+from baton.database.grants import may_insert_unchecked
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
@@ -105,7 +106,7 @@ class Engine:
         opened = _Open(self, address)
         try:
             await opened.connections.open()
-            await self._prepare_schema(opened.connections)
+            opened.checks_inserts = await self._prepare_schema(opened.connections)
         except BaseException:
             await opened.aclose()
             raise
@@ -203,6 +204,11 @@ class Engine:
         return self._opened().connections
 
     @property
+    def checks_inserts(self) -> bool:
+        """Whether its role may insert only what the database checks; the owner of the schema may insert anything."""
+        return self._opened().checks_inserts
+
+    @property
     def connector(self) -> Connector:
         """How to open another connection to the same database."""
         return self._opened().connector
@@ -225,8 +231,10 @@ class Engine:
             raise WrongEventLoop
         return self._open
 
-    async def _prepare_schema(self, connections: Connections) -> None:
-        async def prepare() -> None:
+    async def _prepare_schema(self, connections: Connections) -> bool:
+        """Create or migrate the schema as far as that is wanted; return whether the database checks inserts."""
+
+        async def prepare() -> bool:
             async with connections.acquire() as connection:
                 if self._is_pooled:
                     await _require_usable_defaults(connection)
@@ -240,8 +248,9 @@ class Engine:
                     if not self._migrate:
                         raise
                     await migrating.migrate(connection, self.schema)
+                return not await may_insert_unchecked(connection, self.schema)
 
-        await with_retries(prepare, seconds=0)
+        return await with_retries(prepare, seconds=0)
 
 
 def _require_text(option: str, value: object) -> None:
@@ -279,6 +288,7 @@ class _Open:
         self.connections = Connections(self.connector, engine._size)
         self.store = Store(RetryingCalls(self.connections), engine.schema)
         self.reads = Queries(RetryingCalls(self.connections), engine.schema)
+        self.checks_inserts = True
         self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
         listening = self.connector

@@ -152,11 +152,12 @@ def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
 
 async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> frozenset[str]:
     async with engine.connections.acquire() as connection:
-        return await AsyncpgTransaction(connection).insert_many(specs, engine.schema)
+        return await AsyncpgTransaction(connection, engine.checks_inserts).insert_many(specs, engine.schema)
 
 
 async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
-        return await Store(engine.connections, engine.schema).insert_workflow(spec)
+        store = Store(engine.connections, engine.schema, checks_inserts=engine.checks_inserts)
+        return await store.insert_workflow(spec)
     async with engine.connections.acquire() as connection:
-        return await AsyncpgTransaction(connection).insert(spec, engine.schema)
+        return await AsyncpgTransaction(connection, engine.checks_inserts).insert(spec, engine.schema)

@@ -29,6 +29,9 @@ _POOL_STATE = _INSERTION | _LOCK_TIMEOUT
 _ENGINE = _GENERIC_PLANS | _BY_INDEX | _NESTED_LOOPS | _LOCK_TIMEOUT
 _QUEUE_RESUMED = _BY_INDEX | _LOCK_TIMEOUT
 
+# They join lists of steps, which are no tables and have no index.
+_CHECKS: Settings = {"enable_hashjoin": "on", "enable_nestloop": "off"}
+
 _PROFILES: Mapping[str, Settings] = {
     "advance": _ENGINE,
     "cancel": _ENGINE,
@@ -38,6 +41,8 @@ _PROFILES: Mapping[str, Settings] = {
     "expand": _ENGINE,
     "expand_map": _ENGINE,
     "heartbeat": _POOL_STATE,
+    "check_workflows": _CHECKS,
+    "insert_checked": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
     "keep": _ENGINE,
@@ -62,9 +67,12 @@ _INLINED = frozenset(
         "edge_ignores",
         "edge_observes",
         "flag_bits",
+        "is_backoff",
         "local_name",
+        "name_fault",
         "ordinal_of",
         "shift_ordinals",
+        "terms_keys",
         "text_of_json",
     }
 )

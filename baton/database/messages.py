@@ -239,7 +239,8 @@ class UpkeepResult:
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    key: int
+    key: int | None
+    """None if it was inserted through the entrance for clients, which does not say."""
     is_new: bool
     """False: the id existed already, with this fingerprint."""
     fingerprint: str

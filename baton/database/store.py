@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from baton.core.expansion import Expansion
 from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
+from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts, without_places, workflow_columns
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -46,12 +46,15 @@ STEPS_PER_CALL = 20_000
 class Store:
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
-    def __init__(self, calls: Calls, schema: str) -> None:
+    def __init__(self, calls: Calls, schema: str, *, checks_inserts: bool = False) -> None:
         self.calls = calls
         self.schema = schema
+        self.checks_inserts = checks_inserts
+        """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
+        self._insert_checked = call(f"{prefix}.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
         self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
@@ -82,6 +85,9 @@ class Store:
 
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
+        if self.checks_inserts:
+            taken = await self.insert_workflows(workflow_columns([spec]))
+            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
@@ -96,7 +102,10 @@ class Store:
 
     async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
         """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
-        (row,) = await self.calls.fetch(self._insert_workflows, *columns)
+        if self.checks_inserts:
+            (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
+        else:
+            (row,) = await self.calls.fetch(self._insert_workflows, *columns)
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:

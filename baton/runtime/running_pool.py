@@ -251,12 +251,8 @@ class RunningPool:
     def _begin(self, claimed: Claimed) -> None:
         if self._draining is not None:
             self._answer(claimed, given_back(Cause.SHUTDOWN.value))
-        elif claimed.is_join:
-            self._answer(claimed, joined())
-        elif claimed.undeliverable is not None:
-            self._answer(claimed, self._runner.redacted(discarded(claimed.undeliverable)))
-        elif claimed.map is not None:
-            self._answer(claimed, expanded())
+        elif (outcome := outcome_without_running(claimed)) is not None:
+            self._answer(claimed, self._runner.redacted(outcome))
         else:
             self.attempts.start(claimed)
 
@@ -350,3 +346,12 @@ class RunningPool:
             log.warning(
                 "pool %s could not deregister, and its lease has to run out: %s", self._pool, error_summary(error)
             )
+
+
+def outcome_without_running(claimed: Claimed) -> Outcome | None:
+    """Return the outcome of a claimed step for which no worker has to run; None if one has to."""
+    if claimed.is_join:
+        return joined()
+    if claimed.undeliverable is not None:
+        return discarded(claimed.undeliverable)
+    return None if claimed.map is None else expanded()

@@ -81,6 +81,19 @@ create table workflows (
 -- every index of the table again. Pruning goes by the key instead.
 
 
+create table insert_limits (
+    steps          integer not null default 4194304,
+    argument_bytes bigint not null default 67108864,
+    id             boolean primary key default true constraint insert_limits_one_row check (id)
+);
+insert into insert_limits default values;
+
+comment on table insert_limits is 'One row: how large a workflow may be that is checked before it is inserted. The owner of the schema may update it.';
+comment on column insert_limits.steps is 'How many steps one workflow may have.';
+comment on column insert_limits.argument_bytes is 'How many bytes the arguments of one step may have as JSON; also what it has besides, and the meta of a workflow.';
+comment on column insert_limits.id is 'Always true: there is one row.';
+
+
 create table upkeep (
     pruned_to bigint not null,
     -- A row without a key cannot be updated once its table is in a publication.
@@ -251,6 +264,31 @@ comment on column steps.result is 'What the worker returned; null unless complet
 comment on column steps.reason is 'Why it is cancelled, discarded or skipped; or why it was put back.';
 comment on column steps.errors is 'The last 50 failed attempts, oldest first: attempt, at, kind, error, trace.';
 comment on column steps.finished_at is 'When it became final.';
+
+
+create type given_step as (
+    place        integer,
+    workflow     text,
+    flow         integer,
+    ordinal      integer,
+    total        integer,
+    name         text,
+    parent       integer,
+    dependencies integer[],
+    dependents   integer[],
+    inputs       integer[],
+    arg_refs     json,
+    extras       json,
+    kind         text,
+    first_child  integer,
+    children     integer,
+    returns      integer,
+    role         text,
+    is_closing   boolean,
+    worker       text,
+    concurrency  integer
+);
+comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
 
 
 create table queue (
