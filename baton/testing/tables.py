@@ -52,9 +52,12 @@ _LOCK_TIMEOUT = "set local lock_timeout = '10s'"
 # $1: how many seconds may pass. With them pass those until the next entry is due, or all if none is due by then.
 _MOVE = """
 with next as (
-    select extract(epoch from min(q.scheduled_at) - clock_timestamp())::double precision as due_in
-      from {schema}.queue q
-     where q.state in ('scheduled', 'retryable')
+    select extract(epoch from min(d.at) - clock_timestamp())::double precision as due_in
+      from (
+          select q.scheduled_at as at from {schema}.queue q where q.state in ('scheduled', 'retryable')
+          union all
+          select q.ends_at from {schema}.queue q where q.ends_at is not null
+      ) as d
 ), passed as (
     select greatest(0, least($1::double precision, n.due_in)) as seconds, coalesce(n.due_in <= $1, false) as is_due
       from next n
