@@ -136,11 +136,9 @@ def completed(result: str) -> Outcome:
 def failed(error: BaseException, fatal: tuple[type[BaseException], ...] = ()) -> Outcome:
     """The worker raised. Does not raise itself, even if the error's own methods do.
 
-    An error of one of the types in `fatal` discards the step.
+    An error of one of the types in `fatal`, or in `PERMANENT_ERRORS`, discards the step.
     """
-    if isinstance(error, PERMANENT_ERRORS):
-        return discarded(error)
-    if fatal and isinstance(error, fatal):
+    if isinstance(error, (*PERMANENT_ERRORS, *fatal)):
         return Outcome("discarded", _summary(error), _trace(error))
     return Outcome("failed", _summary(error), _trace(error))
 
