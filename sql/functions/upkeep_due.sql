@@ -2,7 +2,8 @@
 --
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
 -- orphans: there are claimed entries that no living pool runs (see rescue).
--- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
+-- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
+--   time.
 -- waits_in: the same of the next step that end_waits ends.
 -- Locks: nothing.
 create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision, out waits_in double precision)
