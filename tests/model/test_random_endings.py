@@ -1,0 +1,37 @@
+"""Random workflows with all that decides how a workflow ends, compared with a model of the rules after each event."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from baton.database.store import Store
+from tests.model.ending_driver import Differs, Drive
+from tests.model.random_endings import ending_plans
+
+WORKFLOWS = int(os.environ.get("BATON_WORKFLOWS", "400"))
+
+
+@pytest.mark.slow
+async def test_random_endings_are_as_the_model_says_after_each_event(connection, seed):
+    """Conditions, closing steps, undos, needs, rests, cancels at random moments, retries; one event a transaction."""
+    store = Store(connection, "baton")
+    pool = await store.register(
+        name="raw", host="here", pid=1, limits={"default": 1000}, workers=["follow ending"], lease_seconds=600
+    )
+    reached: Counter[str] = Counter()
+    wrong = []
+    for plan in ending_plans(seed, WORKFLOWS):
+        drive = Drive(plan, connection, pool, reached)
+        try:
+            await drive.run()
+        except Differs as found:
+            wrong.append(str(found))
+            await connection.execute("truncate baton.queue, baton.unended_attempts")
+            if len(wrong) >= int(os.environ.get("MOST_WRONG", "20")):
+                break
+        await connection.execute("delete from baton.queue")
+    print(dict(sorted(reached.items())))
+    assert not wrong, "\n".join(wrong)
