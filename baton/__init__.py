@@ -14,6 +14,7 @@ from baton.client.insert import insert_many
 from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
+from baton.core.drawable import SVG
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
@@ -66,6 +67,7 @@ if typing.TYPE_CHECKING:
     from baton.runtime.pool import WorkerPool
 
 __all__ = [
+    "SVG",
     "ArgumentsDoNotFit",
     "Backoff",
     "Baton",

@@ -34,7 +34,7 @@ def count(text: str) -> int:
 
 def duration(text: str) -> float:
     """Read a duration: `30` and `30s` are seconds, `5m` minutes, `2h` hours, `7d` days."""
-    from baton.core.options import seconds
+    from baton.core.durations import seconds
     from baton.errors import InvalidOption
 
     found = _DURATION.fullmatch(text)

@@ -7,12 +7,13 @@ import logging
 import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
+from baton.core.drawable import SVG, Direction
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
@@ -35,6 +36,9 @@ from baton.errors import (
     WorkflowNotFound,
 )
 from baton.tasks import wait_for_event
+
+if TYPE_CHECKING:
+    from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
 R = TypeVar("R")
@@ -165,6 +169,27 @@ class Run:
         if not steps:
             raise WorkflowNotFound(self.id)
         return steps
+
+    async def to_svg(self, *, direction: Direction | None = None) -> SVG:
+        """Return a picture of the run as it is now, as SVG: states by shape and colour, a large map as one box.
+
+        A notebook shows it. See `Baton.to_svg`. Raises `WorkflowNotFound`.
+        """
+        return (await self._drawn()).to_svg(direction=direction)
+
+    async def to_mermaid(self, *, direction: Direction | None = None) -> str:
+        """Return a picture of the run as it is now, as a Mermaid flowchart. Raises `WorkflowNotFound`."""
+        return (await self._drawn()).to_mermaid(direction=direction)
+
+    async def to_dot(self, *, direction: Direction | None = None) -> str:
+        """Return a picture of the run as it is now, in the language of Graphviz. Raises `WorkflowNotFound`."""
+        return (await self._drawn()).to_dot(direction=direction)
+
+    async def _drawn(self) -> DrawnRun:
+        from baton.client.drawn_run import DrawnRun  # with all that draws, by the first picture
+
+        status, steps = await self.status(), await self.steps()
+        return DrawnRun(steps, status.name or self.id)
 
     async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.

@@ -121,6 +121,8 @@ class Context:
     """The results of the declared dependencies, by step name, as plain JSON values."""
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
     """How the declared dependencies ended, by step name; of a group, how each child ended."""
+    meta: Any = None
+    """What the application attached with `Baton.new(meta=...)`, as a plain JSON value; None if nothing was."""
     generation: int = 1
     """1 until the step was undone or began another round, and one more after each of these."""
 

@@ -33,6 +33,7 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         arg_refs=to_json(placed),
         timeout=terms.timeout,
         takes_context=terms.takes_context,
+        backoff=terms.backoff,
     )
 
 

@@ -44,6 +44,8 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         schedule_in: the time between the step's release, when all its dependencies are done, and its first start.
         concurrency: how many children of a map, a job with an `each` argument, run at a time, over all worker pools.
             A child that waits for its next attempt keeps its place.
+        backoff: the delay after a failed attempt: the same each time, or `Exponential(...)`. After an attempt whose
+            process died the delay is the usual one.
 
         Durations are seconds or `timedelta`. Raises `InvalidOption`.
         """

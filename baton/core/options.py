@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
+from baton.core.durations import Seconds, seconds
 from baton.core.names import checked_text
+from baton.core.retry import Exponential, storable_backoff
 from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
-
-Seconds = float | timedelta
-"""A public duration: a number of seconds or a `timedelta`."""
-
-MAX_SECONDS = 100 * 366 * 86_400.0
-"""A hundred years. Anything longer is a mistake, and would overflow the database's clock."""
 
 MAX_SMALL_INTEGER = 32_767
 MOST_SLOTS = 1_000_000
@@ -44,6 +39,8 @@ class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     """Seconds that pass between the step's release and its first start."""
     concurrency: int | None = None
     """How many children of a map run at a time; None for no limit."""
+    backoff: float | Exponential | None = None
+    """Seconds, or how they grow, after a failed attempt; None for the worker's policy, which is not stored."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -59,6 +56,7 @@ class JobOptions(TypedDict, total=False):
     scheduled_at: datetime
     schedule_in: Seconds
     concurrency: int
+    backoff: Seconds | Exponential
 
 
 GivenOptions: TypeAlias = Mapping[str, Any]
@@ -86,20 +84,6 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
     return {option: _CHECKS[option](option, value) for option, value in given.items()}
 
 
-def seconds(option: str, value: object) -> float:
-    """Return a duration as a number of seconds, 0 or more.
-
-    Raises `InvalidOption` for what is not a duration, is negative, not finite, or longer than a hundred years.
-    """
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidOption(option, value, "it must be a number of seconds or a timedelta")
-    if not math.isfinite(value) or not 0 <= value <= MAX_SECONDS:
-        raise InvalidOption(option, value, "it must be 0 or more seconds, and at most a hundred years")
-    return float(value)
-
-
 def checked_option_name(option: str, value: object) -> str:
     """Return an option that is a name, of a queue or a pool. Raises `InvalidOption`."""
     try:
@@ -111,13 +95,6 @@ def checked_option_name(option: str, value: object) -> str:
 def checked_queue(option: str, value: object) -> str:
     """Return the name of a queue. Raises `InvalidOption`."""
     return checked_option_name(option, value)
-
-
-def more_than_none(option: str, value: Seconds) -> float:
-    """Return a duration as a number of seconds, which is not 0. Raises `InvalidOption`."""
-    if (number := seconds(option, value)) == 0:
-        raise InvalidOption(option, value, "it must be more than 0 seconds")
-    return number
 
 
 def at_least_one(option: str, value: int | None) -> int | None:
@@ -190,4 +167,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "scheduled_at": _scheduled_at,
     "schedule_in": seconds,
     "concurrency": _concurrency,
+    "backoff": storable_backoff,
 }

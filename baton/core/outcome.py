@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from baton.core import expansion
+from baton.core.durations import Seconds, seconds
 from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
 from baton.core.names import UNSTORABLE
-from baton.core.options import Seconds, seconds
-from baton.core.retry import Backoff
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Outcome(Struct, frozen=True, gc=False):
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
-    """Seconds until the next attempt, where there is to be one."""
+    """Seconds until the next attempt, where there is to be one. Of a failed one None until its backoff is asked."""
     graph: Expansion | None = None
     """The graph that the worker returned, of one that expanded."""
     is_requested: bool = False
@@ -112,7 +111,7 @@ def from_text(text: str) -> Outcome:
     return Outcome(kind, detail, trace, delay, expanded_to, is_requested)
 
 
-def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
+def classify(worker: AnyWorker, value: object) -> Outcome:
     """Return the outcome of an attempt that returned `value`. Never raises.
 
     A value that is not JSON fails the attempt.
@@ -134,17 +133,17 @@ def classify(worker: AnyWorker, value: object, attempt: int) -> Outcome:
         case Expandable():
             return _expanded(value)
         case _:
-            return _returned(worker, value, attempt)
+            return _returned(worker, value)
 
 
-def _returned(worker: AnyWorker, value: object, attempt: int) -> Outcome:
+def _returned(worker: AnyWorker, value: object) -> Outcome:
     try:
         return completed(worker.encode_result(value))
     except ResultNotJSON as error:
         # The traceback would lead through the codec and say nothing about the worker.
-        return Outcome("failed", _summary(error), delay=worker.backoff.delay(attempt))
+        return Outcome("failed", _summary(error))
     except Exception as error:  # noqa: BLE001  # a user's model may raise anything while it is encoded
-        return failed(error, attempt, worker.backoff)
+        return failed(error)
 
 
 def _expanded(value: Expandable) -> Outcome:
@@ -159,11 +158,11 @@ def completed(result: str) -> Outcome:
     return Outcome("completed", result)
 
 
-def failed(error: BaseException, attempt: int, backoff: Backoff) -> Outcome:
+def failed(error: BaseException) -> Outcome:
     """The worker raised. Does not raise itself, even if the error's own methods do."""
     if isinstance(error, PERMANENT_ERRORS):
         return discarded(error)
-    return Outcome("failed", _summary(error), _trace(error), backoff.delay(attempt))
+    return Outcome("failed", _summary(error), _trace(error))
 
 
 def discarded(why: BaseException | str) -> Outcome:

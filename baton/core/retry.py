@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from baton.core.options import Seconds, seconds
+from baton.core.durations import Seconds, seconds
 from baton.errors import InvalidOption
 
 _log = logging.getLogger("baton.retry")
@@ -96,3 +96,21 @@ def as_backoff(value: Seconds | Callable[[int], Seconds] | Backoff | None) -> Ba
         return Guarded(policy)
     why = "it must be a number of seconds, a function of the attempt, or an object with a method delay(attempt)"
     raise InvalidOption("backoff", value, why)
+
+
+def storable_backoff(option: str, value: object) -> float | Exponential:
+    """Return a backoff in the form in which it is stored with a job. Raises `InvalidOption`."""
+    if type(value) is Exponential:
+        return value
+    if isinstance(value, int | float | timedelta):
+        return seconds(option, value)
+    why = (
+        "a job stores it, so it must be a number of seconds, a timedelta or Exponential(...); a function belongs to "
+        "the worker, as in @worker(backoff=...)"
+    )
+    raise InvalidOption(option, value, why)
+
+
+def stored_backoff(value: Any) -> Backoff:
+    """Return the policy that `storable_backoff` wrote, from its JSON."""
+    return Exponential(**value) if isinstance(value, dict) else Constant(value)

@@ -9,6 +9,7 @@ import msgspec
 
 from baton.core.conditions import ConditionSpec
 from baton.core.options import Options
+from baton.core.retry import Exponential
 
 Role: TypeAlias = Literal["always", "on failure", "gate", "end"]
 
@@ -99,6 +100,7 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
     takes_context: bool = False
+    backoff: float | Exponential | None = None
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

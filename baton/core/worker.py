@@ -13,10 +13,11 @@ from msgspec.structs import asdict
 from baton.core import registry
 from baton.core.arguments import Parameters
 from baton.core.context import Context
+from baton.core.durations import Seconds
 from baton.core.functions import check_function, check_transactional, executor_for, own_name
 from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.names import checked_name
-from baton.core.options import GivenOptions, Options, Seconds, worker_options
+from baton.core.options import GivenOptions, Options, worker_options
 from baton.core.origin import Origin, origin_of
 from baton.core.places import Path
 from baton.core.results import ResultType

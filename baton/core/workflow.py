@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from baton.core.compile import CompiledGraph
 from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
 from baton.core.draft import Added, Draft
+from baton.core.drawable import Drawable
 from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
@@ -22,8 +23,11 @@ from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
 
+if TYPE_CHECKING:
+    from baton.core.pictures.diagram import Diagram
 
-class Baton(Insertable, Expandable):
+
+class Baton(Insertable, Expandable, Drawable):
     """A workflow that is being built. Nothing of it is stored before `insert`.
 
     A worker may return one. It then takes the place of the worker's step, which becomes a group.
@@ -147,6 +151,11 @@ class Baton(Insertable, Expandable):
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         graph = CompiledGraph(self._draft, is_open=True)
         return Expansion(tuple(graph.specs()), graph.children, graph.returns)
+
+    def _diagram(self) -> Diagram:
+        from baton.core.workflow_diagram import diagram_of
+
+        return diagram_of(self._compiled(), self._name or "")
 
     def _compiled(self) -> CompiledGraph:
         return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())

@@ -47,6 +47,9 @@ class Claimed(Struct, frozen=True, gc=False):
     """It is a map to be expanded. A JSON object: `each`, the parameters that get one item each, and more."""
     generation: int = 1
     """Raised each time the step was undone or began another round."""
+    extras: str | None = None
+    """A JSON object of what few claims carry: `backoff`, where the job was given one, and `meta`, that of the workflow
+    where its worker takes a context. None for neither."""
 
     @property
     def undeliverable(self) -> str | None:

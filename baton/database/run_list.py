@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from baton.core.options import seconds
+from baton.core.durations import seconds
 from baton.core.states import WorkflowState
 from baton.database.migrate import quoted
 from baton.errors import InvalidOption

@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from baton.core import registry
 from baton.core.states import StepState
 
 if TYPE_CHECKING:
     from baton.database.connections import Record
+
+StepRole: TypeAlias = Literal["always", "on failure", "undo"]
+EdgeKind: TypeAlias = Literal["required", "optional", "observed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class StepRecord:
     """What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one)."""
     concurrency: int | None = None
     """How many children of a map run at a time; None for no limit."""
+    role: StepRole | None = None
+    """What makes it a closing step, by `runs=`, or an undo; None for an ordinary step."""
+    edges: Sequence[EdgeKind] = ()
+    """What each of its dependencies means to it. A step runs only if those it requires completed."""
     children: Sequence[StepRecord] = ()
     """The steps that a group stands for, in their order."""
 

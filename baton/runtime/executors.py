@@ -78,7 +78,7 @@ class Executors:
                 context = context.with_connection(attempt.connection)
             attempt.begin()
             value = await worker.call(arguments, context)
-        return classify(worker, value, attempt.claimed.attempt)
+        return classify(worker, value)
 
     async def aclose(self) -> None:
         """End the processes that the pool started."""

@@ -17,6 +17,7 @@ from baton.core.context import Context, outcomes
 from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
+from baton.core.retry import Backoff, stored_backoff
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -38,6 +39,7 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
     arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
     if not worker.takes_context:
         return arguments, None
+    extras = {} if claimed.extras is None else codec.decode(claimed.extras)
     context = Context(
         workflow_id=claimed.workflow_id,
         workflow_name=claimed.workflow_name,
@@ -46,6 +48,7 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
         max_attempts=claimed.max_attempts,
         results=results,
         outcomes=ended,
+        meta=extras.get("meta"),
         generation=claimed.generation,
     )
     return arguments, context
@@ -102,6 +105,12 @@ def import_failed(what: str, where: str, error: BaseException, remedy: str) -> O
     return Outcome("failed", storable(text, MAX_SUMMARY), storable(trace_of(error) or "", MAX_TRACE))
 
 
+def backoff_of(worker: AnyWorker, claimed: Claimed) -> Backoff:
+    """Return the policy for a step: that of its job, or else of its worker."""
+    stored = None if claimed.extras is None else codec.decode(claimed.extras).get("backoff")
+    return worker.backoff if stored is None else stored_backoff(stored)
+
+
 def claim_to_text(claimed: Claimed) -> str:
     """Return a claim as the JSON that crosses to another process."""
     facts = structs.asdict(claimed) | {"token": str(claimed.token)}
@@ -125,8 +134,8 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
         )
     try:
         arguments, context = prepared(worker, claimed)
-        return classify(worker, call_plain(worker, arguments, context), claimed.attempt)
+        return classify(worker, call_plain(worker, arguments, context))
     except ArgumentsDoNotFit as error:
         return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
-        return failed(error, claimed.attempt, worker.backoff)
+        return failed(error)

@@ -13,7 +13,7 @@ from typing import Self
 
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
-from baton.core.options import Seconds, seconds
+from baton.core.durations import Seconds, seconds
 from baton.errors import BatonError, PoolNotRunning
 from baton.events import Observer
 from baton.runtime.health import Drained, Health

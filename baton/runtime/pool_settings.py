@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from baton.core.options import Seconds, at_least_one, checked_option_name, checked_queues, more_than_none, seconds
+from baton.core.durations import Seconds, more_than_none, seconds
+from baton.core.options import at_least_one, checked_option_name, checked_queues
 from baton.errors import InvalidOption
 from baton.events import Observer
 from baton.runtime.application_executors import checked_executors

@@ -15,6 +15,7 @@ from baton.errors import ArgumentsDoNotFit
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
+from baton.runtime.invocation import backoff_of
 
 Redact = Callable[[str], str]
 
@@ -61,11 +62,11 @@ class Runner:
         except ArgumentsDoNotFit as error:
             outcome = misfit(error)
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure
-            outcome = self._raised(error, attempt, worker)
+            outcome = self._raised(error, attempt)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
-            outcome = _timed_out(attempt, worker)
+            outcome = _timed_out(attempt)
         if outcome is not None:
             if outcome.kind == "misfit":
                 # Another process may have a version of the worker that they fit; after this time it is discarded.
@@ -77,16 +78,17 @@ class Runner:
         """Return the outcome, as it is settled, of an attempt that ended with this error."""
         if self._redact is None:
             attempt.error = error
-        return self.finished(failed(error, attempt.claimed.attempt, worker.backoff), attempt, worker)
+        return self.finished(failed(error), attempt, worker)
 
     def finished(self, outcome: Outcome, attempt: Attempt, worker: AnyWorker) -> Outcome:
         """Return an outcome as it is settled: within the limits, with its delay, and redacted."""
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
-            outcome = replace(outcome, delay=worker.backoff.delay(attempt.claimed.attempt))
+            delay = backoff_of(worker, attempt.claimed).delay(attempt.claimed.attempt)
+            outcome = replace(outcome, delay=delay)
         return self.redacted(outcome)
 
-    def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
+    def _raised(self, error: BaseException, attempt: Attempt) -> Outcome | None:
         if attempt.cause is not None:
             # Whatever it raises, it does so because it was cancelled.
             return stopped(attempt)
@@ -94,7 +96,7 @@ class Runner:
         # something it awaited, or its own task. That is a failure like any other.
         if self._redact is None:
             attempt.error = error
-        return failed(error, attempt.claimed.attempt, worker.backoff)
+        return failed(error)
 
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""
@@ -122,6 +124,6 @@ def stopped(attempt: Attempt) -> Outcome | None:
             return None
 
 
-def _timed_out(attempt: Attempt, worker: AnyWorker) -> Outcome:
+def _timed_out(attempt: Attempt) -> Outcome:
     error = TimeoutError(f"the attempt took longer than its timeout of {attempt.claimed.timeout:g} s")
-    return failed(error, attempt.claimed.attempt, worker.backoff)
+    return failed(error)

@@ -12,7 +12,7 @@ create or replace function advance(
     accepted boolean[],
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    generation integer
+    generation integer, extras text
 )
 language plpgsql security definer
 as $$

@@ -7,7 +7,7 @@ create or replace function claim(p_pool bigint, p_queues text[], p_limits intege
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    generation integer
+    generation integer, extras text
 )
 language plpgsql security definer
 as $$

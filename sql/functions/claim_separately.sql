@@ -11,7 +11,7 @@ create or replace function claim_separately(
 ) returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    generation integer, passed_over text, error text
+    generation integer, extras text, passed_over text, error text
 )
 language plpgsql security definer
 as $$

@@ -5,7 +5,7 @@ create or replace function claimed_step(p_id bigint, p_attempt integer, p_is_joi
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    generation integer
+    generation integer, extras text
 )
 language plpgsql stable
 as $$
@@ -22,7 +22,7 @@ begin
             return query
                 select s.id, w.id, w.name, s.name, s.queue::text, s.worker, '{}', null,
                        format('!the results that it reads cannot be put together: %s (%s)', sqlerrm, sqlstate),
-                       null, p_attempt, s.max_attempts, s.timeout, p_is_join, null, s.generation
+                       null, p_attempt, s.max_attempts, s.timeout, p_is_join, null, s.generation, null
                   from steps s
                   join workflows w on w.key = workflow_of(s.id)
                  where s.id = p_id;
@@ -31,5 +31,5 @@ begin
     return query
         select found.step_id, found.workflow_id, found.workflow_name, found.name, found.queue, found.worker, found.args,
                found.arg_refs, found.results, found.outcomes, found.attempt, found.max_attempts, found.timeout, found.is_join,
-               found.map, found.generation;
+               found.map, found.generation, found.extras;
 end $$;

@@ -6,6 +6,7 @@
 --   without a result has no key in it. Or '!' and a sentence that says why they cannot be delivered.
 -- outcomes: what became of the same dependencies, if the worker takes a context (see outcomes_of).
 --   Both have the names that dependencies have inside their group for keys.
+-- extras: what few steps have, as a JSON object: `backoff`, and `meta` if the worker takes a context.
 -- is_join: the step is a group whose outcome is to be settled.
 -- map: the step is a map to be expanded; what its record says about that.
 --
@@ -15,7 +16,7 @@ create or replace function claimed_steps(p_ids bigint[], p_attempts integer[], p
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
-    generation integer
+    generation integer, extras text
 )
 language sql stable
 as $$
@@ -57,17 +58,21 @@ as $$
            end,
            k.attempt, s.max_attempts, s.timeout, k.is_join,
            case when not k.is_join then s.map::text end,
-           s.generation
+           s.generation,
+           case
+               when s.backoff is not null or s.takes_context and w.meta is not null then
+                   json_build_object('backoff', s.backoff, 'meta', case when s.takes_context then w.meta end)::text
+           end
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
      -- `offset 0` makes each subselect a look-up, like `= any(array[…])` (see apply_consequences),
      -- at half the price. An updated table cannot be written so.
      cross join lateral (
                select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
-                      r.timeout, r.map, r.undoes, r.generation
+                      r.timeout, r.map, r.undoes, r.generation, r.backoff
                  from steps r
                 where r.id = k.id
                offset 0
            ) as s
-     cross join lateral (select f.id, f.name from workflows f where f.key = workflow_of(k.id) offset 0) as w
+     cross join lateral (select f.id, f.name, f.meta from workflows f where f.key = workflow_of(k.id) offset 0) as w
      order by k.n
 $$;

@@ -41,13 +41,14 @@ begin
            and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo);
     end if;
     insert into steps (
-        worker, queue, priority, max_attempts, timeout, scheduled_at, schedule_in, concurrency, slots,
+        worker, queue, priority, max_attempts, timeout, backoff, scheduled_at, schedule_in, concurrency, slots,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
         grouping, first_child, children, returns, map, child_inputs,
         edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, undo_inputs, pending, state
     )
-    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.scheduled_at, t.schedule_in, t.concurrency, t.concurrency,
+    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.backoff, t.scheduled_at, t.schedule_in,
+           t.concurrency, t.concurrency,
            coalesce(t.ignore_cancelled, false), coalesce(t.ignore_discarded, false), coalesce(t.ignore_skipped, false),
            coalesce(t.takes_context, false),
            n.id, p_prefix || n.name, n.args::json, n.arg_refs::json, n.dependencies, n.dependents, n.inputs,
@@ -123,7 +124,7 @@ begin
       ) as n
       join json_to_recordset(p_terms::json) as t(
                number integer,
-               worker text, queue text, priority smallint, max_attempts integer, timeout double precision,
+               worker text, queue text, priority smallint, max_attempts integer, timeout double precision, backoff json,
                scheduled_at timestamptz, schedule_in double precision, concurrency integer,
                ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
            ) on t.number = n.term_number;

@@ -168,6 +168,7 @@ create table steps (
     args             json not null,
     arg_refs         json,
     map              json,
+    backoff          json,
     condition        json,
     undo             json,
     ending           json,
@@ -197,6 +198,7 @@ comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.backoff is 'How long to wait after a failed attempt: seconds, or base, maximum and jitter; null for the policy of its worker.';
 comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
 comment on column steps.ignore_cancelled is 'A cancelled dependency counts as done.';
@@ -358,6 +360,22 @@ select w.id as workflow_id,
              join steps d on d.id = sibling_of(s.id, o.ordinal)
             order by o.n
        ) as dependencies,
+       array(
+           select case
+                      when b.bits & 8 <> 0 then 'observed'
+                      when b.bits <> 0 then 'optional'
+                      else 'required'
+                  end
+             from generate_subscripts(s.dependencies, 1) as n
+            cross join lateral (
+                      select coalesce(
+                                 s.edges[n],
+                                 s.ignore_cancelled::integer + s.ignore_discarded::integer
+                                 + s.ignore_skipped::integer
+                             )
+                  ) as b(bits)
+            order by n
+       ) as edges,
        s.queue,
        s.priority,
        coalesce(q.pool, s.pool) as pool,
@@ -384,7 +402,8 @@ select w.id as workflow_id,
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
                   r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
-                  r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last, r.dependents
+                  r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last,
+                  r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0
@@ -397,6 +416,7 @@ select w.id as workflow_id,
        ) q on true;
 
 comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';
+comment on column steps_view.edges is 'Parallel to dependencies. required: it runs only if that completed; optional: an ignored end counts as done, too; observed: it waits for the end, whatever that is.';
 
 
 create view queue_view as

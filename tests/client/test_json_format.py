@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from baton import Baton, Context, Engine, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
+from baton import Baton, Context, Engine, Exponential, InvalidWorkflow, Limits, Run, WorkerPool, each, result_of, worker
 from baton.core.compile import MADE_AT_ONCE
 from baton.core.spec import StepSpec, Terms, WorkflowSpec
 
@@ -35,7 +35,7 @@ def with_everything(workflow_id: str) -> Baton:
         Baton.new(workflow_id=workflow_id, workflow_name="Größe 🎼", meta={"by": ["me", None]}, debug=True)
         .add("last", joined.new(result_of("a"), right=[result_of("b"), {"deep": result_of("a")}]), ignore_skipped=True)
         .add("a", noted.new("zero \0, half \ud800, 'quotes\" \\ \n"))
-        .add("b", noted.new(1e22), deps=["a"], ignore_cancelled=True)
+        .add("b", noted.new(1e22).with_options(backoff=Exponential(base=3)), deps=["a"], ignore_cancelled=True)
         .add("later", noted.new(-0.0).with_options(scheduled_at=later, max_attempts=2, timeout=None, priority=0))
         .add("soon", noted.new({"{a,b}": None}).with_options(schedule_in=timedelta(minutes=1)), deps=["b", "last"])
         .add('it\'s "odd" {,}', noted.new([]), deps=["a"], ignore_discarded=True)

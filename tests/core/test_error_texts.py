@@ -12,7 +12,6 @@ import pytest
 
 from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import failed, misfit
-from baton.core.retry import Constant
 from baton.core.worker import worker
 from baton.errors import ArgumentsDoNotFit
 
@@ -75,7 +74,7 @@ def shown_input() -> Iterator[None]:
 
 @WAYS
 def test_a_stored_error_leaves_out_what_was_refused(fail: Callable[[], Any]) -> None:
-    outcome = failed(error_of(fail), 1, Constant(1))
+    outcome = failed(error_of(fail))
     assert SECRET not in f"{outcome.detail} {outcome.trace}"
     assert outcome.trace is not None
     assert "number" in outcome.trace
@@ -85,7 +84,7 @@ def test_a_stored_error_leaves_out_what_was_refused(fail: Callable[[], Any]) -> 
 @WAYS
 def test_it_is_stored_where_that_is_allowed(fail: Callable[[], Any]) -> None:
     with shown_input():
-        outcome = failed(error_of(fail), 1, Constant(1))
+        outcome = failed(error_of(fail))
     assert SECRET in str(outcome.trace)
 
 

@@ -19,15 +19,10 @@ from baton.core.outcome import (
     failed,
     unknown_worker,
 )
-from baton.core.retry import Constant
 from baton.errors import InvalidOption, ResultNotJSON
-
-BACKOFF = Constant(7.0)
 
 
 class Echo:
-    backoff = BACKOFF
-
     def encode_result(self, value: object) -> str:
         if isinstance(value, BaseException):
             raise value
@@ -54,32 +49,31 @@ def raised(error: BaseException) -> BaseException:
     ],
 )
 def test_what_a_worker_returns_decides_the_outcome(value: Any, outcome: Outcome) -> None:
-    assert classify(Echo(), value, attempt=1) == outcome
+    assert classify(Echo(), value) == outcome
 
 
 def test_a_result_that_is_not_json_fails_the_attempt_with_a_clear_error() -> None:
-    outcome = classify(Echo(), ResultNotJSON("fetch", "$.a", "nan has no form in JSON"), attempt=1)
+    outcome = classify(Echo(), ResultNotJSON("fetch", "$.a", "nan has no form in JSON"))
     assert outcome == Outcome(
         "failed",
         "ResultNotJSON: the result of worker 'fetch' is not JSON, at $.a: nan has no form in JSON",
-        delay=7.0,
     )
 
 
 def test_whatever_an_encoder_raises_fails_the_attempt() -> None:
-    assert classify(Echo(), LookupError("no such field"), attempt=1).detail == "LookupError: no such field"
+    assert classify(Echo(), LookupError("no such field")).detail == "LookupError: no such field"
 
 
-def test_an_error_fails_the_attempt_with_its_text_trace_and_delay() -> None:
-    outcome = failed(raised(ValueError("boom")), 1, BACKOFF)
-    assert (outcome.kind, outcome.detail, outcome.delay) == ("failed", "ValueError: boom", 7.0)
+def test_an_error_fails_the_attempt_with_its_text_and_trace() -> None:
+    outcome = failed(raised(ValueError("boom")))
+    assert (outcome.kind, outcome.detail, outcome.delay) == ("failed", "ValueError: boom", None)
     assert outcome.trace is not None
     assert outcome.trace.startswith("Traceback (most recent call last):")
     assert outcome.trace.endswith("ValueError: boom\n")
 
 
 def test_an_error_without_text_is_named_by_its_type() -> None:
-    assert failed(KeyboardInterrupt(), 1, BACKOFF).detail == "KeyboardInterrupt"
+    assert failed(KeyboardInterrupt()).detail == "KeyboardInterrupt"
 
 
 def test_an_error_without_a_readable_text_is_an_outcome_too() -> None:
@@ -87,14 +81,14 @@ def test_an_error_without_a_readable_text_is_an_outcome_too() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no")
 
-    outcome = failed(raised(MuteError()), 1, BACKOFF)
+    outcome = failed(raised(MuteError()))
     assert outcome.detail is not None
     assert outcome.detail.endswith("(this error has no text: its __str__ raises)")
     assert outcome.trace is not None
 
 
 def test_nul_and_lone_surrogates_in_an_error_become_escapes() -> None:
-    outcome = failed(raised(ValueError("a\x00b\ud800c")), 1, BACKOFF)
+    outcome = failed(raised(ValueError("a\x00b\ud800c")))
     assert outcome.detail == "ValueError: a\\x00b\\ud800c"
     assert outcome.trace is not None
     assert "\x00" not in outcome.trace
@@ -103,7 +97,7 @@ def test_nul_and_lone_surrogates_in_an_error_become_escapes() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 10_000_000, "\x00" * 100_000, "ü" * MAX_TRACE], ids=["long", "nul", "ü"])
 def test_long_texts_keep_head_and_tail_within_the_limit(text: str) -> None:
-    outcome = failed(raised(ValueError("HEAD" + text + "TAIL")), 1, BACKOFF)
+    outcome = failed(raised(ValueError("HEAD" + text + "TAIL")))
     assert outcome.detail is not None
     assert outcome.trace is not None
     assert len(outcome.detail) <= MAX_SUMMARY

@@ -19,6 +19,7 @@ def test_every_example_is_run_here():
         "stdlib_census.py",
         "compare_pages.py",
         "dask_cluster.py",
+        "draw_pictures.py",
         "hash_folder.py",
         "longest_functions.py",
         "transactional_insert.py",
@@ -93,3 +94,14 @@ def test_heavy_steps_leave_for_the_cluster(database, tmp_path):
     ran = re.findall(r"(\d+) of (\d+) packages were compressed by (tcp://|this process)", said)
     assert {where for _, _, where in ran} == {"tcp://"}
     assert sum(int(count) for count, _, _ in ran) == int(ran[0][1]) > 5
+
+
+def test_the_pictures_of_the_docs_are_drawn(database, tmp_path):
+    run_example("draw_pictures.py", str(tmp_path), cwd=tmp_path, database=database)
+
+    drawn = {path.name for path in tmp_path.glob("*.svg")}
+    assert drawn == {path.name for path in (ROOT / "docs/pictures").iterdir()}
+    shown = re.findall(r"\(pictures/([^)]+)\)", (ROOT / "docs/pictures.md").read_text())
+    assert set(shown) == drawn
+    # The times at which steps ended decide in which order they are undone, and the picture shows it.
+    assert "hotel[undo]" in (tmp_path / "saga.svg").read_text()

@@ -168,6 +168,15 @@ async def test_a_retry_opens_what_was_undone_under_another_key(engine, pool):
     assert calls[2][1] == f"{run.id}/hotel~2"
 
 
+async def test_a_step_is_undone_by_a_worker_that_takes_no_context(engine, pool):
+    flow = Baton.new().add("hotel", score.new(), undo=score.new(1)).add("pay", fail.new(), deps=["hotel"])
+
+    run = await flow.insert()
+
+    assert await run.wait(timeout=SECONDS) == "failed"
+    assert (await states(run))["hotel[undo]"] == "completed"
+
+
 async def test_a_workflow_that_completes_undoes_nothing(engine, pool):
     run = await Baton.new().add("a", score.new(), undo=note.new()).insert()
 

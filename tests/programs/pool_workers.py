@@ -68,3 +68,8 @@ def is_alive(pid: int) -> bool:
 @worker(executor="process")
 def described(ctx: Context, number: int) -> dict[str, Any]:
     return {"step": ctx.step, "attempt": ctx.attempt, "results": dict(ctx.results), "number": number}
+
+
+@worker(executor="process")
+def attached_as_seen_elsewhere(ctx: Context) -> Any:
+    return ctx.meta

@@ -18,6 +18,7 @@ from baton import (
     StepCancelled,
     StepFailed,
     StepSkipped,
+    each,
     worker,
 )
 from tests.waiting import eventually
@@ -220,3 +221,31 @@ async def test_each_attempt_has_its_own_timeout(pool):
         return ctx.attempt
 
     assert await (await slow_at_first.new().insert()).result(timeout=10) == 3
+
+
+@pytest.mark.parametrize(
+    ("backoff", "least", "most"),
+    [(30, 30, 30.5), (timedelta(minutes=1), 60, 60.5), (Exponential(base=5, jitter=0), 5, 5.5)],
+)
+async def test_the_backoff_of_a_job_goes_before_that_of_its_worker(pool, backoff, least, most):
+    @worker(backoff=900)
+    async def fails() -> None:
+        raise ValueError("no")
+
+    run = await fails.new().with_options(backoff=backoff).insert()
+
+    assert least <= delay_of(await settled(run, "retryable")) <= most
+
+
+async def test_children_of_a_map_have_the_backoff_of_their_job(pool):
+    @worker(backoff=900)
+    async def fails(number: int) -> None:
+        raise ValueError("no")
+
+    run = await Baton.new().add("m", fails.new(each([1])).with_options(backoff=30)).insert()
+
+    async def look():
+        (group,) = await run.steps()
+        return next((child for child in group.children if child.state == "retryable"), None)
+
+    assert 30 <= delay_of(await eventually(look)) <= 30.5

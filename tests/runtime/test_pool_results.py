@@ -257,6 +257,24 @@ async def test_the_context_names_the_step_and_the_attempt(pool):
     assert seen == [("w", "named", "s", attempt, 3, "w/s") for attempt in (1, 2)]
 
 
+@pytest.mark.parametrize("meta", [None, {"tenant": "red", "\x00": [1, 2.5, None]}])
+async def test_a_context_has_what_was_attached_to_the_workflow(pool, meta):
+    @worker
+    async def attached(ctx: Context) -> Any:
+        return ctx.meta
+
+    inner = Baton.new().add("c", attached.new())
+    run = await (
+        Baton.new(meta=meta)
+        .add("a", attached.new())
+        .add("b", pool_workers.attached_as_seen_elsewhere.new())
+        .add("inner", inner)
+        .insert()
+    )
+
+    assert await run.result(timeout=20) == {"a": meta, "b": meta, "inner": meta}
+
+
 async def test_a_workers_result_under_a_failed_dependency_names_the_first_cause(pool):
     @worker(max_attempts=1)
     async def fails() -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from baton.core.drawable import Direction
 from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node, State
 from baton.core.pictures.display_text import displayable
-from baton.core.pictures.layout import Direction, flow_of
+from baton.core.pictures.layout import flow_of
 from baton.core.pictures.nested import GroupBegin, GroupEnd, NodeLine, group_line, nested, node_lines, short_names
 from baton.core.pictures.palette import LIGHT, LOOKS, PLAIN, SIGNS
 

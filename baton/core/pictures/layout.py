@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
-from typing import Literal
 
 from msgspec import Struct
 
+from baton.core.drawable import Direction
 from baton.core.pictures.diagram import Diagram, EdgeKind
 from baton.core.pictures.layered.network import Point
 from baton.core.pictures.level_layout import Frame, LevelLayout, level_layout
@@ -16,8 +16,6 @@ from baton.core.pictures.parts import Extent, Known
 from baton.core.pictures.proportion import is_wide
 from baton.core.pictures.scopes import ROOT, Course, nesting
 from baton.core.pictures.sizing import GROUP_HEADER, GROUP_PADDING, Sized, group_header, in_column, node_size
-
-Direction = Literal["down", "right"]
 
 MARGIN = 20.0
 _RATIO = 1.6

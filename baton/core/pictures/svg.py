@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from baton.core.drawable import Direction
 from baton.core.pictures.diagram import STATES, Diagram, ancestors
 from baton.core.pictures.display_text import displayable
-from baton.core.pictures.layout import MARGIN, Direction, Picture, laid_out
+from baton.core.pictures.layout import MARGIN, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
 from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN, Look, Outline
 from baton.core.pictures.svg_boxes import group_element, head_element, line_of_text, moved, node_element
