@@ -280,14 +280,23 @@ class CompiledGraph:
         return self.controls.with_control(position, spec) if self.controls.are_needed else spec
 
     def _spec_of_own(self, position: int, role: Role) -> StepSpec:
+        flags = self.flags_of(position)
         return StepSpec(
             name=self.names[position],
-            terms=Terms(worker=BUILT_IN, queue="default", priority=0, max_attempts=1),
+            terms=Terms(
+                worker=BUILT_IN,
+                queue="default",
+                priority=0,
+                max_attempts=1,
+                ignore_cancelled=flags.ignore_cancelled,
+                ignore_discarded=flags.ignore_discarded,
+                ignore_skipped=flags.ignore_skipped,
+            ),
             args="{}",
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(role=role),
+            extras=Extras(role=role, outer=self._outer(position, set(), set()) if self.graph.outer else None),
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:

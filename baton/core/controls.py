@@ -65,7 +65,7 @@ class Controls:
         is_group = position in self._graph.groups
         edges = None if is_group else self._stored_edges(position)
         is_last = self.is_last(position)
-        role = step.what.role if isinstance(step.what, Own) else None if control is None or is_group else control.runs
+        role = step.what.role if isinstance(step.what, Own) else None if control is None else control.runs
         said = Extras(
             edges=edges,
             when=None if control is None or is_group else control.when,

@@ -62,6 +62,8 @@ class Vertex:
     """The number of the transaction in which it became final."""
     ending: str | None = None
     """Of a group that is being ended: the state that it will have."""
+    verdict: str | None = None
+    """Of the `end` of a scope: how that had ended."""
     frozen: frozenset[str] | None = None
     """Of a step that needs some: the local names of those that had completed when it was released."""
 

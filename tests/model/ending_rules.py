@@ -84,6 +84,7 @@ class Machine:
         else:
             added = items_of(vertex)
         for one in added:
+            one.generation = vertex.generation
             self.place[one] = len(self.place)
             self.vertices.append(one)
         self.has_closing = self.has_closing or any(
@@ -91,7 +92,12 @@ class Machine:
         )
         causes = {outer for one in added for outer in one.edges if outer not in added and outer.state in UNFAVOURABLE}
         ended = self._cascade(ordered(causes, self.place))
-        self._spread(ended, self._decide([one for one in added if one.state == "waiting" and self._is_ripe(one)]))
+        released = [one for one in added if one.state == "waiting" and one.needs is None and self._is_ripe(one)]
+        for one in added:
+            if one.needs is not None and any(outer not in added for outer in one.edges):
+                ended += self._judge_need(one, released)
+        released = [one for one in released if one.state == "waiting"]
+        self._spread(ended, self._decide(released))
 
     def attempt_ended(self, vertex: Vertex, number: int) -> None:
         """What still ran under a void claim has ended."""
@@ -157,11 +163,14 @@ class Machine:
             final += ended
             wave += ended
             touched = ordered({one for cause in wave for one in cause.dependents}, self.place_of_all())
-            touched = [one for one in touched if one.state == "waiting" and not one.awaits_attempts]
+            touched = [
+                one for one in touched if one.state == "waiting" and one.children is None and not one.awaits_attempts
+            ]
             ended = []
-            released = [one for one in touched if one.needs is None and one.children is None and self._is_ripe(one)]
+            released = [one for one in touched if one.needs is None and self._is_ripe(one)]
             for one in [one for one in touched if one.needs is not None]:
                 ended += self._judge_need(one, released)
+            released = [one for one in released if one.state == "waiting"]
             wave = [*ended, *self._decide(ordered(released, self.place_of_all()))]
             final += wave
         for group in {one.group for one in final if one.group is not None}:
@@ -283,7 +292,7 @@ class Machine:
             return False
         for cause in one.edges:
             if cause.role == "end":
-                if self._verdict(cause.group) != "completed":
+                if cause.verdict != "completed":
                     return False
             elif cause.state == "discarded" or (cause.state == "cancelled" and not cause.not_needed):
                 return False
@@ -300,7 +309,8 @@ class Machine:
         return any(vertex in over for vertex, _ in self.unended)
 
     def _end_scope(self, end: Vertex) -> bool:
-        if end.group is None and self._verdict(None) != "completed":
+        end.verdict = self._verdict_before(end)
+        if end.group is None and end.verdict != "completed":
             written = self._write_undos(end)
             if written:
                 self._decide([undo for undo in written if not undo.edges])
@@ -357,18 +367,27 @@ class Machine:
         children = group.children or []
         if bad := self._bad_ends(children):
             return "discarded" if any(one.state == "discarded" for one in bad) else "cancelled"
-        counted = [child for child in children if child.role == "step" and child.runs is None]
+        counted = [
+            child
+            for child in children
+            if child.role == "step" and (child.number is not None or child.plan.runs is None)
+        ]
         return "skipped" if all(child.state == "skipped" for child in counted) else "completed"
 
-    def _verdict(self, group: Vertex | None) -> str:
-        """How the steps of a scope ended so far: completed, failed or cancelled."""
-        if group is None:
-            return self.ending or ("failed" if self._bad_ends(self._top()) else "completed")
-        outcome = self._outcome_of(group)
-        return {"discarded": "failed", "skipped": "completed"}.get(outcome, outcome)
+    def _verdict(self) -> str:
+        """How the run ended: completed, failed or cancelled."""
+        return self.ending or ("failed" if self._bad_ends(self._top()) else "completed")
+
+    def _verdict_before(self, end: Vertex) -> str:
+        """How a scope ended so far. What waits for its `end` is not counted: it cleans up after that."""
+        decided = self.ending if end.group is None else end.group.ending
+        if decided is not None:
+            return decided
+        scope = self._top() if end.group is None else end.group.children or []
+        return "failed" if self._bad_ends(one for one in scope if one not in end.dependents) else "completed"
 
     def _finish(self) -> None:
-        verdict = self._verdict(None)
+        verdict = self._verdict()
         if verdict != "completed" and (written := self._write_undos(None)):
             self.ending = self.ending or verdict
             self._decide([undo for undo in written if not undo.edges])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+import asyncpg
 import pytest
 
 from baton.database.store import Store
 from tests.model.ending_driver import Differs, Drive
 from tests.model.random_endings import ending_plans
 
-WORKFLOWS = int(os.environ.get("BATON_WORKFLOWS", "400"))
+WORKFLOWS = int(os.environ.get("BATON_WORKFLOWS", "150"))
+"""BATON_WORKFLOWS=5000 with --timeout=0 takes some minutes."""
+MOST_REPORTED = 20
 
 
 @pytest.mark.slow
@@ -27,11 +30,12 @@ async def test_random_endings_are_as_the_model_says_after_each_event(connection,
         drive = Drive(plan, connection, pool, reached)
         try:
             await drive.run()
-        except Differs as found:
-            wrong.append(str(found))
+        except (Differs, asyncpg.PostgresError) as found:
+            wrong.append(str(found) if isinstance(found, Differs) else drive.told(repr(found)))
+            # What it left would be claimed with the steps of the next one.
             await connection.execute("truncate baton.queue, baton.unended_attempts")
-            if len(wrong) >= int(os.environ.get("MOST_WRONG", "20")):
-                break
-        await connection.execute("delete from baton.queue")
-    print(dict(sorted(reached.items())))
-    assert not wrong, "\n".join(wrong)
+
+    print(f"{sum(reached.values())} comparisons: {dict(sorted(reached.items()))}")  # noqa: T201  # what it reached
+    assert not wrong, "\n".join(wrong[:MOST_REPORTED])
+    missing = {"retries", "retries refused", "cancels", "void attempts ended", "cancelled", "failed"} - reached.keys()
+    assert not missing or len(reached) < WORKFLOWS / 10, f"it never came to {sorted(missing)}"

@@ -25,7 +25,7 @@ from tests.programs.ending_workers import scope_of, workflow_of
 
 MOST_EVENTS = 400
 _STEPS = """
-select s.name, s.state, q.state as entry, s.began, s.not_needed, s.generation, s.role, s.first_child is not null as is_group
+select s.name, s.state, q.state as entry, s.began, s.not_needed, s.generation
   from baton.steps s left join baton.queue q on q.step_id = s.id
  where s.id >> 22 = (select w.key from baton.workflows w where w.id = $1)
 """
@@ -89,8 +89,8 @@ class Drive:
                 await self.end_void_attempt()
             elif not self.held:
                 waiting = [repr(one) for one in self.machine.by_name().values() if not one.is_final]
-                raise Differs(self._told(f"nothing can happen any more; not final are {waiting}"))
-        raise Differs(self._told("it does not end"))
+                raise Differs(self.told(f"nothing can happen any more; not final are {waiting}"))
+        raise Differs(self.told("it does not end"))
 
     # Events
 
@@ -102,7 +102,7 @@ class Drive:
         for one in claimed:
             vertex = steps.get(one.step)
             if vertex is None or vertex.state != "ready":
-                raise Differs(self._told(f"{one.step} was claimed; by the model it is {vertex}"))
+                raise Differs(self.told(f"{one.step} was claimed; by the model it is {vertex}"))
             self.machine.claim(vertex)
             self.claims += 1
             self.held[vertex], self.attempts[vertex] = one, self.claims
@@ -121,7 +121,7 @@ class Drive:
         settling = [settlement(self.held.pop(one), end, one) for one, end in ends.items()]
         accepted = await self.store.settle(settling)
         if not all(accepted):
-            raise Differs(self._told(f"accepted: {accepted}"))
+            raise Differs(self.told(f"accepted: {accepted}"))
         self.machine.settle(ends)
         await self.compare("settle")
 
@@ -136,7 +136,7 @@ class Drive:
             graph = scope_of(vertex.plan.inside, self.plan.label).expansion()
             answer = await self.store.expand(claimed, graph, Part(None, 0, len(graph.steps)), 10**6)
         if not answer.accepted or answer.unknown:
-            raise Differs(self._told(f"answered {answer}"))
+            raise Differs(self.told(f"answered {answer}"))
         self.machine.expand(vertex)
         await self.compare("expand")
 
@@ -145,7 +145,7 @@ class Drive:
         self.events.append(f"the void attempt of {vertex.name} ends")
         accepted = await self.store.settle([settlement(claimed, "completed", vertex)])
         if any(accepted):
-            raise Differs(self._told("its outcome was accepted"))
+            raise Differs(self.told("its outcome was accepted"))
         self.machine.attempt_ended(vertex, number)
         self.reached["void attempts ended"] += 1
         await self.compare("attempt ended")
@@ -176,13 +176,13 @@ class Drive:
         answer = await self.store.retry(self.plan.label, names or None, forward=forward)
         expected = refused(self.machine, names, forward=forward)
         if set(answer.refused or ()) != expected:
-            raise Differs(self._told(f"refused for {answer.refused}, by the model for {sorted(expected)}"))
+            raise Differs(self.told(f"refused for {answer.refused}, by the model for {sorted(expected)}"))
         if expected:
             self.reached["retries refused"] += 1
             return False
         opened = retry(self.machine, names, forward=forward)
         if answer.count != len(opened):
-            raise Differs(self._told(f"opened {answer.count}, by the model {[one.name for one in opened]}"))
+            raise Differs(self.told(f"opened {answer.count}, by the model {[one.name for one in opened]}"))
         await self.compare("retry")
         self.reached["retries"] += bool(opened)
         return bool(opened)
@@ -203,31 +203,28 @@ class Drive:
                 self.void.append((vertex, self.attempts[vertex], claimed))
         rows = {row["name"]: row for row in await self.connection.fetch(_STEPS, self.plan.label)}
         found = {name: stored_state(row) for name, row in rows.items() if "[undone" not in name}
-        expected = {name: vertex.state for name, vertex in steps.items()}
         wrong = [
-            f"{name} is {found.get(name)}, by the model {expected.get(name)}"
-            for name in {**found, **expected}
-            if found.get(name) != expected.get(name)
+            f"{name} is {found.get(name)}, by the model {steps.get(name)}"
+            for name in {**found, **steps}
+            if name not in steps or found.get(name) != steps[name].state
         ]
         for name, vertex in steps.items():
-            row = rows.get(name)
-            if row is None or not vertex.is_final or vertex.role != "step":
-                continue
-            facts = (bool(row["not_needed"]), row["generation"])
-            if facts != (vertex.not_needed, vertex.generation):
-                wrong.append(f"{name}: not needed, generation {facts}; {vertex.not_needed, vertex.generation}")
-            if row["began"] != vertex.began:
-                wrong.append(f"{name} began is {row['began']}, by the model {vertex.began}")
-            self.reached[f"{event}: {vertex.state}"] += 1
+            if name in rows and vertex.is_final:
+                wrong += different_facts(vertex, rows[name])
+                self.reached[f"{event}: {vertex.state}"] += 1
+        wrong += await self._of_the_run()
+        if wrong:
+            raise Differs(self.told("; ".join(wrong)))
+
+    async def _of_the_run(self) -> list[str]:
         flow = await self.connection.fetchrow(
-            "select state, ending ->> 'state' as ending, remaining from baton.workflows where id = $1", self.plan.label
+            "select state, ending ->> 'state' as ending from baton.workflows where id = $1", self.plan.label
         )
         if flow["state"] != self.machine.state:
-            wrong.append(f"the run is {flow['state']}, by the model {self.machine.state}")
+            return [f"the run is {flow['state']}, by the model {self.machine.state}"]
         if flow["state"] == "executing" and flow["ending"] != self.machine.ending:
-            wrong.append(f"the run is to be {flow['ending']}, by the model {self.machine.ending}")
-        if wrong:
-            raise Differs(self._told("; ".join(wrong)))
+            return [f"the run is to be {flow['ending']}, by the model {self.machine.ending}"]
+        return []
 
     def _compare_inputs(self, vertex: Vertex, claimed: Claimed) -> None:
         if vertex.role != "step" or vertex.children is not None or vertex.is_expandable or vertex.number is not None:
@@ -238,9 +235,9 @@ class Drive:
         named = completed if vertex.frozen is None else completed & vertex.frozen
         given = set(json.loads(claimed.results or "{}")).difference(set(named_by(vertex.plan)) - plain)
         if given != named:
-            raise Differs(self._told(f"{vertex.name} was given {sorted(given)}, by the model {sorted(named)}"))
+            raise Differs(self.told(f"{vertex.name} was given {sorted(given)}, by the model {sorted(named)}"))
 
-    def _told(self, what: str) -> str:
+    def told(self, what: str) -> str:
         return f"BATON_SEED={self.plan.label}: after {self.events}: {what}"
 
 
@@ -250,6 +247,19 @@ def stored_state(row: Any) -> str:
     if row["state"] == "queued":
         return "running" if row["entry"] == "executing" else "ready"
     return str(row["state"])
+
+
+def different_facts(vertex: Vertex, row: Any) -> list[str]:
+    """What the engine says of a final step that the model does not."""
+    wrong = [] if row["entry"] is None else [f"{vertex.name} is {vertex.state} and has an entry"]
+    if vertex.role != "step":
+        return wrong
+    if row["not_needed"] != vertex.not_needed:
+        wrong.append(f"{vertex.name}: not needed is {row['not_needed']}")
+    if (row["began"], row["generation"]) != (vertex.began, vertex.generation):
+        stored = f"began {row['began']}, generation {row['generation']}"
+        wrong.append(f"{vertex.name}: {stored}; by the model {vertex.began}, {vertex.generation}")
+    return wrong
 
 
 def settlement(claimed: Claimed, end: str, vertex: Vertex) -> Settlement:
