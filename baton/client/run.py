@@ -13,6 +13,7 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
+from baton.client.sending import send_signal
 from baton.core.drawable import SVG, Direction
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
@@ -27,6 +28,7 @@ from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
 from baton.errors import (
     InvalidName,
+    InvalidOption,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -38,6 +40,7 @@ from baton.errors import (
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
+    from baton.client.caller_transactions import CallerConnection
     from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
@@ -67,6 +70,8 @@ class Run:
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
+        if not isinstance(using, Engine | None):
+            raise TypeError(f"using= takes an Engine, not {type(using).__name__}")
         self.id = workflow_id
         self.is_new: bool | None = None
         """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
@@ -191,7 +196,9 @@ class Run:
         status, steps = await self.status(), await self.steps()
         return DrawnRun(steps, status.name or self.id)
 
-    async def cancel(self, *steps: str, reason: str | None = None, force: bool = False) -> int:
+    async def cancel(
+        self, *steps: str, reason: str | None = None, force: bool = False, as_skipped: bool = False
+    ) -> int:
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
         Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
@@ -200,12 +207,19 @@ class Run:
         step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
         characters is cut in the middle.
 
+        With `as_skipped` the named steps, which are no longer wanted, end as skipped: the workflow does not fail
+        because of them, their dependents are skipped unless they ignore that, and `retry()` leaves them.
+
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was cancelled.
+            InvalidOption: `as_skipped` without names; a whole workflow cannot be skipped.
         """
+        if as_skipped and not steps:
+            whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
+            raise InvalidOption("as_skipped", as_skipped, whole)
         engine, names = self.engine_to_ask(), await self._names(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
-        cancelled = await engine.store.cancel(self.id, names or None, why, force=force)
+        cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
         if cancelled.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(cancelled.unknown)
@@ -240,6 +254,29 @@ class Run:
                 self.id,
             )
         return retried.count
+
+    async def signal(
+        self, step: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
+    ) -> bool:
+        """Send a signal to a step that waits for one, or will: it completes with this value.
+
+        Returns True if the signal is recorded: the step completes with it unless it is cancelled first. The same `key`
+        again returns True and changes nothing, until the workflow is pruned. False if another signal came first. With a
+        connection or session of the caller as `using`, it is recorded if the caller's transaction commits, and nothing
+        else of the workflow is locked until then.
+
+        Raises:
+            StepNotFound: no step of this name waits for a signal.
+            SignalRefused: the step ended without one, or the value is not of the step's type.
+            NotJSON: the value has no faithful form in JSON.
+        """
+        (name,) = await self._names([step])
+        return await send_signal(self, name, value, key, using)
+
+    @property
+    def is_in_open_transaction(self) -> bool:
+        """Whether the caller's transaction that inserted it is still open."""
+        return self._caller is not None and self._caller.is_open()
 
     def engine_to_ask(self) -> Engine:
         """Return the engine to ask. Raises `WorkflowNotFound` for an id that no workflow can have."""
@@ -318,7 +355,7 @@ class Run:
 
     async def _require_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
-            if self._caller is not None and self._caller.is_open():
+            if self.is_in_open_transaction:
                 raise TransactionStillOpen(self.id)
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:

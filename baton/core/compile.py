@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import GenericAlias
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, type_name
@@ -24,8 +25,9 @@ from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
+from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
     EachOfNoList,
@@ -99,7 +101,7 @@ class CompiledGraph:
             if self.controls.are_needed
             else range(len(self.names))
         )
-        return fingerprint(map(self._written, written), self._draft.returns)
+        return fingerprint(map(self._written, written), self._draft.returns, self._draft.said_bounds)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
@@ -134,7 +136,7 @@ class CompiledGraph:
     def _append_children(self, group: int, draft: Draft) -> None:
         first = len(self.steps)
         prefix = self.names[group]
-        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
+        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group])]
         inside = {step.name: first + place for place, step in enumerate(steps)}
         outer = self.scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
@@ -240,6 +242,8 @@ class CompiledGraph:
             if returned is None:
                 return Any
             position, what = returned, self.steps[returned].what
+        if isinstance(what, Wait):
+            return what.kind
         assert isinstance(what, Job)
         kind = what.worker.result_type
         return GenericAlias(list, (kind,)) if what.arguments.each else kind
@@ -250,13 +254,6 @@ class CompiledGraph:
         lasts = [child for child in children if self.controls.is_last(child)]
         return lasts[0] if len(lasts) == 1 else None
 
-    def _below(self, children: range) -> Iterator[int]:
-        """These children and all steps below them."""
-        groups = [children]
-        for group in groups:
-            yield from group
-            groups += [self.groups[child] for child in group if child in self.groups]
-
     def _written(self, position: int) -> WrittenStep:
         step, name = self.steps[position], self.names[position]
         awaited = tuple(sorted(self.awaited[position]))
@@ -264,8 +261,13 @@ class CompiledGraph:
         if isinstance(step.what, Job):
             written = written_step(name, step.what, self.flags_of(position), awaited)
             return replace(written, options=(*written.options, *control)) if control else written
+        if isinstance(step.what, Wait):
+            flags = self.flags_of(position).as_tuple()
+            return WrittenStep(name, step.what.worker, "{}", (), awaited, flags, (*step.what.written(), *control))
         assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
+        if (scope := step.what.said_bounds) is not None:
+            options = (*options, ("scope", msgspec.to_builtins(scope)))
         flags = self.flags_of(position).as_tuple()
         return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
@@ -275,16 +277,19 @@ class CompiledGraph:
                 spec = self._spec_of_job(position, job)
             case Draft() as draft:
                 spec = self._spec_of_group(position, draft)
+            case Wait() as wait:
+                spec = self._spec_of_own(position, wait.worker, Extras(awaits=wait.spec))
             case Own(role):
-                spec = self._spec_of_own(position, role)
+                spec = self._spec_of_own(position, BUILT_IN, Extras(role=role))
         return self.controls.with_control(position, spec) if self.controls.are_needed else spec
 
-    def _spec_of_own(self, position: int, role: Role) -> StepSpec:
+    def _spec_of_own(self, position: int, worker: str, extras: Extras) -> StepSpec:
+        """Return a step that no pool runs: `worker` only stands in the place of a name."""
         flags = self.flags_of(position)
         return StepSpec(
             name=self.names[position],
             terms=Terms(
-                worker=BUILT_IN,
+                worker=worker,
                 queue="default",
                 priority=0,
                 max_attempts=1,
@@ -296,19 +301,19 @@ class CompiledGraph:
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(role=role, outer=self._outer(position, set(), set()) if self.graph.outer else None),
+            extras=replace(extras, outer=self._outer(position, set(), set())) if self.graph.outer else extras,
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
         children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, entry = self.flags_of(position), self._first_job(position)
+        flags, (queue, priority) = self.flags_of(position), self._entry_queue(position)
         return StepSpec(
             name=self.names[position],
             terms=Terms(
                 worker=BUILT_IN,
-                queue=entry.given.get("queue", entry.worker.options.queue),
-                priority=entry.given.get("priority", entry.worker.options.priority),
+                queue=queue,
+                priority=priority,
                 max_attempts=1,
                 ignore_cancelled=flags.ignore_cancelled,
                 ignore_discarded=flags.ignore_discarded,
@@ -318,17 +323,19 @@ class CompiledGraph:
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(SubWorkflow(children.start, len(children), returns)),
+            extras=Extras(SubWorkflow(children.start, len(children), returns), scope=draft.said_bounds),
         )
 
-    def _first_job(self, position: int) -> Job:
-        """The first job in a group; a group waits in its queue."""
-        what = self.steps[position].what
-        while isinstance(what, Draft):
-            position = self.groups[position].start
-            what = self.steps[position].what
-        assert isinstance(what, Job)
-        return what
+    def _entry_queue(self, position: int) -> tuple[str, int]:
+        """The queue and the priority in which a group waits: those of the first job in it."""
+        inside = [position]
+        while inside:
+            position = inside.pop()
+            if isinstance(job := self.steps[position].what, Job):
+                options = job.worker.options
+                return job.given.get("queue", options.queue), job.given.get("priority", options.priority)
+            inside += reversed(self.groups.get(position, range(0)))
+        return "default", 0
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
         step, each = self.steps[position], job.arguments.each

@@ -57,7 +57,8 @@ class InsertableJob(Insertable):
     async def insert(self, using: Engine | CallerConnection | None = None, *, workflow_id: str | None = None) -> Run:
         """Insert a workflow of this one step, named as its worker; see `Baton.insert`.
 
-        `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn for each insert.
+        `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn for each insert. It
+        is free again when the workflow is pruned.
 
         Raises `InvalidWorkflow`, `InvalidName`, `WorkflowExists` and `NoTransaction`.
         """

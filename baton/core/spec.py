@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias, overload
 
 import msgspec
@@ -88,6 +89,18 @@ class OuterDependencies(msgspec.Struct, frozen=True, gc=False):
     """Parallel to `deps`; as in `Extras`. Empty: as the flags of the step say."""
 
 
+class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What bounds a workflow or group as a whole."""
+
+    fails_fast: bool | None = None
+    """The first failure in it that nothing can forgive ends it."""
+    deadline: float | None = None
+    """Seconds after which it is ended."""
+
+
+UNBOUNDED = Bounds()
+
+
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The job that takes back what a step did, as it is stored with the step."""
 
@@ -100,7 +113,31 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
     takes_context: bool = False
+    deadline: float | None = None
+    start_within: float | None = None
     backoff: float | Exponential | None = None
+
+
+class SignalSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="signal"):
+    """The step waits for a signal."""
+
+    kind: str | None = None
+    """JSON text that names the type of its value; see `baton.core.type_names`. None: any JSON."""
+    seconds: float | None = None
+    """How long it waits; None without end."""
+    default: str | None = None
+    """JSON text of its result if no signal comes in that time; None: then it is discarded."""
+
+
+class TimerSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="timer"):
+    """The step waits for a time."""
+
+    seconds: float | None = None
+    """From its release."""
+    until: datetime | None = None
+
+
+WaitSpec: TypeAlias = SignalSpec | TimerSpec
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -121,7 +158,11 @@ class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Whether its result is that of its scope, where that is not so because nothing depends on it."""
     needs: int | None = None
     cancels_rest: bool = False
+    scope: Bounds | None = None
+    """Of a group."""
     undo: Undo | None = None
+    awaits: WaitSpec | None = None
+    """What the step waits for in place of a worker."""
     undo_inputs: tuple[int, ...] | None = None
     """Positions of the other steps whose results the undo reads."""
 
@@ -188,3 +229,4 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     """In the order added; behind those of the workflow itself the children of its first group, and so on."""
     returns: int | None = None
     """Position of the step whose result is the workflow's; None for its last ones."""
+    scope: Bounds | None = None

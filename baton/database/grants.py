@@ -4,8 +4,8 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, cancel, retry and watch them, and read
-    operator pause and resume queues, cancel and retry workflows, and read
+    client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, and read
+    operator pause and resume queues, cancel, retry and signal workflows, and read
     viewer   read
 """
 
@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -35,6 +35,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "rescue",
         "prune",
         "stage",
+        "end_overdue",
+        "end_waits",
         "claim",
         "claim_separately",
         "settle",
@@ -42,8 +44,16 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "expand",
         "expand_map",
     ),
-    "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
-    "operator": ("pause", "resume", "cancel", "retry", "watch"),
+    "client": (
+        "insert_checked",
+        "insert_workflow_json",
+        "cancel",
+        "retry",
+        "watch",
+        "record_signal",
+        "signal",
+    ),
+    "operator": ("pause", "resume", "cancel", "retry", "watch", "record_signal", "signal"),
     "viewer": (),
 }
 
@@ -63,6 +73,22 @@ async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequen
                 await connection.execute(f"grant select on all tables in schema {name} to {role}")
                 for function in await _signatures(connection, schema, [*_READS, *_FUNCTIONS[part]]):
                     await connection.execute(f"grant execute on function {function} to {role}")
+
+
+async def may_insert_unchecked(connection: Connection, schema: str) -> bool:
+    """Return whether the current role may call the functions that insert without checking, as the owner may."""
+    return bool(
+        await connection.fetchval(
+            """
+            select bool_and(has_function_privilege(p.oid, 'execute'))
+              from pg_proc p
+              join pg_namespace n on n.oid = p.pronamespace
+             where n.nspname = $1
+               and p.proname in ('insert_workflow', 'insert_workflows')
+            """,
+            schema,
+        )
+    )
 
 
 def grantee(role: str) -> str:

@@ -9,7 +9,17 @@ from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
+from baton.database.columns import (
+    COLUMNS,
+    call,
+    columns,
+    literal,
+    scope_json,
+    sparse,
+    texts,
+    without_places,
+    workflow_columns,
+)
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -20,15 +30,18 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    Overdue,
     Part,
     PassedOver,
     Pruned,
     Rescued,
     Retried,
+    Sent,
     SeparateClaim,
     Settlement,
     Staged,
     UpkeepDue,
+    WaitsEnded,
     Watched,
 )
 from baton.database.migrate import quoted
@@ -43,13 +56,16 @@ STEPS_PER_CALL = 20_000
 class Store:
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
-    def __init__(self, calls: Calls, schema: str) -> None:
+    def __init__(self, calls: Calls, schema: str, *, checks_inserts: bool = False) -> None:
         self.calls = calls
         self.schema = schema
+        self.checks_inserts = checks_inserts
+        """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
-        self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
-        self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
+        self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
+        self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
+        self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
+        self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
@@ -62,9 +78,13 @@ class Store:
         self._rescue = call(f"{prefix}.rescue", 1)
         self._prune = call(f"{prefix}.prune", 2)
         self._stage = call(f"{prefix}.stage", 1)
+        self._end_overdue = call(f"{prefix}.end_overdue", 1)
+        self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 5)
+        self._cancel = call(f"{prefix}.cancel", 6)
         self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
@@ -75,12 +95,16 @@ class Store:
 
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
+        if self.checks_inserts:
+            taken = await self.insert_workflows(workflow_columns([spec]))
+            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), spec.returns)
-            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *columns(part))
+            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
+            size = (len(spec.steps), spec.returns)
+            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
             if not inserted.is_new:
                 break
@@ -89,7 +113,10 @@ class Store:
 
     async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
         """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
-        (row,) = await self.calls.fetch(self._insert_workflows, *columns)
+        if self.checks_inserts:
+            (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
+        else:
+            (row,) = await self.calls.fetch(self._insert_workflows, *columns)
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
@@ -101,7 +128,8 @@ class Store:
         steps = graph.steps[part.first : part.end]
         (row,) = await self.calls.fetch(
             self._expand,
-            *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
+            *(claim.step_id, claim.token),
+            *(len(graph.steps), graph.children, graph.returns, scope_json(graph.scope), most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
         )
@@ -193,7 +221,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"])
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"], row["ends_in"])
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -215,11 +243,38 @@ class Store:
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
+    async def end_overdue(self, *, limit: int) -> Overdue:
+        """End what has passed its deadline. Replayable."""
+        (row,) = await self.calls.fetch(self._end_overdue, limit)
+        return Overdue(row["ended"], row["next_in"], _passed_over(row))
+
+    async def end_waits(self, *, limit: int) -> WaitsEnded:
+        """End the steps for which what they wait for has come, or whose time is up. Replayable."""
+        (row,) = await self.calls.fetch(self._end_waits, limit)
+        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+
+    async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
+        """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
+        (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
+        kind: str | None = row["awaited_kind"]
+        return kind
+
+    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+        """Record a signal for a step. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
+
     async def cancel(
-        self, workflow_id: str, steps: Sequence[str] | None, reason: str | None, *, force: bool = False
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        reason: str | None,
+        *,
+        force: bool = False,
+        as_skipped: bool = False,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force)
+        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:

@@ -18,11 +18,13 @@ from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
     ClaimsVoid,
+    DeadlineDue,
     EntryDue,
     Notification,
     QueueHasWork,
     Reconnected,
     StepEnded,
+    WaitOver,
     WorkflowFinished,
 )
 from baton.database.worker_connections import WorkerConnections
@@ -227,11 +229,17 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case DeadlineDue(ends_in):
+                self._maintenance.ends_in(ends_in)
+            case WaitOver(over_in):
+                self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
                 self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.ends_in(0)
+                self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass
@@ -243,12 +251,8 @@ class RunningPool:
     def _begin(self, claimed: Claimed) -> None:
         if self._draining is not None:
             self._answer(claimed, given_back(Cause.SHUTDOWN.value))
-        elif claimed.is_join:
-            self._answer(claimed, joined())
-        elif claimed.undeliverable is not None:
-            self._answer(claimed, self._runner.redacted(discarded(claimed.undeliverable)))
-        elif claimed.map is not None:
-            self._answer(claimed, expanded())
+        elif (outcome := outcome_without_running(claimed)) is not None:
+            self._answer(claimed, self._runner.redacted(outcome))
         else:
             self.attempts.start(claimed)
 
@@ -342,3 +346,12 @@ class RunningPool:
             log.warning(
                 "pool %s could not deregister, and its lease has to run out: %s", self._pool, error_summary(error)
             )
+
+
+def outcome_without_running(claimed: Claimed) -> Outcome | None:
+    """Return the outcome of a claimed step for which no worker has to run; None if one has to."""
+    if claimed.is_join:
+        return joined()
+    if claimed.undeliverable is not None:
+        return discarded(claimed.undeliverable)
+    return None if claimed.map is None else expanded()

@@ -1,23 +1,26 @@
 -- Cancel a workflow, or some of its steps.
 --
--- All ordinary steps end, whatever their flags. Without closing steps and undos the workflow is final in
--- this transaction. Otherwise `ending` keeps its state and reason, and it becomes final with the last of
--- them. Steps that end this way are final at once: their entries are gone, so the tokens of running
--- attempts are void, and their pools are notified.
--- p_names: only these steps, with everything below those that are groups; their dependents follow the
---   usual rules.
+-- All ordinary steps end, whatever their flags. Without closing steps and undos the workflow is
+-- final in this transaction. Otherwise `ending` keeps its state and reason, and it becomes final
+-- with the last of them. Steps that end this way are final at once: their entries are gone, so the
+-- tokens of running attempts are void, and their pools are notified.
+-- p_names: only these steps, with everything below those that are groups; their dependents follow
+--   the usual rules.
 -- p_force: closing steps and undos are cancelled as well.
--- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the same.
+-- p_as_skipped: the named steps end as skipped, not as cancelled, and fail nothing.
+-- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
+--   same.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
 -- unknown: names that are not steps of it; then nothing is cancelled.
 -- Locks: the workflow, then its entries by step.
 create or replace function cancel(
     p_workflow_id text, p_names text[], p_reason text, p_request uuid default null, p_force boolean default false,
-    out cancelled integer, out unknown text[]
+    p_as_skipped boolean default false, out cancelled integer, out unknown text[]
 )
 language plpgsql security definer
 as $$
 declare
+    verdict text := case when p_as_skipped then 'skipped' else 'cancelled' end;
     flow    record;
     moment  timestamptz;
     ids     bigint[];
@@ -25,6 +28,10 @@ declare
     applied record;
 begin
     perform require_read_committed();
+    if p_as_skipped and p_names is null then
+        raise exception 'a whole workflow cannot be skipped'
+              using errcode = 'invalid_parameter_value', hint = 'Name the steps to be skipped, or cancel the workflow.';
+    end if;
     select w.key, w.request, w.touched, w.has_closing, w.finished_at, w.ending
       into flow
       from workflows w
@@ -85,15 +92,15 @@ begin
     moment := clock_timestamp();
     update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
 
-    -- suspended, scheduled, available, executing, retryable -> cancelled
+    -- suspended, scheduled, available, executing, retryable -> cancelled or skipped
     update steps s
-       set state = 'cancelled',
+       set state = verdict::step_state,
            pending = 0,
            reason = p_reason,
            finished_at = moment
      where s.id = any(ids);
     update steps s
-       set ending = coalesce(s.ending, json_build_object('state', 'cancelled', 'reason', p_reason))
+       set ending = coalesce(s.ending, json_build_object('state', verdict, 'reason', p_reason))
      where s.id = any(groups);
 
     if p_names is not null then

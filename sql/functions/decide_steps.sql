@@ -1,14 +1,20 @@
--- Decide on steps for which nothing is pending any more, before they are released. Most need no decision; see apply_consequences for
--- who is brought here. The caller holds the lock of their workflows.
+-- Decide on steps for which nothing is pending any more, before they are released.
 --
---   a condition that does not hold      queued -> skipped; discarded if it cannot be evaluated
---   gate                                queued -> completed: the engine's own step in front of a group; that of a closing group
---                                       is decided on as the group
---   end                                 queued -> completed with the verdict of its scope, or suspended again until undos are final
---   always, on failure                  queued -> skipped if there is nothing to clean up
---   always, on failure, undo            queued -> suspended while an attempt of what it cleans up has not ended
 --
--- ended: those that are final now. waiting: those that are suspended again. opened: undos that were written and may be released.
+--   a condition that does not hold   queued -> skipped; discarded if it cannot be evaluated
+--   gate                             queued -> completed: the engine's own step in front of a group;
+--                                    that of a closing group is decided on as the group
+--   end                              queued -> completed with the verdict of its scope, or
+--                                    suspended again until undos are final
+--   always, on failure               queued -> skipped if there is nothing to clean up
+--   always, on failure, undo         queued -> suspended while an attempt of what it cleans up has
+--                                    not ended
+--   a step that awaits something     queued -> waiting, or completed if it has come already (see
+--                                    begin_waits)
+--
+-- ended: those that are final now. waiting: those that are suspended again, or wait for what they
+--   await. opened: undos that were written and may be released.
+-- Locks: none; the caller holds the locks of the workflows.
 create or replace function decide_steps(
     p_ids bigint[], p_moment timestamptz,
     out ended bigint[], out waiting bigint[], out opened bigint[]
@@ -21,6 +27,8 @@ declare
     why      text;
     written  bigint[];
     undos    record;
+    awaiting bigint[];
+    begun    bigint[];
 begin
     waiting := '{}';
     opened := '{}';
@@ -64,6 +72,7 @@ begin
         elsif step.role = 'gate' then
             update steps s set state = 'completed', result = 'null', finished_at = p_moment where s.id = step.id;
             ended := ended || step.id;
+            perform begin_deadlines(array[sibling_of(step.id, step.parent)], p_moment);
         elsif step.role = 'end' then
             verdict := scope_verdict(step.id);
             written := '{}';
@@ -83,4 +92,14 @@ begin
             end if;
         end if;
     end loop;
+
+    select array_agg(s.id)
+      into awaiting
+      from steps s
+     where s.id = any(p_ids) and s.id <> all(ended || waiting) and s.awaits is not null;
+    if awaiting is not null then
+        begun := begin_waits(awaiting, p_moment);
+        ended := ended || begun;
+        waiting := waiting || array(select a.id from unnest(awaiting) as a(id) where a.id <> all(begun));
+    end if;
 end $$;

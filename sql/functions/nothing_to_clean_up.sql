@@ -1,5 +1,5 @@
--- Why a closing step does not run although nothing is pending for it; null if it runs, and for an undo.
--- For a closing group it is asked of the gate in front of that.
+-- Why a closing step does not run although nothing is pending for it. Null if it runs, and for an
+-- undo. For a closing group it is asked of the gate in front of that.
 create or replace function nothing_to_clean_up(p_step bigint) returns text
 language plpgsql stable
 as $$

@@ -31,6 +31,7 @@ begin
                 where s.id = any(gone)
            ))
        and d.id <> all(gone);
+    delete from deadlines d where d.step_id = any(gone);
     delete from steps s where s.id = any(gone);
     -- final -> queued, for now
     update steps g

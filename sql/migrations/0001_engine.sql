@@ -32,11 +32,13 @@ create domain workflow_state as text collate "C"
 create domain step_state as text collate "C"
     constraint steps_state check (value in ('suspended', 'queued', 'completed', 'cancelled', 'discarded', 'skipped'));
 create domain entry_state as text collate "C"
-    constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable'));
+    constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable', 'waiting'));
 create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
 create domain step_role as text collate "C"
     constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
+create domain deadline_kind as text collate "C"
+    constraint deadlines_kind check (value in ('end', 'start', 'run', 'sweep group', 'sweep run'));
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -60,11 +62,14 @@ create table workflows (
     total       step_total not null,
     remaining   integer not null,
     failed      integer not null default 0,
+    deadline    double precision,
     touched     integer,
     returns     integer,
     next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
+    fails_fast  boolean not null default false,
+    may_fail_fast boolean not null default false,
     has_closing boolean not null default false,
     has_undo    boolean not null default false,
     state       workflow_state not null default 'executing',
@@ -79,6 +84,19 @@ create table workflows (
 -- Half of each page is free, because all rows of a page are updated within a short time of each
 -- other. There is no index on finished_at: the update that finishes a workflow would have to write
 -- every index of the table again. Pruning goes by the key instead.
+
+
+create table insert_limits (
+    steps          integer not null default 4194304,
+    argument_bytes bigint not null default 67108864,
+    id             boolean primary key default true constraint insert_limits_one_row check (id)
+);
+insert into insert_limits default values;
+
+comment on table insert_limits is 'One row: how large a workflow may be that is checked before it is inserted. The owner of the schema may update it.';
+comment on column insert_limits.steps is 'How many steps one workflow may have.';
+comment on column insert_limits.argument_bytes is 'How many bytes the arguments of one step may have as JSON; also what it has besides, and the meta of a workflow.';
+comment on column insert_limits.id is 'Always true: there is one row.';
 
 
 create table upkeep (
@@ -101,6 +119,9 @@ comment on column workflows.total is 'How many steps it has; grows when a step e
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether their dependents ignore that is decided at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
+comment on column workflows.fails_fast is 'The first failure that nothing can forgive ends it.';
+comment on column workflows.may_fail_fast is 'It, or a group in it, ends at the first failure that nothing can forgive.';
+comment on column workflows.deadline is 'Seconds after its insert, or its retry, at which it is ended; null for none. See deadlines.';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
@@ -123,6 +144,8 @@ create table steps (
     scheduled_at     start_time,
     schedule_in      start_delay,
     timeout          double precision,
+    deadline         double precision,
+    start_within     double precision,
     pool             bigint,
     token            uuid,
     pending          integer not null,
@@ -139,6 +162,8 @@ create table steps (
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
+    failures_left    integer,
+    completions_left integer,
     priority         smallint not null,
     ignore_cancelled boolean not null,
     ignore_discarded boolean not null,
@@ -151,6 +176,7 @@ create table steps (
     is_closing       boolean not null default false,
     is_last          boolean,
     cancels_rest     boolean not null default false,
+    fails_fast       boolean,
     awaits_attempts  boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
@@ -172,6 +198,7 @@ create table steps (
     backoff          json,
     condition        json,
     undo             json,
+    awaits           json,
     ending           json,
     result           json,
     reason           text,
@@ -200,6 +227,8 @@ comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.deadline is 'Seconds after its release at which it is ended; of a map that of each child; null for none. See deadlines.';
+comment on column steps.start_within is 'Seconds after its release at which it is ended unless it has started; of a map that of each child; null for none.';
 comment on column steps.backoff is 'How long to wait after a failed attempt: seconds, or base, maximum and jitter; null for the policy of its worker.';
 comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
@@ -214,10 +243,12 @@ comment on column steps.is_last is 'Its result is that of its workflow or group,
 comment on column steps.needs is 'How many of the dependencies that it does not only observe have to complete; null for all.';
 comment on column steps.cancels_rest is 'When it starts, the dependencies that it no longer needs are cancelled.';
 comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
+comment on column steps.awaits is 'What it waits for in place of a worker, once it is released: type (signal, message, timer or run) and what belongs to that. Null for a step that a worker runs.';
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
 comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
+comment on column steps.fails_fast is 'Of a group: the first failure in it that nothing can forgive ends it.';
 comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
 comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
 comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
@@ -234,11 +265,13 @@ comment on column steps.grouping is 'What makes it a group: map, workflow (inser
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
 comment on column steps.children is 'How many children it has, not counting theirs.';
 comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
-comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children.';
+comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children; tolerate, how many failures, or what share of its children, do not fail it; needs, how many children have to complete.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
 comment on column steps.slots is 'How many more of its children may run now.';
 comment on column steps.next_child is 'Of a map: number of the first child that may still wait for a slot.';
+comment on column steps.failures_left is 'Of a map that tolerates failures or needs only some of its children: how many more failures end it. Null for no such limit.';
+comment on column steps.completions_left is 'Of a map that needs only some of its children: how many more have to complete. Null if it needs all.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
 comment on column steps.takes_context is 'Its worker gets the outcomes of its dependencies as well as their results.';
 comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
@@ -249,11 +282,37 @@ comment on column steps.errors is 'The last 50 failed attempts, oldest first: at
 comment on column steps.finished_at is 'When it became final.';
 
 
+create type given_step as (
+    place        integer,
+    workflow     text,
+    flow         integer,
+    ordinal      integer,
+    total        integer,
+    name         text,
+    parent       integer,
+    dependencies integer[],
+    dependents   integer[],
+    inputs       integer[],
+    arg_refs     json,
+    extras       json,
+    kind         text,
+    first_child  integer,
+    children     integer,
+    returns      integer,
+    role         text,
+    is_closing   boolean,
+    worker       text,
+    counts_children boolean
+);
+comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
+
+
 create table queue (
     step_id      bigint primary key,
     scheduled_at timestamptz not null,
     position     timestamptz not null,
     attempted_at timestamptz,
+    ends_at      timestamptz,
     pool         bigint,
     token        uuid,
     attempt      integer not null default 0,
@@ -271,20 +330,49 @@ create table queue (
 );
 create index queue_available on queue (queue, priority, position, step_id) where state = 'available';
 create index queue_due on queue (scheduled_at) where state in ('scheduled', 'retryable');
+create index queue_ending on queue (ends_at) where ends_at is not null;
 create index queue_held on queue (pool, token) where state = 'executing';
 
-comment on table queue is 'The entry of each step that may run, waits for a time, or runs. It is gone when the step is final.';
+comment on table queue is 'The entry of each step that may run, waits for a time or a signal, or runs. It is gone when the step is final.';
 comment on column queue.step_id is 'The step it stands for (steps.id).';
-comment on column queue.state is 'scheduled, available, executing or retryable: the truth about the step while this row exists.';
+comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run; no pool claims it): the truth about the step while this row exists.';
 comment on column queue.queue is 'The name of the queue it waits in.';
 comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
+comment on column queue.ends_at is 'When upkeep ends the step, or looks at it again; null if only an event ends it.';
 comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
+
+
+-- Senders write rows of these three tables and lock nothing else, so a transaction of the
+-- application that stays open holds up no settle. What is new is found by upkeep, which applies it
+-- under the lock of the workflow.
+create table signals (
+    workflow  bigint not null,
+    step_id   bigint not null,
+    sent_at   timestamptz,
+    is_new    boolean not null default false,
+    is_closed boolean not null default false,
+    name      text collate "C" not null,
+    key       text collate "C",
+    value     json,
+    primary key (workflow, name)
+) with (fillfactor = 85);
+create index signals_new on signals (step_id) where is_new;
+
+comment on table signals is 'One row per step that waits for a signal, written with the step. It is locked by who sends one, and by upkeep before the time is up.';
+comment on column signals.workflow is 'Key of the workflow.';
+comment on column signals.step_id is 'The step (steps.id).';
+comment on column signals.name is 'Its name, by which it is found.';
+comment on column signals.sent_at is 'When it was sent; null until then.';
+comment on column signals.key is 'What the sender named the signal, so that a repetition is recognised.';
+comment on column signals.value is 'What was sent: the result of the step.';
+comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
+comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
 create table unended_attempts (
@@ -299,6 +387,20 @@ comment on table unended_attempts is 'Attempts whose claim is void but whose cod
 comment on column unended_attempts.step_id is 'The step (steps.id).';
 comment on column unended_attempts.token is 'The token of the claim.';
 comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
+create table deadlines (
+    step_id bigint not null,
+    due_at  timestamptz not null,
+    kind    deadline_kind not null,
+    primary key (step_id, kind)
+);
+create index deadlines_due on deadlines (due_at);
+
+comment on table deadlines is 'What upkeep is to end at a time: one row per deadline that began, and per scope whose steps are to be cancelled in a call of their own. A row whose step has ended meanwhile is deleted when it is due.';
+comment on column deadlines.step_id is 'The step (steps.id); of a whole workflow its first step.';
+comment on column deadlines.due_at is 'When it is to be ended.';
+comment on column deadlines.kind is 'end: the deadline of a step or group. start: that of its first start. run: of the workflow. sweep group, sweep run: `ending` is written, and the steps are to be cancelled.';
 
 
 create table pools (
@@ -383,6 +485,7 @@ select w.id as workflow_id,
        coalesce(q.pool, s.pool) as pool,
        coalesce(q.scheduled_at, s.scheduled_at) as scheduled_at,
        coalesce(q.attempted_at, s.attempted_at) as attempted_at,
+       q.ends_at,
        s.finished_at,
        s.reason,
        s.result,
@@ -397,6 +500,7 @@ select w.id as workflow_id,
        s.role,
        s.is_last,
        s.dependents,
+       s.awaits,
        s.id
   from workflows w
   -- `offset 0` makes the planner go by primary key. It estimates the size of a range from that of
@@ -405,13 +509,14 @@ select w.id as workflow_id,
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
                   r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
                   r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last,
-                  r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped
+                  r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped,
+                  r.awaits
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0
        ) s on true
   left join lateral (
-           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at
+           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at
              from queue e
             where e.step_id = s.id
            offset 0
@@ -434,6 +539,7 @@ select q.queue,
        q.priority,
        q.scheduled_at,
        q.attempted_at,
+       q.ends_at,
        q.pool,
        p.name as pool_name,
        s.reason,

@@ -81,6 +81,11 @@ async def test_cancel_of_named_steps_leaves_the_others(database, engine, tmp_pat
     assert said == "cancelled 1 step of workflow 'one', which is now executing\n"
     assert [step.state for step in await run.steps()] == ["available", "cancelled"]
 
+    said = assert_succeeded(baton("cancel", "one", "a", "--as-skipped", cwd=tmp_path, database=database))
+
+    assert said.startswith("skipped 1 step of workflow 'one'")
+    assert [step.state for step in await run.steps()] == ["skipped", "cancelled"]
+
 
 async def test_retry_opens_what_failed(database, engine, tmp_path):
     async with WorkerPool(engine):

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -48,6 +49,16 @@ async def test_a_job_may_be_given_an_id(engine, quick):
         await quick.new(value=2).insert(workflow_id="nightly 7")
     with pytest.raises(InvalidName):
         await quick.new().insert(workflow_id="")
+
+
+async def test_an_id_is_free_again_when_its_workflow_was_pruned(engine, quick):
+    async with WorkerPool(engine):
+        await (await quick.new().insert(workflow_id="nightly")).wait(timeout=10)
+        await engine.store.prune(timedelta(0), limit=10)
+        again = await quick.new(value=2).insert(workflow_id="nightly")
+
+        assert again.is_new
+        assert await again.result(timeout=10) == 2
 
 
 async def test_another_graph_under_the_same_id_is_refused_and_changes_nothing(engine, quick, stored):

@@ -15,11 +15,13 @@ from baton import (
     Engine,
     EngineClosed,
     InvalidName,
+    InvalidOption,
     RetryRefused,
     Run,
     StepCancelled,
     StepFailed,
     StepNotFound,
+    StepSkipped,
     WorkerPool,
     WorkflowNotFound,
     each,
@@ -333,6 +335,24 @@ async def test_cancelling_one_step_serves_its_dependents_by_the_rules(engine, he
         "does not": "completed",
         "apart": "completed",
     }
+
+
+async def test_the_slower_of_two_is_skipped_and_the_run_completes(engine, held, quick):
+    async with WorkerPool(engine):
+        run = await Baton.new().add("slow", held.worker.new()).add("fast", quick.new()).insert()
+        await held.has_begun()
+        await run.result("fast", timeout=10)
+        assert await run.cancel("slow", reason="the other was faster", as_skipped=True) == 1
+        assert await run.wait(timeout=10) == "completed"
+        with pytest.raises(StepSkipped, match="the other was faster"):
+            await run.result("slow")
+
+
+async def test_a_whole_run_cannot_be_skipped(engine, quick):
+    run = await quick.new().insert()
+
+    with pytest.raises(InvalidOption, match="name the steps, or leave it out to cancel the workflow"):
+        await run.cancel(as_skipped=True)
 
 
 async def test_a_retry_that_is_abandoned_ends_in_the_server(engine, connection, quick):

@@ -145,8 +145,10 @@ class RawPool:
         while done.claimed:
             done = await self.advance(*[outcome(claimed, "completed") for claimed in done.claimed])
 
-    async def cancel(self, workflow_id: str, *steps: str, reason: str | None = "enough") -> Cancelled:
-        return await self.store.cancel(workflow_id, steps or None, reason)
+    async def cancel(
+        self, workflow_id: str, *steps: str, reason: str | None = "enough", as_skipped: bool = False
+    ) -> Cancelled:
+        return await self.store.cancel(workflow_id, steps or None, reason, as_skipped=as_skipped)
 
     async def retry(self, workflow_id: str, *steps: str) -> Retried:
         return await self.store.retry(workflow_id, steps or None)

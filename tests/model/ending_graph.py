@@ -84,6 +84,16 @@ class Vertex:
         return None
 
     @property
+    def is_closing_step(self) -> bool:
+        """Whether it is one of the closing steps of its scope."""
+        return self.number is None and self.plan.runs is not None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it waits for what it depends on."""
+        return self.state == "waiting" and self.children is None and not self.awaits_attempts
+
+    @property
     def is_ordinary(self) -> bool:
         return self.role == "step" and not self.is_closing
 

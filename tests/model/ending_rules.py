@@ -6,8 +6,8 @@ It follows docs/graphs.md and docs/design.md, and shares no code with the engine
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
+from tests.model.ending_conditions import holds
 from tests.model.ending_graph import (
     OBSERVED,
     UNFAVOURABLE,
@@ -17,18 +17,7 @@ from tests.model.ending_graph import (
     ordered,
     returned_by,
 )
-from tests.model.ending_plan import (
-    Both,
-    Either,
-    EndPlan,
-    EndStep,
-    Failed,
-    Negated,
-    ResultIs,
-    StateIs,
-    Succeeded,
-    When,
-)
+from tests.model.ending_plan import EndPlan, EndStep
 
 
 class Machine:
@@ -163,9 +152,7 @@ class Machine:
             final += ended
             wave += ended
             touched = ordered({one for cause in wave for one in cause.dependents}, self.place_of_all())
-            touched = [
-                one for one in touched if one.state == "waiting" and one.children is None and not one.awaits_attempts
-            ]
+            touched = [one for one in touched if one.is_undecided]
             ended = []
             released = [one for one in touched if one.needs is None and self._is_ripe(one)]
             for one in [one for one in touched if one.needs is not None]:
@@ -268,8 +255,8 @@ class Machine:
 
     def _is_ended_by_decision(self, one: Vertex) -> bool:
         when = one.decider.when if one.decider is not None else None
-        if when is not None and (holds := self._holds(when, one)) is not True:
-            self._end(one, "skipped" if holds is False else "discarded")
+        if when is not None and (held := holds(when, one.scope)) is not True:
+            self._end(one, "skipped" if held is False else "discarded")
         elif one.runs is not None and self._has_nothing_to_clean_up(one):
             self._end(one, "skipped")
         elif (one.runs is not None or one.role == "undo") and self._may_still_run(one):
@@ -318,33 +305,6 @@ class Machine:
         self._end(end, "completed")
         return True
 
-    def _holds(self, when: When, one: Vertex) -> bool | None:
-        """Whether a condition holds; None if it cannot be evaluated."""
-        match when:
-            case ResultIs(step, operator, number, key):
-                cause = one.scope[step]
-                value = cause.plan.value if cause.state == "completed" and key == "n" else None
-                return None if value is None else compared(value, operator, number)
-            case StateIs(step, state):
-                return one.scope[step].state == state
-            case Failed(steps):
-                causes = [one.scope[step] for step in steps]
-                return any(
-                    cause.state == "discarded" or (cause.state == "cancelled" and not cause.not_needed)
-                    for cause in causes
-                )
-            case Succeeded(steps):
-                return all(one.scope[step].state == "completed" for step in steps)
-            case Both(first, second):
-                held = self._holds(first, one)
-                return self._holds(second, one) if held else held
-            case Either(first, second):
-                held = self._holds(first, one)
-                return self._holds(second, one) if held is False else held
-            case Negated(condition):
-                held = self._holds(condition, one)
-                return None if held is None else not held
-
     # How a scope ends
 
     def _is_forgiven(self, one: Vertex) -> bool:
@@ -367,11 +327,7 @@ class Machine:
         children = group.children or []
         if bad := self._bad_ends(children):
             return "discarded" if any(one.state == "discarded" for one in bad) else "cancelled"
-        counted = [
-            child
-            for child in children
-            if child.role == "step" and (child.number is not None or child.plan.runs is None)
-        ]
+        counted = [child for child in children if child.role == "step" and not child.is_closing_step]
         return "skipped" if all(child.state == "skipped" for child in counted) else "completed"
 
     def _verdict(self) -> str:
@@ -439,15 +395,3 @@ def undo_of(one: Vertex) -> Vertex:
     undo.is_closing = True
     undo.generation = one.generation
     return undo
-
-
-def compared(value: Any, operator: str, number: int) -> bool:
-    match operator:
-        case "==":
-            return bool(value == number)
-        case "!=":
-            return bool(value != number)
-        case "<":
-            return bool(value < number)
-        case _:
-            return bool(value >= number)

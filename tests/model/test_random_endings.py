@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from baton.database.store import Store
-from tests.model.ending_driver import Differs, Drive
+from tests.endings.driver import Differs, Drive
 from tests.model.random_endings import ending_plans
 
 WORKFLOWS = int(os.environ.get("BATON_WORKFLOWS", "150"))

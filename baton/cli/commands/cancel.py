@@ -16,6 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("id", metavar="ID", help="the workflow's id")
     parser.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: the whole workflow")
+    parser.add_argument(
+        "--as-skipped",
+        action="store_true",
+        help="the named steps are no longer wanted: they end as skipped, which fails nothing",
+    )
     parser.add_argument("--reason", help="why; kept with the cancelled steps")
     add_address(parser)
 
@@ -24,7 +29,8 @@ async def run(arguments: argparse.Namespace) -> None:
     """Cancel, and print how many steps and what state the workflow is in now."""
     async with Engine(arguments.address, schema=arguments.schema, create=False):
         run = Run(arguments.id)
-        count = await run.cancel(*arguments.steps, reason=arguments.reason)
+        count = await run.cancel(*arguments.steps, reason=arguments.reason, as_skipped=arguments.as_skipped)
         status = await run.status()
     steps = "1 step" if count == 1 else f"{count:,} steps"
-    print(f"cancelled {steps} of workflow {arguments.id!r}, which is now {status.state}")
+    done = "skipped" if arguments.as_skipped else "cancelled"
+    print(f"{done} {steps} of workflow {arguments.id!r}, which is now {status.state}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncpg
 import pytest
 
 from tests.database.raw_pool import outcome, state, states, step, steps
@@ -158,3 +159,33 @@ async def test_a_step_cancelled_by_its_own_worker_has_its_reason(pool, psql):
     found = await steps(psql, "w")
     assert found["a"]["reason"] == "nothing to do"
     assert found["b"]["reason"] == "step 'a' upstream was cancelled: nothing to do"
+
+
+@pytest.mark.parametrize("name", ["runs", "again", "waits", "later", "next"])
+async def test_a_step_ends_as_skipped_from_any_state_that_is_not_final(pool, psql, name):
+    before = await in_every_state(pool, psql)
+
+    assert (await pool.cancel("w", name, as_skipped=True)).count == 1
+
+    downstream = {"waits": "skipped"} if name == "runs" else {}
+    assert await states(psql, "w") == before | {name: "skipped"} | downstream
+
+
+async def test_a_step_that_is_skipped_fails_nothing(pool, psql):
+    await pool.insert("w", step("a"), step("b"), step("c", "a"), step("d", "a", ignoring="skipped"))
+
+    await pool.cancel("w", "a", as_skipped=True)
+    await pool.finish()
+
+    assert await states(psql, "w") == {"a": "skipped", "b": "completed", "c": "skipped", "d": "completed"}
+    assert await state(psql, "w") == "completed"
+    assert (await pool.retry("w")).count == 0
+
+
+async def test_a_whole_workflow_cannot_be_skipped(pool, psql):
+    await pool.insert("w", step("a"))
+
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="a whole workflow cannot be skipped"):
+        await pool.cancel("w", as_skipped=True)
+
+    assert await states(psql, "w") == {"a": "available"}
