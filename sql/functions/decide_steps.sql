@@ -56,7 +56,7 @@ begin
     for step in
         select s.id, s.role, s.parent, coalesce(g.role, nullif(nullif(s.role, 'gate'), 'end')) is not null as closes
           from steps s
-          left join steps g on g.id = sibling_of(s.id, s.parent) and s.role = 'gate'
+          left join steps g on g.id = any(array[sibling_of(s.id, s.parent)]) and s.role = 'gate'
          where s.id = any(p_ids)
            and s.id <> all(ended)
            and s.role is not null

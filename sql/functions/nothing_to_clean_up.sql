@@ -12,7 +12,7 @@ begin
            s.dependencies
       into step
       from steps s
-      left join steps g on g.id = sibling_of(s.id, s.parent)
+      left join steps g on g.id = any(array[sibling_of(s.id, s.parent)])
      where s.id = p_step;
     if step.role is null or step.role = 'undo' then
         return null;

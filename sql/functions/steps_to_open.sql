@@ -69,7 +69,7 @@ begin
                       union all
                      select g.id, true, g.finished_at
                        from steps g
-                      where g.id = sibling_of(p.id, p.parent)
+                      where g.id = any(array[sibling_of(p.id, p.parent)])
                  ) as reached
                  where reached.finished_at is not null
             )
@@ -104,7 +104,7 @@ begin
                  select c.id
                    from unnest(p.dependents) as d(ordinal)
                    join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
-                   left join steps g on g.id = sibling_of(c.id, c.parent) and c.role = 'gate'
+                   left join steps g on g.id = any(array[sibling_of(c.id, c.parent)]) and c.role = 'gate'
                   where coalesce(g.role, nullif(c.role, 'gate')) in ('always', 'on failure', 'end')
                     and c.finished_at is not null
                     and p.undoes is null
@@ -114,7 +114,7 @@ begin
                    from steps g
                    join steps c on c.id = any(with_descendants(array[g.id]))
                   where p.role = 'gate'
-                    and g.id = sibling_of(p.id, p.parent)
+                    and g.id = any(array[sibling_of(p.id, p.parent)])
                     and g.role is not null
                     and c.finished_at is not null
                   union all
@@ -138,7 +138,7 @@ begin
     closed := array(
         select g.id
           from steps s
-          join steps g on g.id = sibling_of(s.id, s.parent)
+          join steps g on g.id = any(array[sibling_of(s.id, s.parent)])
          where s.id = any(opening)
            and s.role = 'gate'
            and g.role is not null

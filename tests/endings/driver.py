@@ -89,8 +89,8 @@ class Drive:
                 await self.end_void_attempt()
             elif not self.held:
                 waiting = [repr(one) for one in self.machine.by_name().values() if not one.is_final]
-                raise Differs(self.told(f"nothing can happen any more; not final are {waiting}"))
-        raise Differs(self.told("it does not end"))
+                raise Differs(self.described(f"nothing can happen any more; not final are {waiting}"))
+        raise Differs(self.described("it does not end"))
 
     # Events
 
@@ -102,7 +102,7 @@ class Drive:
         for one in claimed:
             vertex = steps.get(one.step)
             if vertex is None or vertex.state != "ready":
-                raise Differs(self.told(f"{one.step} was claimed; by the model it is {vertex}"))
+                raise Differs(self.described(f"{one.step} was claimed; by the model it is {vertex}"))
             self.machine.claim(vertex)
             self.claims += 1
             self.held[vertex], self.attempts[vertex] = one, self.claims
@@ -121,7 +121,7 @@ class Drive:
         settling = [settlement(self.held.pop(one), end, one) for one, end in ends.items()]
         accepted = await self.store.settle(settling)
         if not all(accepted):
-            raise Differs(self.told(f"accepted: {accepted}"))
+            raise Differs(self.described(f"accepted: {accepted}"))
         self.machine.settle(ends)
         await self.compare("settle")
 
@@ -136,7 +136,7 @@ class Drive:
             graph = scope_of(vertex.plan.inside, self.plan.label).expansion()
             answer = await self.store.expand(claimed, graph, Part(None, 0, len(graph.steps)), 10**6)
         if not answer.accepted or answer.unknown:
-            raise Differs(self.told(f"answered {answer}"))
+            raise Differs(self.described(f"answered {answer}"))
         self.machine.expand(vertex)
         await self.compare("expand")
 
@@ -145,7 +145,7 @@ class Drive:
         self.events.append(f"the void attempt of {vertex.name} ends")
         accepted = await self.store.settle([settlement(claimed, "completed", vertex)])
         if any(accepted):
-            raise Differs(self.told("its outcome was accepted"))
+            raise Differs(self.described("its outcome was accepted"))
         self.machine.attempt_ended(vertex, number)
         self.reached["void attempts ended"] += 1
         await self.compare("attempt ended")
@@ -176,13 +176,13 @@ class Drive:
         answer = await self.store.retry(self.plan.label, names or None, forward=forward)
         expected = refused(self.machine, names, forward=forward)
         if set(answer.refused or ()) != expected:
-            raise Differs(self.told(f"refused for {answer.refused}, by the model for {sorted(expected)}"))
+            raise Differs(self.described(f"refused for {answer.refused}, by the model for {sorted(expected)}"))
         if expected:
             self.reached["retries refused"] += 1
             return False
         opened = retry(self.machine, names, forward=forward)
         if answer.count != len(opened):
-            raise Differs(self.told(f"opened {answer.count}, by the model {[one.name for one in opened]}"))
+            raise Differs(self.described(f"opened {answer.count}, by the model {[one.name for one in opened]}"))
         await self.compare("retry")
         self.reached["retries"] += bool(opened)
         return bool(opened)
@@ -214,7 +214,7 @@ class Drive:
                 self.reached[f"{event}: {vertex.state}"] += 1
         wrong += await self._of_the_run()
         if wrong:
-            raise Differs(self.told("; ".join(wrong)))
+            raise Differs(self.described("; ".join(wrong)))
 
     async def _of_the_run(self) -> list[str]:
         flow = await self.connection.fetchrow(
@@ -235,9 +235,9 @@ class Drive:
         named = completed if vertex.frozen is None else completed & vertex.frozen
         given = set(json.loads(claimed.results or "{}")).difference(set(named_by(vertex.plan)) - plain)
         if given != named:
-            raise Differs(self.told(f"{vertex.name} was given {sorted(given)}, by the model {sorted(named)}"))
+            raise Differs(self.described(f"{vertex.name} was given {sorted(given)}, by the model {sorted(named)}"))
 
-    def told(self, what: str) -> str:
+    def described(self, what: str) -> str:
         return f"BATON_SEED={self.plan.label}: after {self.events}: {what}"
 
 

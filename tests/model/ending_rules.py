@@ -236,7 +236,7 @@ class Machine:
         return chosen
 
     attempts: Mapping[Vertex, int] = {}
-    """The number of the claim under which each step runs; kept by whoever drives the machine."""
+    """The number of the claim under which each step runs; given from outside."""
 
     @staticmethod
     def _does_without(one: Vertex, cause: Vertex, consumer: Vertex, unneeded: Collection[Vertex]) -> bool:

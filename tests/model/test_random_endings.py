@@ -31,7 +31,7 @@ async def test_random_endings_are_as_the_model_says_after_each_event(connection,
         try:
             await drive.run()
         except (Differs, asyncpg.PostgresError) as found:
-            wrong.append(str(found) if isinstance(found, Differs) else drive.told(repr(found)))
+            wrong.append(str(found) if isinstance(found, Differs) else drive.described(repr(found)))
             # What it left would be claimed with the steps of the next one.
             await connection.execute("truncate baton.queue, baton.unended_attempts")
 
