@@ -76,7 +76,7 @@ begin
                value = null,
                is_new = false
          where g.workflow = flow.key
-           and g.name = any(p_names)
+           and g.name in (select unnest(p_names))
            and g.sent_at is not null;
     end if;
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
@@ -37,6 +38,80 @@ def mutated(document: Document, random: Random) -> Document:
     for _ in range(random.choice((1, 1, 2, 3, 4))):
         random.choice(_MUTATIONS)(copy, random)
     return copy
+
+
+def mutated_columns(columns: Sequence[Any], random: Random) -> list[Any]:
+    """Return the parameters of insert_checked with one to three mutations, each of a type that the driver can send."""
+    changed = [list(column) if isinstance(column, list) else column for column in columns]
+    for _ in range(random.choice((1, 1, 2, 3))):
+        place = random.randrange(len(changed))
+        column = changed[place]
+        if isinstance(column, str):
+            changed[place] = _mutated_text(column, random)
+        elif not column:
+            changed[place] = [random.choice(_ELEMENTS[place])]
+        elif (at := random.randrange(len(column))) and random.random() < 0.2:
+            column[at], column[at - 1] = column[at - 1], column[at]
+        elif random.random() < 0.2:
+            del column[at]
+        else:
+            column[at] = _mutated_element(column[at], _ELEMENTS[place], random)
+    return changed
+
+
+def _mutated_element(element: Any, others: Sequence[Any], random: Random) -> Any:
+    if isinstance(element, str) and random.random() < 0.5:
+        return _mutated_text(element, random)
+    return random.choice(others)
+
+
+def _mutated_text(text: str, random: Random) -> str:
+    numbers = [found.span() for found in re.finditer(r"\d+", text)]
+    if numbers and random.random() < 0.6:
+        first, end = random.choice(numbers)
+        return f"{text[:first]}{random.choice((0, 1, 2, 5, -1, 2**22, 2**31))}{text[end:]}"
+    place = random.randrange(len(text) + 1)
+    return text[:place] + random.choice(("", "x", "/", "\x1f", "{", "}", ",", "null")) + text[place + 1 :]
+
+
+_ORDINALS = (
+    "{0}",
+    "{1}",
+    "{0,1}",
+    "{1,0}",
+    "{}",
+    "{ }",
+    "{NULL}",
+    "[1:1]={0}",
+    "{{0}}",
+    "{99}",
+    "{4194304}",
+    "{-1}",
+    None,
+)
+_ELEMENTS: dict[int, tuple[Any, ...]] = {
+    1: ("name", "", None),
+    3: (True, None),
+    4: ("{}", "1", "x", None),
+    5: (0, 1, 2, 3, -1, 2**22, 2**31 - 1, None),
+    6: (0, 1, 2, -1, 99, None),
+    9: ('[[["value"],"a"]]', "[]", "{}", "x", None),
+    10: _ORDINALS,
+    11: _ORDINALS,
+    12: _ORDINALS,
+    13: (0, 1, 2, -1, 99, None),
+    14: (
+        "{}",
+        "[]",
+        "null",
+        '{"role":"end"}',
+        '{"kind":{"type":"workflow","first_child":1,"children":1}}',
+        '{"needs":1}',
+        None,
+    ),
+    15: (0, 1, 2, -1, 99, None),
+}
+"""Elements of each parameter of insert_checked that is an array."""
 
 
 def _change_value(document: Document, random: Random) -> None:
