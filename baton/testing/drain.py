@@ -20,7 +20,7 @@ from baton.testing.errors import CannotRun, DrainNeverEnds, StepHangs
 from baton.testing.stepped_pool import Ran, SteppedPool
 from baton.testing.tables import EngineTables
 
-STAGED_AT_ONCE = 1000
+AT_ONCE = 1000
 LOOKED_AT = 1000
 """How many available steps a seed chooses from."""
 LOOK_SECONDS = 0.01
@@ -122,12 +122,18 @@ class Drain:
 
     async def _pass_time(self) -> bool:
         """Make available what is due, or let time pass until something is. Return whether there may be work."""
-        if (await self._engine.store.stage(limit=STAGED_AT_ONCE)).staged:
+        if await self._do_upkeep():
             return True
         async with self._engine.connections.acquire() as connection:
             passed = await self._tables.pass_time(connection, self._seconds_left)
         self._seconds_left -= passed.seconds
-        return passed.is_due and (await self._engine.store.stage(limit=STAGED_AT_ONCE)).staged > 0
+        return passed.is_due and await self._do_upkeep()
+
+    async def _do_upkeep(self) -> bool:
+        """Make available what is due, and end waits that are over. Return whether anything has changed."""
+        staged = await self._engine.store.stage(limit=AT_ONCE)
+        ended = await self._engine.store.end_waits(limit=AT_ONCE)
+        return staged.staged + ended.ended > 0
 
     async def _run_available(self) -> None:
         while True:

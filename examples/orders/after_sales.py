@@ -1,10 +1,10 @@
-"""What follows a delivery: two days later the customer is asked for a review, and thanked for one."""
+"""What follows a delivery: a review that is asked for two days later, and a refund that somebody has to approve."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from baton import Baton, Snooze, result_of, worker
+from baton import Baton, Signal, Snooze, result_of, worker
 
 reviews: dict[int, int] = {}
 """The stars of each order. A real shop would have a table of them."""
@@ -16,6 +16,14 @@ def after_sales(order: int) -> Baton:
         .add("ask", ask_for_review.new(order=order).with_options(schedule_in=timedelta(days=2)))
         .add("review", read_review.new(order=order), deps=["ask"])
         .add("thank", send_voucher.new(order=order, stars=result_of("review")))
+    )
+
+
+def refund(order: int, amount: int) -> Baton:
+    return (
+        Baton.new(workflow_id=f"refund-{order}", workflow_name="refund")
+        .add("approval", Signal(str, timeout=timedelta(days=7), default="no"))
+        .add("pay", pay_back.new(order=order, amount=amount), when=result_of("approval") == "yes")
     )
 
 
@@ -33,3 +41,8 @@ async def read_review(order: int) -> int | Snooze:
 @worker
 async def send_voucher(order: int, stars: int) -> str:
     return f"voucher for the {stars} stars of order {order}"
+
+
+@worker
+async def pay_back(order: int, amount: int) -> str:
+    return f"{amount} paid back for order {order}"

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from baton import Snooze
-from examples.orders.after_sales import after_sales, read_review
+from examples.orders.after_sales import after_sales, read_review, refund
 from examples.orders.shop import Order, RefusedOrderError, run_of
 from examples.orders.workers import charge, pack
 
@@ -101,6 +101,23 @@ async def test_a_review_is_asked_for_after_two_days(engine, drain, stub):
     assert (await drain(advance=timedelta(days=1))).steps == []
     assert (await drain(advance=timedelta(days=30))).steps == ["ask", "review", "review", "review", "thank"]
     assert await run.result("thank", timeout=5) == "voucher for the 5 stars of order 7"
+
+
+async def test_a_refund_is_paid_when_it_is_approved(engine, drain):
+    run = await refund(order=7, amount=20).insert()
+    assert (await drain(advance=timedelta(days=6))).steps == []
+
+    await run.signal("approval", "yes")
+    await drain()
+
+    assert await run.result("pay", timeout=5) == "20 paid back for order 7"
+
+
+async def test_a_refund_that_nobody_approves_is_not_paid(engine, drain):
+    run = await refund(order=7, amount=20).insert()
+
+    assert (await drain(advance=timedelta(days=7))).steps == []
+    assert {step.name: step.state for step in await run.steps()} == {"approval": "completed", "pay": "skipped"}
 
 
 async def test_charging_alone(shop, context_for, database):

@@ -2,5 +2,6 @@
 create or replace function extras_keys() returns text[]
 language sql immutable parallel safe
 return array[
-           'kind', 'edges', 'when', 'role', 'is_closing', 'is_last', 'needs', 'cancels_rest', 'undo', 'undo_inputs', 'awaits'
+           'kind', 'edges', 'when', 'role', 'is_closing', 'is_last', 'needs', 'cancels_rest', 'undo', 'undo_inputs', 'awaits',
+           'scope'
        ];

@@ -1,9 +1,11 @@
--- Write the undos of a workflow that ends badly: one for each step that began and has one and is final, the last to end first. Those of one
--- map's children go side by side, with a gate behind them; everything else goes one after the other, each undo observing the one before.
--- The caller holds the lock of the workflow.
+-- Write the undos of a workflow that ends badly: one for each final step that began and has one.
 --
--- p_end: the `end` step that waits for them; null for none. p_steps: only of these steps; null for all.
+-- They run one after the other, the last step to end first, and each observes the one before. The
+-- undos of one map's children run side by side, with a gate behind them.
+-- p_end: the `end` step that waits for them; null for none.
+-- p_steps: only of these steps; null for all.
 -- Returns the undos that wait for nothing, for the caller to release.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function write_undos(p_key bigint, p_end bigint, p_steps bigint[], p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$
@@ -47,7 +49,8 @@ begin
     with ranked as (
         select m.id, m.rank, (m.n - 1)::integer as n from unnest(members, ranks) with ordinality as m(id, rank, n)
     ), levels as (
-        -- first: place of the level's first undo. ending: that of what the next level waits for, its one undo or its gate.
+        -- first: the place of the level's first undo. ending: the place of what the next level
+        -- waits for, which is its only undo or its gate.
         select l.rank, l.size, l.first + l.gates as first, l.first + l.gates + case when l.size > 1 then l.size else 0 end as ending
           from (
               select r.rank, count(*)::integer as size, min(r.n) as first,
@@ -77,11 +80,13 @@ begin
           join chained c on c.rank = r.rank
     ), undos as (
         insert into steps (
-            id, name, worker, queue, priority, max_attempts, timeout, backoff, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
+            id, name, worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+            ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
             args, arg_refs, inputs, dependencies, edges, dependents, role, is_closing, is_last, undoes, generation, pending, state
         )
         select step_of(p_key, p.ordinal), s.name || '[undo]', s.undo ->> 'worker', s.undo ->> 'queue', (s.undo ->> 'priority')::smallint,
-               (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, s.undo -> 'backoff', true, true, true,
+               (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, s.undo -> 'backoff',
+               (s.undo ->> 'deadline')::double precision, (s.undo ->> 'start_within')::double precision, true, true, true,
                coalesce((s.undo ->> 'takes_context')::boolean, false), (s.undo ->> 'args')::json, (s.undo ->> 'arg_refs')::json,
                coalesce(s.undo_inputs, '{}') || ordinal_of(s.id),
                case when p.before is null then '{}' else array[base + p.before] end,

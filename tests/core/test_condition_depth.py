@@ -46,8 +46,6 @@ async def test_the_deepest_condition_is_inserted_and_evaluated(engine, connectio
     flow = Baton.new().add("a", value.new()).add("b", value.new(), when=condition)
 
     await connection.execute("select insert_workflow_json($1)", flow.to_json())
-    step = "(select id from steps where name = 'b')"
     await connection.execute("update steps set state = 'completed', result = '1', finished_at = now() where name = 'a'")
-    assert await connection.fetchval(
-        f"select holds from condition_holds({step}, (select condition from steps where id = {step}))"
-    )
+    query = "select c.holds from steps s cross join condition_holds(s.id, s.condition) as c where s.name = 'b'"
+    assert await connection.fetchval(query)

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from baton import Baton, Engine, Signal, each, insert_many, result_of, worker
 from baton.core.spec import Extras, Map, SignalSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
-from baton.database.columns import COLUMNS, call, without_places, workflow_columns
+from baton.database.columns import workflow_columns
 from baton.database.grants import grant
 from baton.database.store import Store
-from tests.database.raw_pool import RawPool, step, workflow
+from tests.database.raw_pool import step, workflow
 
 REFUSED = asyncpg.InvalidParameterValueError
 Refusing = Callable[[WorkflowSpec], Awaitable[str]]
@@ -204,7 +204,7 @@ HOSTILE: dict[str, tuple[WorkflowSpec, str]] = {
         "worker 'work': the name of its queue has more than 200 characters",
     ),
     "an endless backoff": (of(step("a", backoff=1e12)), "worker 'work': its backoff is neither seconds nor"),
-    "slots without children": (of(step("a", concurrency=3)), "only a map has a concurrency"),
+    "slots without children": (of(step("a", concurrency=3)), "only a map has children to count"),
     "no steps": (of(STEP, steps=()), "workflow 'w' has 0 steps, and the limit is"),
 }
 
@@ -216,26 +216,36 @@ async def test_it_is_refused_in_a_sentence(refusing, name):
     assert (await refusing(spec)).startswith(message)
 
 
-CHECKED = call("baton.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
+PARAMETERS = [
+    *("ids", "workflow names", "fingerprints", "debug", "meta", "scopes", "totals", "returns", "flows", "ordinals"),
+    *("names", "args", "references", "dependencies", "dependents", "inputs", "parents", "extras", "terms of", "terms"),
+]
+"""What `workflow_columns` returns."""
 
 
-@pytest.mark.parametrize("column", range(7, 17))
-async def test_a_column_of_another_length_is_refused(client, column):
-    columns = list(without_places(workflow_columns([of(step("a"), step("b", "a"))])))
-    columns[column] = "a" if column in (7, 8) else "[]" if column == 16 else [None]
+def with_column(name: str, column: object) -> tuple[Any, ...]:
+    """Return the columns of a workflow of two steps, one of which is another."""
+    columns = list(workflow_columns([of(step("a"), step("b", "a"))]))
+    assert len(columns) == len(PARAMETERS)
+    columns[PARAMETERS.index(name)] = column
+    return tuple(columns)
 
-    with pytest.raises(REFUSED):
-        await Store(client, "baton", checks_inserts=True).calls.fetch(CHECKED, *columns)
+
+@pytest.mark.parametrize(
+    "name", ["names", "args", "references", "dependencies", "dependents", "inputs", "parents", "extras", "terms of"]
+)
+async def test_a_column_of_another_length_is_refused(client, name):
+    columns = with_column(name, "a" if name in ("names", "args") else [None])
+
+    with pytest.raises(REFUSED, match="the columns of the steps are not as long as the workflows say"):
+        await Store(client, "baton", checks_inserts=True).insert_workflows(columns)
 
 
 @pytest.mark.parametrize("written", ["{ }", "[1:1]={0}", "{{0}}", "{NULL}", "{00}"])
 async def test_ordinals_are_taken_only_as_they_are_written_usually(client, written):
     """Other functions compare them as text."""
-    columns = list(without_places(workflow_columns([of(step("a"), step("b", "a"))])))
-    columns[10] = [None, written]
-
-    with pytest.raises(REFUSED):
-        await client.fetch(CHECKED, *columns)
+    with pytest.raises(REFUSED, match=r"ordinals|dependencies"):
+        await Store(client, "baton", checks_inserts=True).insert_workflows(with_column("dependencies", [None, written]))
 
 
 async def test_the_limits_of_the_schema_hold_for_clients(refusing, connection):
@@ -247,22 +257,14 @@ async def test_the_limits_of_the_schema_hold_for_clients(refusing, connection):
     )
 
 
-async def test_the_key_of_another_workflow_is_no_use(client, pool_with_a_finished_step):
-    """With it, the steps of the other workflow would be released again."""
-    texts = ", ".join(["null::text[]"] * 6)
-    columns = f"{texts}, null::integer[], null::text[], null::integer[], '[]'"
-    insert = f"select baton.insert_workflow(1, 'x', null, 'f', false, null, 1, null, 0, true, {columns})"
+async def test_the_function_that_takes_a_key_is_not_for_clients(client, connection):
+    """It would release the steps of the workflow with that key again, completed ones too."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_workflow"):
+        await Store(client, "baton").insert_workflow(of(STEP))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_workflows"):
+        await Store(client, "baton").insert_workflows(workflow_columns([of(STEP)]))
 
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await client.execute(insert)
-
-
-@pytest.fixture
-async def pool_with_a_finished_step(connection: asyncpg.Connection) -> RawPool:
-    pool = await RawPool.register(connection)
-    await pool.insert("theirs", step("done"))
-    await pool.end("theirs", completed="done")
-    return pool
+    assert await connection.fetchval("select count(*) from workflows") == 0
 
 
 async def test_many_workflows_are_checked_each(client):
@@ -334,10 +336,9 @@ async def _seconds_for(client: asyncpg.Connection, size: int) -> float:
     for number in range(size):
         flow.add(names[number], part.new(), deps=names[max(0, number - 3) : number])
     flow.add("group", Baton.new().add("x", part.new()), deps=["0"])
-    columns = without_places(workflow_columns([flow.spec()]))
     transaction = client.transaction()
     await transaction.start()
-    await client.fetch(CHECKED, *columns)
+    await Store(client, "baton", checks_inserts=True).insert_workflows(workflow_columns([flow.spec()]))
     taken: float = await client.fetchval("select extract(epoch from clock_timestamp() - now())::float8")
     await transaction.rollback()
     return taken

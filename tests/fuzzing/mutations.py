@@ -40,8 +40,8 @@ def mutated(document: Document, random: Random) -> Document:
     return copy
 
 
-def mutated_columns(columns: Sequence[Any], random: Random) -> list[Any]:
-    """Return the parameters of insert_checked with one to three mutations, each of a type that the driver can send."""
+def mutated_columns(columns: Sequence[Any], random: Random) -> tuple[Any, ...]:
+    """Return what `workflow_columns` returned with one to three mutations, each of a type that the driver can send."""
     changed = [list(column) if isinstance(column, list) else column for column in columns]
     for _ in range(random.choice((1, 1, 2, 3))):
         place = random.randrange(len(changed))
@@ -56,7 +56,7 @@ def mutated_columns(columns: Sequence[Any], random: Random) -> list[Any]:
             del column[at]
         else:
             column[at] = _mutated_element(column[at], _ELEMENTS[place], random)
-    return changed
+    return tuple(changed)
 
 
 def _mutated_element(element: Any, others: Sequence[Any], random: Random) -> Any:
@@ -89,29 +89,26 @@ _ORDINALS = (
     "{-1}",
     None,
 )
-_ELEMENTS: dict[int, tuple[Any, ...]] = {
-    1: ("name", "", None),
-    3: (True, None),
-    4: ("{}", "1", "x", None),
-    5: (0, 1, 2, 3, -1, 2**22, 2**31 - 1, None),
-    6: (0, 1, 2, -1, 99, None),
-    9: ('[[["value"],"a"]]', "[]", "{}", "x", None),
-    10: _ORDINALS,
-    11: _ORDINALS,
-    12: _ORDINALS,
-    13: (0, 1, 2, -1, 99, None),
-    14: (
-        "{}",
-        "[]",
-        "null",
-        '{"role":"end"}',
-        '{"kind":{"type":"workflow","first_child":1,"children":1}}',
-        '{"needs":1}',
-        None,
+_GROUP = '{"kind":{"type":"workflow","first_child":1,"children":1}}'
+_NUMBERS = (0, 1, 2, 3, -1, 99, 2**22, 2**31 - 1, None)
+_TEXTS = ("name", "", "{}", "[]", "1", "null", "x", None)
+_ELEMENTS: tuple[Sequence[Any], ...] = (
+    *(
+        _TEXTS,
+        _TEXTS,
+        _TEXTS,
+        (True, None),
+        _TEXTS,
+        (*_TEXTS, '{"deadline":1}'),
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
     ),
-    15: (0, 1, 2, -1, 99, None),
-}
-"""Elements of each parameter of insert_checked that is an array."""
+    *(_TEXTS, _TEXTS, (*_TEXTS, '[[["value"],"a"]]'), _ORDINALS, _ORDINALS, _ORDINALS, _NUMBERS),
+    *((*_TEXTS, _GROUP, '{"role":"end"}', '{"needs":1}'), _NUMBERS, _TEXTS),
+)
+"""Elements of each column."""
 
 
 def _change_value(document: Document, random: Random) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from baton import Baton, Context, RetryAfter, Skip, Snooze, each, provided, result_of, worker
+from baton import Baton, Context, RetryAfter, Signal, Skip, Snooze, Timer, each, provided, result_of, worker
 from baton.core.provided import Provided
 from baton.testing import CannotRun, DrainNeverEnds, Harness, HarnessClosed, StepHangs
 
@@ -105,6 +105,35 @@ async def test_what_is_due_comes_in_the_order_of_its_times(harness):
     await harness.drain(advance=30 * DAY)
 
     assert order == ["daily", "daily", "later", "daily", "daily"]
+    assert await run.wait(timeout=5) == "completed"
+
+
+async def test_a_signal_is_answered_before_its_time_is_up(harness, quick):
+    flow = Baton.new().add("approval", Signal(int, timeout=2 * DAY)).add("go", quick.new(value=result_of("approval")))
+    run = await flow.insert()
+    assert (await harness.drain(advance=DAY)).steps == []
+
+    await run.signal("approval", 7)
+    await harness.drain()
+
+    assert await run.result("go", timeout=5) == 7
+
+
+async def test_the_time_of_a_signal_passes(harness, quick):
+    flow = Baton.new().add("approval", Signal(int, timeout=2 * DAY, default=0))
+    run = await flow.add("go", quick.new(value=result_of("approval"))).insert()
+
+    await harness.drain(advance=2 * DAY)
+
+    assert await run.result("go", timeout=5) == 0
+
+
+async def test_a_timer_passes_between_steps_that_run(harness, quick):
+    flow = Baton.new().add("before", quick.new()).add("cool down", Timer(days=3), deps=["before"])
+    run = await flow.add("after", quick.new(), deps=["cool down"]).insert()
+    assert (await harness.drain(advance=2 * DAY)).steps == ["before"]
+
+    assert (await harness.drain(advance=DAY)).steps == ["after"]
     assert await run.wait(timeout=5) == "completed"
 
 
