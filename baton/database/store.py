@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
+from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
 from baton.database.columns import (
     COLUMNS,
@@ -70,6 +71,7 @@ class Store:
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
+        self._keep = call(f"{prefix}.keep", 3)
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -80,6 +82,9 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._watch_runs = call(f"{prefix}.watch_runs", 1)
+        self._record_message = call(f"{prefix}.record_message", 4)
+        self._topic_kind = call(f"{prefix}.topic_kind", 2)
         self._record_signal = call(f"{prefix}.record_signal", 4)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
@@ -163,9 +168,14 @@ class Store:
         delay = None if outcome.delay is None else repr(outcome.delay)
         (row,) = await self.calls.fetch(
             self._settle_one,
-            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, outcome.trace, delay),
+            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, _trace(outcome), delay),
         )
         return bool(row["accepted"])
+
+    async def keep(self, claim: Claim, value: str) -> bool:
+        """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
+        (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
+        return bool(row["keep"])
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
@@ -251,13 +261,30 @@ class Store:
     async def end_waits(self, *, limit: int) -> WaitsEnded:
         """End the steps for which what they wait for has come, or whose time is up. Replayable."""
         (row,) = await self.calls.fetch(self._end_waits, limit)
-        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+        return WaitsEnded(row["ended"], row["next_in"], row["has_runs"], _passed_over(row))
+
+    async def watch_runs(self, *, limit: int) -> int:
+        """Ask workflows for which steps wait to announce their end; return how many there are. Replayable."""
+        (row,) = await self.calls.fetch(self._watch_runs, limit)
+        watched: int = row["watch_runs"]
+        return watched
 
     async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
         """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
         (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
         kind: str | None = row["awaited_kind"]
         return kind
+
+    async def topic_kind(self, workflow_id: str, topic: str) -> str | None:
+        """Return what names the type of a topic's messages; None for any, or if no step receives them any more."""
+        (row,) = await self.calls.fetch(self._topic_kind, workflow_id, topic)
+        kind: str | None = row["topic_kind"]
+        return kind
+
+    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+        """Record a message. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
     async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
@@ -321,6 +348,11 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
+def _trace(outcome: Outcome) -> str | None:
+    """The parameter `p_traces` of sql/functions/apply_outcomes.sql."""
+    return outcome.trace if outcome.keep is None else outcome.keep
+
+
 def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
@@ -328,6 +360,6 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
         [settled.token for settled in settling],
         literal([outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
-        sparse([outcome.trace for outcome in outcomes]),
+        sparse([_trace(outcome) for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),
     )

@@ -151,6 +151,8 @@ create table steps (
     pending          integer not null,
     attempt          integer not null default 0,
     max_attempts     integer not null,
+    losses           integer not null default 0,
+    loss_rows        integer not null default 0,
     refusals         integer not null default 0,
     parent           integer,
     first_child      integer,
@@ -223,7 +225,9 @@ comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
-comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
+comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';
+comment on column steps.losses is 'How many attempts in a row were lost with their pools; 0 again after a snooze or a retry.';
+comment on column steps.loss_rows is 'How many such rows there were since it last snoozed twice in succession.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
 comment on column steps.deadline is 'Seconds after its release at which it is ended; of a map that of each child; null for none. See deadlines.';
 comment on column steps.start_within is 'Seconds after its release at which it is ended unless it has started; of a map that of each child; null for none.';
@@ -253,7 +257,7 @@ comment on column steps.not_needed is 'It was cancelled because it was no longer
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'A client waits for the end of this step, so it is announced.';
-comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry.';
+comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry or a snooze.';
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
@@ -339,7 +343,7 @@ comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
 comment on column queue.ends_at is 'When upkeep ends the step, or looks at it again; null if only an event ends it.';
-comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
+comment on column queue.attempt is 'Attempts counted since it last snoozed or kept a value; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
@@ -373,6 +377,62 @@ comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
 comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
+create table messages (
+    workflow bigint not null,
+    id       bigint generated always as identity,
+    sent_at  timestamptz not null default clock_timestamp(),
+    seen_at  timestamptz,
+    taken_by bigint,
+    topic    text collate "C" not null,
+    key      text collate "C" not null,
+    value    json not null,
+    primary key (workflow, id)
+) with (fillfactor = 85);
+create unique index messages_keyed on messages (workflow, topic, key);
+create index messages_new on messages (workflow, id) where seen_at is null;
+create index messages_open on messages (workflow, topic, seen_at, id) where taken_by is null and seen_at is not null;
+create index messages_taken on messages (taken_by) where taken_by is not null;
+
+comment on table messages is 'What was sent to the steps of a workflow that receive messages. Each is taken by one step.';
+comment on column messages.workflow is 'Key of the workflow.';
+comment on column messages.id is 'Drawn when it was sent.';
+comment on column messages.sent_at is 'When it was sent.';
+comment on column messages.seen_at is 'When upkeep saw it, after its commit: messages are taken in this order. Null until then.';
+comment on column messages.taken_by is 'The step that took it; 0 if that step was retried by name, and forgot it. Null until then.';
+comment on column messages.topic is 'Which steps may take it.';
+comment on column messages.key is 'What the sender named it: of one key, a topic keeps the first message.';
+comment on column messages.value is 'What was sent: the result of the step that takes it.';
+
+
+create table receivers (
+    workflow bigint not null,
+    step_id  bigint not null,
+    topic    text collate "C" not null,
+    primary key (workflow, topic, step_id)
+);
+
+comment on table receivers is 'One row per step that waits for a message, or will: by topic, so that a message finds it.';
+comment on column receivers.workflow is 'Key of the workflow.';
+comment on column receivers.step_id is 'The step (steps.id).';
+comment on column receivers.topic is 'The topic of which it takes a message.';
+
+
+create table awaited_runs (
+    step_id bigint primary key,
+    run_key bigint,
+    is_new  boolean not null default true,
+    run_id  text collate "C" not null
+) with (fillfactor = 85);
+create index awaited_runs_by_run on awaited_runs (run_key);
+create index awaited_runs_new on awaited_runs (step_id) where is_new;
+
+comment on table awaited_runs is 'One row per step that waits for the end of another workflow.';
+comment on column awaited_runs.step_id is 'The step (steps.id).';
+comment on column awaited_runs.run_key is 'Key of the workflow that it waits for, once upkeep has found it.';
+comment on column awaited_runs.is_new is 'Upkeep has to look at that workflow: it began to wait for it, or it has ended.';
+comment on column awaited_runs.run_id is 'The id of the workflow that it waits for.';
+
+
 create table unended_attempts (
     step_id bigint not null,
     token   uuid not null,
@@ -385,6 +445,18 @@ comment on table unended_attempts is 'Attempts whose claim is void but whose cod
 comment on column unended_attempts.step_id is 'The step (steps.id).';
 comment on column unended_attempts.token is 'The token of the claim.';
 comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
+create table kept (
+    step_id bigint primary key,
+    token   uuid not null,
+    value   json not null
+);
+
+comment on table kept is 'What a step keeps from one attempt for the next. Deleted with the step.';
+comment on column kept.step_id is 'The step (steps.id).';
+comment on column kept.token is 'The claim of the attempt that kept it.';
+comment on column kept.value is 'The value.';
 
 
 create table deadlines (
