@@ -91,7 +91,10 @@ begin
         wave := '{}';
         if lowered.needing is not null then
             needed := apply_needs(lowered.needing, p_moment);
-            lowered.released := lowered.released || needed.released;
+            -- A step may be released here and then be what another one that starts needs no more.
+            lowered.released := array(
+                select r.id from unnest(lowered.released || needed.released) as r(id) where r.id <> all(needed.ended)
+            );
             lowered.has_decisions := true;
             wave := needed.ended;
         end if;
@@ -186,7 +189,7 @@ begin
         perform pg_notify(channel(), 'step ' || o.id) from unnest(seen) as o(id);
     end if;
     if finished is not null then
-        perform pg_notify(channel(), 'workflow ' || f.key) from unnest(finished) as f(key);
+        perform announce_finished(finished);
     end if;
     if not (p_all_completed and is_clean) then
         select f.queues, f.counts into closed from fail_fast(noted, p_moment) as f;
