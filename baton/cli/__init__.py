@@ -7,6 +7,7 @@
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
     queues    list the queues: what waits and runs in each, and which pools serve it
+    schedules list the schedules, and pause, resume, run or delete one
     pause     stop the start of steps of a queue, on every machine
     resume    let a paused queue go on
     doctor    say what is wrong with an installation, and what to do

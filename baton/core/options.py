@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import msgspec
 
@@ -15,6 +15,9 @@ from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
 
 MAX_SMALL_INTEGER = 32_767
+Overlap: TypeAlias = Literal["skip", "allow", "replace", "queue one"]
+"""What becomes of a schedule's slot while the run of an earlier one is not final."""
+OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
 MOST_SLOTS = 1_000_000
 """Of one queue in one pool; more is a mistake."""
 FIRST_YEAR, LAST_YEAR = 1900, 9000

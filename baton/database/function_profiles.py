@@ -39,6 +39,7 @@ _PROFILES: Mapping[str, Settings] = {
     "heartbeat": _POOL_STATE,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
+    "fire_schedule": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,

@@ -4,8 +4,8 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, cancel, retry and watch them, and read
-    operator pause and resume queues, cancel and retry workflows, and read
+    client   insert workflows, cancel, retry and watch them, make schedules, and read
+    operator pause and resume queues and schedules, cancel and retry workflows, and read
     viewer   read
 """
 
@@ -35,6 +35,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "rescue",
         "prune",
         "stage",
+        "due_schedules",
+        "fire_schedule",
         "claim",
         "claim_separately",
         "settle",
@@ -42,8 +44,18 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "expand",
         "expand_map",
     ),
-    "client": ("insert_workflow", "insert_workflows", "insert_workflow_json", "cancel", "retry", "watch"),
-    "operator": ("pause", "resume", "cancel", "retry", "watch"),
+    "client": (
+        "insert_workflow",
+        "insert_workflows",
+        "insert_workflow_json",
+        "cancel",
+        "retry",
+        "watch",
+        "put_schedule",
+        "pause_schedule",
+        "delete_schedule",
+    ),
+    "operator": ("pause", "resume", "cancel", "retry", "watch", "pause_schedule"),
     "viewer": (),
 }
 

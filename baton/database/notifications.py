@@ -23,6 +23,13 @@ class EntryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleDue:
+    """A schedule is due after this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimsVoid:
     pool: int
 
@@ -42,7 +49,7 @@ class Reconnected:
     """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
 
-Notification = QueueHasWork | EntryDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+Notification = QueueHasWork | EntryDue | ScheduleDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
 
 
 def channel(schema: str) -> str:
@@ -63,6 +70,8 @@ def parse(payload: str) -> Notification | None:
                 return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
             case "due":
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "schedule":
+                return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "cancel":
                 return ClaimsVoid(int(subject))
             case "workflow":

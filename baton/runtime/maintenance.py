@@ -15,9 +15,11 @@ from datetime import timedelta
 
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
+from baton.database.schedules import ScheduleStore
 from baton.database.store import Store
 from baton.events import Observers, UpkeepDone, UpkeepFailed
 from baton.runtime.ongoing_failures import OngoingFailures
+from baton.runtime.schedules import Schedules
 from baton.tasks import wait_for_event
 
 LIMIT = 1000
@@ -48,6 +50,7 @@ class Maintenance:
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
     stage       entries whose time has come
+    schedules   slots whose time has come
     prune       old workflows
 
     Args:
@@ -72,6 +75,7 @@ class Maintenance:
     ) -> None:
         self._connection = ReconnectingConnection(connector, "maintenance")
         self._store = Store(self._connection, schema)
+        self._scheduled = Schedules(ScheduleStore(self._connection, schema), observers)
         self._sweep_seconds = sweep_seconds
         self._stage_seconds = stage_seconds
         self._keep = keep
@@ -84,13 +88,19 @@ class Maintenance:
         self._mark_dead = Part("mark dead", self._do_mark_dead)
         self._rescue = Part("rescue", self._do_rescue)
         self._stage = Part("stage", self._do_stage, now)
+        self._schedules = Part("schedules", self._do_schedules)
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._prune)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._schedules, self._prune)
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
         """Note that an entry is due after this many seconds."""
         self._bring_forward(self._stage, seconds)
+        self._sooner.set()
+
+    def schedule_due_in(self, seconds: float) -> None:
+        """Note that a schedule is due after this many seconds."""
+        self._bring_forward(self._schedules, seconds)
         self._sooner.set()
 
     async def run(self) -> None:
@@ -155,6 +165,10 @@ class Maintenance:
             else:
                 self._failures.succeeded(part.name)
         self._plan_stage(found.next_in, 0.0)
+        if found.next_schedule is None:
+            self._failures.succeeded(self._schedules.name)
+        else:
+            self._bring_forward(self._schedules, found.next_schedule)
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -179,6 +193,13 @@ class Maintenance:
         if staged.staged:
             self._on_staged()
         return UpkeepResult(staged=staged.staged)
+
+    async def _do_schedules(self) -> UpkeepResult:
+        may_be_more = await self._scheduled.fire_due()
+        self._failures.succeeded(self._schedules.name)
+        # What is due next, the next look says.
+        self._bring_forward(self._schedules if may_be_more else self._look, SHORTEST_PAUSE)
+        return NOTHING
 
     async def _do_prune(self) -> UpkeepResult:
         assert self._keep is not None

@@ -22,6 +22,7 @@ from baton.database.notifications import (
     Notification,
     QueueHasWork,
     Reconnected,
+    ScheduleDue,
     StepEnded,
     WorkflowFinished,
 )
@@ -227,11 +228,14 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case ScheduleDue(due_in):
+                self._maintenance.schedule_due_in(due_in)
             case ClaimsVoid(pool) if pool == self._pool:
                 self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.schedule_due_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass

@@ -3,8 +3,11 @@
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
 -- orphans: there are claimed entries that no living pool runs (see rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
+-- next_schedule: seconds until the next schedule is due, likewise (see due_schedules).
 -- Locks: nothing.
-create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision)
+create or replace function upkeep_due(
+    out deaths boolean, out orphans boolean, out next_in double precision, out next_schedule double precision
+)
 language plpgsql stable security definer
 as $$
 begin
@@ -16,4 +19,5 @@ begin
     );
     orphans := exists (select from orphaned_entries(1));
     next_in := next_due_in('{}');
+    next_schedule := next_schedule_in();
 end $$;
