@@ -23,6 +23,7 @@ from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
+from baton.core.waits import Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
@@ -52,6 +53,7 @@ from baton.errors import (
     SchemaOutdated,
     SchemaRenamed,
     SchemaTooNew,
+    SignalRefused,
     StepCancelled,
     StepFailed,
     StepNotFound,
@@ -118,6 +120,8 @@ __all__ = [
     "SchemaOutdated",
     "SchemaRenamed",
     "SchemaTooNew",
+    "Signal",
+    "SignalRefused",
     "Skip",
     "Snooze",
     "Status",
@@ -129,6 +133,7 @@ __all__ = [
     "StepRecord",
     "StepSkipped",
     "StepState",
+    "Timer",
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",

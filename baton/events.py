@@ -172,7 +172,7 @@ class UpkeepDone(Struct, frozen=True):
     """A part of upkeep was done."""
 
     part: str
-    """`look`, `mark dead`, `rescue`, `stage`, `schedules` or `prune`."""
+    """`look`, `mark dead`, `rescue`, `stage`, `schedules`, `end waits` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -182,6 +182,8 @@ class UpkeepDone(Struct, frozen=True):
     pruned: int
     staged: int
     """Steps whose time had come, which are available now."""
+    waits_ended: int = 0
+    """Steps for which what they waited for had come, or whose time was up."""
 
 
 class UpkeepFailed(Struct, frozen=True):

@@ -9,7 +9,7 @@ from datetime import datetime
 from baton.core.states import StepState
 from baton.database.step_records import StepRecord
 
-_MOST_ACTIVE_FIRST: tuple[StepState, ...] = ("executing", "available", "retryable", "scheduled")
+_MOST_ACTIVE_FIRST: tuple[StepState, ...] = ("executing", "available", "retryable", "scheduled", "waiting")
 
 
 @dataclass(frozen=True, slots=True)

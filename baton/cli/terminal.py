@@ -20,6 +20,7 @@ STEP_STYLES: dict[StepState, str] = {
     "available": "cyan",
     "executing": "bold blue",
     "retryable": "yellow",
+    "waiting": "cyan",
     "completed": "green",
     "cancelled": "magenta",
     "discarded": "bold red",

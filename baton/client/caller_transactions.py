@@ -7,6 +7,7 @@ imported them.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection as PsycopgConnection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
-    from baton.database.connections import Connection
+    from baton.database.connections import Calls, Connection
 
     Session: TypeAlias = AsyncSession | AsyncConnection | async_scoped_session[Any]
     CallerConnection: TypeAlias = Connection | PsycopgConnection[Any] | Session
@@ -53,6 +54,9 @@ class CallerTransaction(Protocol):
 
         Returns the ids of those that exist already. Raises: WorkflowExists for one that has another graph.
         """
+
+    def calls(self) -> Calls:
+        """Return what runs single statements in the caller's transaction."""
 
     def is_open(self) -> bool:
         """Return whether the connection is in a transaction."""
@@ -88,10 +92,12 @@ class AsyncpgTransaction:
     """An asyncpg connection, from a pool or not."""
 
     connection: Connection
+    checks_inserts: bool = True
+    """The role of a connection of the caller's may be any. What every client may call takes each workflow whole."""
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
-        engine = store.Store(self.connection, schema)
-        if self.connection.is_in_transaction() or len(spec.steps) <= store.STEPS_PER_CALL:
+        engine = store.Store(self.connection, schema, checks_inserts=self.checks_inserts)
+        if self.checks_inserts or self.connection.is_in_transaction() or len(spec.steps) <= store.STEPS_PER_CALL:
             return await engine.insert_workflow(spec)
         async with self.connection.transaction():
             return await engine.insert_workflow(spec)
@@ -100,8 +106,12 @@ class AsyncpgTransaction:
         existing: set[str] = set()
         # Within the caller's transaction a savepoint: a workflow that is refused takes back those inserted before it.
         async with self.connection.transaction():
-            await in_turn(_calls(store.Store(self.connection, schema), specs, existing))
+            engine = store.Store(self.connection, schema, checks_inserts=self.checks_inserts)
+            await in_turn(_calls(engine, specs, existing))
         return frozenset(existing)
+
+    def calls(self) -> Calls:
+        return self.connection
 
     def is_open(self) -> bool:
         try:
@@ -138,10 +148,28 @@ class PsycopgTransaction:
                 existing |= _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
         return frozenset(existing)
 
+    def calls(self) -> Calls:
+        return PsycopgCalls(self.connection)
+
     def is_open(self) -> bool:
         from psycopg.pq import TransactionStatus
 
         return self.connection.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class PsycopgCalls:
+    """Runs single statements of the engine on an asynchronous psycopg connection."""
+
+    connection: Any
+
+    async def fetch(self, query: str, *args: Any) -> Any:
+        from psycopg import AsyncCursor
+        from psycopg.rows import dict_row
+
+        async with AsyncCursor(self.connection, row_factory=dict_row) as cursor:
+            await cursor.execute(re.sub(r"\$\d+", "%s", query).encode(), args)
+            return await cursor.fetchall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,9 @@ class SqlalchemyTransaction:
 
     async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
         return await self.driver.insert_many(specs, schema)
+
+    def calls(self) -> Calls:
+        return self.driver.calls()
 
     def is_open(self) -> bool:
         # Not the driver's answer: once the session has ended, its connection may be in another transaction.
@@ -184,7 +215,7 @@ async def _calls(
 def _call(
     engine: store.Store, part: Sequence[WorkflowSpec], existing: set[str]
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    if len(part[0].steps) > store.STEPS_PER_CALL:
+    if len(part[0].steps) > store.STEPS_PER_CALL and not engine.checks_inserts:
         return partial(_insert_large, engine, part[0], existing)
     # The columns are made now, while the part before is being written.
     return partial(_insert_small, engine, part, workflow_columns(part), existing)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from baton.core.draft import END
 from baton.core.drawable import Drawable
 from baton.core.pictures.diagram import Diagram, Edge, Kind, Node, State
-from baton.core.workflow_diagram import last_of
+from baton.core.workflow_diagram import KINDS_OF_WAITS, last_of
 from baton.database.step_records import StepRecord
 
 LARGEST_OPEN_MAP = 12
@@ -65,7 +65,7 @@ def _kind(step: StepRecord) -> Kind:
         case "map" | "workflow" | "graph" as group:
             return group
         case _:
-            return "step"
+            return KINDS_OF_WAITS.get(step.worker, "step")
 
 
 def _states(steps: Sequence[StepRecord]) -> Iterator[State]:

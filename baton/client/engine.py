@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from baton.client.engine_in_use import add_entered, remove_entered
 from baton.client.scheduling import Scheduling
+from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
-from baton.core.options import checked_queue
+from baton.core.options import at_least_one, checked_queue
 from baton.core.program_import import stop_if_imported
 from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
+from baton.database.grants import may_insert_unchecked
 from baton.database.listener import Listener
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
 from baton.database.unfinished import Explanations
-from baton.errors import BatonError, EngineClosed, SchemaMissing, SchemaOutdated, WrongEventLoop
+from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CONNECTIONS = 4
 SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 
@@ -68,6 +71,7 @@ class Engine(Scheduling):
         OSError, asyncpg.PostgresError: the server cannot be reached, or refuses.
     """
 
+    @suggests_keywords
     def __init__(
         self,
         address: str | None = None,
@@ -75,20 +79,24 @@ class Engine(Scheduling):
         schema: str = "baton",
         create: bool = True,
         migrate: bool = False,
-        connections: int = 4,
+        connections: int = CONNECTIONS,
         transaction_pooler: bool = False,
         listener_address: str | None = None,
         password: Password | None = None,
         limits: Limits | None = None,
         schedules: Sequence[Schedule] = (),
     ) -> None:
+        _require_text("address", address)
+        _require_text("schema", schema)
+        _require_text("listener_address", listener_address)
+        _require_limits(limits)
         migrating.quoted(schema)
         self.schema = schema
         self.limits = limits or Limits()
         self._argument = address
         self._create = create
         self._migrate = migrate
-        self._size = connections
+        self._size = at_least_one("connections", connections) or CONNECTIONS
         self._is_pooled = transaction_pooler
         self._listener_address = listener_address
         self._password = password
@@ -103,7 +111,7 @@ class Engine(Scheduling):
         opened = _Open(self, address)
         try:
             await opened.connections.open()
-            await self._prepare_schema(opened.connections)
+            opened.checks_inserts = await self._prepare_schema(opened.connections)
         except BaseException:
             await opened.aclose()
             raise
@@ -207,6 +215,11 @@ class Engine(Scheduling):
         return self._opened().connections
 
     @property
+    def checks_inserts(self) -> bool:
+        """Whether its role may insert only what the database checks; the owner of the schema may insert anything."""
+        return self._opened().checks_inserts
+
+    @property
     def connector(self) -> Connector:
         """How to open another connection to the same database."""
         return self._opened().connector
@@ -229,8 +242,10 @@ class Engine(Scheduling):
             raise WrongEventLoop
         return self._open
 
-    async def _prepare_schema(self, connections: Connections) -> None:
-        async def prepare() -> None:
+    async def _prepare_schema(self, connections: Connections) -> bool:
+        """Create or migrate the schema as far as that is wanted; return whether the database checks inserts."""
+
+        async def prepare() -> bool:
             async with connections.acquire() as connection:
                 if self._is_pooled:
                     await _require_usable_defaults(connection)
@@ -244,8 +259,20 @@ class Engine(Scheduling):
                     if not self._migrate:
                         raise
                     await migrating.migrate(connection, self.schema)
+                return not await may_insert_unchecked(connection, self.schema)
 
-        await with_retries(prepare, seconds=0)
+        return await with_retries(prepare, seconds=0)
+
+
+def _require_text(option: str, value: object) -> None:
+    if not isinstance(value, str | None):
+        # Its type alone, as an address may hold a password.
+        raise InvalidOption(option, type(value), "it must be a string")
+
+
+def _require_limits(value: object) -> None:
+    if not isinstance(value, Limits | None):
+        raise InvalidOption("limits", value, "it must be Limits(...)")
 
 
 async def _require_usable_defaults(connection: Connection) -> None:
@@ -272,6 +299,7 @@ class _Open:
         self.connections = Connections(self.connector, engine._size)
         self.store = Store(RetryingCalls(self.connections), engine.schema)
         self.reads = Queries(RetryingCalls(self.connections), engine.schema)
+        self.checks_inserts = True
         self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
         listening = self.connector

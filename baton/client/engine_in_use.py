@@ -37,6 +37,8 @@ class RunningAttempt(Struct, frozen=True, gc=False):
     """The pool's lease."""
 
 
+DEFAULT_SCHEMA = "baton"
+
 running_attempt: ContextVar[RunningAttempt | None] = ContextVar("baton running attempt", default=None)
 """Set by the worker pool for each attempt. Threads started with a copy of the context see it as well."""
 
@@ -75,6 +77,11 @@ def default_engine() -> Engine:
     if (engine := engine_in_use()) is None:
         raise NoEngine
     return engine
+
+
+def schema_of(engine: Engine | None) -> str:
+    """Return the schema of an engine, or the usual one where none is entered."""
+    return engine.schema if engine else DEFAULT_SCHEMA
 
 
 def _candidates() -> Iterator[Engine]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from baton.client.caller_transactions import AsyncpgTransaction, CallerTransaction, caller_transaction
 from baton.client.engine import Engine
-from baton.client.engine_in_use import default_engine, engine_in_use
+from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
+from baton.core.functions import hint_at_job
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
+from baton.core.worker import Worker
 from baton.core.workflow import Baton
 from baton.database.connections import with_retries
 from baton.database.messages import Inserted
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 REPLAY_SECONDS = 30.0
 """For how long an insert is sent again after transient failures."""
-DEFAULT_SCHEMA = "baton"
 
 
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerConnection | None = None) -> list[Run]:
@@ -36,12 +37,26 @@ async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerCo
 
     Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
     """
-    given = list(workflows)
+    given = _checked(workflows)
     # In one order, whatever order they are given in: calls that insert the same ids at once wait, and do not deadlock.
     order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
     runs = await insert_workflows([given[place].spec for place in order], using)
     placed = dict(zip(order, runs, strict=True))
     return [placed[place] for place in range(len(given))]
+
+
+def _checked(workflows: Iterable[Baton | Job]) -> list[Baton | Job]:
+    if not isinstance(workflows, Iterable):
+        raise TypeError("insert_many takes a list; insert one workflow or job with its own insert()")
+    given = list(workflows)
+    for one in given:
+        if not isinstance(one, Baton | Job):
+            raise TypeError(f"insert_many takes jobs and workflows, not {type(one).__name__}{_hint(one)}")
+    return given
+
+
+def _hint(given: object) -> str:
+    return f"; did you mean {given.name}.new(...)?" if isinstance(given, Worker) else hint_at_job(given)
 
 
 def _known_id(workflow: Baton | Job) -> tuple[bool, str]:
@@ -68,7 +83,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
-        inserted = await caller.insert(spec, _schema_of(entered))
+        inserted = await caller.insert(spec, schema_of(entered))
     if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
         raise WorkflowExists(spec.id)
     return Run.of_insert(spec, entered, caller, is_new=inserted.is_new)
@@ -93,7 +108,7 @@ async def insert_workflows(
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         making = _Making(makes, limits_in_effect())
-        existing = await caller.insert_many(making, _schema_of(entered))
+        existing = await caller.insert_many(making, schema_of(entered))
     runs = []
     known = set(existing)
     for spec in making.made:
@@ -130,10 +145,6 @@ def limits_in_effect() -> Limits:
     return entered.limits if entered else Limits()
 
 
-def _schema_of(engine: Engine | None) -> str:
-    return engine.schema if engine else DEFAULT_SCHEMA
-
-
 def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
@@ -141,11 +152,12 @@ def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
 
 async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> frozenset[str]:
     async with engine.connections.acquire() as connection:
-        return await AsyncpgTransaction(connection).insert_many(specs, engine.schema)
+        return await AsyncpgTransaction(connection, engine.checks_inserts).insert_many(specs, engine.schema)
 
 
 async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
-        return await Store(engine.connections, engine.schema).insert_workflow(spec)
+        store = Store(engine.connections, engine.schema, checks_inserts=engine.checks_inserts)
+        return await store.insert_workflow(spec)
     async with engine.connections.acquire() as connection:
-        return await AsyncpgTransaction(connection).insert(spec, engine.schema)
+        return await AsyncpgTransaction(connection, engine.checks_inserts).insert(spec, engine.schema)

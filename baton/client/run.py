@@ -13,6 +13,7 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
+from baton.client.sending import send_signal
 from baton.core.drawable import SVG, Direction
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
@@ -39,6 +40,7 @@ from baton.errors import (
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
+    from baton.client.caller_transactions import CallerConnection
     from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
@@ -68,6 +70,8 @@ class Run:
     def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
+        if not isinstance(using, Engine | None):
+            raise TypeError(f"using= takes an Engine, not {type(using).__name__}")
         self.id = workflow_id
         self.is_new: bool | None = None
         """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
@@ -251,6 +255,29 @@ class Run:
             )
         return retried.count
 
+    async def signal(
+        self, step: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
+    ) -> bool:
+        """Send a signal to a step that waits for one, or will: it completes with this value.
+
+        Returns True if the signal is recorded: the step completes with it unless it is cancelled first. The same `key`
+        again returns True and changes nothing, until the workflow is pruned. False if another signal came first. With a
+        connection or session of the caller as `using`, it is recorded if the caller's transaction commits, and nothing
+        else of the workflow is locked until then.
+
+        Raises:
+            StepNotFound: no step of this name waits for a signal.
+            SignalRefused: the step ended without one, or the value is not of the step's type.
+            NotJSON: the value has no faithful form in JSON.
+        """
+        (name,) = await self._names([step])
+        return await send_signal(self, name, value, key, using)
+
+    @property
+    def is_in_open_transaction(self) -> bool:
+        """Whether the caller's transaction that inserted it is still open."""
+        return self._caller is not None and self._caller.is_open()
+
     def engine_to_ask(self) -> Engine:
         """Return the engine to ask. Raises `WorkflowNotFound` for an id that no workflow can have."""
         engine = self.engine
@@ -328,7 +355,7 @@ class Run:
 
     async def _require_found(self, step: str | None, watched: Watched) -> None:
         if watched.key is None:
-            if self._caller is not None and self._caller.is_open():
+            if self.is_in_open_transaction:
                 raise TransactionStillOpen(self.id)
             raise WorkflowNotFound(self.id)
         if step is not None and watched.step_id is None:

@@ -24,8 +24,9 @@ from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Role, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
+from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
     EachOfNoList,
@@ -240,6 +241,8 @@ class CompiledGraph:
             if returned is None:
                 return Any
             position, what = returned, self.steps[returned].what
+        if isinstance(what, Wait):
+            return what.kind
         assert isinstance(what, Job)
         kind = what.worker.result_type
         return GenericAlias(list, (kind,)) if what.arguments.each else kind
@@ -264,6 +267,9 @@ class CompiledGraph:
         if isinstance(step.what, Job):
             written = written_step(name, step.what, self.flags_of(position), awaited)
             return replace(written, options=(*written.options, *control)) if control else written
+        if isinstance(step.what, Wait):
+            flags = self.flags_of(position).as_tuple()
+            return WrittenStep(name, step.what.worker, "{}", (), awaited, flags, (*step.what.written(), *control))
         assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
         flags = self.flags_of(position).as_tuple()
@@ -275,31 +281,43 @@ class CompiledGraph:
                 spec = self._spec_of_job(position, job)
             case Draft() as draft:
                 spec = self._spec_of_group(position, draft)
+            case Wait() as wait:
+                spec = self._spec_of_own(position, wait.worker, Extras(awaits=wait.spec))
             case Own(role):
-                spec = self._spec_of_own(position, role)
+                spec = self._spec_of_own(position, BUILT_IN, Extras(role=role))
         return self.controls.with_control(position, spec) if self.controls.are_needed else spec
 
-    def _spec_of_own(self, position: int, role: Role) -> StepSpec:
+    def _spec_of_own(self, position: int, worker: str, extras: Extras) -> StepSpec:
+        """Return a step that no pool runs: `worker` only stands in the place of a name."""
+        flags = self.flags_of(position)
         return StepSpec(
             name=self.names[position],
-            terms=Terms(worker=BUILT_IN, queue="default", priority=0, max_attempts=1),
+            terms=Terms(
+                worker=worker,
+                queue="default",
+                priority=0,
+                max_attempts=1,
+                ignore_cancelled=flags.ignore_cancelled,
+                ignore_discarded=flags.ignore_discarded,
+                ignore_skipped=flags.ignore_skipped,
+            ),
             args="{}",
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(role=role),
+            extras=replace(extras, outer=self._outer(position, set(), set())) if self.graph.outer else extras,
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
         children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, entry = self.flags_of(position), self._first_job(position)
+        flags, (queue, priority) = self.flags_of(position), self._entry_queue(position)
         return StepSpec(
             name=self.names[position],
             terms=Terms(
                 worker=BUILT_IN,
-                queue=entry.given.get("queue", entry.worker.options.queue),
-                priority=entry.given.get("priority", entry.worker.options.priority),
+                queue=queue,
+                priority=priority,
                 max_attempts=1,
                 ignore_cancelled=flags.ignore_cancelled,
                 ignore_discarded=flags.ignore_discarded,
@@ -312,14 +330,16 @@ class CompiledGraph:
             extras=Extras(SubWorkflow(children.start, len(children), returns)),
         )
 
-    def _first_job(self, position: int) -> Job:
-        """The first job in a group; a group waits in its queue."""
-        what = self.steps[position].what
-        while isinstance(what, Draft):
-            position = self.groups[position].start
-            what = self.steps[position].what
-        assert isinstance(what, Job)
-        return what
+    def _entry_queue(self, position: int) -> tuple[str, int]:
+        """The queue and the priority in which a group waits: those of the first job in it."""
+        inside = [position]
+        while inside:
+            position = inside.pop()
+            if isinstance(job := self.steps[position].what, Job):
+                options = job.worker.options
+                return job.given.get("queue", options.queue), job.given.get("priority", options.priority)
+            inside += reversed(self.groups.get(position, range(0)))
+        return "default", 0
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
         step, each = self.steps[position], job.arguments.each

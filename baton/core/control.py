@@ -63,7 +63,9 @@ def checked_control(
     if undo is not None and not isinstance(undo, Job):
         raise TypeError(f"undo of step {step!r} must be a job, as in undo=refund.new(...), not {type(undo).__name__}")
     if undo is not None and not is_job:
-        raise TypeError(f"step {step!r} is a workflow, which has no undo of its own; give one to the steps in it")
+        raise TypeError(
+            f"step {step!r} runs no worker itself, so there is nothing to undo; give undo= to a step that does"
+        )
     if undo is not None and undo.arguments.each:
         raise TypeError(f"undo of step {step!r} cannot be a map: each(...) has no place in it")
     condition = None if when is None else checked_condition(step, when)

@@ -66,7 +66,9 @@ class Controls:
         edges = None if is_group else self._stored_edges(position)
         is_last = self.is_last(position)
         role = step.what.role if isinstance(step.what, Own) else None if control is None or is_group else control.runs
-        said = Extras(
+        # What the step has already stays: its kind, what it awaits, its dependencies outside the graph.
+        said = replace(
+            spec.extras or NOTHING_SPECIAL,
             edges=edges,
             when=None if control is None or is_group else control.when,
             role=role,
@@ -81,8 +83,6 @@ class Controls:
             )
         if spec.extras is not None and spec.extras.outer is not None:
             said = replace(said, outer=self._outer_with_edges(position, spec.extras.outer))
-        if spec.extras is not None:
-            said = replace(said, kind=spec.extras.kind, outer=said.outer or spec.extras.outer)
         terms = spec.terms
         if any(reference.is_state for reference in step.placed()):
             terms = replace(terms, takes_context=True)

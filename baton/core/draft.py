@@ -12,6 +12,7 @@ from baton.core.control import Control
 from baton.core.job import Job
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, Flags, Role
+from baton.core.waits import Wait
 
 GATE = "[gate]"
 """In front of all that is in a group with a condition and the like, which the gate takes upon itself."""
@@ -51,7 +52,7 @@ class Added(Struct, frozen=True):
     """A step as it was added."""
 
     name: str
-    what: Job | Draft | Own
+    what: Job | Draft | Wait | Own
     deps: tuple[str, ...]
     """As declared, normalised and distinct."""
     flags: Flags

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
 
 import msgspec
 
@@ -15,6 +18,8 @@ input_is_shown: ContextVar[bool] = ContextVar("baton shows the input in errors",
 """Whether Pydantic's errors keep the value that they refuse, which may be a secret."""
 
 _INPUT = re.compile(r", input_value=.*(?=, input_type=[^\]\n]*\])")
+_PACKAGE = Path(__file__).parents[1]
+_POOLS_OWN = (f"{_PACKAGE / 'core'}{os.sep}", f"{_PACKAGE / 'runtime'}{os.sep}")
 _LIBRARIES = ("pydantic", "pydantic_core", "msgspec")
 """msgspec repeats the text of an error that a model raises while it is read."""
 
@@ -35,14 +40,25 @@ def misfit_text(error: Exception) -> str:
 
 
 def trace_of(error: BaseException) -> str | None:
-    """Return the traceback of an error with its causes; None if it cannot be formatted."""
+    """Return the traceback of an error with its causes; None if it cannot be formatted.
+
+    It begins in the worker: the calls of the pool that lead there are left out.
+    """
     try:
-        text = "".join(traceback.format_exception(error))
+        text = "".join(traceback.format_exception(type(error), error, _from_worker(error.__traceback__)))
         for line in {line for inner in _chain(error) if _is_hidden(inner) for line in str(inner).splitlines()}:
             text = text.replace(line, _without_input(line))
     except Exception:  # noqa: BLE001  # an error's attributes are the user's code as well
         return None
     return text
+
+
+def _from_worker(whole: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first frame that is not the pool's; the whole one if all are."""
+    frame = whole
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_POOLS_OWN):
+        frame = frame.tb_next
+    return frame or whole
 
 
 def _without_input(text: str) -> str:

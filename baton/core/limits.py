@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
 from baton.core.step_ids import MOST_STEPS
+from baton.errors import InvalidOption
 from baton.errors.faults import ArgumentsTooLarge, Fault, TooManySteps
 
 INPUT_BYTES = 256 << 20
@@ -29,6 +30,12 @@ class Limits:
     input_bytes: int = INPUT_BYTES
     """Bytes of all the results that one step reads, as JSON; never more than 536,870,912. A step that reads more is
     discarded when it is claimed."""
+
+    def __post_init__(self) -> None:
+        for option in ("steps", "argument_bytes", "result_bytes", "input_bytes"):
+            value = getattr(self, option)
+            if type(value) is not int or value < 1:
+                raise InvalidOption(option, value, "it must be an integer of at least 1")
 
     @property
     def most_input_bytes(self) -> int:

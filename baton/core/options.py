@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
@@ -107,10 +107,19 @@ def at_least_one(option: str, value: int | None) -> int | None:
     return value
 
 
+def checked_list(option: str, value: object, example: str) -> list[Any]:
+    """Return an option that is a list. Raises `InvalidOption` for one thing in place of a list of things."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise InvalidOption(option, value, f"it must be a list, as in {option}=[{example}]")
+    return list(value)
+
+
 def checked_queues(queues: Mapping[str, int] | None) -> dict[str, int]:
     """Return how many steps of each queue a pool runs at once. Raises `InvalidOption`."""
     if queues is None:
         return {"default": 20}
+    if not isinstance(queues, Mapping):
+        raise InvalidOption("queues", queues, "it says how many steps of each queue run at once, as in {'default': 20}")
     if not queues:
         raise InvalidOption("queues", queues, "a pool serves at least one queue; name one, or leave out queues=")
     for queue, limit in queues.items():
@@ -150,7 +159,8 @@ def _timeout(option: str, value: object) -> float | None:
     return limit
 
 
-def _scheduled_at(option: str, value: object) -> datetime:
+def checked_time(option: str, value: object) -> datetime:
+    """Return a time in UTC. Raises `InvalidOption` for one without a time zone, or in an impossible year."""
     if not isinstance(value, datetime):
         raise InvalidOption(option, value, "it must be a datetime")
     if value.utcoffset() is None:
@@ -167,7 +177,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "priority": _priority,
     "max_attempts": _max_attempts,
     "timeout": _timeout,
-    "scheduled_at": _scheduled_at,
+    "scheduled_at": checked_time,
     "schedule_in": seconds,
     "concurrency": _concurrency,
     "backoff": storable_backoff,

@@ -161,7 +161,7 @@ def completed(result: str) -> Outcome:
 def failed(error: BaseException) -> Outcome:
     """The worker raised. Does not raise itself, even if the error's own methods do."""
     if isinstance(error, PERMANENT_ERRORS):
-        return discarded(error)
+        return Outcome("discarded", _summary(error), _trace(error))
     return Outcome("failed", _summary(error), _trace(error))
 
 

@@ -27,6 +27,11 @@ def add(worker: AnyWorker) -> None:
     _workers[worker.name] = worker
 
 
+def replace(worker: AnyWorker) -> None:
+    """Register a worker in place of the one of the same name, whatever its function. For tests, inside `isolated`."""
+    _workers[worker.name] = worker
+
+
 def get(name: str) -> AnyWorker | None:
     """Return the worker of this name, or None if there is none in this process."""
     return _workers.get(name)
@@ -44,7 +49,7 @@ def queues() -> tuple[str, ...]:
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Forget, on leaving, each worker registered since entering. For tests that define workers of their own."""
+    """Undo, on leaving, what was registered since entering. For tests that define or replace workers."""
     before = dict(_workers)
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias, overload
 
 import msgspec
@@ -103,6 +104,28 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     backoff: float | Exponential | None = None
 
 
+class SignalSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="signal"):
+    """The step waits for a signal."""
+
+    kind: str | None = None
+    """JSON text that names the type of its value; see `baton.core.type_names`. None: any JSON."""
+    seconds: float | None = None
+    """How long it waits; None without end."""
+    default: str | None = None
+    """JSON text of its result if no signal comes in that time; None: then it is discarded."""
+
+
+class TimerSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="timer"):
+    """The step waits for a time."""
+
+    seconds: float | None = None
+    """From its release."""
+    until: datetime | None = None
+
+
+WaitSpec: TypeAlias = SignalSpec | TimerSpec
+
+
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What only some steps have. It is written as one JSON object; a step without it costs nothing."""
 
@@ -122,6 +145,8 @@ class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     needs: int | None = None
     cancels_rest: bool = False
     undo: Undo | None = None
+    awaits: WaitSpec | None = None
+    """What the step waits for in place of a worker."""
     undo_inputs: tuple[int, ...] | None = None
     """Positions of the other steps whose results the undo reads."""
 

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 FinalStepState = Literal["completed", "cancelled", "discarded", "skipped"]
 """A step that ended. It stays so until it is retried by a caller."""
 
-StepState = Literal["suspended", "scheduled", "available", "executing", "retryable"] | FinalStepState
+StepState = Literal["suspended", "scheduled", "available", "executing", "retryable", "waiting"] | FinalStepState
 """`suspended` waits for dependencies, `scheduled` for a time, `available` for a free slot, `retryable` for its next
-attempt after a failed one."""
+attempt after a failed one, `waiting` for a signal or a timer, without a worker."""
 
 FinalWorkflowState = Literal["completed", "failed", "cancelled"]
 

@@ -16,6 +16,7 @@ from baton.core.context import Context
 from baton.core.durations import Seconds
 from baton.core.functions import check_function, check_transactional, executor_for, own_name
 from baton.core.job import NOTHING_GIVEN, Job
+from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, worker_options
 from baton.core.origin import Origin, origin_of
@@ -262,6 +263,7 @@ def worker(
     executor: str | None = None,
     transactional: bool = False,
 ) -> Decorator: ...
+@suggests_keywords
 def worker(
     function: Any = None,
     /,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
 
@@ -17,8 +17,10 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
+from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Flags, WorkflowSpec
+from baton.core.waits import Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
@@ -33,15 +35,20 @@ class Baton(Insertable, Expandable, Drawable):
     A worker may return one. It then takes the place of the worker's step, which becomes a group.
     """
 
-    def __init__(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> None:
+    def __init__(self, *_: Never, **__: Never) -> None:
+        raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
+
+    def _begin(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> Self:
         self._id = workflow_id
         self._name = name
         self._flags = flags
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft()
+        return self
 
     @classmethod
+    @suggests_keywords
     def new(
         cls,
         *,
@@ -66,15 +73,16 @@ class Baton(Insertable, Expandable, Drawable):
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        return cls(identity, name, flags, meta, **_checked_flags({"debug": debug}))
+        return cls.__new__(cls)._begin(identity, name, flags, meta, **_checked_flags({"debug": debug}))
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
 
+    @suggests_keywords
     def add(
         self,
         name: str,
-        what: Job | Baton,
+        what: Job | Baton | Wait,
         *,
         deps: Iterable[str] = (),
         when: Condition | None = None,
@@ -88,10 +96,10 @@ class Baton(Insertable, Expandable, Drawable):
     ) -> Baton:
         """Add a step and return the builder.
 
-        `what` is a job or another `Baton`. With a `Baton` the step is a group, whose children are that one's steps,
-        named `name/...`. A name in it stands for one of its own steps, or else for a step of the scope around it. Its
-        entry steps, which depend on none of its other steps, wait for the dependencies of the group. Steps may be added
-        to it until this workflow is inserted.
+        `what` is a job, another `Baton`, or what waits without a worker: a `Signal` or a `Timer`. With a `Baton` the
+        step is a group, whose children are that one's steps, named `name/...`. A name in it stands for one of its own
+        steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps, wait
+        for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
@@ -169,17 +177,19 @@ class Baton(Insertable, Expandable, Drawable):
         return replace(self._flags, **_checked_flags(own))
 
 
-def _what(step: str, what: object) -> Job | Draft:
+def _what(step: str, what: object) -> Job | Draft | Wait:
     match what:
-        case Job():
+        case Job() | Wait():
             return what
         case Baton():
             return what._draft
+        case type() if issubclass(what, Wait):
+            hint = f"; did you mean {what.__name__}(...)?"
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
             hint = hint_at_job(what)
-    raise TypeError(f"step {step!r} must be a job or a Baton, not {type(what).__name__}{hint}")
+    raise TypeError(f"step {step!r} must be a job, a Baton, a Signal or a Timer, not {type(what).__name__}{hint}")
 
 
 def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:

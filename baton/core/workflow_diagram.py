@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from baton.core.compile import CompiledGraph
 from baton.core.draft import IGNORES_ALL, Added, Draft, Own
 from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node
+from baton.core.waits import Wait
+
+KINDS_OF_WAITS: Mapping[str, Kind] = {"baton.signal": "signal", "baton.timer": "timer"}
+"""How steps without a worker are drawn, by what stands in the place of its name."""
 
 
 def diagram_of(graph: CompiledGraph, title: str) -> Diagram:
@@ -52,6 +56,8 @@ def _kind(step: Added) -> Kind:
         return "closing"
     if isinstance(step.what, Draft):
         return "workflow"
+    if isinstance(step.what, Wait):
+        return KINDS_OF_WAITS[step.what.worker]
     assert not isinstance(step.what, Own)
     return "map" if step.what.arguments.each else "step"
 
@@ -60,7 +66,7 @@ def _sublabel(step: Added) -> str:
     """Return its worker, unless the step is named as that, and what takes it back."""
     if isinstance(step.what, Draft | Own):
         return ""
-    worker = step.what.worker.name
+    worker = step.what.in_words if isinstance(step.what, Wait) else step.what.worker.name
     parts = [] if worker == step.name else [worker]
     if step.control is not None and step.control.undo is not None:
         parts.append(f"undo: {step.control.undo.worker.name}")

@@ -64,6 +64,14 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
     )
 
 
+def without_places(columns: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what `workflow_columns` returned as the parameters of sql/functions/insert_checked.sql.
+
+    It finds out itself which steps belong to which workflow.
+    """
+    return (*columns[:7], *columns[9:])
+
+
 def sparse(values: list[Any]) -> list[Any]:
     """Return a column, or an empty one in place of nothing but nulls: `unnest` fills it up again."""
     return [] if values.count(None) == len(values) else values

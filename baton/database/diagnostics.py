@@ -357,7 +357,10 @@ async def _unknown_workers(connection: Connection, schema: str) -> Sequence[Unkn
         ), wanted as (
             select s.worker, e.queue, count(*) as steps,
                    (array_agg(s.reason) filter (where s.refusals > 0))[1] as refusal
-              from (select q.step_id, q.queue from {quoted(schema)}.queue q where q.state <> 'executing' limit $1) e
+              from (
+                  select q.step_id, q.queue from {quoted(schema)}.queue q
+                    where q.state not in ('executing', 'waiting') limit $1
+                 ) e
               join {quoted(schema)}.steps s on s.id = e.step_id
              group by s.worker, e.queue
         )

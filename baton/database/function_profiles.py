@@ -21,7 +21,7 @@ _BY_INDEX: Settings = {"enable_seqscan": "off", "jit": "off"}
 _NESTED_LOOPS: Settings = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 # A workflow that somebody else has locked holds up one call for a second. Insertion waits for nobody but for an insert
-# of the same id, which it has to wait for.
+# of the same id, which it has to wait for; and a signal for another to the same step.
 _LOCK_TIMEOUT: Settings = {"lock_timeout": "1s"}
 
 _INSERTION = _GENERIC_PLANS | _BY_INDEX
@@ -29,14 +29,20 @@ _POOL_STATE = _INSERTION | _LOCK_TIMEOUT
 _ENGINE = _GENERIC_PLANS | _BY_INDEX | _NESTED_LOOPS | _LOCK_TIMEOUT
 _QUEUE_RESUMED = _BY_INDEX | _LOCK_TIMEOUT
 
+# They join lists of steps, which are no tables and have no index.
+_CHECKS: Settings = {"enable_hashjoin": "on", "enable_nestloop": "off"}
+
 _PROFILES: Mapping[str, Settings] = {
     "advance": _ENGINE,
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "claim_separately": _ENGINE,
+    "end_waits": _ENGINE,
     "expand": _ENGINE,
     "expand_map": _ENGINE,
     "heartbeat": _POOL_STATE,
+    "check_workflows": _CHECKS,
+    "insert_checked": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
     "fire_schedule": _ENGINE,
@@ -44,6 +50,7 @@ _PROFILES: Mapping[str, Settings] = {
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
+    "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
     "settle": _ENGINE,
@@ -60,9 +67,12 @@ _INLINED = frozenset(
         "edge_ignores",
         "edge_observes",
         "flag_bits",
+        "is_backoff",
         "local_name",
+        "name_fault",
         "ordinal_of",
         "shift_ordinals",
+        "terms_keys",
         "text_of_json",
     }
 )

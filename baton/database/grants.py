@@ -4,8 +4,9 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, cancel, retry and watch them, make schedules, and read
-    operator pause and resume queues and schedules, cancel and retry workflows, and read
+    client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, make
+             schedules, and read
+    operator pause and resume queues and schedules, cancel, retry and signal workflows, and read
     viewer   read
 """
 
@@ -24,7 +25,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -37,6 +38,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "stage",
         "due_schedules",
         "fire_schedule",
+        "end_waits",
         "claim",
         "claim_separately",
         "settle",
@@ -45,8 +47,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "expand_map",
     ),
     "client": (
-        "insert_workflow",
-        "insert_workflows",
+        "insert_checked",
         "insert_workflow_json",
         "cancel",
         "retry",
@@ -54,8 +55,10 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "put_schedule",
         "pause_schedule",
         "delete_schedule",
+        "record_signal",
+        "signal",
     ),
-    "operator": ("pause", "resume", "cancel", "retry", "watch", "pause_schedule"),
+    "operator": ("pause", "resume", "cancel", "retry", "watch", "pause_schedule", "record_signal", "signal"),
     "viewer": (),
 }
 
@@ -75,6 +78,22 @@ async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequen
                 await connection.execute(f"grant select on all tables in schema {name} to {role}")
                 for function in await _signatures(connection, schema, [*_READS, *_FUNCTIONS[part]]):
                     await connection.execute(f"grant execute on function {function} to {role}")
+
+
+async def may_insert_unchecked(connection: Connection, schema: str) -> bool:
+    """Return whether the current role may call the functions that insert without checking, as the owner may."""
+    return bool(
+        await connection.fetchval(
+            """
+            select bool_and(has_function_privilege(p.oid, 'execute'))
+              from pg_proc p
+              join pg_namespace n on n.oid = p.pronamespace
+             where n.nspname = $1
+               and p.proname in ('insert_workflow', 'insert_workflows')
+            """,
+            schema,
+        )
+    )
 
 
 def grantee(role: str) -> str:

@@ -169,8 +169,10 @@ class UpkeepDue:
     """There are claimed entries that no living pool runs."""
     next_in: float | None
     """Seconds until the next entry is due, 0 if one is; None if none waits for a time."""
-    next_schedule: float | None
+    next_schedule: float | None = None
     """Seconds until the next schedule is due, 0 if one is; None if there is none."""
+    waits_in: float | None = None
+    """Seconds until the next wait is over, 0 if one is; None if none has a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,25 @@ class Staged:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsEnded:
+    ended: int
+    """Steps for which what they wait for had come, or whose time was up."""
+    next_in: float | None
+    """Seconds until the next wait is over, 0 if one is and is held by another transaction; None if none has a time."""
+    passed_over: Sequence[PassedOver] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a signal."""
+
+    accepted: bool
+    refusal: str | None
+    """workflow, step, or ended; see sql/functions/record_signal.sql."""
+    facts: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class UpkeepResult:
     """What one round of upkeep did: the sums of its parts."""
 
@@ -215,11 +236,13 @@ class UpkeepResult:
     given_back: int = 0
     pruned: int = 0
     staged: int = 0
+    waits_ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    key: int
+    key: int | None
+    """None if it was inserted through the entrance for clients, which does not say."""
     is_new: bool
     """False: the id existed already, with this fingerprint."""
     fingerprint: str

@@ -35,7 +35,10 @@ async def misfits(connection: Connection, schema: str) -> Sequence[Misfit]:
         select s.worker, e.queue, count(*) as steps,
                extract(epoch from clock_timestamp() - min(s.misfit_at))::double precision as seconds,
                min(s.reason) as reason
-          from (select q.step_id, q.queue from {quoted(schema)}.queue q where q.state <> 'executing' limit $1) e
+          from (
+              select q.step_id, q.queue from {quoted(schema)}.queue q
+                where q.state not in ('executing', 'waiting') limit $1
+             ) e
           join {quoted(schema)}.steps s on s.id = e.step_id
          where s.outcome = 'misfit'
          group by s.worker, e.queue

@@ -30,6 +30,14 @@ class ScheduleDue:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitOver:
+    """What a step waits for has come, or its time is up."""
+
+    seconds: float
+    """From the moment when the notification was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimsVoid:
     pool: int
 
@@ -49,7 +57,9 @@ class Reconnected:
     """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
 
-Notification = QueueHasWork | EntryDue | ScheduleDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+Notification = (
+    QueueHasWork | EntryDue | ScheduleDue | WaitOver | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+)
 
 
 def channel(schema: str) -> str:
@@ -72,6 +82,8 @@ def parse(payload: str) -> Notification | None:
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "schedule":
                 return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "ripe":
+                return WaitOver(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "cancel":
                 return ClaimsVoid(int(subject))
             case "workflow":

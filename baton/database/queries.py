@@ -182,7 +182,7 @@ class Queries:
                    ) q on true
               cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
              where w.id = $1
-               and q.state <> 'executing'
+               and q.state not in ('executing', 'waiting')
                and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
                        select
                          from {self._living_pools} p
@@ -206,6 +206,7 @@ class Queries:
                        count(*) filter (where q.state in ('scheduled', 'retryable')) as waiting,
                        count(*) filter (where q.state = 'executing') as executing
                   from {self._schema}.queue q
+                 where q.state <> 'waiting'
                  group by q.queue
             ), served as (
                 select l.queue, count(*) as pools, sum(l.slots) as slots

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts
+from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts, without_places, workflow_columns
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -25,10 +25,12 @@ from baton.database.messages import (
     Pruned,
     Rescued,
     Retried,
+    Sent,
     SeparateClaim,
     Settlement,
     Staged,
     UpkeepDue,
+    WaitsEnded,
     Watched,
 )
 from baton.database.migrate import quoted
@@ -43,12 +45,15 @@ STEPS_PER_CALL = 20_000
 class Store:
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
-    def __init__(self, calls: Calls, schema: str) -> None:
+    def __init__(self, calls: Calls, schema: str, *, checks_inserts: bool = False) -> None:
         self.calls = calls
         self.schema = schema
+        self.checks_inserts = checks_inserts
+        """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
+        self._insert_checked = call(f"{prefix}.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
         self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
@@ -62,6 +67,9 @@ class Store:
         self._rescue = call(f"{prefix}.rescue", 1)
         self._prune = call(f"{prefix}.prune", 2)
         self._stage = call(f"{prefix}.stage", 1)
+        self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 6)
@@ -75,6 +83,9 @@ class Store:
 
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
+        if self.checks_inserts:
+            taken = await self.insert_workflows(workflow_columns([spec]))
+            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
@@ -89,7 +100,10 @@ class Store:
 
     async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
         """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
-        (row,) = await self.calls.fetch(self._insert_workflows, *columns)
+        if self.checks_inserts:
+            (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
+        else:
+            (row,) = await self.calls.fetch(self._insert_workflows, *columns)
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
@@ -193,7 +207,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["next_schedule"])
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["next_schedule"], row["waits_in"])
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -214,6 +228,22 @@ class Store:
         """Make available what is due. Replayable."""
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
+
+    async def end_waits(self, *, limit: int) -> WaitsEnded:
+        """End the steps for which what they wait for has come, or whose time is up. Replayable."""
+        (row,) = await self.calls.fetch(self._end_waits, limit)
+        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+
+    async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
+        """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
+        (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
+        kind: str | None = row["awaited_kind"]
+        return kind
+
+    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+        """Record a signal for a step. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
         self,

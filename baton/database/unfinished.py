@@ -116,6 +116,8 @@ class Explanations:
             coalesce(q.state, s.state) as state, coalesce(q.attempt, s.attempt) as attempt,
             extract(epoch from clock_timestamp() - q.attempted_at)::double precision as seconds,
             extract(epoch from q.scheduled_at - clock_timestamp())::double precision as due_in,
+            extract(epoch from q.ends_at - clock_timestamp())::double precision as ends_in,
+            s.awaits ->> 'type' as awaits, s.awaits ->> 'default' is not null as has_default,
             s.errors[cardinality(s.errors)] ->> 'error' as error,
             case when s.outcome = 'misfit' then s.reason end as misfit,
             p.name as pool,
@@ -160,6 +162,8 @@ def _explained(row: Record) -> UnfinishedStep:
             return UnfinishedStep(name, state, _why_executing(row))
         case "suspended":
             return UnfinishedStep(name, state, _why_suspended(row))
+        case "waiting":
+            return UnfinishedStep(name, state, _why_waiting(row))
         case _:
             return _waiting(row)
 
@@ -191,6 +195,15 @@ def _why_delayed(row: Record) -> str:
     if row["refusals"] and row["reason"]:
         return f"was put back ({row['reason']}), and {due}"
     return f"is scheduled, and {due}"
+
+
+def _why_waiting(row: Record) -> str:
+    if row["awaits"] == "timer":
+        return f"waits for its time, which comes in {max(0.0, row['ends_in']):.0f} s"
+    if row["ends_in"] is None:
+        return f"waits for a {row['awaits']}, without a limit"
+    then = "it takes its default" if row["has_default"] else "it is discarded"
+    return f"waits for a {row['awaits']}; without one {then} in {max(0.0, row['ends_in']):.0f} s"
 
 
 def _why_suspended(row: Record) -> str:

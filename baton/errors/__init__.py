@@ -19,6 +19,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── StepCancelled
     │   └── StepSkipped
     ├── RetryRefused                      steps that are to run again are not final
+    ├── SignalRefused                     a step takes a signal no more, or not this value
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
     ├── NoEngine                          nothing says which database to use
@@ -186,11 +187,13 @@ class ScheduleNotFound(BatonError, LookupError):
 class StepNotFound(BatonError, LookupError):
     """Raised when the workflow has no step of this name."""
 
-    def __init__(self, workflow_id: str, step: str, known: Sequence[str] = ()) -> None:
+    def __init__(self, workflow_id: str, step: str, known: Sequence[str] = (), which: str = "") -> None:
         self.workflow_id = workflow_id
         self.step = step
         hint = did_you_mean(step, known)
-        super().__init__(f"workflow {workflow_id!r} has no step {quoted(step)}{hint}")
+        if which:
+            hint = f"; those that do: {', '.join(map(quoted, known))}" if known else "; none of its steps does"
+        super().__init__(f"workflow {workflow_id!r} has no step {quoted(step)}{which}{hint}")
 
 
 class NoResult(BatonError):
@@ -233,6 +236,16 @@ class RetryRefused(BatonError):
         steps = ", ".join(f"{quoted(step)} is {state}" for step, state in list(states.items())[:MOST_SHOWN])
         steps += f" and {more:,} more" if (more := len(states) - MOST_SHOWN) > 0 else ""
         super().__init__(f"only steps that are final can run again: {steps}; wait for them, or cancel them first")
+
+
+class SignalRefused(BatonError):
+    """Raised when a step takes a signal no more, or its value is not of the step's type; nothing was recorded."""
+
+    def __init__(self, workflow_id: str, step: str, why: str) -> None:
+        self.workflow_id = workflow_id
+        self.step = step
+        self.why = why
+        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} does not take this signal: {why}")
 
 
 class TransactionStillOpen(BatonError):

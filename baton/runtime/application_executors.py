@@ -82,6 +82,8 @@ class ApplicationExecutors:
 
 def checked_executors(executors: Mapping[str, Executor] | None) -> dict[str, Executor]:
     """Return executors by name. Raises `InvalidOption` for what is not an executor, or not a name."""
+    if not isinstance(executors, Mapping | None):
+        raise InvalidOption("executors", executors, "it gives each executor a name, as in {'reports': executor}")
     for name, executor in (executors or {}).items():
         try:
             checked_name("executor", name)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -34,7 +34,7 @@ class Attempt(Struct, eq=False):
 
     claimed: Claimed
     cause: Cause | None = None
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[Any] | None = None
     is_running: bool = False
     """False until its code runs: a task that is cancelled before that ends without an outcome."""
     thread_ended: asyncio.Event | None = None

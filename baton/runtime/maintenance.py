@@ -46,11 +46,12 @@ class Part:
 class Maintenance:
     """Does each part of upkeep when it is due.
 
-    look        finds out which of the next three have something to do, so that an idle pool makes one call
+    look        finds out which of the next four have something to do, so that an idle pool makes one call
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
     stage       entries whose time has come
     schedules   slots whose time has come
+    end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
 
     Args:
@@ -89,8 +90,18 @@ class Maintenance:
         self._rescue = Part("rescue", self._do_rescue)
         self._stage = Part("stage", self._do_stage, now)
         self._schedules = Part("schedules", self._do_schedules)
+        self._end_waits = Part("end waits", self._do_end_waits)
+        self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._schedules, self._prune)
+        self._parts = (
+            self._look,
+            self._mark_dead,
+            self._rescue,
+            self._stage,
+            self._schedules,
+            self._end_waits,
+            self._prune,
+        )
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
@@ -101,6 +112,11 @@ class Maintenance:
     def schedule_due_in(self, seconds: float) -> None:
         """Note that a schedule is due after this many seconds."""
         self._bring_forward(self._schedules, seconds)
+        self._sooner.set()
+
+    def wait_over_in(self, seconds: float) -> None:
+        """Note that what a step waits for comes after this many seconds, or has come."""
+        self._bring_forward(self._end_waits, seconds)
         self._sooner.set()
 
     async def run(self) -> None:
@@ -124,6 +140,7 @@ class Maintenance:
                     given_back=done.given_back + did.given_back,
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
+                    waits_ended=done.waits_ended + did.waits_ended,
                 )
         return done
 
@@ -140,7 +157,7 @@ class Maintenance:
             return NOTHING
         part.failures = 0
         if self._observers.are_given or did.died or did.lost or did.given_back:
-            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged)
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.waits_ended)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
@@ -154,6 +171,7 @@ class Maintenance:
             self._bring_forward(self._stage, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
+            self._bring_forward(self._end_waits)
             raise
         self._failures.succeeded(self._look.name)
         # It says when the next entry is due, so an idle pool need not stage to find out.
@@ -169,6 +187,8 @@ class Maintenance:
             self._failures.succeeded(self._schedules.name)
         else:
             self._bring_forward(self._schedules, found.next_schedule)
+        if found.waits_in is not None:
+            self._bring_forward(self._end_waits, found.waits_in)
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -200,6 +220,20 @@ class Maintenance:
         # What is due next, the next look says.
         self._bring_forward(self._schedules if may_be_more else self._look, SHORTEST_PAUSE)
         return NOTHING
+
+    async def _do_end_waits(self) -> UpkeepResult:
+        ended = await self._store.end_waits(limit=LIMIT)
+        self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
+        # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
+        if ended.ended or ended.next_in != 0:
+            self._pause_of_waits = SHORTEST_PAUSE
+        else:
+            self._pause_of_waits = min(2 * self._pause_of_waits, self._stage_seconds)
+        if ended.next_in is not None:
+            self._bring_forward(self._end_waits, max(self._pause_of_waits, ended.next_in))
+        if ended.ended:
+            self._on_staged()
+        return UpkeepResult(waits_ended=ended.ended)
 
     async def _do_prune(self) -> UpkeepResult:
         assert self._keep is not None

@@ -14,6 +14,7 @@ from typing import Self
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.core.durations import Seconds, seconds
+from baton.core.keywords import suggests_keywords
 from baton.errors import BatonError, PoolNotRunning
 from baton.events import Observer
 from baton.runtime.health import Drained, Health
@@ -62,6 +63,7 @@ class WorkerPool:
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
     """
 
+    @suggests_keywords
     def __init__(
         self,
         engine: Engine | None = None,
@@ -83,6 +85,8 @@ class WorkerPool:
         provide: Sequence[Provider] = (),
         observers: Sequence[Observer] = (),
     ) -> None:
+        if engine is not None and not isinstance(engine, Engine):
+            raise TypeError(f"a WorkerPool takes an Engine, not {type(engine).__name__}: write WorkerPool(Engine(...))")
         self._given_engine = engine
         self._settings = pool_settings(
             queues=queues,

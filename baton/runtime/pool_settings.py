@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from baton.core.durations import Seconds, more_than_none, seconds
-from baton.core.options import at_least_one, checked_option_name, checked_queues
+from baton.core.options import at_least_one, checked_list, checked_option_name, checked_queues
 from baton.errors import InvalidOption
 from baton.events import Observer
 from baton.runtime.application_executors import checked_executors
@@ -74,7 +74,7 @@ def pool_settings(
         max_block=more_than_none("max_block", max_block),
         misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
-        redact=redact,
+        redact=_checked_redact(redact),
         errors_show_input=errors_show_input,
         threads=at_least_one("threads", threads) or sum(slots.values()),
         processes=at_least_one("processes", processes) or os.cpu_count() or 1,
@@ -91,8 +91,14 @@ def _checked_connections(connections: int | None) -> int | None:
     return at_least_one("connections", connections)
 
 
+def _checked_redact(redact: Callable[[str], str] | None) -> Callable[[str], str] | None:
+    if redact is not None and not callable(redact):
+        raise InvalidOption("redact", redact, "it must be a function that takes a text and returns what may be stored")
+    return redact
+
+
 def _checked_observers(observers: Sequence[Observer]) -> Sequence[Observer]:
-    for observer in observers:
+    for observer in checked_list("observers", observers, "note_event"):
         if not callable(observer):
             raise InvalidOption("observers", observer, "an observer is a function that takes an event")
         if inspect.iscoroutinefunction(observer) or inspect.iscoroutinefunction(type(observer).__call__):

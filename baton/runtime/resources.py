@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 
 from baton.core.annotations import resolved_annotations
 from baton.core.compatibility import type_name
+from baton.core.options import checked_list
 from baton.core.worker import AnyWorker
 from baton.errors import InvalidOption
 
@@ -23,7 +24,7 @@ def checked_providers(providers: Sequence[Provider]) -> dict[Any, Provider]:
     Raises: InvalidOption for one whose type is not known, or that is provided twice.
     """
     checked: dict[Any, Provider] = {}
-    for provider in providers:
+    for provider in checked_list("provide", providers, "Client"):
         kind = _type_made_by(provider)
         if kind in checked:
             raise InvalidOption(

@@ -24,6 +24,7 @@ from baton.database.notifications import (
     Reconnected,
     ScheduleDue,
     StepEnded,
+    WaitOver,
     WorkflowFinished,
 )
 from baton.database.worker_connections import WorkerConnections
@@ -230,12 +231,15 @@ class RunningPool:
                 self._maintenance.due_in(due_in)
             case ScheduleDue(due_in):
                 self._maintenance.schedule_due_in(due_in)
+            case WaitOver(over_in):
+                self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
                 self._send_heartbeat()
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
                 self._maintenance.schedule_due_in(0)
+                self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():
                 pass
@@ -247,12 +251,8 @@ class RunningPool:
     def _begin(self, claimed: Claimed) -> None:
         if self._draining is not None:
             self._answer(claimed, given_back(Cause.SHUTDOWN.value))
-        elif claimed.is_join:
-            self._answer(claimed, joined())
-        elif claimed.undeliverable is not None:
-            self._answer(claimed, self._runner.redacted(discarded(claimed.undeliverable)))
-        elif claimed.map is not None:
-            self._answer(claimed, expanded())
+        elif (outcome := outcome_without_running(claimed)) is not None:
+            self._answer(claimed, self._runner.redacted(outcome))
         else:
             self.attempts.start(claimed)
 
@@ -346,3 +346,12 @@ class RunningPool:
             log.warning(
                 "pool %s could not deregister, and its lease has to run out: %s", self._pool, error_summary(error)
             )
+
+
+def outcome_without_running(claimed: Claimed) -> Outcome | None:
+    """Return the outcome of a claimed step for which no worker has to run; None if one has to."""
+    if claimed.is_join:
+        return joined()
+    if claimed.undeliverable is not None:
+        return discarded(claimed.undeliverable)
+    return None if claimed.map is None else expanded()

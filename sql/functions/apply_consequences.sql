@@ -78,7 +78,8 @@ begin
                and s.state = 'suspended'
                -- A group that waits for its children has begun.
                and s.first_child is null
-         returning s.id, s.pending, s.needs is not null as needs_some, s.condition is not null or s.role is not null as is_decided
+         returning s.id, s.pending, s.needs is not null as needs_some,
+                   s.condition is not null or s.role is not null or s.awaits is not null as is_decided
         )
         select coalesce(array_agg(u.id) filter (where u.pending = 0), '{}') as released,
                bool_or(u.is_decided and u.pending = 0) as has_decisions,

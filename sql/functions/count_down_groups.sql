@@ -11,8 +11,12 @@ create or replace function count_down_groups(
 language plpgsql
 as $$
 declare
-    joining bigint[];
-    free    bigint[];
+    joining  bigint[];
+    free     bigint[];
+    assigned bigint[];
+    decided  record;
+    final    bigint[];
+    applied  record;
 begin
     with counted as (
         select sibling_of(s.id, s.parent) as id, count(*)::integer as ended, (count(*) filter (where s.holds_slot))::integer as slots
@@ -37,9 +41,27 @@ begin
       from lowered l;
     if free is not null then
         update steps s set holds_slot = false where s.id = any(p_ids) and s.holds_slot;
-        joining := joining || assign_slots(free);
+        assigned := assign_slots(free);
+        if exists (
+            select
+              from steps s
+             where s.id = any(assigned)
+               and (s.condition is not null or s.role is not null or s.awaits is not null)
+        ) then
+            decided := decide_steps(assigned, p_moment);
+            final := decided.ended;
+            assigned := decided.opened || array(
+                select a.id from unnest(assigned) as a(id) where a.id <> all(decided.ended || decided.waiting)
+            );
+        end if;
+        joining := joining || assigned;
     end if;
     if joining is not null then
         select r.queues, r.counts into queues, counts from release(joining, p_moment) as r;
+    end if;
+    if cardinality(final) > 0 then
+        applied := apply_consequences(final, p_moment, false);
+        queues := queues || applied.queues;
+        counts := counts || applied.counts;
     end if;
 end $$;

@@ -6,8 +6,9 @@
 --   end                                 queued -> completed with the verdict of its scope, or suspended again until undos are final
 --   always, on failure                  queued -> skipped if there is nothing to clean up
 --   always, on failure, undo            queued -> suspended while an attempt of what it cleans up has not ended
+--   a step that awaits something        queued -> waiting, or completed if it has come already (see begin_waits)
 --
--- ended: those that are final now. waiting: those that are suspended again. opened: undos that were written and may be released.
+-- ended: those that are final now. waiting: those that are suspended again, or wait for what they await. opened: undos that were written and may be released.
 create or replace function decide_steps(
     p_ids bigint[], p_moment timestamptz,
     out ended bigint[], out waiting bigint[], out opened bigint[]
@@ -20,6 +21,8 @@ declare
     why      text;
     written  bigint[];
     undos    record;
+    awaiting bigint[];
+    begun    bigint[];
 begin
     waiting := '{}';
     opened := '{}';
@@ -81,4 +84,14 @@ begin
                 end if;
         end case;
     end loop;
+
+    select array_agg(s.id)
+      into awaiting
+      from steps s
+     where s.id = any(p_ids) and s.id <> all(ended || waiting) and s.awaits is not null;
+    if awaiting is not null then
+        begun := begin_waits(awaiting, p_moment);
+        ended := ended || begun;
+        waiting := waiting || array(select a.id from unnest(awaiting) as a(id) where a.id <> all(begun));
+    end if;
 end $$;

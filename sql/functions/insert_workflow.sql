@@ -20,6 +20,7 @@ language plpgsql security definer
 as $$
 #variable_conflict use_column
 declare
+    ready    record;
     released record;
 begin
     key := p_key;
@@ -51,18 +52,18 @@ begin
     );
 
     if p_is_last then
-        select r.queues, r.counts
-          into released
-          from release(
-                   array(
-                       select s.id
-                         from steps s
-                        where s.id >= step_of(key, 0)
-                          and s.id < step_of(key + 1, 0)
-                          and s.pending = 0
-                   ),
-                   clock_timestamp()
-               ) as r;
+        select coalesce(array_agg(s.id) filter (where s.awaits is null), '{}') as ids,
+               array_agg(s.id) filter (where s.awaits is not null) as awaiting
+          into ready
+          from steps s
+         where s.id >= step_of(key, 0)
+           and s.id < step_of(key + 1, 0)
+           and s.pending = 0;
+        select r.queues, r.counts into released from release(ready.ids, clock_timestamp()) as r;
         perform notify_queues(released.queues, released.counts);
+        if ready.awaiting is not null then
+            -- Nothing can have come yet, so none of them ends.
+            perform begin_waits(ready.awaiting, clock_timestamp());
+        end if;
     end if;
 end $$;

@@ -1,6 +1,6 @@
--- Insert a workflow that Baton.to_json or Job.to_json wrote: for every driver and language that can
--- call a function. It commits or rolls back with the caller's transaction, and nobody else sees it
--- before.
+-- Insert a workflow that Baton.to_json or Job.to_json wrote, after checking it as Python does: for every driver and language that
+-- can call a function. docs/workflow.schema.json describes the text. It commits or rolls back with the caller's transaction, and
+-- nobody else sees it before.
 --
 -- p_workflow: text and not json, because drivers send a string as one of several types, and all are
 --   cast to text.
@@ -16,6 +16,8 @@ as $$
 #variable_conflict use_column
 declare
     document record;
+    columns  record;
+    total    integer;
     inserted record;
 begin
     select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.returns, d.steps
@@ -32,31 +34,45 @@ begin
               using errcode = 'invalid_parameter_value',
                     hint = 'Write it with Baton.to_json() or Job.to_json() of a library that is not newer than the schema.';
     end if;
+    perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,returns,steps}', 'a workflow');
+    perform check_keys(
+        document.steps,
+        terms_keys() || '{name,args,references,dependencies,dependents,inputs,parent,extras}',
+        'a step'
+    );
 
+    -- The fields of a step's terms are in the step itself: the list of steps is the list of terms.
+    total := json_array_length(document.steps);
+    select array_agg(s.name order by s.number) as names,
+           array_agg(text_of_json(s.args) order by s.number) as args,
+           array_agg(text_of_json(s."references") order by s.number) as arg_refs,
+           array_agg(translate(s.dependencies, '[]', '{}')::integer[]::text order by s.number) as dependencies,
+           array_agg(translate(s.dependents, '[]', '{}')::integer[]::text order by s.number) as dependents,
+           array_agg(translate(s.inputs, '[]', '{}')::integer[]::text order by s.number) as inputs,
+           array_agg(s.parent order by s.number) as parents,
+           array_agg(s.extras order by s.number) as extras,
+           array_agg(s.number order by s.number) as numbers
+      into columns
+      from json_to_recordset(document.steps) as s(
+               number integer, name text, args json, "references" json, dependencies text, dependents text,
+               inputs text, parent integer, extras text
+           );
+    if columns.numbers is distinct from array(select n from generate_series(0, total - 1) as n) then
+        perform refuse('the steps are not numbered from 0 on');
+    end if;
+    perform check_workflows(
+        array[document.id], array[document.name], array[document.fingerprint], array[text_of_json(document.meta)],
+        array[total], array[document.returns],
+        columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
+        columns.parents, columns.extras, columns.numbers, document.steps::text
+    );
     select i.key, i.is_inserted, i.fingerprint
       into inserted
-      from (
-          -- The fields of a step's terms are in the step itself: the list of steps is the list of
-          -- terms.
-          select array_agg(s.name order by s.number) as names,
-                 array_agg(text_of_json(s.args) order by s.number) as args,
-                 array_agg(text_of_json(s."references") order by s.number) as arg_refs,
-                 array_agg(translate(s.dependencies, '[]', '{}') order by s.number) as dependencies,
-                 array_agg(translate(s.dependents, '[]', '{}') order by s.number) as dependents,
-                 array_agg(translate(s.inputs, '[]', '{}') order by s.number) as inputs,
-                 array_agg(s.parent order by s.number) as parents,
-                 array_agg(s.extras order by s.number) as extras,
-                 array_agg(s.number order by s.number) as numbers
-            from json_to_recordset(document.steps) as s(
-                     number integer, name text, args json, "references" json, dependencies text, dependents text,
-                     inputs text, parent integer, extras text
-                 )
-      ) as c,
-           insert_workflow(
+      from insert_workflow(
                null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
-               text_of_json(document.meta), json_array_length(document.steps), document.returns, 0, true,
-               c.names, c.args, c.arg_refs, c.dependencies, c.dependents, c.inputs, c.parents, c.extras, c.numbers,
-               document.steps::text
+               text_of_json(document.meta), total, document.returns, 0, true,
+               columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
+               columns.parents, columns.extras, columns.numbers, document.steps::text
            ) as i;
 
     key := inserted.key;

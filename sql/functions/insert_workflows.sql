@@ -22,6 +22,7 @@ declare
     found    bigint[];
     ids      bigint[];
     written  integer;
+    ready    record;
     released record;
 begin
     -- Keys are drawn first, so that it is known which workflow has which.
@@ -73,17 +74,17 @@ begin
         ids, 0, '', null,
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
-    select r.queues, r.counts
-      into released
-      from release(
-               array(
-                   select n.id
-                     from unnest(ids, p_dependencies, p_extras) as n(id, dependencies, extras)
-                    where coalesce(n.dependencies, '{}') = '{}'
-                      and (n.extras is null or n.extras::json #>> '{kind,children}' is null)
-                      and n.id is not null
-               ),
-               clock_timestamp()
-           ) as r;
+    select coalesce(array_agg(n.id) filter (where n.extras is null or n.extras::json -> 'awaits' is null), '{}') as ids,
+           array_agg(n.id) filter (where n.extras::json -> 'awaits' is not null) as awaiting
+      into ready
+      from unnest(ids, p_dependencies, p_extras) as n(id, dependencies, extras)
+     where coalesce(n.dependencies, '{}') = '{}'
+       and (n.extras is null or n.extras::json #>> '{kind,children}' is null)
+       and n.id is not null;
+    select r.queues, r.counts into released from release(ready.ids, clock_timestamp()) as r;
     perform notify_queues(released.queues, released.counts);
+    if ready.awaiting is not null then
+        -- Nothing can have come yet, so none of them ends.
+        perform begin_waits(ready.awaiting, clock_timestamp());
+    end if;
 end $$;

@@ -68,6 +68,18 @@ begin
         perform delete_undos(flow.key);
     end if;
 
+    if p_names is not null then
+        -- Named itself, a step waits anew. Opened with others, it keeps the answer that it has.
+        update signals g
+           set sent_at = null,
+               key = null,
+               value = null,
+               is_new = false
+         where g.workflow = flow.key
+           and g.name = any(p_names)
+           and g.sent_at is not null;
+    end if;
+
     groups := array(
         select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
     );

@@ -4,9 +4,11 @@
 -- orphans: there are claimed entries that no living pool runs (see rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
 -- next_schedule: seconds until the next schedule is due, likewise (see due_schedules).
+-- waits_in: the same of the next step that end_waits ends.
 -- Locks: nothing.
 create or replace function upkeep_due(
-    out deaths boolean, out orphans boolean, out next_in double precision, out next_schedule double precision
+    out deaths boolean, out orphans boolean, out next_in double precision, out next_schedule double precision,
+    out waits_in double precision
 )
 language plpgsql stable security definer
 as $$
@@ -20,4 +22,5 @@ begin
     orphans := exists (select from orphaned_entries(1));
     next_in := next_due_in('{}');
     next_schedule := next_schedule_in();
+    waits_in := next_wait_in('{}');
 end $$;

@@ -16,6 +16,7 @@
 --   Its other keys are the columns of these names; `when` is the column condition.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
+-- A step that waits for a signal gets its row in `signals`, so that one may come early.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,
@@ -39,13 +40,18 @@ begin
           ) as f
          where w.key = any(array[f.key])
            and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo);
+        insert into signals (workflow, name, step_id)
+        select workflow_of(u.id), p_prefix || u.name, u.id
+          from unnest(p_ids, p_names, p_extras::json[]) as u(id, name, extras)
+         where u.extras #>> '{awaits,type}' = 'signal'
+           and u.id is not null;
     end if;
     insert into steps (
         worker, queue, priority, max_attempts, timeout, backoff, scheduled_at, schedule_in, concurrency, slots,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
         grouping, first_child, children, returns, map, child_inputs,
-        edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, undo_inputs, pending, state
+        edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, awaits, undo_inputs, pending, state
     )
     select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.backoff, t.scheduled_at, t.schedule_in,
            t.concurrency, t.concurrency,
@@ -72,7 +78,7 @@ begin
            end,
            n.extras -> 'when', n.extras ->> 'role', coalesce((n.extras ->> 'is_closing')::boolean, false),
            (n.extras ->> 'is_last')::boolean, (n.extras ->> 'needs')::integer,
-           coalesce((n.extras ->> 'cancels_rest')::boolean, false), n.extras -> 'undo',
+           coalesce((n.extras ->> 'cancels_rest')::boolean, false), n.extras -> 'undo', n.extras -> 'awaits',
            case
                when n.extras -> 'undo_inputs' is not null then
                    array(

@@ -32,7 +32,7 @@ create domain workflow_state as text collate "C"
 create domain step_state as text collate "C"
     constraint steps_state check (value in ('suspended', 'queued', 'completed', 'cancelled', 'discarded', 'skipped'));
 create domain entry_state as text collate "C"
-    constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable'));
+    constraint queue_state check (value in ('scheduled', 'available', 'executing', 'retryable', 'waiting'));
 create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
 create domain step_role as text collate "C"
@@ -79,6 +79,19 @@ create table workflows (
 -- Half of each page is free, because all rows of a page are updated within a short time of each
 -- other. There is no index on finished_at: the update that finishes a workflow would have to write
 -- every index of the table again. Pruning goes by the key instead.
+
+
+create table insert_limits (
+    steps          integer not null default 4194304,
+    argument_bytes bigint not null default 67108864,
+    id             boolean primary key default true constraint insert_limits_one_row check (id)
+);
+insert into insert_limits default values;
+
+comment on table insert_limits is 'One row: how large a workflow may be that is checked before it is inserted. The owner of the schema may update it.';
+comment on column insert_limits.steps is 'How many steps one workflow may have.';
+comment on column insert_limits.argument_bytes is 'How many bytes the arguments of one step may have as JSON; also what it has besides, and the meta of a workflow.';
+comment on column insert_limits.id is 'Always true: there is one row.';
 
 
 create table upkeep (
@@ -171,6 +184,7 @@ create table steps (
     backoff          json,
     condition        json,
     undo             json,
+    awaits           json,
     ending           json,
     result           json,
     reason           text,
@@ -212,6 +226,7 @@ comment on column steps.is_last is 'Its result is that of its workflow or group,
 comment on column steps.needs is 'How many of the dependencies that it does not only observe have to complete; null for all.';
 comment on column steps.cancels_rest is 'When it starts, the dependencies that it no longer needs are cancelled.';
 comment on column steps.undo is 'The job that takes back what it did, if its workflow ends badly: worker, args, arg_refs and the terms of its steps.';
+comment on column steps.awaits is 'What it waits for in place of a worker, once it is released: type (signal, message, timer or run) and what belongs to that. Null for a step that a worker runs.';
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
@@ -247,11 +262,37 @@ comment on column steps.errors is 'The last 50 failed attempts, oldest first: at
 comment on column steps.finished_at is 'When it became final.';
 
 
+create type given_step as (
+    place        integer,
+    workflow     text,
+    flow         integer,
+    ordinal      integer,
+    total        integer,
+    name         text,
+    parent       integer,
+    dependencies integer[],
+    dependents   integer[],
+    inputs       integer[],
+    arg_refs     json,
+    extras       json,
+    kind         text,
+    first_child  integer,
+    children     integer,
+    returns      integer,
+    role         text,
+    is_closing   boolean,
+    worker       text,
+    concurrency  integer
+);
+comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
+
+
 create table queue (
     step_id      bigint primary key,
     scheduled_at timestamptz not null,
     position     timestamptz not null,
     attempted_at timestamptz,
+    ends_at      timestamptz,
     pool         bigint,
     token        uuid,
     attempt      integer not null default 0,
@@ -269,20 +310,49 @@ create table queue (
 );
 create index queue_available on queue (queue, priority, position, step_id) where state = 'available';
 create index queue_due on queue (scheduled_at) where state in ('scheduled', 'retryable');
+create index queue_ending on queue (ends_at) where ends_at is not null;
 create index queue_held on queue (pool, token) where state = 'executing';
 
-comment on table queue is 'The entry of each step that may run, waits for a time, or runs. It is gone when the step is final.';
+comment on table queue is 'The entry of each step that may run, waits for a time or a signal, or runs. It is gone when the step is final.';
 comment on column queue.step_id is 'The step it stands for (steps.id).';
-comment on column queue.state is 'scheduled, available, executing or retryable: the truth about the step while this row exists.';
+comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run; no pool claims it): the truth about the step while this row exists.';
 comment on column queue.queue is 'The name of the queue it waits in.';
 comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
+comment on column queue.ends_at is 'When upkeep ends the step, or looks at it again; null if only an event ends it.';
 comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
 comment on column queue.token is 'The random token of the claim; null unless executing. An outcome counts only under this token.';
+
+
+-- Senders write rows of these three tables and lock nothing else, so a transaction of the
+-- application that stays open holds up no settle. What is new is found by upkeep, which applies it
+-- under the lock of the workflow.
+create table signals (
+    workflow  bigint not null,
+    step_id   bigint not null,
+    sent_at   timestamptz,
+    is_new    boolean not null default false,
+    is_closed boolean not null default false,
+    name      text collate "C" not null,
+    key       text collate "C",
+    value     json,
+    primary key (workflow, name)
+) with (fillfactor = 85);
+create index signals_new on signals (step_id) where is_new;
+
+comment on table signals is 'One row per step that waits for a signal, written with the step. It is locked by who sends one, and by upkeep before the time is up.';
+comment on column signals.workflow is 'Key of the workflow.';
+comment on column signals.step_id is 'The step (steps.id).';
+comment on column signals.name is 'Its name, by which it is found.';
+comment on column signals.sent_at is 'When it was sent; null until then.';
+comment on column signals.key is 'What the sender named the signal, so that a repetition is recognised.';
+comment on column signals.value is 'What was sent: the result of the step.';
+comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
+comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
 create table unended_attempts (
@@ -436,6 +506,7 @@ select w.id as workflow_id,
        coalesce(q.pool, s.pool) as pool,
        coalesce(q.scheduled_at, s.scheduled_at) as scheduled_at,
        coalesce(q.attempted_at, s.attempted_at) as attempted_at,
+       q.ends_at,
        s.finished_at,
        s.reason,
        s.result,
@@ -450,6 +521,7 @@ select w.id as workflow_id,
        s.role,
        s.is_last,
        s.dependents,
+       s.awaits,
        s.id
   from workflows w
   -- `offset 0` makes the planner go by primary key. It estimates the size of a range from that of
@@ -458,13 +530,14 @@ select w.id as workflow_id,
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
                   r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
                   r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last,
-                  r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped
+                  r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped,
+                  r.awaits
              from steps r
             where r.id >= step_of(w.key, 0) and r.id < step_of(w.key + 1, 0)
            offset 0
        ) s on true
   left join lateral (
-           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at
+           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at
              from queue e
             where e.step_id = s.id
            offset 0
@@ -487,6 +560,7 @@ select q.queue,
        q.priority,
        q.scheduled_at,
        q.attempted_at,
+       q.ends_at,
        q.pool,
        p.name as pool_name,
        s.reason,

@@ -19,7 +19,7 @@ from baton.core.outcome import (
     failed,
     unknown_worker,
 )
-from baton.errors import InvalidOption, ResultNotJSON
+from baton.errors import InvalidName, InvalidOption, ResultNotJSON
 
 
 class Echo:
@@ -70,6 +70,13 @@ def test_an_error_fails_the_attempt_with_its_text_and_trace() -> None:
     assert outcome.trace is not None
     assert outcome.trace.startswith("Traceback (most recent call last):")
     assert outcome.trace.endswith("ValueError: boom\n")
+
+
+def test_an_error_that_discards_the_step_keeps_its_trace() -> None:
+    outcome = failed(raised(InvalidName("step", "a/b", "it has a slash")))
+    assert outcome.kind == "discarded"
+    assert outcome.trace is not None
+    assert "in raised" in outcome.trace
 
 
 def test_an_error_without_text_is_named_by_its_type() -> None:

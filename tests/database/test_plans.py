@@ -12,15 +12,15 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
-from baton.core.spec import Extras, Map, OuterDependencies, SubWorkflow
+from baton.core.spec import Extras, Map, OuterDependencies, SignalSpec, SubWorkflow, TimerSpec
 from baton.database.messages import ClaimRequest, Part
 from tests.database.raw_pool import RawPool, outcome, step, workflow
 
 MANY = 200_000
 QUEUED = 20_000
-TABLES = {"steps", "queue", "workflows"}
+TABLES = {"steps", "queue", "workflows", "signals"}
 # These hold only what their statements look for, so that a statement may read them from end to end.
-SPARSE = {"queue_due", "queue_held"}
+SPARSE = {"queue_due", "queue_held", "queue_ending", "signals_new"}
 ROWS_AT_MOST = 100
 """A statement of a call on a workflow of four steps meets no more."""
 
@@ -53,6 +53,18 @@ LOAD = f"""
      where w.id like 'new %';
     insert into queue (step_id, scheduled_at, position, priority, state, queue)
     select step_of(w.key, 0), now(), now(), 0, 'available', 'default' from workflows w where w.id like 'new %';
+    insert into workflows (id, fingerprint, total, remaining)
+    select 'waiting ' || n, '1:x', 1, 1 from generate_series(1, {QUEUED}) as n;
+    insert into steps (id, name, worker, args, queue, priority, max_attempts, ignore_cancelled, ignore_discarded,
+                       ignore_skipped, dependencies, dependents, pending, state, awaits)
+    select step_of(w.key, 0), 's', 'baton.signal', '{{}}', 'default', 0, 1, false, false, false, '{{}}', '{{}}', 0,
+           'queued', '{{"type": "signal"}}'
+      from workflows w
+     where w.id like 'waiting %';
+    insert into signals (workflow, name, step_id)
+    select w.key, 's', step_of(w.key, 0) from workflows w where w.id like 'waiting %';
+    insert into queue (step_id, scheduled_at, position, priority, state, queue)
+    select step_of(w.key, 0), now(), now(), 0, 'waiting', 'default' from workflows w where w.id like 'waiting %';
 """
 NOT_OURS = ('select * from "baton".', "SELECT current_setting('jit')")
 """The call of a function is the application's statement; asyncpg makes the other one."""
@@ -144,10 +156,25 @@ async def call_everything(pool, round_number):
     await pool.claim(limit=5)
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
     await call_group_functions(pool, f"groups {round_number}")
+    await call_waits(pool, f"waits {round_number}")
     await pool.heartbeat()
     await pool.store.upkeep_due()
     await pool.run_upkeep(keep=timedelta(days=7), limit=10)
     await pool.store.claim(pool.id, ClaimRequest(uuid4(), {"nobody's": 5}))
+    pool.held.clear()
+
+
+async def call_waits(pool, flow):
+    """A signal that comes early, one that comes in time, one that comes never, and a timer."""
+    waits = {"a": SignalSpec(), "b": SignalSpec(), "c": SignalSpec(seconds=0.001), "d": TimerSpec(seconds=0.001)}
+    first = step("x", queue="drill")
+    await pool.insert(flow, first, *[step(name, "x", extras=Extras(awaits=spec)) for name, spec in waits.items()])
+    await pool.store.record_signal(flow, "a", "1", "key")
+    await pool.advance(*[outcome(one, "completed") for one in await pool.claim(queue="drill")], queue="drill")
+    await pool.store.record_signal(flow, "b", "1", "key")
+    await pool.store.record_signal(flow, "b", "1", "key")
+    assert (await pool.store.end_waits(limit=10)).ended
+    await pool.retry(flow, "b")
     pool.held.clear()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import baton
-from baton import Baton, WorkerPool
+from baton import Baton, WorkerPool, result_of, worker
 from baton.cli.main import parser
 from tests.cli.command import ROOT, assert_succeeded, environment, python
 from tests.programs.shared_workers import failing
@@ -35,6 +35,37 @@ def test_the_first_workflow_runs(database, tmp_path):
 
     shared = set(Path(bisect.__file__).read_text().split()) & set(Path(heapq.__file__).read_text().split())
     assert said == f"{len(shared)} words are on both pages (attempt 1)\n"
+
+
+async def test_a_trip_that_fails_is_undone_and_closed(engine):
+    """The workflow of "Graphs that can fail", with workers that note what they do."""
+
+    @worker(name="readme quote")
+    async def quote(city: str) -> dict[str, int]:
+        return {"price": 150}
+
+    def noting(name: str, *, fails: bool = False):
+        @worker(name=f"readme {name}", max_attempts=1)
+        async def noted(*_given: object) -> str:
+            done.append(name)
+            if fails:
+                raise ValueError(name)
+            return name
+
+        return noted
+
+    done: list[str] = []
+    names = {"Baton": Baton, "result_of": result_of, "quote": quote, "pay": noting("pay", fails=True)}
+    for name in ("book", "cancel_booking", "upgrade", "page_someone", "close_session"):
+        names[name] = noting(name)
+    (source,) = [block for block in blocks("python") if "undo=" in block]
+    exec(source, names)
+    async with WorkerPool(engine):
+        run = await names["trip"].insert()
+        assert await run.wait(timeout=30) == "failed"
+
+    assert sorted(done) == ["book", "cancel_booking", "close_session", "page_someone", "pay", "upgrade"]
+    assert done.index("cancel_booking") < done.index("close_session")
 
 
 def test_the_lifespan_begins_and_ends(database, tmp_path):

@@ -17,6 +17,7 @@ from baton.events import (
     StepsClaimed,
     UpkeepDone,
 )
+from tests.programs import pool_workers
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("own_workers")
@@ -177,9 +178,28 @@ async def test_a_failed_attempt_is_logged_once_with_its_traceback(engine, caplog
     assert "in fails" in first.exc_text
 
 
-async def test_a_failure_in_another_process_is_logged_with_its_traceback(engine, caplog):
-    from tests.programs import pool_workers
+@pytest.mark.parametrize("executor", ["async", "thread", "process"])
+async def test_a_stored_traceback_begins_in_the_worker(engine, executor):
+    """What the pool calls on the way to it says nothing about the failure. A call of the library from it is shown."""
 
+    @worker(max_attempts=1)
+    async def builds() -> None:
+        Baton("x")
+
+    @worker(max_attempts=1)
+    def builds_in_a_thread() -> None:
+        Baton("x")
+
+    failing = {"async": builds, "thread": builds_in_a_thread, "process": pool_workers.exits}[executor]
+    run = await ran(engine, failing.new().with_options(max_attempts=1), processes=1)
+
+    ((failed,),) = [step.errors for step in await run.steps()]
+    _, first, *rest = failed["trace"].splitlines()
+    assert first.endswith(f"in {failing.name}")
+    assert executor == "process" or any("workflow.py" in line for line in rest)
+
+
+async def test_a_failure_in_another_process_is_logged_with_its_traceback(engine, caplog):
     await ran(engine, pool_workers.exits.new().with_options(max_attempts=1), processes=1)
 
     (record,) = attempts_in(caplog)

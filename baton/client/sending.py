@@ -1,0 +1,74 @@
+"""What is sent to steps that wait for it, in a transaction of the engine's or of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+
+from baton.client.caller_transactions import caller_transaction
+from baton.client.engine import Engine
+from baton.client.engine_in_use import engine_in_use, schema_of
+from baton.core import codec
+from baton.core.names import checked_text
+from baton.core.type_names import known_type
+from baton.database.connections import RetryingCalls
+from baton.database.messages import Sent
+from baton.database.store import Store
+from baton.errors import SignalRefused, StepNotFound, TransactionStillOpen, WorkflowNotFound
+
+if TYPE_CHECKING:
+    from baton.client.caller_transactions import CallerConnection
+    from baton.client.run import Run
+
+
+async def send_signal(
+    run: Run, step: str, value: Any, key: str | None, using: Engine | CallerConnection | None
+) -> bool:
+    """Record a signal for a step; see `Run.signal`."""
+    name = None if key is None else checked_text("key", key)
+    text = codec.encode(value)
+    store = await _store(run, using)
+    _require_fitting(run.id, step, text, await store.awaited_kind(run.id, step))
+    # A key of its own lets a call whose answer was lost be made again.
+    sent = await store.record_signal(run.id, step, text, name or f"baton:{uuid4()}")
+    if sent.refusal is not None:
+        await _refuse(run, step, sent)
+    return sent.accepted
+
+
+async def _store(run: Run, using: Engine | CallerConnection | None) -> Store:
+    if using is None or isinstance(using, Engine):
+        engine = using or run.engine_to_ask()
+        return Store(RetryingCalls(engine.connections), engine.schema)
+    return Store((await caller_transaction(using)).calls(), schema_of(engine_in_use()))
+
+
+def _require_fitting(workflow: str, step: str, text: str, kind: str | None) -> None:
+    expected = known_type(kind)
+    if expected is Any:
+        return
+    try:
+        codec.decoder_of("Signal", "its value", expected).decode(text)
+    except msgspec.ValidationError as error:
+        raise SignalRefused(workflow, step, f"its value does not fit: {error}") from None
+
+
+async def _refuse(run: Run, step: str, sent: Sent) -> None:
+    match sent.refusal:
+        case "workflow" if run.is_in_open_transaction:
+            raise TransactionStillOpen(run.id)
+        case "workflow":
+            raise WorkflowNotFound(run.id)
+        case "ended":
+            state, reason = sent.facts
+            why = f"it is {state}" + (f": {reason}" if reason else "")
+            raise SignalRefused(run.id, step, f"{why}; after retry({step!r}) it waits for a signal again")
+        case _:
+            raise StepNotFound(run.id, step, _known(sent.facts), " that waits for a signal")
+
+
+def _known(names: Sequence[str | None]) -> list[str]:
+    return [name for name in names if name is not None]

@@ -1,0 +1,130 @@
+"""What the harness does to the tables of the engine that the engine itself never does: empty them, move their times."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from baton.client.engine import Engine
+from baton.database.migrate import quoted
+from baton.testing.errors import NotATestDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from baton.database.connections import Connection, Record
+
+KEPT = ("migrations", "upkeep")
+"""Tables with rows of the engine's own."""
+UNMOVED = (*KEPT, "pools")
+"""A pool that is alive stays alive, however far the times are moved."""
+
+_TABLES = """
+select c.relname as name,
+       array_agg(a.attname order by a.attnum) filter (
+           where 'timestamptz'::regtype in (a.atttypid, t.typbasetype)
+       ) as times
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  join pg_type t on t.oid = a.atttypid
+ where n.nspname = $1
+   and c.relkind = 'r'
+ group by c.relname
+ order by c.relname
+"""
+
+_POOLS_OF_OTHERS = """
+select p.name
+  from {schema}.pools p
+ where p.dead_at is null
+   and p.expires_at > clock_timestamp()
+   and (p.host, p.pid) <> ($1, $2)
+   and exists (select from {schema}.workflows)
+ order by p.name
+"""
+
+_LOCK_TIMEOUT = "set local lock_timeout = '10s'"
+"""A transaction that a test left open is an error, and not a test that hangs."""
+
+# $1: how many seconds may pass. With them pass those until the next entry is due, or all if none is due by then.
+_MOVE = """
+with next as (
+    select extract(epoch from min(d.at) - clock_timestamp())::double precision as due_in
+      from (
+          select q.scheduled_at as at from {schema}.queue q where q.state in ('scheduled', 'retryable')
+          union all
+          select q.ends_at from {schema}.queue q where q.ends_at is not null
+      ) as d
+), passed as (
+    select greatest(0, least($1::double precision, n.due_in)) as seconds, coalesce(n.due_in <= $1, false) as is_due
+      from next n
+), {moved}
+select p.seconds, p.is_due from passed p
+"""
+
+_read: dict[tuple[str, str], EngineTables] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """How much time has passed."""
+
+    seconds: float
+    is_due: bool
+    """Something is due now."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTables:
+    """The tables of one schema. They are read from the catalogue, so a table that is added later is among them."""
+
+    schema: str
+    emptying: str
+    moving: str
+
+    @classmethod
+    async def of(cls, engine: Engine) -> EngineTables:
+        # Once for each schema of a process: the answer takes as long as a fifth of a short test.
+        key = engine.connector.dsn, engine.schema
+        if key not in _read:
+            async with engine.connections.acquire() as connection:
+                _read[key] = cls._made_of(engine.schema, await connection.fetch(_TABLES, engine.schema))
+        return _read[key]
+
+    @classmethod
+    def _made_of(cls, schema: str, rows: Sequence[Record]) -> EngineTables:
+        prefix = quoted(schema)
+        emptied = [f"delete from {prefix}.{quoted(row['name'])}" for row in rows if row["name"] not in KEPT]
+        moved = [
+            f"update {prefix}.{quoted(row['name'])} set "
+            + ", ".join(f"{time} = {time} - interval '1 second' * p.seconds" for time in map(quoted, row["times"]))
+            + " from passed p where p.seconds > 0"
+            for row in rows
+            if row["times"] and row["name"] not in UNMOVED
+        ]
+        parts = ", ".join(f"moved_{number} as ({statement})" for number, statement in enumerate(moved))
+        return cls(
+            schema,
+            "; ".join([_LOCK_TIMEOUT, *emptied, f"update {prefix}.upkeep set pruned_to = 0"]),
+            _MOVE.format(schema=prefix, moved=parts),
+        )
+
+    async def empty(self, connection: Connection) -> None:
+        """Delete every workflow and every pool."""
+        async with connection.transaction():
+            await connection.execute(self.emptying)
+
+    async def pass_time(self, connection: Connection, seconds: float) -> Passed:
+        """Let time pass until the next entry is due, at most `seconds`: every stored time lies so much further back."""
+        (row,) = await connection.fetch(self.moving, seconds)
+        return Passed(row["seconds"], row["is_due"])
+
+    async def refuse_if_in_use(self, connection: Connection) -> None:
+        """Raise `NotATestDatabase` if workflows are there, and a pool of another process that may run them."""
+        asked = _POOLS_OF_OTHERS.format(schema=quoted(self.schema))
+        rows = await connection.fetch(asked, socket.gethostname(), os.getpid())
+        if rows:
+            raise NotATestDatabase(self.schema, [row["name"] for row in rows])

@@ -1,0 +1,66 @@
+"""Workflows that use everything the builder has, as a start for mutations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from baton import Baton, Context, Exponential, Signal, Timer, each, failed, result_of, state_of, worker
+
+
+def valid_inserts() -> Sequence[Baton]:
+    """Return a few workflows, each with some of what a step may have."""
+
+    @worker(name="fuzzed", queue="fuzz")
+    async def step(value: object = None, other: object = None) -> object:
+        return value
+
+    @worker(name="fuzzed with context")
+    async def observing(ctx: Context, value: object = None) -> object:
+        return value
+
+    diamond = (
+        Baton.new(workflow_id="w", workflow_name="diamond", meta={"by": "a test"})
+        .add("a", step.new(1).with_options(priority=3, max_attempts=2, timeout=30, backoff=Exponential(3)))
+        .add("b", step.new(result_of("a")), ignore_discarded=True)
+        .add("c", observing.new([result_of("a", default=None), {"x": state_of("b")}]))
+        .add("d", step.new(other=1).with_options(schedule_in=60), deps=["b", "c"])
+        .returns("d")
+    )
+    inner = Baton.new().add("p", step.new(result_of("a"))).add("q", step.new(), deps=["p"]).returns("q")
+    deep = Baton.new().add("in", inner).add("out", step.new(result_of("in")))
+    nested = (
+        Baton.new(workflow_id="w")
+        .add("a", step.new())
+        .add("g", deep, deps=["a"])
+        .add("m", step.new(each([1, 2, result_of("a")]), other=result_of("g")).with_options(concurrency=1))
+        .add("n", step.new(result_of("m")))
+    )
+    conditional = (
+        Baton.new(workflow_id="w")
+        .add("a", step.new())
+        .add("b", step.new(), when=(result_of("a")["score"] > 0.8) & ~(state_of("a") == "skipped"))
+        .add("c", step.new(), when=failed("a", "b") | result_of("a").in_([1, None, "x"]))
+        .add("few", step.new(), deps=["a", "b", "c"], needs=2, rest="cancel")
+        .add(
+            "gated", Baton.new().add("x", step.new()).add("y", step.new(), deps=["x"]), when=state_of("a") != "skipped"
+        )
+    )
+    waiting = (
+        Baton.new(workflow_id="w")
+        .add("approval", Signal(int, timeout=60, default=3))
+        .add("second", Signal(), deps=["approval"])
+        .add("later", Timer(until=datetime(2031, 1, 1, tzinfo=UTC)), ignore_discarded=True, deps=["approval"])
+        .add("pause", Timer(minutes=5), when=result_of("approval") == 3)
+        .add("end", step.new(result_of("second")), deps=["later", "pause"])
+    )
+    closing = (
+        Baton.new(workflow_id="w")
+        .add("create", step.new(), undo=step.new(result_of("create", default=None)))
+        .add("use", step.new(result_of("create")), undo=observing.new(result_of("create")))
+        .add("group", Baton.new().add("x", step.new()).add("tidy", step.new(), runs="always"), deps=["create"])
+        .add("report", step.new(result_of("use", default=None)), runs="on failure")
+        .add("destroy", step.new(), runs="always")
+        .add("after", Baton.new().add("z", step.new()), runs="always")
+    )
+    return diamond, nested, conditional, closing, waiting
