@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from baton.database.connections import Connection, Record
 
-KEPT = ("migrations", "upkeep")
-"""Tables with rows of the engine's own."""
+KEPT = ("migrations", "functions")
 UNMOVED = (*KEPT, "pools")
 """A pool that is alive stays alive, however far the times are moved."""
 
@@ -25,7 +24,9 @@ _TABLES = """
 select c.relname as name,
        array_agg(a.attname order by a.attnum) filter (
            where 'timestamptz'::regtype in (a.atttypid, t.typbasetype)
-       ) as times
+       ) as times,
+       -- Settings and the like: the one row is there from the beginning, under a key that is true.
+       bool_or(a.attname = 'id' and a.atttypid = 'boolean'::regtype) as is_one_row
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -97,7 +98,11 @@ class EngineTables:
     @classmethod
     def _made_of(cls, schema: str, rows: Sequence[Record]) -> EngineTables:
         prefix = quoted(schema)
-        emptied = [f"delete from {prefix}.{quoted(row['name'])}" for row in rows if row["name"] not in KEPT]
+        emptied = [
+            f"delete from {prefix}.{quoted(row['name'])}"
+            for row in rows
+            if row["name"] not in KEPT and not row["is_one_row"]
+        ]
         moved = [
             f"update {prefix}.{quoted(row['name'])} set "
             + ", ".join(f"{time} = {time} - interval '1 second' * p.seconds" for time in map(quoted, row["times"]))

@@ -1,9 +1,9 @@
 -- Settle outcomes, then claim from several queues: one round trip and one commit for each hop.
 --
--- The outcomes come first, so that the claim can take what they released. Other pools are woken only
--- for work that is left. See apply_outcomes, claim_entries and claimed_steps for the parameters.
--- Returns one row with `accepted`, one element an outcome; then a row for each claimed step, in claim
--- order.
+-- The outcomes come first, so that the claim can take what they released. Other pools are woken
+-- only for work that is left. See apply_outcomes, claim_entries and claimed_steps for the
+-- parameters. Returns one row with `accepted`, one element an outcome; then a row for each claimed
+-- step, in claim order.
 -- Locks: workflows, then entries.
 create or replace function advance(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint,

@@ -1,10 +1,11 @@
 -- Apply the consequences of steps that have just become final: end the dependents that cannot run,
 -- count down and release the others, count down groups and workflows, and notify those that listen.
 --
--- The caller made the steps final at p_moment in this transaction, under the locks of their workflows.
--- p_all_completed, p_followed, p_noted: hints that let us skip queries. p_all_completed: none of the
---   steps failed. p_followed: those that may have dependents. p_noted: those that may have failed, are
---   watched or are in a group. Without the last two, any of the steps may.
+-- The caller made the steps final at p_moment in this transaction, under the locks of their
+-- workflows.
+-- p_all_completed, p_followed, p_noted: hints that let us skip queries. p_all_completed: none of
+--   the steps failed. p_followed: those that may have dependents. p_noted: those that may have
+--   failed, are watched or are in a group. Without the last two, any of the steps may.
 -- queues, counts: parallel; how many steps became available in each queue.
 -- Locks: none but those that the caller holds.
 create or replace function apply_consequences(

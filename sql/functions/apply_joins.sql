@@ -1,6 +1,7 @@
 -- Give the groups whose joins are settled their final state, as their children say.
 --
--- No attempt is spent, and the results stay with the children. Returns the groups, which are final now.
+-- No attempt is spent, and the results stay with the children. Returns the groups, which are final
+-- now.
 -- Locks: none; apply_outcomes has taken them.
 create or replace function apply_joins(p_ids bigint[], p_tokens uuid[], p_kinds text[], p_moment timestamptz) returns bigint[]
 language plpgsql

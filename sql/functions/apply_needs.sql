@@ -1,11 +1,14 @@
--- Count anew what these steps wait for that need only some of their dependencies, now that others of these ended.
--- The caller holds the lock of their workflows.
+-- Count anew what steps with `needs` wait for, after some of their dependencies have ended.
 --
---   enough completed      suspended -> queued; what it reads is fixed now: later ends do not change its arguments
---   out of reach          suspended -> cancelled if one that is missing was discarded or cancelled, else skipped
+--   enough completed   suspended -> queued. What it reads is fixed now, so that a later end does
+--                      not change the arguments of a second attempt
+--   out of reach       suspended -> cancelled if a missing one was discarded or cancelled, else
+--                      skipped
 --
--- Observed dependencies are always awaited. released: steps for which nothing is pending. ended: steps that became final, and
--- what was cancelled because a step that was released needs no more.
+-- Observed dependencies are always awaited.
+-- released: steps for which nothing is pending. ended: steps that became final, and what was
+--   cancelled because a released step needs no more.
+-- Locks: none; the caller holds the locks of the workflows.
 create or replace function apply_needs(
     p_ids bigint[], p_moment timestamptz,
     out released bigint[], out ended bigint[]

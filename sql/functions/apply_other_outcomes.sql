@@ -3,16 +3,17 @@
 -- Only outcomes whose token is still the claim's count.
 --
 --   discarded, cancelled, skipped   final as they say
---   failed, lost                    discarded once the attempts are used up, else retryable after the
---                                   delay
+--   failed, lost                    discarded once the attempts are used up, else retryable after
+--                                   the delay
 --   snoozed                         scheduled after the delay; the attempt is given back
---   given_back                      available at once, in its old position; the attempt is given back
---   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is given
---                                   back. A misfit is discarded when the first one in a row is as old
---                                   as its delay; null means never
+--   given_back                      available at once, in its old position; the attempt is given
+--                                   back
+--   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is
+--                                   given back. A misfit is discarded when the first one in a row
+--                                   is as old as its delay; null means never
 --
--- A join is no attempt, so it is given back after any of these. A map that is lost while it expands has
--- at least twenty attempts: these are the engine's, and max_attempts is meant for its children.
+-- A join is no attempt, so it is given back after any of these. A map that is lost while it expands
+-- has at least twenty attempts: these are the engine's, and max_attempts is meant for its children.
 -- final: the steps that became final. queues: the queue of each step that became available again.
 -- Locks: none; apply_outcomes has taken them.
 create or replace function apply_other_outcomes(

@@ -1,23 +1,26 @@
 -- Apply a batch of outcomes with all their consequences.
 --
--- Shared by settle, advance and rescue. Each outcome is judged by its own token.
+-- Shared by settle, advance and rescue. Each outcome counts only under its own token.
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome.
---   p_kinds: see apply_other_outcomes; `joined` for a join. An expansion is a call of its own (expand).
+--   p_kinds: see apply_other_outcomes; `joined` for a join. An expansion is a call of its own
+--   (expand).
 --   p_details: the result of a completed step as JSON, else plain text: error, reason or cause.
 --   p_traces: of an error; null for none.
---   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one; of a
---   misfit until it is discarded.
+--   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one;
+--   of a misfit until it is discarded.
 --   Traces or delays that are all null may be empty arrays.
--- accepted: parallel to them; true if the outcome took effect, now or in an earlier call that this one
---   repeats: the step's last accepted outcome has this token and this kind. Compared after the lock.
+-- accepted: parallel to them; true if the outcome took effect, now or in an earlier call that this
+--   one repeats: the step's last accepted outcome has this token and this kind. Compared after the
+--   lock.
 -- queues, counts: parallel; how many entries became available in each queue.
 --
--- An entry has a token if and only if it is executing. The queries do not ask for its state as well:
--- the planner would then join by the index of a pool's claims, where a whole batch has one token (20 ms
--- in place of 1 for 400).
+-- An entry has a token if and only if it is executing. The queries do not ask for its state as
+-- well: the planner would then join by the index of a pool's claims, where a whole batch has one
+-- token (20 ms in place of 1 for 400).
 -- Locks: the workflows in the order of their keys, in a statement of its own. This protects their
--- executing entries too: claim and stage, which take entries without it, keep none that is executing
--- (see claim_entries). Each statement that deletes or updates an entry still checks the token.
+-- executing entries too: claim and stage, which take entries without it, keep none that is
+-- executing (see claim_entries). Each statement that deletes or updates an entry still checks the
+-- token.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     out accepted boolean[], out queues text[], out counts integer[]

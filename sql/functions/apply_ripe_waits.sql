@@ -1,14 +1,14 @@
--- End the waits of these workflows that are over, with all consequences; about p_limit of them. Returns
--- how many ended.
+-- End the waits of these workflows that are over, with all consequences; about p_limit of them.
+-- Returns how many ended.
 --
 --   a signal was sent          waiting -> completed, with its value
 --   the time of a timer is up  waiting -> completed
 --   the time of others is up   waiting -> completed with the default, or discarded
 --
 -- A signal that was sent to a step that does not wait yet stays for its release (see begin_waits).
--- Locks: the caller holds those of the workflows. Entries that wait are written under these only. A row
--- of signals may be held by a sender, for as long as its transaction is open: then the time of that
--- step is not up yet.
+-- Locks: the caller holds those of the workflows. Entries that wait are written under these only. A
+-- row of signals may be held by a sender, for as long as its transaction is open: then the time of
+-- that step is not up yet.
 create or replace function apply_ripe_waits(p_keys bigint[], p_limit integer) returns integer
 language plpgsql
 as $$
@@ -80,7 +80,7 @@ begin
      returning s.id
     )
     select coalesce(array_agg(e.id), '{}') into final from ended e;
-    -- Whatever state their steps are in: those that end later read them without being told.
+    -- Whatever state their steps are in: those that are released later read them by themselves.
     with seen as (
         select n.workflow, n.name from signals n where n.step_id = any(sent) and n.is_new for update skip locked
     )

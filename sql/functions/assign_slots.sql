@@ -1,7 +1,7 @@
 -- Give the free slots of these maps to the children that wait for one, in item order.
 --
--- Returns the steps that are queued now, for the caller to release: such a child or, if it is a group
--- that was opened again, the steps below it that were opened.
+-- Returns the steps that are queued now, for the caller to release: such a child or, if it is a
+-- group that was opened again, the steps below it that were opened.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function assign_slots(p_maps bigint[]) returns bigint[]
 language plpgsql

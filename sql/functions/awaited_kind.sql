@@ -1,5 +1,5 @@
--- The type that a step expects of its signal, as the library wrote it; null if any JSON will do, or if it
--- waits for none.
+-- The type that a step expects of its signal, as the library wrote it; null if any JSON will do, or
+-- if it waits for none.
 create or replace function awaited_kind(p_workflow_id text, p_step text) returns text
 language sql stable
 as $$

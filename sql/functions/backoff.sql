@@ -1,5 +1,5 @@
--- Seconds to wait after this attempt if nothing else is specified: 2^attempt with a tenth of jitter, at
--- most an hour.
+-- Seconds to wait after this attempt if nothing else is specified: 2^attempt with a tenth of
+-- jitter, at most an hour.
 --
 -- The default policy of pools is the same. This one is for attempts whose pool is gone.
 create or replace function backoff(p_attempt integer) returns double precision

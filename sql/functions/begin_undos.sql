@@ -1,6 +1,10 @@
--- Begin to undo a workflow whose last step has just become final and that ended badly (see write_undos). Its state becomes executing
--- again, and `ending` keeps how it ended. The caller holds its lock.
--- is_undoing: whether there is anything to undo. opened: undos to be released; others may wait for attempts that have not ended.
+-- Begin to undo a workflow that ended badly, after its last step has become final (see
+-- write_undos).
+--
+-- completed, failed, cancelled -> executing; `ending` keeps how it ended.
+-- is_undoing: whether there is anything to undo. opened: undos to be released; other undos may wait
+--   for attempts that have not ended.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function begin_undos(p_key bigint, p_moment timestamptz, out is_undoing boolean, out opened bigint[])
 language plpgsql
 as $$

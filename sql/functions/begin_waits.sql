@@ -1,8 +1,8 @@
--- Let these steps wait for what they await: their entries are in state `waiting`, which no pool claims,
--- and cost nothing until it comes or their time is up (see end_waits).
+-- Let these steps wait for what they await: their entries are in state `waiting`, which no pool
+-- claims, and cost nothing until it comes or their time is up (see end_waits).
 --
--- The caller holds the locks of their workflows, and has made them queued.
--- Returns those that ended at once, because what they await had come before.
+-- The caller holds the locks of their workflows, and has made them queued. Returns those that ended
+-- at once, because what they await had come before.
 -- Locks: none but those that the caller holds.
 create or replace function begin_waits(p_ids bigint[], p_moment timestamptz) returns bigint[]
 language plpgsql

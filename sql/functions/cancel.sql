@@ -1,14 +1,15 @@
 -- Cancel a workflow, or some of its steps.
 --
--- All ordinary steps end, whatever their flags. Without closing steps and undos the workflow is final in
--- this transaction. Otherwise `ending` keeps its state and reason, and it becomes final with the last of
--- them. Steps that end this way are final at once: their entries are gone, so the tokens of running
--- attempts are void, and their pools are notified.
--- p_names: only these steps, with everything below those that are groups; their dependents follow the
---   usual rules.
+-- All ordinary steps end, whatever their flags. Without closing steps and undos the workflow is
+-- final in this transaction. Otherwise `ending` keeps its state and reason, and it becomes final
+-- with the last of them. Steps that end this way are final at once: their entries are gone, so the
+-- tokens of running attempts are void, and their pools are notified.
+-- p_names: only these steps, with everything below those that are groups; their dependents follow
+--   the usual rules.
 -- p_force: closing steps and undos are cancelled as well.
 -- p_as_skipped: the named steps end as skipped, not as cancelled, and fail nothing.
--- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the same.
+-- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
+--   same.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
 -- unknown: names that are not steps of it; then nothing is cancelled.
 -- Locks: the workflow, then its entries by step.

@@ -1,6 +1,9 @@
--- Cancel what a step that starts needs no longer: of its dependencies and of what is upstream of them, whatever is not final and leads
--- only to steps that are final, have begun, or are cancelled by this. Marked as not needed, which fails nothing. The caller holds the
--- lock of the workflow. Returns what was cancelled, for the caller to apply the consequences.
+-- Cancel what a step that starts no longer needs.
+--
+-- That is each step upstream of it that is not final and leads only to steps that are final, have
+-- begun, or are cancelled by this call. It is marked as not needed, which fails nothing. Returns
+-- what was cancelled, for the caller to apply the consequences.
+-- Locks: the entries of these steps, in order of step; the caller holds the lock of the workflow.
 create or replace function cancel_rest(p_step bigint, p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$
@@ -11,7 +14,7 @@ declare
 begin
     select s.name into consumer from steps s where s.id = p_step;
     loop
-        -- Level by level: what is upstream of the last wave, and is needed by nobody now.
+        -- Level by level: what is upstream of the last wave, and what no step needs now.
         wave := array(
             select distinct x.id
               from steps s

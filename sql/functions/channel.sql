@@ -1,12 +1,12 @@
--- The one channel on which this schema notifies: a prefix and a hash, because a channel's name is short
--- and a schema's may not be.
+-- The one channel on which this schema notifies: a prefix and a hash, because a channel's name is
+-- short and a schema's may not be.
 --
 -- Notifications carry names, ids and numbers of entries only:
---   queue COUNT NAME   at least COUNT entries, a power of ten, were released there, and the caller did
---                      not claim them itself
+--   queue COUNT NAME   at least COUNT entries, a power of ten, were released there, and the caller
+--                      did not claim them itself
 --   due MILLISECONDS   an entry is due so soon that the poll would be late
---   ripe MILLISECONDS  what a step waits for has come, or its time is up so soon that the poll would be
---                      late (see end_waits)
+--   ripe MILLISECONDS  what a step waits for has come, or its time is up so soon that the poll
+--                      would be late (see end_waits)
 --   cancel POOL        claims of this pool are void
 --   workflow KEY       a watched workflow finished
 --   step ID            a watched step became final

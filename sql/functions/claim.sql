@@ -1,7 +1,7 @@
 -- Claim steps for a pool.
 --
--- See claim_entries for the parameters. Returns what the pool must know to run the steps, in claim order
--- (see claimed_steps).
+-- See claim_entries for the parameters. Returns what the pool must know to run the steps, in claim
+-- order (see claimed_steps).
 -- Locks: as claim_entries.
 create or replace function claim(p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint)
 returns table (

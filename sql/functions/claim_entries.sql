@@ -1,17 +1,18 @@
--- Claim available entries for a pool, under a token that the pool drew before the call, and count the
--- attempt.
+-- Claim available entries for a pool, under a token that the pool drew before the call, and count
+-- the attempt.
 --
--- A join is no attempt. A pool that is dead or unknown gets nothing, and a paused queue gives nothing. A
--- repeated call waits for the first (an advisory lock on the token) and returns what that one took, so a
--- token never takes more than its limits.
--- p_queues, p_limits: parallel; how many entries of each queue at most. A negative limit says that the
---   pool has seen the queue empty: then -limit, and only if the queue is one of p_released.
+-- A join is no attempt. A pool that is dead or unknown gets nothing, and a paused queue gives
+-- nothing. A repeated call waits for the first (an advisory lock on the token) and returns what
+-- that one took, so a token never takes more than its limits.
+-- p_queues, p_limits: parallel; how many entries of each queue at most. A negative limit says that
+--   the pool has seen the queue empty: then -limit, and only if the queue is one of p_released.
 -- taken: the steps in claim order: by queue as given, then priority, position, step; null for none.
 -- attempts, joins: parallel to taken.
 -- counts: parallel to p_queues; how many of each. Null if an earlier call took them.
--- Locks: entries, without waiting for any. An entry that another claim took and committed a moment ago,
--- after this statement's snapshot, is locked before it is seen to be executing, and stays locked until
--- this call ends. Its settle may wait for that. This call waits for nothing then, so it is no deadlock.
+-- Locks: entries, without waiting for any. An entry that another claim took and committed a moment
+-- ago, after this statement's snapshot, is locked before it is seen to be executing, and stays
+-- locked until this call ends. Its settle may wait for that. This call waits for nothing then, so
+-- it is no deadlock.
 create or replace function claim_entries(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_released text[],
     out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[]

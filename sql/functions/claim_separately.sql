@@ -1,10 +1,10 @@
--- Claim as claim does, but each step in a subtransaction of its own: after a claim that failed, to find
--- out which step is the reason.
+-- Claim as claim does, but each step in a subtransaction of its own: after a claim that failed, to
+-- find out which step is the reason.
 --
--- A step that cannot be claimed is passed over. A step whose results cannot be put together is claimed,
--- and its `results` say why.
--- Returns the claimed steps in claim order (see claimed_steps); and a row for each step that was passed
--- over, in which only passed_over, the step in words, and error are not null.
+-- A step that cannot be claimed is passed over. A step whose results cannot be put together is
+-- claimed, and its `results` say why. Returns the claimed steps in claim order (see claimed_steps);
+-- and a row for each step that was passed over, in which only passed_over, the step in words, and
+-- error are not null.
 -- Locks: as claim_entries.
 create or replace function claim_separately(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint

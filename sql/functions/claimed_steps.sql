@@ -3,15 +3,17 @@
 -- p_ids, p_attempts, p_joins: parallel, as claim_entries returns them.
 -- p_input_bytes: how large the results may be that are delivered to one step.
 -- results: one JSON object with the results of the dependencies that the step reads. A dependency
---   without a result has no key in it. Or '!' and a sentence that says why they cannot be delivered.
+--   without a result has no key in it. Or '!' and a sentence that says why they cannot be
+--   delivered.
 -- outcomes: what became of the same dependencies, if the worker takes a context (see outcomes_of).
 --   Both have the names that dependencies have inside their group for keys.
--- extras: what few steps have, as a JSON object: `backoff`, and `meta` if the worker takes a context.
+-- extras: what few steps have, as a JSON object: `backoff`, and `meta` if the worker takes a
+--   context.
 -- is_join: the step is a group whose outcome is to be settled.
 -- map: the step is a map to be expanded; what its record says about that.
 --
--- It has no settings of its own, so PostgreSQL makes it a part of the calling statement: the rows are
--- made only once.
+-- It has no settings of its own, so PostgreSQL makes it a part of the calling statement: the rows
+-- are made only once.
 create or replace function claimed_steps(p_ids bigint[], p_attempts integer[], p_joins boolean[], p_input_bytes bigint)
 returns table (
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,

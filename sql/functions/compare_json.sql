@@ -1,5 +1,6 @@
--- Compare two JSON values as Python would: numbers by value, text by code points, lists item by item.
--- Null where the two have no order, such as text and a number; values of different types are never equal.
+-- Compare two JSON values as Python would: numbers by value, text by code points, lists item by
+-- item. Null where the two have no order, such as text and a number; values of different types are
+-- never equal.
 create or replace function compare_json(p_left json, p_operator text, p_right json) returns boolean
 language plpgsql immutable parallel safe
 as $$

@@ -1,4 +1,5 @@
--- Evaluate a step's condition (see evaluate_condition); what PostgreSQL cannot read of a result is a reason and no error.
+-- Evaluate a step's condition (see evaluate_condition). If PostgreSQL cannot read a result, that is
+-- the reason and not an error.
 create or replace function condition_holds(p_step bigint, p_condition json, out holds boolean, out why text)
 language plpgsql stable
 as $$

@@ -1,6 +1,8 @@
--- Read what one side of a comparison names (see evaluate_condition): a part of a result, or a state.
+-- Read what one side of a comparison names (see evaluate_condition): a part of a result, or a
+-- state.
 --
--- value: what was found. written: how it is written in Python. fault: why there is nothing, in a sentence; null if there is.
+-- value: what was found. written: how it is written in Python.
+-- fault: why there is nothing, in a sentence; null if there is something.
 create or replace function condition_operand(
     p_step bigint, p_operand json,
     out value json, out written text, out fault text

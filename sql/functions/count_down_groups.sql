@@ -1,7 +1,7 @@
 -- Count down the groups of steps that have just become final.
 --
--- A group whose last child ended becomes available for its join. Slots that were freed go to children
--- that wait for one. See apply_consequences.
+-- A group whose last child ended becomes available for its join. Slots that were freed go to
+-- children that wait for one. See apply_consequences.
 -- queues, counts: parallel; how many entries became available in each queue.
 -- Locks: none; the caller holds the locks of the workflows.
 create or replace function count_down_groups(

@@ -1,5 +1,5 @@
--- How many steps of a workflow make it fail: outside groups, discarded or cancelled, needed, and not
--- forgiven.
+-- How many steps of a workflow make it fail: outside groups, discarded or cancelled, needed, and
+-- not forgiven.
 create or replace function count_failures(p_key bigint) returns integer
 language sql stable
 as $$

@@ -1,5 +1,5 @@
--- How many slots a step waits for: one for each map around it that has slots, if the child of the map
--- that this step is, or is below, holds none.
+-- How many slots a step waits for: one for each map around it that has slots, if the child of the
+-- map that this step is, or is below, holds none.
 --
 -- Only a retry opens steps below such a child.
 create or replace function count_missing_slots(p_id bigint) returns integer

@@ -1,7 +1,7 @@
 -- How much a step waits for, computed from the states of other steps.
 --
--- A group with children waits for those that are not final. Any other step waits for the dependencies
--- that it cannot count as done, and for slots (see count_missing_slots).
+-- A group with children waits for those that are not final. Any other step waits for the
+-- dependencies that it cannot count as done, and for slots (see count_missing_slots).
 create or replace function count_pending(p_step steps) returns integer
 language sql stable
 as $$

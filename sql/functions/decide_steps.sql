@@ -1,14 +1,20 @@
--- Decide on steps for which nothing is pending any more, before they are released. Most need no decision; see apply_consequences for
--- who is brought here. The caller holds the lock of their workflows.
+-- Decide on steps for which nothing is pending any more, before they are released.
 --
---   a condition that does not hold      queued -> skipped; discarded if it cannot be evaluated
---   gate                                queued -> completed: the engine's own step in front of a group
---   end                                 queued -> completed with the verdict of its scope, or suspended again until undos are final
---   always, on failure                  queued -> skipped if there is nothing to clean up
---   always, on failure, undo            queued -> suspended while an attempt of what it cleans up has not ended
---   a step that awaits something        queued -> waiting, or completed if it has come already (see begin_waits)
+-- Most steps need no decision; apply_consequences brings those here that may need one.
 --
--- ended: those that are final now. waiting: those that are suspended again, or wait for what they await. opened: undos that were written and may be released.
+--   a condition that does not hold   queued -> skipped; discarded if it cannot be evaluated
+--   gate                             queued -> completed: the engine's own step in front of a group
+--   end                              queued -> completed with the verdict of its scope, or
+--                                    suspended again until undos are final
+--   always, on failure               queued -> skipped if there is nothing to clean up
+--   always, on failure, undo         queued -> suspended while an attempt of what it cleans up has
+--                                    not ended
+--   a step that awaits something     queued -> waiting, or completed if it has come already (see
+--                                    begin_waits)
+--
+-- ended: those that are final now. waiting: those that are suspended again, or wait for what they
+--   await. opened: undos that were written and may be released.
+-- Locks: none; the caller holds the locks of the workflows.
 create or replace function decide_steps(
     p_ids bigint[], p_moment timestamptz,
     out ended bigint[], out waiting bigint[], out opened bigint[]

@@ -1,4 +1,7 @@
--- Delete the undos of a workflow, all final, when it is retried: they are written anew if it ends badly again. The caller holds its lock.
+-- Delete the undos of a workflow that is retried. They are all final, and are written anew if it
+-- ends badly again.
+--
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function delete_undos(p_key bigint) returns void
 language plpgsql
 as $$

@@ -1,5 +1,5 @@
--- Whether a dependent counts its dependency with this ordinal as done, now that it is in this state.
--- Its edges say so one by one; without them its flags say it for all of its dependencies.
+-- Whether a dependent counts its dependency with this ordinal as done, now that it is in this
+-- state. Its edges say so one by one; without them its flags say it for all of its dependencies.
 create or replace function edge_ignores(p_dependent steps, p_ordinal integer, p_state text) returns boolean
 language sql immutable parallel safe
 return case

@@ -1,5 +1,8 @@
--- Attempts have really ended whose claims were void before (see end_entries): release the closing steps and undos that waited for these.
--- The caller holds the locks of their workflows. Says how many steps became available in each queue.
+-- Note that attempts whose claims were void have really ended (see end_entries), and release the
+-- closing steps and undos that waited for that.
+--
+-- queues, counts: parallel; how many steps became available in each queue.
+-- Locks: none; the caller holds the locks of the workflows.
 create or replace function end_attempts(
     p_ids bigint[], p_tokens uuid[],
     out queues text[], out counts integer[]

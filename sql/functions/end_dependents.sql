@@ -1,11 +1,11 @@
 -- End every suspended step downstream of a step that was cancelled, discarded or skipped, unless it
 -- ignores that.
 --
--- They are cancelled below a cancelled or discarded step and skipped below a skipped one. Only suspended
--- steps end: a step that began by ignoring an earlier failure goes on, and so does a group that waits
--- for its children. Returns the steps that ended.
--- Locks: none; the caller holds the lock of the workflow. So the closure is one query that sees every
--- earlier outcome.
+-- They are cancelled below a cancelled or discarded step and skipped below a skipped one. Only
+-- suspended steps end: a step that began by ignoring an earlier failure goes on, and so does a
+-- group that waits for its children. Returns the steps that ended.
+-- Locks: none; the caller holds the lock of the workflow. So the closure is one query that sees
+-- every earlier outcome.
 create or replace function end_dependents(p_root bigint, p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$

@@ -1,7 +1,9 @@
--- Take these steps out of the queue, whatever they are doing: their claims are void, and the pools that run them are notified. What an
--- attempt leaves behind is noted where a closing step or an undo has to wait until it has really ended. The caller holds the lock of the
--- workflow and makes the steps final.
--- Locks: the entries by step.
+-- Take these steps out of the queue, whatever their entries are doing.
+--
+-- Their claims are void, and the pools that run them are notified. Where a closing step or an undo
+-- has to wait until such an attempt has really ended, that is noted in unended_attempts. The caller
+-- makes the steps final.
+-- Locks: the entries by step; the caller holds the lock of the workflow.
 create or replace function end_entries(p_ids bigint[]) returns void
 language plpgsql
 as $$

@@ -1,12 +1,14 @@
--- End the steps for which what they await has come, or whose time is up, up to about p_limit of them.
+-- End the steps for which what they await has come, or whose time is up, up to about p_limit of
+-- them.
 --
--- A workflow that somebody else has locked is left for the next call, and so is a step whose signal is
--- being sent just now. If the consequences of one cannot be written, the workflows are treated one by
--- one, and that one is passed over.
+-- A workflow that somebody else has locked is left for the next call, and so is a step whose signal
+-- is being sent just now. If the consequences of one cannot be written, the workflows are treated
+-- one by one, and that one is passed over.
 -- ended: how many steps. next_in: seconds until the next wait ends; 0 if one is ripe, or if another
 --   transaction holds what it needs; null if none has a time.
 -- passed_over, errors: parallel; the workflows that were passed over, in words, and why.
--- Locks: workflows, without waiting for any; then their entries by step; then signals, without waiting.
+-- Locks: workflows, without waiting for any; then their entries by step; then signals, without
+-- waiting.
 create or replace function end_waits(
     p_limit integer, out ended integer, out next_in double precision, out passed_over text[], out errors text[]
 )

@@ -1,8 +1,11 @@
--- Evaluate the condition of a step whose dependencies are all final (see baton/core/conditions.py for its form).
+-- Evaluate the condition of a step whose dependencies are all final. baton/core/conditions.py has
+-- its form.
 --
 -- holds: whether it holds; null if it cannot be evaluated.
--- why: the comparisons that decided, each with the value that was read; or why it cannot be evaluated.
--- Values keep their types: true is not 1, and text is not a number. Text is ordered by its code points.
+-- why: the comparisons that decided, each with the value that was read; or why it cannot be
+--   evaluated.
+-- Values keep their types: true is not 1, and text is not a number. Text is ordered by its code
+-- points.
 create or replace function evaluate_condition(p_step bigint, p_condition json, out holds boolean, out why text)
 language plpgsql stable
 as $$

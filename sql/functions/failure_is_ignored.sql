@@ -1,5 +1,5 @@
--- Whether the failure of a discarded or cancelled step is forgiven: each of its dependents ignores it,
--- and at least one of these began.
+-- Whether the failure of a discarded or cancelled step is forgiven: each of its dependents ignores
+-- it, and at least one of these began.
 --
 -- Dependents that only observe it are not counted.
 create or replace function failure_is_ignored(p_step steps) returns boolean

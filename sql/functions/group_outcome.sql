@@ -1,8 +1,8 @@
 -- How a group ends whose children are all final.
 --
 -- It is judged like a workflow: discarded if a discarded child is not forgiven, else cancelled if a
--- cancelled one is not, else skipped if all were skipped, else completed. The reason names the first
--- child that decided it, or the step below that child which decided the child's own outcome.
+-- cancelled one is not, else skipped if all were skipped, else completed. The reason names the
+-- first child that decided it, or the step below that child which decided the child's own outcome.
 create or replace function group_outcome(p_id bigint, out state text, out reason text)
 language plpgsql stable
 as $$

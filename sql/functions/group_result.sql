@@ -1,5 +1,5 @@
--- The result of a step as its dependents read it; null if it has none. A group's is put together from
--- its children's:
+-- The result of a step as its dependents read it; null if it has none. A group's is put together
+-- from its children's:
 --
 --   a map       the list of the results that exist, in item order
 --   any other   the result of the child that it returns; else of its last child, the one on which

@@ -1,4 +1,5 @@
--- Of these steps of a workflow, the groups that stay open when they are cancelled because closing steps below them are not final.
+-- Which of these steps, when they are cancelled, are groups that stay open because a closing step
+-- below them is not final.
 create or replace function groups_that_close(p_key bigint, p_ids bigint[]) returns bigint[]
 language sql stable
 as $$

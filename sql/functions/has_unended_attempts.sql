@@ -1,5 +1,7 @@
--- Whether an attempt may still run of what a closing step or an undo cleans up: of the step that it takes back; of what it waits for;
--- of all steps around it if it waits for the end of its scope.
+-- Whether an attempt may still run of what a closing step or an undo cleans up.
+--
+-- That is, of an undo, the step that it takes back; of a closing step, what it waits for, or all
+-- steps of its scope if it waits for the end of that.
 create or replace function has_unended_attempts(p_step bigint) returns boolean
 language plpgsql stable
 as $$

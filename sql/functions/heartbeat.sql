@@ -1,17 +1,19 @@
 -- Renew a pool's lease, and note its claim tokens, its workers and its failures.
 --
--- Heartbeats follow one another: each is composed after the last was answered or given up. A token is
--- listed before its claim is sent, and until every settle under it is answered.
--- p_number: counts this pool's heartbeats. One that was given up may still arrive after a later one, and
---   is ignored: its list is old. After giving one up, the pool leaves out a number. The abandoned
---   heartbeat may have been noted while the next one was already composed, so it says nothing about
---   which claims the next list should have.
--- p_tokens: held or in flight. p_workers: those the pool knows. p_failures: what fails in it, a sentence
---   each. p_lease: seconds from now.
--- is_alive: false if the pool is dead or unknown. A dead pool stays dead: its steps belong to others.
--- step_ids, tokens: parallel; the claims it holds, so that the pool can see which attempts are void.
--- serving: how many living pools serve each of its queues, itself included, in the order in which it
---   registered them.
+-- Heartbeats follow one another: each is composed after the last was answered or given up. A token
+-- is listed before its claim is sent, and until every settle under it is answered.
+-- p_number: counts this pool's heartbeats. One that was given up may still arrive after a later
+--   one, and is ignored: its list is old. After giving one up, the pool leaves out a number. The
+--   abandoned heartbeat may have been noted while the next one was already composed, so it says
+--   nothing about which claims the next list should have.
+-- p_tokens: held or in flight. p_workers: those the pool knows. p_failures: what fails in it, a
+--   sentence each. p_lease: seconds from now.
+-- is_alive: false if the pool is dead or unknown. A dead pool stays dead: its steps belong to
+--   others.
+-- step_ids, tokens: parallel; the claims it holds, so that the pool can see which attempts are
+--   void.
+-- serving: how many living pools serve each of its queues, itself included, in the order in which
+--   it registered them.
 -- Locks: the pool's row, which mark_dead locks as well.
 create or replace function heartbeat(
     p_pool bigint, p_number bigint, p_tokens uuid[], p_workers text[], p_failures text[], p_lease double precision,

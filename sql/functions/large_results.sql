@@ -2,7 +2,8 @@
 -- beforehand; or '!' and why they cannot be delivered.
 --
 -- They are too large if they have more than p_input_bytes as JSON. Of a group this counts what
--- group_result puts together. Of a step that takes a context it also counts what outcomes_of returns.
+-- group_result puts together. Of a step that takes a context it also counts what outcomes_of
+-- returns.
 create or replace function large_results(p_step bigint, p_inputs integer[], p_takes_context boolean, p_input_bytes bigint)
 returns text
 language plpgsql stable

@@ -1,7 +1,7 @@
 -- Mark the pools whose lease ran out as dead, and forget those that died a day ago.
 --
--- A pool whose row is locked is sending its heartbeat, and is left alone. Pools are marked one by one: a
--- pool whose row cannot be changed is passed over.
+-- A pool whose row is locked is sending its heartbeat, and is left alone. Pools are marked one by
+-- one: a pool whose row cannot be changed is passed over.
 -- died: how many were marked.
 -- passed_over, errors: parallel; the pools that were passed over, in words, and why.
 -- Locks: pools, without waiting for any.

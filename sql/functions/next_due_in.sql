@@ -1,4 +1,5 @@
--- Seconds until the next entry is due, at most a day; 0 if one is due, null if none waits for a time.
+-- Seconds until the next entry is due, at most a day; 0 if one is due, null if none waits for a
+-- time.
 --
 -- p_passed_over: steps whose entries are left out.
 create or replace function next_due_in(p_passed_over bigint[]) returns double precision

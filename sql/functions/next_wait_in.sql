@@ -1,4 +1,5 @@
--- Seconds until the next wait ends, at most a day; 0 if one is ripe, null if none has come and none has a time.
+-- Seconds until the next wait ends, at most a day; 0 if one is ripe, null if none has come and none
+-- has a time.
 --
 -- p_passed_over: keys of workflows that are left out.
 create or replace function next_wait_in(p_passed_over bigint[]) returns double precision

@@ -1,4 +1,5 @@
--- Why a closing step does not run although nothing is pending for it; null if it runs, and for an undo.
+-- Why a closing step does not run although nothing is pending for it. Null if it runs, and for an
+-- undo.
 create or replace function nothing_to_clean_up(p_step bigint) returns text
 language plpgsql stable
 as $$

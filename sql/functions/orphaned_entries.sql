@@ -1,9 +1,10 @@
--- The claimed entries that no living pool runs, up to p_limit of each kind, with the outcome for each.
+-- The claimed entries that no living pool runs, up to p_limit of each kind, with the outcome for
+-- each.
 --
--- kind lost: the pool is marked dead, or is unknown, because a late claim may commit after its pool was
---   swept.
--- kind given_back: the entry was claimed before its pool's previous heartbeat, under a token that the
---   latest heartbeat does not list. The pool never received the answer to that claim.
+-- kind lost: the pool is marked dead, or is unknown, because a late claim may commit after its pool
+--   was swept.
+-- kind given_back: the entry was claimed before its pool's previous heartbeat, under a token that
+--   the latest heartbeat does not list. The pool never received the answer to that claim.
 create or replace function orphaned_entries(p_limit integer)
 returns table (step_id bigint, token uuid, kind text, detail text)
 language sql stable

@@ -1,5 +1,5 @@
--- What became of these steps of a step's workflow, as JSON text: by local name [state, reason, began,
--- children].
+-- What became of these steps of a step's workflow, as JSON text: by local name [state, reason,
+-- began, children].
 --
 -- The children of a group are a list of [local name, state, reason, began] in their order; null for
 -- other steps.

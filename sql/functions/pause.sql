@@ -1,7 +1,7 @@
 -- Pause a queue: from now on no claim takes an entry of it, for any pool.
 --
--- Running attempts go on and settle. Entries that are due become available and stay so. Claims that are
--- under way may still commit. A pause survives restarts of pools and server.
+-- Running attempts go on and settle. Entries that are due become available and stay so. Claims that
+-- are under way may still commit. A pause survives restarts of pools and server.
 -- paused: false if it was paused already.
 -- Locks: the queue's row in pauses.
 create or replace function pause(p_queue text, out paused boolean)

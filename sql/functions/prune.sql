@@ -1,10 +1,10 @@
--- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps, but at least
--- one workflow.
+-- Delete whole workflows that finished more than p_keep seconds ago, up to p_limit steps, but at
+-- least one workflow.
 --
--- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped. It
--- begins again when it meets workflows that were inserted less than p_keep seconds ago. One pool prunes
--- at a time; other pools have nothing to do. It passes by workflows that another transaction holds, to
--- retry them or to repeat an insert, and those that cannot be deleted.
+-- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped.
+-- It begins again when it meets workflows that were inserted less than p_keep seconds ago. One pool
+-- prunes at a time; other pools have nothing to do. It passes by workflows that another transaction
+-- holds, to retry them or to repeat an insert, and those that cannot be deleted.
 -- pruned: how many workflows. is_more: the next call goes on where this one stopped.
 -- passed_over, errors: parallel; the workflows that could not be deleted, in words, and why.
 -- Locks: the row of upkeep, then workflows, without waiting for any.

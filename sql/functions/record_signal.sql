@@ -4,10 +4,11 @@
 -- accepted: true if it is recorded, by this call or by an earlier one with the same key, until the
 --   workflow is pruned; the step completes with it unless it is cancelled first. False if another
 --   signal came first.
--- refusal, facts: why it can be neither: workflow (there is none), step (no step of that name waits for a
---   signal; facts has the names of those that do), ended (its state and reason). Then nothing is changed.
--- Locks: the row of the signal, until the caller's transaction ends; a call for the same step waits for
---   that. Nothing else, so a transaction that stays open holds up no settle.
+-- refusal, facts: why it can be neither: workflow (there is none), step (no step of that name waits
+--   for a signal; facts has the names of those that do), ended (its state and reason). Then nothing
+--   is changed.
+-- Locks: the row of the signal, until the caller's transaction ends; a call for the same step waits
+--   for that. Nothing else, so a transaction that stays open holds up no settle.
 create or replace function record_signal(
     p_workflow_id text, p_step text, p_value text, p_key text default null,
     out accepted boolean, out refusal text, out facts text[]

@@ -1,8 +1,8 @@
 -- Give these queued steps their entries: available, or scheduled if their time has not come.
 --
--- The entry of a group that has children is its join. The position puts the n-th entry that a workflow
--- releases at one time 100 ms behind the one before, at most ten minutes. So a short workflow does not
--- wait for the whole width of one that came before it.
+-- The entry of a group that has children is its join. The position puts the n-th entry that a
+-- workflow releases at one time 100 ms behind the one before, at most ten minutes. So a short
+-- workflow does not wait for the whole width of one that came before it.
 -- queues, counts: parallel; how many became available in each queue.
 -- Locks: none; the caller holds the locks of the workflows.
 create or replace function release(

@@ -1,7 +1,7 @@
 -- Raise unless the transaction is READ COMMITTED.
 --
--- There each statement after a lock sees what others committed before, and the engine's counting relies
--- on that. In a stricter isolation it would count from an old snapshot.
+-- There each statement after a lock sees what others committed before, and the engine's counting
+-- relies on that. In a stricter isolation it would count from an old snapshot.
 create or replace function require_read_committed() returns void
 language plpgsql
 as $$

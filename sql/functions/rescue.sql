@@ -1,12 +1,12 @@
 -- Give the entries that no living pool runs to other pools, up to p_limit of each kind.
 --
--- See orphaned_entries for the kinds. A lease is not read here: mark_dead alone decides, and a dead pool
--- stays dead. A batch that fails is halved until the entries that make it fail are alone; these are
--- passed over.
+-- See orphaned_entries for the kinds. A lease is not read here: mark_dead alone decides, and a dead
+-- pool stays dead. A batch that fails is halved until the entries that make it fail are alone;
+-- these are passed over.
 -- lost, given_back: how many entries of each kind were settled. is_more: it stopped at its limit.
 -- passed_over, errors: parallel; the steps that were passed over, in words, and why.
--- Locks: workflows, then their entries. Entries of a workflow that stays locked are left to the next
--- sweep.
+-- Locks: workflows, then their entries. Entries of a workflow that stays locked are left to the
+-- next sweep.
 create or replace function rescue(
     p_limit integer,
     out lost integer, out given_back integer, out is_more boolean, out passed_over text[], out errors text[]

@@ -1,16 +1,18 @@
 -- Open a workflow again: every discarded and cancelled step, or the named ones.
 --
--- With p_names these steps are opened whatever their final state, with what was cancelled or skipped
--- downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are kept.
+-- With p_names these steps are opened whatever their final state, with what was cancelled or
+-- skipped downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are
+-- kept.
 --
--- A group with children does not run again. It waits for those of them that are opened, and these take
--- free slots if it has any. What each opened step waits for is computed anew from the states of its
--- dependencies. The same is done for each dependent of an opened step that has not begun: it is
--- suspended, or its entry is at attempt 0 and not executing, and then the entry is deleted. A dependent
--- that began by ignoring the failure goes on. An opened step ends again at once if a dependency that
--- stays as it is keeps it from running.
+-- A group with children does not run again. It waits for those of them that are opened, and these
+-- take free slots if it has any. What each opened step waits for is computed anew from the states
+-- of its dependencies. The same is done for each dependent of an opened step that has not begun: it
+-- is suspended, or its entry is at attempt 0 and not executing, and then the entry is deleted. A
+-- dependent that began by ignoring the failure goes on. An opened step ends again at once if a
+-- dependency that stays as it is keeps it from running.
 --
--- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the same.
+-- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
+--   same.
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
 --   nothing is changed.

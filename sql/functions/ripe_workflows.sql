@@ -1,5 +1,5 @@
--- The keys of workflows in which a wait may be over: something was sent that upkeep has not seen, or a
--- time is up. At most ten times p_limit waits are looked at.
+-- The keys of workflows in which a wait may be over: something was sent that upkeep has not seen,
+-- or a time is up. At most ten times p_limit waits are looked at.
 create or replace function ripe_workflows(p_limit integer) returns bigint[]
 language sql stable
 as $$

@@ -1,4 +1,5 @@
--- How the ordinary steps of a scope ended, its workflow's or its group's, as its `end` step sees it: completed, failed or cancelled.
+-- How the ordinary steps of a scope ended, as its `end` step sees it: completed, failed or
+-- cancelled. The scope is the workflow, or the group that the `end` step is in.
 create or replace function scope_verdict(p_end bigint) returns text
 language plpgsql stable
 as $$

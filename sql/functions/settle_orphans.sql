@@ -1,4 +1,5 @@
--- Settle entries for which no living pool will send an outcome, and wake the pools that may run them.
+-- Settle entries for which no living pool will send an outcome, and wake the pools that may run
+-- them.
 --
 -- p_ids, p_tokens, p_kinds, p_details: parallel, as apply_outcomes takes them. See rescue.
 -- lost, given_back: how many of each kind were accepted.

@@ -1,7 +1,8 @@
--- Send a signal to a step of a workflow, from any driver and in its transaction (see record_signal).
+-- Send a signal to a step of a workflow, from any driver and in its transaction (see
+-- record_signal).
 --
--- p_value: JSON. Returns true if it is recorded, by this call or an earlier one with the same key; false
--- if another signal came first.
+-- p_value: JSON. Returns true if it is recorded, by this call or an earlier one with the same key;
+--   false if another signal came first.
 -- Locks: as record_signal.
 create or replace function signal(p_workflow_id text, p_step text, p_value text, p_key text default null) returns boolean
 language plpgsql security definer

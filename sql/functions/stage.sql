@@ -1,10 +1,10 @@
 -- Make available what is due, up to p_limit entries, and wake the pools that serve its queues.
 --
--- scheduled, retryable -> available, at the position of the time they were due.
--- If an entry cannot be changed, all are staged one by one, and that one is passed over.
+-- scheduled, retryable -> available, at the position of the time they were due. If an entry cannot
+-- be changed, all are staged one by one, and that one is passed over.
 -- staged: how many entries.
--- next_in: seconds until the next entry is due; 0 if it stopped at its limit, or if another transaction
---   holds an entry that is due; null if none waits for a time.
+-- next_in: seconds until the next entry is due; 0 if it stopped at its limit, or if another
+--   transaction holds an entry that is due; null if none waits for a time.
 -- passed_over, errors: parallel; the steps that were passed over, in words, and why.
 -- Locks: entries, without waiting for any.
 create or replace function stage(

@@ -1,8 +1,8 @@
 -- Which steps a retry opens (see retry).
 --
--- A named group with children stands for those of its children that are discarded or cancelled, at any
--- depth, and for skipped ones if it was skipped itself. A final group is opened with the first of its
--- children.
+-- A named group with children stands for those of its children that are discarded or cancelled, at
+-- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
+-- of its children.
 -- p_undone: what was undone; it is opened with everything downstream of it.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(

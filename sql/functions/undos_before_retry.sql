@@ -1,8 +1,10 @@
--- What a retry has to know of undos and closing steps. The caller holds the lock of the workflow.
+-- What a retry must know about undos and closing steps.
 --
--- refused: closing steps and undos that are not final, of a workflow that is being ended; or undos that failed, unless they are what is
---   to be retried, or p_forward leaves what was undone as it is.
+-- refused: closing steps and undos that are not final, while the workflow is being ended; or undos
+--   that failed, unless they are what is to be retried, or p_forward leaves what was undone as it
+--   is.
 -- undone: the steps that were undone and are to run again, with all that is downstream of them.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function undos_before_retry(
     p_key bigint, p_names text[], p_forward boolean,
     out refused text[], out undone bigint[]

@@ -2,8 +2,13 @@
 --
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
 -- orphans: there are claimed entries that no living pool runs (see rescue).
+<<<<<<< HEAD
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a time.
 -- next_schedule: seconds until the next schedule is due, likewise (see due_schedules).
+=======
+-- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
+--   time.
+>>>>>>> main
 -- waits_in: the same of the next step that end_waits ends.
 -- Locks: nothing.
 create or replace function upkeep_due(

@@ -1,4 +1,5 @@
--- When a step that begins to wait at this moment ends unless what it awaits has come; null for never.
+-- When a step that begins to wait at this moment ends unless what it awaits has come; null for
+-- never.
 create or replace function wait_ends_at(p_awaits json, p_moment timestamptz) returns timestamptz
 language sql stable
 as $$

@@ -1,9 +1,10 @@
 -- Ask for a notification when a workflow, or one of its steps, becomes final, and read its state.
 --
--- To be called after LISTEN. The state is read after the request is written, so nothing is missed: what
--- becomes final later is announced.
+-- To be called after LISTEN. The state is read after the request is written, so nothing is missed:
+-- what becomes final later is announced.
 -- p_step: the name of the step; null for the workflow.
--- key: null if there is no such workflow. step_id: null without p_step, or if there is no such step.
+-- key: null if there is no such workflow. step_id: null without p_step, or if there is no such
+--   step.
 -- state: of the step if one was asked for, else of the workflow.
 -- Locks: the workflow.
 create or replace function watch(

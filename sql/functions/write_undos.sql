@@ -1,9 +1,11 @@
--- Write the undos of a workflow that ends badly: one for each step that began and has one and is final, the last to end first. Those of one
--- map's children go side by side, with a gate behind them; everything else goes one after the other, each undo observing the one before.
--- The caller holds the lock of the workflow.
+-- Write the undos of a workflow that ends badly: one for each final step that began and has one.
 --
--- p_end: the `end` step that waits for them; null for none. p_steps: only of these steps; null for all.
+-- They run one after the other, the last step to end first, and each observes the one before. The
+-- undos of one map's children run side by side, with a gate behind them.
+-- p_end: the `end` step that waits for them; null for none.
+-- p_steps: only of these steps; null for all.
 -- Returns the undos that wait for nothing, for the caller to release.
+-- Locks: none; the caller holds the lock of the workflow.
 create or replace function write_undos(p_key bigint, p_end bigint, p_steps bigint[], p_moment timestamptz) returns bigint[]
 language plpgsql
 as $$
@@ -47,7 +49,8 @@ begin
     with ranked as (
         select m.id, m.rank, (m.n - 1)::integer as n from unnest(members, ranks) with ordinality as m(id, rank, n)
     ), levels as (
-        -- first: place of the level's first undo. ending: that of what the next level waits for, its one undo or its gate.
+        -- first: the place of the level's first undo. ending: the place of what the next level
+        -- waits for, which is its only undo or its gate.
         select l.rank, l.size, l.first + l.gates as first, l.first + l.gates + case when l.size > 1 then l.size else 0 end as ending
           from (
               select r.rank, count(*)::integer as size, min(r.n) as first,

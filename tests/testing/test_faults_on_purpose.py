@@ -11,6 +11,7 @@ import pytest
 from baton import Baton, Context, Snooze, provided, result_of, worker
 from baton.core import registry
 from baton.core.provided import Provided
+from baton.database.migrate import migrate
 from baton.testing import Harness, NeverReached, NotATestDatabase, NotIdempotent, WorkerNotRegistered, context_for
 from tests.programs import pool_workers
 
@@ -274,6 +275,29 @@ async def test_emptying_leaves_nothing_and_the_schema_works_on(harness, connecti
     run = await charge.new(order=2).insert()
     await harness.drain()
     assert await run.wait(timeout=5) == "completed"
+
+
+async def test_an_emptied_schema_is_as_a_new_one(harness, connection, connect, charge):
+    """Each table has as many rows as after the migration; a table that is added later is checked as well."""
+    await connection.execute("create schema other")
+    await migrate(connection, schema="other")
+    await connection.execute("set search_path = baton")
+    tables = [
+        row["name"]
+        for row in await connection.fetch(
+            "select c.relname as name from pg_class c where c.relkind = 'r' and c.relnamespace = 'baton'::regnamespace"
+        )
+    ]
+    await charge.new(order=1).insert()
+    await harness.drain()
+
+    await harness.empty()
+
+    rows = {}
+    for schema in ("baton", "other"):
+        counts = [await connection.fetchval(f"select count(*) from {schema}.{table}") for table in tables]
+        rows[schema] = dict(zip(tables, counts, strict=True))
+    assert rows["baton"] == rows["other"]
 
 
 async def test_a_schema_that_others_work_in_is_not_emptied(harness, connection, charge):
