@@ -38,6 +38,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "stage",
         "due_schedules",
         "fire_schedule",
+        "end_overdue",
         "end_waits",
         "claim",
         "claim_separately",

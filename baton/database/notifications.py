@@ -24,9 +24,14 @@ class EntryDue:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleDue:
-    """A schedule is due after this many seconds."""
-
     seconds: float
+    """From the moment when the notification was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineDue:
+    seconds: float
+    """From the moment when the notification was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,15 @@ class Reconnected:
 
 
 Notification = (
-    QueueHasWork | EntryDue | ScheduleDue | WaitOver | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+    QueueHasWork
+    | EntryDue
+    | ScheduleDue
+    | WaitOver
+    | DeadlineDue
+    | ClaimsVoid
+    | WorkflowFinished
+    | StepEnded
+    | Reconnected
 )
 
 
@@ -82,6 +95,8 @@ def parse(payload: str) -> Notification | None:
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "schedule":
                 return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "end":
+                return DeadlineDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "ripe":
                 return WaitOver(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "cancel":
