@@ -25,7 +25,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -40,6 +40,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "fire_schedule",
         "end_overdue",
         "end_waits",
+        "watch_runs",
         "claim",
         "claim_separately",
         "settle",
@@ -59,8 +60,21 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "delete_schedule",
         "record_signal",
         "signal",
+        "record_message",
+        "send",
     ),
-    "operator": ("pause", "resume", "cancel", "retry", "watch", "pause_schedule", "record_signal", "signal"),
+    "operator": (
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "watch",
+        "pause_schedule",
+        "record_signal",
+        "signal",
+        "record_message",
+        "send",
+    ),
     "viewer": (),
 }
 

@@ -250,6 +250,9 @@ class Maintenance:
 
     async def _do_end_waits(self) -> UpkeepResult:
         ended = await self._store.end_waits(limit=LIMIT)
+        if ended.has_runs:
+            # In a transaction of its own: no two workflows of which one may wait for the other are locked at once.
+            await self._store.watch_runs(limit=LIMIT)
         self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
         # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
         if ended.ended or ended.next_in != 0:
