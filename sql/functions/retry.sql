@@ -104,7 +104,7 @@ begin
        and q.attempt = 0
        and q.state <> 'executing'
        and s.id = q.step_id
-       and s.outcome is distinct from 'snoozed';
+       and coalesce(s.outcome not in ('snoozed', 'again'), true);
     delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
@@ -135,6 +135,11 @@ begin
            reason = null,
            finished_at = null
      where s.id = any(opening);
+    -- A step that asked for another round of its group is to run again, and may not ask this time.
+    update steps g
+       set again = null
+     where g.id = any(groups)
+       and sibling_of(g.id, (g.again ->> 'by')::integer) = any(opening);
     -- queued, suspended -> suspended or queued
     with counted as (
         select s.id, count_pending(s) as n from steps s where s.id = any(opening || waiting)
