@@ -99,12 +99,11 @@ begin
     perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
     -- A step that snoozes is at attempt 0 again, although it has begun.
     delete from queue q
-     using steps s
-     where q.step_id = any(waiting)
+     where q.step_id = any(array(
+               select s.id from steps s where s.id = any(waiting) and coalesce(s.outcome not in ('snoozed', 'again'), true)
+           ))
        and q.attempt = 0
-       and q.state <> 'executing'
-       and s.id = q.step_id
-       and coalesce(s.outcome not in ('snoozed', 'again'), true);
+       and q.state <> 'executing';
     delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
