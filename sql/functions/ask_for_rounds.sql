@@ -15,7 +15,7 @@ begin
           from unnest(p_ids, p_details, p_delays) as o(id, detail, delay)
           join steps s on s.id = any(array[o.id])
          where s.state <> 'discarded'
-         order by s.id
+         order by o.id
     loop
         if asking.is_itself then
             perform begin_round(asking.id, asking.detail -> 'arguments');

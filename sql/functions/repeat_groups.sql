@@ -18,7 +18,7 @@ begin
         select g.id, g.queue, g.priority, g.again, o.token, o.pool
           from unnest(p_groups, p_tokens, p_pools) as o(id, token, pool)
           join steps g on g.id = any(array[o.id])
-         order by g.id
+         order by o.id
     loop
         perform begin_round(repeated.id, repeated.again -> 'arguments');
         update steps g

@@ -3,5 +3,7 @@
 create or replace function round_worker(p_step bigint) returns text
 language sql stable security definer
 as $$
-    select coalesce((select g.worker from steps g where g.id = looping_group(s)), s.worker) from steps s where s.id = p_step
+    select coalesce((select g.worker from steps g where g.id = any(array[looping_group(s)])), s.worker)
+      from steps s
+     where s.id = any(array[p_step])
 $$;

@@ -35,6 +35,7 @@ EXPECTED = {
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
+    "round_worker": ENGINE,
     "settle": ENGINE,
     "stage": ENGINE,
     "upkeep_due": ENGINE,
