@@ -39,11 +39,13 @@ from baton.database.messages import (
     Retried,
     Sent,
     SeparateClaim,
+    Settled,
     Settlement,
     Staged,
     UpkeepDue,
     WaitsEnded,
     Watched,
+    read_failures,
 )
 from baton.database.migrate import quoted
 
@@ -83,6 +85,9 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._watch_runs = call(f"{prefix}.watch_runs", 1)
+        self._record_message = call(f"{prefix}.record_message", 4)
+        self._topic_kind = call(f"{prefix}.topic_kind", 2)
         self._record_signal = call(f"{prefix}.record_signal", 4)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
@@ -152,13 +157,13 @@ class Store:
         rows = await self.calls.fetch(
             self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling)
         )
-        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
+        failures = read_failures(rows[0]["failures"])
+        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[2:]) for row in rows[1:]], failures)
 
-    async def settle(self, settling: Sequence[Settlement]) -> Sequence[bool]:
-        """Write outcomes with all their consequences. Return for each whether it is accepted. Replayable."""
+    async def settle(self, settling: Sequence[Settlement]) -> Settled:
+        """Write outcomes with all their consequences. Replayable."""
         (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
-        accepted: Sequence[bool] = row["settle"]
-        return accepted
+        return Settled(row["accepted"], read_failures(row["failures"]))
 
     async def settle_one(self, settling: Settlement) -> bool:
         """Settle one outcome on the connection of a transactional worker, which may have codecs of its own."""
@@ -235,7 +240,9 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"], row["ends_in"])
+        return UpkeepDue(
+            row["deaths"], row["orphans"], row["next_in"], row["next_schedule"], row["waits_in"], row["ends_in"]
+        )
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -265,13 +272,30 @@ class Store:
     async def end_waits(self, *, limit: int) -> WaitsEnded:
         """End the steps for which what they wait for has come, or whose time is up. Replayable."""
         (row,) = await self.calls.fetch(self._end_waits, limit)
-        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+        return WaitsEnded(row["ended"], row["next_in"], row["has_runs"], _passed_over(row))
+
+    async def watch_runs(self, *, limit: int) -> int:
+        """Ask workflows for which steps wait to announce their end; return how many there are. Replayable."""
+        (row,) = await self.calls.fetch(self._watch_runs, limit)
+        watched: int = row["watch_runs"]
+        return watched
 
     async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
         """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
         (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
         kind: str | None = row["awaited_kind"]
         return kind
+
+    async def topic_kind(self, workflow_id: str, topic: str) -> str | None:
+        """Return what names the type of a topic's messages; None for any, or if no step receives them any more."""
+        (row,) = await self.calls.fetch(self._topic_kind, workflow_id, topic)
+        kind: str | None = row["topic_kind"]
+        return kind
+
+    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+        """Record a message. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
     async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
@@ -317,12 +341,11 @@ _ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7,
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 
 _SETTLE_ONE = """
-select (
-           {}.settle(
-               array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
-               array[$6::text::double precision]
-           )
-       )[1] as accepted
+select s.accepted[1] as accepted
+  from {}.settle(
+           array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
+           array[$6::text::double precision]
+       ) as s
 """
 
 
@@ -345,7 +368,7 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     return (
         literal([str(settled.step_id) for settled in settling]),
         [settled.token for settled in settling],
-        literal([outcome.kind for outcome in outcomes]),
+        literal(["overrun" if outcome.still_runs else outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
         sparse([_trace(outcome) for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),

@@ -194,6 +194,15 @@ class WorkflowNotFound(BatonError):
         super().__init__(f"there is no workflow {workflow_id!r}; it was never committed, or it was pruned")
 
 
+class ScheduleNotFound(BatonError, LookupError):
+    """Raised when there is no schedule of this name."""
+
+    def __init__(self, schedule: str, known: Sequence[str] = ()) -> None:
+        self.schedule = schedule
+        hint = did_you_mean(schedule, known)
+        super().__init__(f"there is no schedule {quoted(schedule)}{hint}; `baton schedules` lists those there are")
+
+
 class StepNotFound(BatonError, LookupError):
     """Raised when the workflow has no step of this name."""
 
@@ -249,13 +258,13 @@ class RetryRefused(BatonError):
 
 
 class SignalRefused(BatonError):
-    """Raised when a step takes a signal no more, or its value is not of the step's type; nothing was recorded."""
+    """Raised when a step or a topic takes no more signals or messages, or not this value; nothing was recorded."""
 
-    def __init__(self, workflow_id: str, step: str, why: str) -> None:
+    def __init__(self, workflow_id: str, what: str, why: str) -> None:
         self.workflow_id = workflow_id
-        self.step = step
+        self.what = what
         self.why = why
-        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} does not take this signal: {why}")
+        super().__init__(f"{what} of workflow {workflow_id!r} does not take this: {why}")
 
 
 class TransactionStillOpen(BatonError):

@@ -16,7 +16,8 @@
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
 --   nothing is changed.
--- Locks: the workflow, then all entries of the closure by step, before any record is written.
+-- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
+-- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
     out opened integer, out unknown text[], out refused text[]
@@ -28,6 +29,9 @@ declare
     undone   bigint[] := '{}';
     moment   timestamptz;
     opening  bigint[];
+    again    bigint[];
+    needing  bigint[];
+    needed   record;
     waiting  bigint[];
     groups   bigint[];
     root     bigint;
@@ -61,7 +65,7 @@ begin
             return;
         end if;
     end if;
-    select c.opening, c.unknown, c.refused into opening, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
+    select c.opening, c.again, c.unknown, c.refused into opening, again, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
     if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
         return;
     end if;
@@ -80,8 +84,14 @@ begin
          where g.workflow = flow.key
            and g.name = any(p_names)
            and g.sent_at is not null;
+        update messages m
+           set taken_by = 0
+         where m.taken_by = any(array(
+                   select s.id from steps s where s.id = any(opening) and s.name = any(p_names) and s.awaits is not null
+               ));
     end if;
 
+    perform unexpand(again);
     groups := array(
         select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
     );
@@ -226,6 +236,15 @@ begin
         ended := ended || end_dependents(root, moment);
     end loop;
 
+    -- What it needs may be there, or out of reach.
+    needing := array(
+        select s.id from steps s where s.id = any(opening || waiting) and s.needs is not null and s.finished_at is null
+    );
+    if needing <> '{}' then
+        update steps s set pending = greatest(s.pending, 1), state = 'suspended' where s.id = any(needing);
+        needed := apply_needs(needing, moment);
+        ended := ended || needed.ended;
+    end if;
     queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
     decided := decide_steps(queued, moment);
     ended := ended || decided.ended;

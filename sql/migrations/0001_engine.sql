@@ -192,6 +192,7 @@ create table steps (
     dependents       integer[] not null,
     edges            smallint[],
     inputs           integer[],
+    all_inputs       integer[],
     undo_inputs      integer[],
     child_inputs     integer[],
     args             json not null,
@@ -225,6 +226,7 @@ comment on column steps.arg_refs is 'Where results belong in the arguments: a li
 comment on column steps.dependencies is 'Ordinals of the steps it waits for.';
 comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
+comment on column steps.all_inputs is 'Of a step that needs some of its dependencies: `inputs` as they were before it was released, which a retry begins with. Null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';
@@ -381,6 +383,62 @@ comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
 comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
+create table messages (
+    workflow bigint not null,
+    id       bigint generated always as identity,
+    sent_at  timestamptz not null default clock_timestamp(),
+    seen_at  timestamptz,
+    taken_by bigint,
+    topic    text collate "C" not null,
+    key      text collate "C" not null,
+    value    json not null,
+    primary key (workflow, id)
+) with (fillfactor = 85);
+create unique index messages_keyed on messages (workflow, topic, key);
+create index messages_new on messages (workflow, id) where seen_at is null;
+create index messages_open on messages (workflow, topic, seen_at, id) where taken_by is null and seen_at is not null;
+create index messages_taken on messages (taken_by) where taken_by is not null;
+
+comment on table messages is 'What was sent to the steps of a workflow that receive messages. Each is taken by one step.';
+comment on column messages.workflow is 'Key of the workflow.';
+comment on column messages.id is 'Drawn when it was sent.';
+comment on column messages.sent_at is 'When it was sent.';
+comment on column messages.seen_at is 'When upkeep saw it, after its commit: messages are taken in this order. Null until then.';
+comment on column messages.taken_by is 'The step that took it; 0 if that step was retried by name, and forgot it. Null until then.';
+comment on column messages.topic is 'Which steps may take it.';
+comment on column messages.key is 'What the sender named it: of one key, a topic keeps the first message.';
+comment on column messages.value is 'What was sent: the result of the step that takes it.';
+
+
+create table receivers (
+    workflow bigint not null,
+    step_id  bigint not null,
+    topic    text collate "C" not null,
+    primary key (workflow, topic, step_id)
+);
+
+comment on table receivers is 'One row per step that waits for a message, or will: by topic, so that a message finds it.';
+comment on column receivers.workflow is 'Key of the workflow.';
+comment on column receivers.step_id is 'The step (steps.id).';
+comment on column receivers.topic is 'The topic of which it takes a message.';
+
+
+create table awaited_runs (
+    step_id bigint primary key,
+    run_key bigint,
+    is_new  boolean not null default true,
+    run_id  text collate "C" not null
+) with (fillfactor = 85);
+create index awaited_runs_by_run on awaited_runs (run_key);
+create index awaited_runs_new on awaited_runs (step_id) where is_new;
+
+comment on table awaited_runs is 'One row per step that waits for the end of another workflow.';
+comment on column awaited_runs.step_id is 'The step (steps.id).';
+comment on column awaited_runs.run_key is 'Key of the workflow that it waits for, once upkeep has found it.';
+comment on column awaited_runs.is_new is 'Upkeep has to look at that workflow: it began to wait for it, or it has ended.';
+comment on column awaited_runs.run_id is 'The id of the workflow that it waits for.';
+
+
 create table unended_attempts (
     step_id bigint not null,
     token   uuid not null,
@@ -455,6 +513,61 @@ comment on column pools.limits is 'How many steps of each of these queues it run
 comment on column pools.workers is 'The workers it knows.';
 comment on column pools.failures is 'What fails in it as of its latest heartbeat, a sentence each: parts of upkeep, and rows that it passes over.';
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest heartbeat.';
+
+
+create table schedules (
+    name       text collate "C" primary key,
+    workflow   text not null,
+    cron       text,
+    every      double precision,
+    timezone   text not null,
+    overlap    text not null,
+    catch_up   double precision not null,
+    jitter     double precision not null,
+    version    bigint not null default 1,
+    next_at    timestamptz,
+    due_at     timestamptz,
+    last_at    timestamptz,
+    last_run   text,
+    is_waiting boolean not null default false,
+    fired      bigint not null default 0,
+    skipped    bigint not null default 0,
+    missed     bigint not null default 0,
+    missed_at  timestamptz,
+    failures   integer not null default 0,
+    error      text,
+    paused_at  timestamptz,
+    created_at timestamptz not null default clock_timestamp(),
+    changed_at timestamptz not null default clock_timestamp(),
+    constraint schedule_timing check ((cron is null) <> (every is null)),
+    constraint schedule_overlap check (overlap in ('skip', 'allow', 'replace', 'queue one'))
+) with (fillfactor = 70);
+create index schedules_due on schedules (due_at) where paused_at is null;
+
+comment on table schedules is 'Workflows that are inserted again and again. Upkeep of any worker pool fires what is due.';
+comment on column schedules.name is 'Its name; a run of the slot at 03:00 has the id name@2026-11-28T03:00+01:00.';
+comment on column schedules.workflow is 'The workflow as Baton.to_json wrote it; its id is replaced.';
+comment on column schedules.cron is 'When, as five or six fields of cron; null if it has every.';
+comment on column schedules.every is 'Seconds from one slot to the next; null if it has cron.';
+comment on column schedules.timezone is 'IANA name of the time zone that cron is read in, and that ids are written in.';
+comment on column schedules.overlap is 'If the run of an earlier slot is not final: skip the slot, allow both, replace the earlier run, or queue one until it is.';
+comment on column schedules.catch_up is 'Seconds by which a slot may be late and still run; one that is later is missed.';
+comment on column schedules.jitter is 'Seconds over which slots are spread, each by a fixed part of it.';
+comment on column schedules.version is 'Raised by each change, so that nothing fires by what was read before.';
+comment on column schedules.next_at is 'The next slot; null if there is none.';
+comment on column schedules.due_at is 'When to fire it: the slot plus jitter, or later after a failure or while an earlier run is waited for.';
+comment on column schedules.last_at is 'The last slot that was fired.';
+comment on column schedules.last_run is 'The id of its run.';
+comment on column schedules.is_waiting is 'The next slot waits for the end of the last run.';
+comment on column schedules.fired is 'How many slots were fired.';
+comment on column schedules.skipped is 'How many slots were skipped because an earlier run was not final.';
+comment on column schedules.missed is 'How many slots were missed: they were found later than catch_up.';
+comment on column schedules.missed_at is 'The last slot that was missed.';
+comment on column schedules.failures is 'How often in a row the next slot could not be fired.';
+comment on column schedules.error is 'Why; null if the last one could be.';
+comment on column schedules.paused_at is 'When it was paused; nothing fires until it is resumed.';
+comment on column schedules.created_at is 'When it was made.';
+comment on column schedules.changed_at is 'When what it says was changed last.';
 
 
 create table pauses (

@@ -22,6 +22,7 @@ EXPECTED = {
     "end_waits": ENGINE,
     "expand": ENGINE,
     "expand_map": ENGINE,
+    "fire_schedule": ENGINE,
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "check_workflows": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "insert_checked": INSERTION,
@@ -32,6 +33,7 @@ EXPECTED = {
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
     "prune": ENGINE,
+    "record_message": INSERTION,
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
@@ -40,6 +42,7 @@ EXPECTED = {
     "stage": ENGINE,
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "watch_runs": ENGINE,
     "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
