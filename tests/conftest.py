@@ -201,6 +201,6 @@ def held() -> HeldWorker:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests named after an address in memory: two processes that share the tests would not agree on the names."""
+    """Refuse tests named after an address in memory, on which two processes that share the tests do not agree."""
     if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"give these parameters an id of their own: {', '.join(unstable)}")
