@@ -102,7 +102,7 @@ class Queries:
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
-            coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
+            coalesce(v.is_last, v.dependents = '{{}}') as is_last, v.awaits ->> 'kind' as awaited_kind"""
         # By the lease as well: if every pool is gone, none is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers

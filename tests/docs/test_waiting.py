@@ -43,7 +43,7 @@ async def test_an_approval_is_given_in_python(engine, names):
 
     async with WorkerPool(engine):
         await eventually(lambda: ends(run, "approval"))
-    assert await run.result("approval") == {"by": "Ada", "amount": 0}
+    assert await run.result("approval") == names["Approval"]("Ada")
 
 
 async def ends(run, name):
