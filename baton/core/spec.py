@@ -89,6 +89,18 @@ class OuterDependencies(msgspec.Struct, frozen=True, gc=False):
     """Parallel to `deps`; as in `Extras`. Empty: as the flags of the step say."""
 
 
+class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What bounds a workflow or group as a whole."""
+
+    fails_fast: bool | None = None
+    """The first failure in it that nothing can forgive ends it."""
+    deadline: float | None = None
+    """Seconds after which it is ended."""
+
+
+UNBOUNDED = Bounds()
+
+
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The job that takes back what a step did, as it is stored with the step."""
 
@@ -101,6 +113,8 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
     takes_context: bool = False
+    deadline: float | None = None
+    start_within: float | None = None
     backoff: float | Exponential | None = None
 
 
@@ -123,7 +137,24 @@ class TimerSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="
     until: datetime | None = None
 
 
-WaitSpec: TypeAlias = SignalSpec | TimerSpec
+class MessageSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="message"):
+    """The step waits for a message of a topic. The fields are those of `SignalSpec`."""
+
+    topic: str
+    kind: str | None = None
+    seconds: float | None = None
+    default: str | None = None
+
+
+class RunSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="run"):
+    """The step waits for the end of another workflow."""
+
+    id: str
+    within: float | None = None
+    """How many seconds after the step's release that workflow may still be inserted; None: it has to be there."""
+
+
+WaitSpec: TypeAlias = SignalSpec | TimerSpec | MessageSpec | RunSpec
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -144,6 +175,8 @@ class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Whether its result is that of its scope, where that is not so because nothing depends on it."""
     needs: int | None = None
     cancels_rest: bool = False
+    scope: Bounds | None = None
+    """Of a group."""
     undo: Undo | None = None
     awaits: WaitSpec | None = None
     """What the step waits for in place of a worker."""
@@ -213,3 +246,4 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     """In the order added; behind those of the workflow itself the children of its first group, and so on."""
     returns: int | None = None
     """Position of the step whose result is the workflow's; None for its last ones."""
+    scope: Bounds | None = None

@@ -37,6 +37,7 @@ _PROFILES: Mapping[str, Settings] = {
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "claim_separately": _ENGINE,
+    "end_overdue": _ENGINE,
     "end_waits": _ENGINE,
     "expand": _ENGINE,
     "expand_map": _ENGINE,
@@ -45,10 +46,12 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_checked": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
+    "keep": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
+    "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
@@ -56,6 +59,7 @@ _PROFILES: Mapping[str, Settings] = {
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
+    "watch_runs": _ENGINE,
     # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
 }

@@ -48,8 +48,8 @@ class Claimed(Struct, frozen=True, gc=False):
     generation: int = 1
     """Raised each time the step was undone or began another round."""
     extras: str | None = None
-    """A JSON object of what few claims carry: `backoff`, where the job was given one, and `meta`, that of the workflow
-    where its worker takes a context. None for neither."""
+    """A JSON object of what few claims carry: `backoff`, where the job was given one; where its worker takes a context,
+    `meta`, that of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
 
     @property
     def undeliverable(self) -> str | None:
@@ -171,6 +171,17 @@ class UpkeepDue:
     """Seconds until the next entry is due, 0 if one is; None if none waits for a time."""
     waits_in: float | None = None
     """Seconds until the next wait is over, 0 if one is; None if none has a time."""
+    ends_in: float | None = None
+    """Seconds until the next deadline, 0 if one has passed; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    ended: int
+    """Deadlines that had passed."""
+    next_in: float | None
+    """Seconds until the next one, 0 if one has passed; None if there is none."""
+    passed_over: Sequence[PassedOver] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +223,18 @@ class WaitsEnded:
     """Steps for which what they wait for had come, or whose time was up."""
     next_in: float | None
     """Seconds until the next wait is over, 0 if one is and is held by another transaction; None if none has a time."""
+    has_runs: bool = False
+    """Steps have begun to wait for other workflows, which are to be looked for."""
     passed_over: Sequence[PassedOver] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a signal."""
+    """What became of a signal or a message."""
 
     accepted: bool
     refusal: str | None
-    """workflow, step, or ended; see sql/functions/record_signal.sql."""
+    """workflow, step, or ended; see sql/functions/record_signal.sql and record_message.sql."""
     facts: Sequence[str | None]
 
 
@@ -234,6 +247,7 @@ class UpkeepResult:
     given_back: int = 0
     pruned: int = 0
     staged: int = 0
+    ended: int = 0
     waits_ended: int = 0
 
 

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
+from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts, without_places, workflow_columns
+from baton.database.columns import (
+    COLUMNS,
+    call,
+    columns,
+    literal,
+    scope_json,
+    sparse,
+    texts,
+    without_places,
+    workflow_columns,
+)
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -20,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    Overdue,
     Part,
     PassedOver,
     Pruned,
@@ -51,14 +63,15 @@ class Store:
         self.checks_inserts = checks_inserts
         """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
-        self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
-        self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._insert_checked = call(f"{prefix}.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
+        self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
+        self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
+        self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
+        self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
+        self._keep = call(f"{prefix}.keep", 3)
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -67,7 +80,11 @@ class Store:
         self._rescue = call(f"{prefix}.rescue", 1)
         self._prune = call(f"{prefix}.prune", 2)
         self._stage = call(f"{prefix}.stage", 1)
+        self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._watch_runs = call(f"{prefix}.watch_runs", 1)
+        self._record_message = call(f"{prefix}.record_message", 4)
+        self._topic_kind = call(f"{prefix}.topic_kind", 2)
         self._record_signal = call(f"{prefix}.record_signal", 4)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
@@ -90,8 +107,9 @@ class Store:
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), spec.returns)
-            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *columns(part))
+            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
+            size = (len(spec.steps), spec.returns)
+            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
             if not inserted.is_new:
                 break
@@ -115,7 +133,8 @@ class Store:
         steps = graph.steps[part.first : part.end]
         (row,) = await self.calls.fetch(
             self._expand,
-            *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
+            *(claim.step_id, claim.token),
+            *(len(graph.steps), graph.children, graph.returns, scope_json(graph.scope), most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
         )
@@ -149,9 +168,14 @@ class Store:
         delay = None if outcome.delay is None else repr(outcome.delay)
         (row,) = await self.calls.fetch(
             self._settle_one,
-            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, outcome.trace, delay),
+            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, _trace(outcome), delay),
         )
         return bool(row["accepted"])
+
+    async def keep(self, claim: Claim, value: str) -> bool:
+        """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
+        (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
+        return bool(row["keep"])
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
@@ -207,7 +231,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"])
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"], row["ends_in"])
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -229,16 +253,38 @@ class Store:
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
 
+    async def end_overdue(self, *, limit: int) -> Overdue:
+        """End what has passed its deadline. Replayable."""
+        (row,) = await self.calls.fetch(self._end_overdue, limit)
+        return Overdue(row["ended"], row["next_in"], _passed_over(row))
+
     async def end_waits(self, *, limit: int) -> WaitsEnded:
         """End the steps for which what they wait for has come, or whose time is up. Replayable."""
         (row,) = await self.calls.fetch(self._end_waits, limit)
-        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+        return WaitsEnded(row["ended"], row["next_in"], row["has_runs"], _passed_over(row))
+
+    async def watch_runs(self, *, limit: int) -> int:
+        """Ask workflows for which steps wait to announce their end; return how many there are. Replayable."""
+        (row,) = await self.calls.fetch(self._watch_runs, limit)
+        watched: int = row["watch_runs"]
+        return watched
 
     async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
         """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
         (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
         kind: str | None = row["awaited_kind"]
         return kind
+
+    async def topic_kind(self, workflow_id: str, topic: str) -> str | None:
+        """Return what names the type of a topic's messages; None for any, or if no step receives them any more."""
+        (row,) = await self.calls.fetch(self._topic_kind, workflow_id, topic)
+        kind: str | None = row["topic_kind"]
+        return kind
+
+    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+        """Record a message. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
     async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
@@ -302,6 +348,11 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
+def _trace(outcome: Outcome) -> str | None:
+    """The parameter `p_traces` of sql/functions/apply_outcomes.sql."""
+    return outcome.trace if outcome.keep is None else outcome.keep
+
+
 def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
@@ -309,6 +360,6 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
         [settled.token for settled in settling],
         literal([outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
-        sparse([outcome.trace for outcome in outcomes]),
+        sparse([_trace(outcome) for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),
     )

@@ -9,7 +9,9 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     ├── InvalidOption (ValueError)        a value that an option may not have
     ├── DuplicateWorker                   two functions under one worker name
     ├── NotJSON (ValueError)              a value would not come back from JSON as it is
-    │   └── ResultNotJSON                 the same of what a worker returned
+    │   ├── ResultNotJSON                 the same of what a worker returned
+    │   └── KeptNotJSON                   the same of what a worker keeps for its next attempt
+    ├── NotKept                           ctx.keep could not keep the value
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned
@@ -148,6 +150,23 @@ class ResultNotJSON(NotJSON):
         self.args = (f"the result of worker {worker!r} is not JSON, at {shortened(path)}: {why}",)
 
 
+class KeptNotJSON(NotJSON):
+    """A value that a worker keeps for its next attempts is not plain JSON; nothing is kept."""
+
+    def __init__(self, worker: str, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.worker = worker
+        self.args = (f"what worker {worker!r} keeps is not plain JSON, at {shortened(path)}: {why}",)
+
+
+class NotKept(BatonError):
+    """Raised by `ctx.keep` if the value is not kept; what was kept before stays."""
+
+    def __init__(self, step: str, why: str) -> None:
+        self.step = step
+        super().__init__(f"step {quoted(step)} cannot keep this value: {why}")
+
+
 class ArgumentsDoNotFit(BatonError, TypeError):
     """The stored arguments, or the results put into them, do not fit the worker's signature."""
 
@@ -230,13 +249,13 @@ class RetryRefused(BatonError):
 
 
 class SignalRefused(BatonError):
-    """Raised when a step takes a signal no more, or its value is not of the step's type; nothing was recorded."""
+    """Raised when a step or a topic takes no more signals or messages, or not this value; nothing was recorded."""
 
-    def __init__(self, workflow_id: str, step: str, why: str) -> None:
+    def __init__(self, workflow_id: str, what: str, why: str) -> None:
         self.workflow_id = workflow_id
-        self.step = step
+        self.what = what
         self.why = why
-        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} does not take this signal: {why}")
+        super().__init__(f"{what} of workflow {workflow_id!r} does not take this: {why}")
 
 
 class TransactionStillOpen(BatonError):

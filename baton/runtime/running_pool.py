@@ -18,6 +18,7 @@ from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
     ClaimsVoid,
+    DeadlineDue,
     EntryDue,
     Notification,
     QueueHasWork,
@@ -38,6 +39,7 @@ from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.heartbeat import Heartbeat, Keys, Lease
+from baton.runtime.keeping import Keeping
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
@@ -82,10 +84,7 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
-        executors = Executors(
-            settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
-        )
-        self._executors = executors
+        self._executors = executors = self._made_executors()
         self._runner = Runner(
             executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
         )
@@ -121,6 +120,12 @@ class RunningPool:
             on_staged=self._look_everywhere,
             observers=self._observers,
         )
+
+    def _made_executors(self) -> Executors:
+        settings, engine = self._settings, self._engine
+        application = ApplicationExecutors(settings.executors)
+        keeping = Keeping(engine.limits, engine.store.keep)
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping)
 
     @property
     def pool_id(self) -> int:
@@ -228,6 +233,8 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case DeadlineDue(ends_in):
+                self._maintenance.ends_in(ends_in)
             case WaitOver(over_in):
                 self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
@@ -235,6 +242,7 @@ class RunningPool:
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():

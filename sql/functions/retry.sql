@@ -2,21 +2,22 @@
 --
 -- With p_names these steps are opened whatever their final state, with what was cancelled or
 -- skipped downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are
--- kept.
+-- kept. What a completed step kept for its next attempt is forgotten; a failed one goes on from it.
 --
 -- A group with children does not run again. It waits for those of them that are opened, and these
 -- take free slots if it has any. What each opened step waits for is computed anew from the states
 -- of its dependencies. The same is done for each dependent of an opened step that has not begun: it
--- is suspended, or its entry is at attempt 0 and not executing, and then the entry is deleted. A
--- dependent that began by ignoring the failure goes on. An opened step ends again at once if a
--- dependency that stays as it is keeps it from running.
+-- is suspended, or its entry is at attempt 0, neither executing nor snoozed, and then the entry is
+-- deleted. A dependent that began by ignoring the failure goes on. An opened step ends again at
+-- once if a dependency that stays as it is keeps it from running.
 --
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
 --   nothing is changed.
--- Locks: the workflow, then all entries of the closure by step, before any record is written.
+-- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
+-- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
     out opened integer, out unknown text[], out refused text[]
@@ -80,6 +81,11 @@ begin
          where g.workflow = flow.key
            and g.name = any(p_names)
            and g.sent_at is not null;
+        update messages m
+           set taken_by = 0
+         where m.taken_by = any(array(
+                   select s.id from steps s where s.id = any(opening) and s.name = any(p_names) and s.awaits is not null
+               ));
     end if;
 
     groups := array(
@@ -97,7 +103,14 @@ begin
            and c.first_child is null
     );
     perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
-    delete from queue q where q.step_id = any(waiting) and q.attempt = 0 and q.state <> 'executing';
+    -- A step that snoozes is at attempt 0 again, although it has begun.
+    delete from queue q
+     using steps s
+     where q.step_id = any(waiting)
+       and q.attempt = 0
+       and q.state <> 'executing'
+       and s.id = q.step_id
+       and s.outcome is distinct from 'snoozed';
     delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
@@ -107,10 +120,17 @@ begin
            and (select q.step_id from queue q where q.step_id = s.id) is null
     );
 
+    delete from kept k
+     where k.step_id = any(array(select s.id from steps s where s.id = any(opening) and s.state = 'completed'));
+    -- Their deadlines begin anew with their next release.
+    delete from deadlines d where d.step_id = any(opening || waiting) and d.kind in ('end', 'start');
+
     -- final -> queued, for now; when all are open, the next statement counts what each waits for
     update steps s
        set state = 'queued',
            attempt = case when s.first_child is null then 0 else s.attempt end,
+           losses = 0,
+           loss_rows = 0,
            refusals = 0,
            misfit_at = null,
            holds_slot = false,
@@ -141,6 +161,22 @@ begin
            )
      where g.id = any(groups)
        and g.concurrency is not null;
+    update steps g
+       set failures_left = map_allowance(g.map, g.children) + 1 - c.failed
+                           - case when g.completions_left is not null then c.skipped else 0 end,
+           completions_left = (g.map ->> 'needs')::integer - c.completed
+      from (
+          select m.id,
+                 (count(*) filter (where c.state = 'completed'))::integer as completed,
+                 (count(*) filter (where c.state = 'skipped'))::integer as skipped,
+                 (count(*) filter (where c.state in ('discarded', 'cancelled') and not c.not_needed))::integer as failed
+            from steps m
+            join steps c on c.id >= sibling_of(m.id, m.first_child) and c.id < sibling_of(m.id, m.first_child + m.children)
+           where m.id = any(groups)
+             and m.failures_left is not null
+           group by m.id
+      ) as c
+     where g.id = any(array[c.id]);
     waiting := waiting || assign_slots(groups);
 
     update workflows w
@@ -157,6 +193,25 @@ begin
            ),
            failed = count_bad_ends(flow.key)
      where w.key = flow.key;
+    perform begin_run_deadlines(array[flow.key], moment);
+    -- Of a group that begins with its gate, the deadline begins with that.
+    perform begin_deadlines(
+        array(
+            select g.id
+              from steps g
+             where g.id = any(opening)
+               and g.first_child is not null
+               and g.deadline is not null
+               and not exists (
+                       select
+                         from steps c
+                        where c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
+                          and c.role = 'gate'
+                          and c.finished_at is null
+                   )
+        ),
+        moment
+    );
 
     for root in
         select d.id

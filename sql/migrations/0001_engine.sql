@@ -37,6 +37,8 @@ create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
 create domain step_role as text collate "C"
     constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
+create domain deadline_kind as text collate "C"
+    constraint deadlines_kind check (value in ('end', 'start', 'run', 'sweep group', 'sweep run'));
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -60,11 +62,14 @@ create table workflows (
     total       step_total not null,
     remaining   integer not null,
     failed      integer not null default 0,
+    deadline    double precision,
     touched     integer,
     returns     integer,
     next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
+    fails_fast  boolean not null default false,
+    may_fail_fast boolean not null default false,
     has_closing boolean not null default false,
     has_undo    boolean not null default false,
     state       workflow_state not null default 'executing',
@@ -114,6 +119,9 @@ comment on column workflows.total is 'How many steps it has; grows when a step e
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether their dependents ignore that is decided at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
+comment on column workflows.fails_fast is 'The first failure that nothing can forgive ends it.';
+comment on column workflows.may_fail_fast is 'It, or a group in it, ends at the first failure that nothing can forgive.';
+comment on column workflows.deadline is 'Seconds after its insert, or its retry, at which it is ended; null for none. See deadlines.';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
@@ -136,11 +144,15 @@ create table steps (
     scheduled_at     start_time,
     schedule_in      start_delay,
     timeout          double precision,
+    deadline         double precision,
+    start_within     double precision,
     pool             bigint,
     token            uuid,
     pending          integer not null,
     attempt          integer not null default 0,
     max_attempts     integer not null,
+    losses           integer not null default 0,
+    loss_rows        integer not null default 0,
     refusals         integer not null default 0,
     parent           integer,
     first_child      integer,
@@ -152,6 +164,8 @@ create table steps (
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
+    failures_left    integer,
+    completions_left integer,
     priority         smallint not null,
     ignore_cancelled boolean not null,
     ignore_discarded boolean not null,
@@ -164,6 +178,7 @@ create table steps (
     is_closing       boolean not null default false,
     is_last          boolean,
     cancels_rest     boolean not null default false,
+    fails_fast       boolean,
     awaits_attempts  boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
@@ -210,8 +225,12 @@ comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
-comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
+comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';
+comment on column steps.losses is 'How many attempts in a row were lost with their pools; 0 again after a snooze or a retry.';
+comment on column steps.loss_rows is 'How many such rows there were since it last snoozed twice in succession.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.deadline is 'Seconds after its release at which it is ended; of a map that of each child; null for none. See deadlines.';
+comment on column steps.start_within is 'Seconds after its release at which it is ended unless it has started; of a map that of each child; null for none.';
 comment on column steps.backoff is 'How long to wait after a failed attempt: seconds, or base, maximum and jitter; null for the policy of its worker.';
 comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
@@ -231,13 +250,14 @@ comment on column steps.undo_inputs is 'Ordinals of the other steps whose result
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
 comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
+comment on column steps.fails_fast is 'Of a group: the first failure in it that nothing can forgive ends it.';
 comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
 comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
 comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'A client waits for the end of this step, so it is announced.';
-comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry.';
+comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry or a snooze.';
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
@@ -247,11 +267,13 @@ comment on column steps.grouping is 'What makes it a group: map, workflow (inser
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
 comment on column steps.children is 'How many children it has, not counting theirs.';
 comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
-comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children.';
+comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children; tolerate, how many failures, or what share of its children, do not fail it; needs, how many children have to complete.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
 comment on column steps.slots is 'How many more of its children may run now.';
 comment on column steps.next_child is 'Of a map: number of the first child that may still wait for a slot.';
+comment on column steps.failures_left is 'Of a map that tolerates failures or needs only some of its children: how many more failures end it. Null for no such limit.';
+comment on column steps.completions_left is 'Of a map that needs only some of its children: how many more have to complete. Null if it needs all.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
 comment on column steps.takes_context is 'Its worker gets the outcomes of its dependencies as well as their results.';
 comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
@@ -282,7 +304,7 @@ create type given_step as (
     role         text,
     is_closing   boolean,
     worker       text,
-    concurrency  integer
+    counts_children boolean
 );
 comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
 
@@ -321,7 +343,7 @@ comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
 comment on column queue.ends_at is 'When upkeep ends the step, or looks at it again; null if only an event ends it.';
-comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
+comment on column queue.attempt is 'Attempts counted since it last snoozed or kept a value; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
@@ -355,6 +377,62 @@ comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
 comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
+create table messages (
+    workflow bigint not null,
+    id       bigint generated always as identity,
+    sent_at  timestamptz not null default clock_timestamp(),
+    seen_at  timestamptz,
+    taken_by bigint,
+    topic    text collate "C" not null,
+    key      text collate "C" not null,
+    value    json not null,
+    primary key (workflow, id)
+) with (fillfactor = 85);
+create unique index messages_keyed on messages (workflow, topic, key);
+create index messages_new on messages (workflow, id) where seen_at is null;
+create index messages_open on messages (workflow, topic, seen_at, id) where taken_by is null and seen_at is not null;
+create index messages_taken on messages (taken_by) where taken_by is not null;
+
+comment on table messages is 'What was sent to the steps of a workflow that receive messages. Each is taken by one step.';
+comment on column messages.workflow is 'Key of the workflow.';
+comment on column messages.id is 'Drawn when it was sent.';
+comment on column messages.sent_at is 'When it was sent.';
+comment on column messages.seen_at is 'When upkeep saw it, after its commit: messages are taken in this order. Null until then.';
+comment on column messages.taken_by is 'The step that took it; 0 if that step was retried by name, and forgot it. Null until then.';
+comment on column messages.topic is 'Which steps may take it.';
+comment on column messages.key is 'What the sender named it: of one key, a topic keeps the first message.';
+comment on column messages.value is 'What was sent: the result of the step that takes it.';
+
+
+create table receivers (
+    workflow bigint not null,
+    step_id  bigint not null,
+    topic    text collate "C" not null,
+    primary key (workflow, topic, step_id)
+);
+
+comment on table receivers is 'One row per step that waits for a message, or will: by topic, so that a message finds it.';
+comment on column receivers.workflow is 'Key of the workflow.';
+comment on column receivers.step_id is 'The step (steps.id).';
+comment on column receivers.topic is 'The topic of which it takes a message.';
+
+
+create table awaited_runs (
+    step_id bigint primary key,
+    run_key bigint,
+    is_new  boolean not null default true,
+    run_id  text collate "C" not null
+) with (fillfactor = 85);
+create index awaited_runs_by_run on awaited_runs (run_key);
+create index awaited_runs_new on awaited_runs (step_id) where is_new;
+
+comment on table awaited_runs is 'One row per step that waits for the end of another workflow.';
+comment on column awaited_runs.step_id is 'The step (steps.id).';
+comment on column awaited_runs.run_key is 'Key of the workflow that it waits for, once upkeep has found it.';
+comment on column awaited_runs.is_new is 'Upkeep has to look at that workflow: it began to wait for it, or it has ended.';
+comment on column awaited_runs.run_id is 'The id of the workflow that it waits for.';
+
+
 create table unended_attempts (
     step_id bigint not null,
     token   uuid not null,
@@ -367,6 +445,32 @@ comment on table unended_attempts is 'Attempts whose claim is void but whose cod
 comment on column unended_attempts.step_id is 'The step (steps.id).';
 comment on column unended_attempts.token is 'The token of the claim.';
 comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
+create table kept (
+    step_id bigint primary key,
+    token   uuid not null,
+    value   json not null
+);
+
+comment on table kept is 'What a step keeps from one attempt for the next. Deleted with the step.';
+comment on column kept.step_id is 'The step (steps.id).';
+comment on column kept.token is 'The claim of the attempt that kept it.';
+comment on column kept.value is 'The value.';
+
+
+create table deadlines (
+    step_id bigint not null,
+    due_at  timestamptz not null,
+    kind    deadline_kind not null,
+    primary key (step_id, kind)
+);
+create index deadlines_due on deadlines (due_at);
+
+comment on table deadlines is 'What upkeep is to end at a time: one row per deadline that began, and per scope whose steps are to be cancelled in a call of their own. A row whose step has ended meanwhile is deleted when it is due.';
+comment on column deadlines.step_id is 'The step (steps.id); of a whole workflow its first step.';
+comment on column deadlines.due_at is 'When it is to be ended.';
+comment on column deadlines.kind is 'end: the deadline of a step or group. start: that of its first start. run: of the workflow. sweep group, sweep run: `ending` is written, and the steps are to be cancelled.';
 
 
 create table pools (

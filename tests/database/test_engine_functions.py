@@ -18,6 +18,7 @@ EXPECTED = {
     "cancel": ENGINE,
     "claim": ENGINE,
     "claim_separately": ENGINE,
+    "end_overdue": ENGINE,
     "end_waits": ENGINE,
     "expand": ENGINE,
     "expand_map": ENGINE,
@@ -26,10 +27,12 @@ EXPECTED = {
     "insert_checked": INSERTION,
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
+    "keep": ENGINE,
     "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
     "prune": ENGINE,
+    "record_message": INSERTION,
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
@@ -37,6 +40,7 @@ EXPECTED = {
     "stage": ENGINE,
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "watch_runs": ENGINE,
     "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
