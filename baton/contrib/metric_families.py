@@ -69,6 +69,18 @@ RESCUED = Family(
     "Steps that upkeep took from pools: lost with their pool, or given_back because a claim was never answered.",
     ("reason",),
 )
+WORKFLOWS_FAILED = Family(
+    "baton_workflows_failed_total",
+    "counter",
+    "Workflows that failed with an outcome that this process settled; not those that a deadline or an operator ended.",
+)
+SLOTS_FIRED = Family(
+    "baton_schedule_slots_total",
+    "counter",
+    "Slots of schedules that this process came to, by what became of them: fired, skipped, waiting, missed, failed.",
+    ("schedule", "outcome"),
+)
+DEADLINES = Family("baton_deadlines_passed_total", "counter", "Steps and workflows that were ended by a deadline.")
 POOLS_DIED = Family("baton_pools_died_total", "counter", "Pools of which upkeep found that their lease had run out.")
 PRUNED = Family("baton_workflows_pruned_total", "counter", "Finished workflows that were deleted.")
 UPKEEP_FAILURES = Family("baton_upkeep_failures_total", "counter", "Parts of upkeep that failed.", ("part",))
@@ -91,7 +103,19 @@ PAUSED = Family("baton_queue_paused", "gauge", "1 for a queue that is paused.", 
 
 FAMILIES: tuple[Family, ...] = (
     *(ATTEMPTS, ATTEMPT_SECONDS, RUNNING, SLOTS, CLAIMED, REFUSED, REPLACED, CALL_FAILURES, RESCUED, POOLS_DIED),
-    *(PRUNED, UPKEEP_FAILURES, LEASES_LOST, LEASE_SECONDS, READY, ENTRIES, OLDEST_SECONDS, PAUSED),
+    *(
+        PRUNED,
+        UPKEEP_FAILURES,
+        LEASES_LOST,
+        WORKFLOWS_FAILED,
+        SLOTS_FIRED,
+        DEADLINES,
+        LEASE_SECONDS,
+        READY,
+        ENTRIES,
+        OLDEST_SECONDS,
+        PAUSED,
+    ),
 )
 _BY_NAME = {family.name: family for family in FAMILIES}
 

@@ -23,6 +23,7 @@ from baton.contrib.metric_families import (
     CALL_FAILURES,
     CLAIMED,
     CONTENT_TYPE,
+    DEADLINES,
     ENTRIES,
     LEASE_SECONDS,
     LEASES_LOST,
@@ -36,7 +37,9 @@ from baton.contrib.metric_families import (
     RESCUED,
     RUNNING,
     SLOTS,
+    SLOTS_FIRED,
     UPKEEP_FAILURES,
+    WORKFLOWS_FAILED,
     Samples,
 )
 from baton.database.connections import error_summary
@@ -52,9 +55,11 @@ from baton.events import (
     PoolDrained,
     PoolDraining,
     PoolRegistered,
+    ScheduleFired,
     StepsClaimed,
     UpkeepDone,
     UpkeepFailed,
+    WorkflowFailed,
 )
 from baton.runtime.health import Health
 from baton.runtime.pool import WorkerPool
@@ -93,6 +98,10 @@ class Metrics:
                 self._count_outcomes(event)
             case UpkeepDone() | UpkeepFailed():
                 self._count_upkeep(event)
+            case WorkflowFailed():
+                self._counted.add(WORKFLOWS_FAILED)
+            case ScheduleFired():
+                self._count_slots(event)
             case PoolRegistered() | LeaseLost() | PoolDraining() | PoolDrained():
                 self._count_pool(event)
 
@@ -145,6 +154,12 @@ class Metrics:
             case _:
                 self._counted.add(RUNNING, (event.queue,))
 
+    def _count_slots(self, event: ScheduleFired) -> None:
+        if event.outcome != "missed":
+            self._counted.add(SLOTS_FIRED, (event.schedule, event.outcome))
+        if event.missed:
+            self._counted.add(SLOTS_FIRED, (event.schedule, "missed"), event.missed)
+
     def _count_pool(self, event: PoolRegistered | LeaseLost | PoolDraining | PoolDrained) -> None:
         match event:
             case PoolRegistered():
@@ -176,6 +191,7 @@ class Metrics:
                     (RESCUED, ("given_back",), event.given_back),
                     (POOLS_DIED, (), event.died),
                     (PRUNED, (), event.pruned),
+                    (DEADLINES, (), event.ended),
                 ):
                     if count:
                         self._counted.add(family, labels, count)
