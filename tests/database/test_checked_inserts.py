@@ -323,7 +323,7 @@ async def test_the_database_knows_each_field_that_python_writes(connection, func
     assert keys ^ set(struct.__struct_fields__) == elsewhere
 
 
-async def test_a_hundred_thousand_steps_are_checked_in_time_linear_in_them(client):
+async def test_steps_are_checked_in_time_linear_in_them(client):
     """Twice the steps take about twice the time, and not four times."""
     seconds = [await _seconds_for(client, size) for size in (5_000, 20_000)]
 
@@ -342,3 +342,37 @@ async def _seconds_for(client: asyncpg.Connection, size: int) -> float:
     taken: float = await client.fetchval("select extract(epoch from clock_timestamp() - now())::float8")
     await transaction.rollback()
     return taken
+
+
+MANY = 10_000
+
+
+async def test_a_call_with_many_names_takes_time_linear_in_them(client, connection):
+    """Compared each with each step they would take a minute, with the workflow locked."""
+    spec = workflow("w", *[step(f"s{number}") for number in range(MANY)])
+    await Store(connection, "baton").insert_workflow(spec)
+    names = [f"s{number}" for number in range(1, MANY + 1)]
+    await client.execute("set statement_timeout = '8s'")
+    store = Store(client, "baton")
+
+    assert (await store.cancel("w", names, "no")).unknown == [f"s{MANY}"]
+    assert (await store.retry("w", names)).unknown == [f"s{MANY}"]
+    assert (await store.cancel("w", names[:-1], "no")).count == MANY - 1
+    assert (await store.retry("w", names[:-1])).count == MANY - 1
+
+
+async def test_a_reason_is_cut_whoever_gives_it(client, connection):
+    await Store(connection, "baton").insert_workflow(of(STEP))
+
+    await Store(client, "baton").cancel("w", None, "x" * 1_000_000)
+
+    assert await connection.fetchval("select length(reason) from steps") == 2_000
+
+
+async def test_lists_of_a_condition_are_compared_in_linear_time(connection):
+    """By index, each item would be found by reading all before it."""
+    await connection.execute("set statement_timeout = '8s'")
+    numbers = json.dumps(list(range(20_000)))
+
+    assert await connection.fetchval("select compare_json($1::text::json, '==', $1::text::json)", numbers)
+    assert not await connection.fetchval("select compare_json($1::text::json, '!=', $1::text::json)", numbers)
