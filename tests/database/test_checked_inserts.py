@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Baton, Engine, Signal, each, insert_many, result_of, worker
-from baton.core.spec import Extras, Map, SignalSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
+from baton.core.spec import Extras, Map, SignalSpec, StepSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
 from baton.database.columns import workflow_columns
 from baton.database.grants import grant
 from baton.database.store import Store
@@ -306,6 +307,18 @@ async def test_a_client_inserts_everything_that_python_builds(client, database, 
     rows = [[row["row"] for row in await connection.fetch(query, name)] for name in ("w-client", "w-owner")]
     assert len(rows[0]) > 10
     assert rows[0] == rows[1]
+
+
+def published(definition: str) -> set[str]:
+    """Return the fields of a part of the published schema."""
+    schema = json.loads((Path(__file__).resolve().parents[2] / "docs" / "workflow.schema.json").read_text())
+    return set(schema["$defs"][definition]["properties"])
+
+
+def test_the_published_schema_has_each_field_that_python_writes():
+    assert published("step") == {"number", *Terms.__struct_fields__, *StepSpec.__struct_fields__} - {"terms"}
+    assert published("extras") == {*Extras.__struct_fields__} - {"outer"}
+    assert published("undo") == {*Undo.__struct_fields__}
 
 
 @pytest.mark.parametrize(
