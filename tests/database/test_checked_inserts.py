@@ -374,7 +374,7 @@ async def test_a_call_with_many_names_takes_time_linear_in_them(client, connecti
     assert (await store.retry("w", names[:-1])).count == MANY - 1
 
 
-async def test_a_reason_is_cut_whoever_gives_it(client, connection):
+async def test_a_long_reason_is_cut(client, connection):
     await Store(connection, "baton").insert_workflow(of(STEP))
 
     await Store(client, "baton").cancel("w", None, "x" * 1_000_000)
