@@ -21,7 +21,7 @@ from baton.core.options import JobOptions, Options
 from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
-from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
+from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
@@ -49,6 +49,7 @@ from baton.errors import (
     PoolNotRunning,
     ResultNotJSON,
     RetryRefused,
+    ScheduleNotFound,
     SchemaMismatch,
     SchemaMissing,
     SchemaOutdated,
@@ -67,11 +68,14 @@ from baton.errors import (
 )
 
 if typing.TYPE_CHECKING:
+    from baton.client.schedules import Schedule
+    from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
 
 __all__ = [
     "SVG",
+    "Again",
     "ArgumentsDoNotFit",
     "Backoff",
     "Baton",
@@ -115,6 +119,9 @@ __all__ = [
     "Run",
     "RunPage",
     "RunSummary",
+    "Schedule",
+    "ScheduleNotFound",
+    "ScheduleRecord",
     "SchemaMismatch",
     "SchemaMissing",
     "SchemaOutdated",
@@ -155,6 +162,8 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "Schedule": "baton.client.schedules",
+    "ScheduleRecord": "baton.database.schedules",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

@@ -46,6 +46,7 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_checked": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
+    "fire_schedule": _ENGINE,
     "keep": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
@@ -55,6 +56,7 @@ _PROFILES: Mapping[str, Settings] = {
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
+    "round_worker": _ENGINE,
     "settle": _ENGINE,
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
@@ -69,6 +71,7 @@ _INLINED = frozenset(
         "claimed_steps",
         "edge_ignores",
         "edge_observes",
+        "extras_keys",
         "flag_bits",
         "is_backoff",
         "local_name",
@@ -77,6 +80,7 @@ _INLINED = frozenset(
         "shift_ordinals",
         "terms_keys",
         "text_of_json",
+        "undo_keys",
     }
 )
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""

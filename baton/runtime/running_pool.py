@@ -23,6 +23,7 @@ from baton.database.notifications import (
     Notification,
     QueueHasWork,
     Reconnected,
+    ScheduleDue,
     StepEnded,
     WaitOver,
     WorkflowFinished,
@@ -44,6 +45,7 @@ from baton.runtime.maintenance import Maintenance
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
+from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
 from baton.runtime.transactions import Transactions
@@ -84,10 +86,8 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
-        self._executors = executors = self._made_executors()
-        self._runner = Runner(
-            executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
-        )
+        self._executors = self._made_executors()
+        self._runner = self._made_runner()
         self._worker_connections = WorkerConnections(connector, settings.connections)
         self._transactions = Transactions(
             self._worker_connections,
@@ -126,6 +126,12 @@ class RunningPool:
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.limits, engine.store.keep)
         return Executors(settings.threads, settings.processes, application, self._resources, keeping)
+
+    def _made_runner(self) -> Runner:
+        settings, engine = self._settings, self._engine
+        rounds = Rounds(engine.store.round_worker)
+        shows = settings.errors_show_input
+        return Runner(self._executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
 
     @property
     def pool_id(self) -> int:
@@ -233,6 +239,8 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case ScheduleDue(due_in):
+                self._maintenance.schedule_due_in(due_in)
             case DeadlineDue(ends_in):
                 self._maintenance.ends_in(ends_in)
             case WaitOver(over_in):
@@ -242,6 +250,7 @@ class RunningPool:
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.schedule_due_in(0)
                 self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()

@@ -4,15 +4,17 @@
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome.
 --   p_kinds: see apply_other_outcomes; `joined` for a join; `overrun` for failed while its code still runs. An expansion is a call of its own
 --   (expand).
---   p_details: the result of a completed step as JSON, else plain text: error, reason or cause.
+--   p_details: the result of a completed step as JSON; of one that begins another round `arguments`
+--   and `keep_rounds`, as JSON; else plain text: error, reason or cause.
 --   p_traces: of an error, null for none; of a snoozed one the value that it keeps, as JSON.
 --   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one;
---   of a misfit until it is discarded.
+--   until another round; of a misfit until it is discarded.
 --   Traces or delays that are all null may be empty arrays.
 -- accepted: parallel to them; true if the outcome took effect, now or in an earlier call that this
 --   one repeats: the step's last accepted outcome has this token and this kind. Compared after the
 --   lock.
 -- queues, counts: parallel; how many entries became available in each queue.
+-- failures: the workflows that failed by it, as failures_of returns them; null for none.
 --
 -- An entry has a token if and only if it is executing. The queries do not ask for its state as
 -- well: the planner would then join by the index of a pool's claims, where a whole batch has one
@@ -23,7 +25,7 @@
 -- token.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
-    out accepted boolean[], out queues text[], out counts integer[]
+    out accepted boolean[], out queues text[], out counts integer[], out failures text
 )
 language plpgsql
 as $$
@@ -105,7 +107,9 @@ begin
         select u.final, u.queues into failed, delayed
           from apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment) as u;
         if 'joined' = any(kinds) then
-            failed := failed || apply_joins(p_ids, p_tokens, kinds, moment);
+            applied := apply_joins(p_ids, p_tokens, kinds, moment);
+            failed := failed || applied.final;
+            delayed := delayed || applied.queues;
         end if;
     end if;
     if cardinality(final) + coalesce(cardinality(failed), 0) > 0 then
@@ -114,6 +118,9 @@ begin
         );
         queues := applied.queues;
         counts := applied.counts;
+        if cardinality(applied.failures) > 0 then
+            failures := failures_of(applied.failures);
+        end if;
     end if;
     queues := queues || delayed;
     counts := counts || array_fill(1, array[coalesce(cardinality(delayed), 0)]);

@@ -2,7 +2,7 @@
 --
 -- refused: closing steps and undos that are not final, while the workflow or their group is being
 --   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what was
---   undone as it is.
+--   undone as it is. So are undos of steps of earlier rounds, which cannot run again.
 -- undone: the steps that were undone and are to run again, with all that is downstream of them.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function undos_before_retry(
@@ -29,12 +29,9 @@ begin
         return;
     end if;
     if p_names <> '{}' and not exists (
-        select
-          from unnest(p_names) as n(name)
-         where not exists (
-                   select from steps s
-                    where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.name = n.name and s.role = 'undo'
-               )
+        select n.name from unnest(p_names) as n(name)
+        except
+        select s.name from steps s where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.role = 'undo'
     ) then
         return;
     end if;

@@ -161,6 +161,7 @@ create table steps (
     needs            integer,
     undoes           integer,
     generation       integer not null default 1,
+    round            integer not null default 1,
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
@@ -202,6 +203,7 @@ create table steps (
     undo             json,
     awaits           json,
     ending           json,
+    again            json,
     result           json,
     reason           text,
     errors           json[],
@@ -251,6 +253,8 @@ comment on column steps.awaits is 'What it waits for in place of a worker, once 
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
+comment on column steps.round is 'Which round runs, or ran last. Counted when it begins.';
+comment on column steps.again is 'Of a group of which another round is asked: by (ordinal of the step that asks), arguments, after, keep_rounds. It begins if the group completes.';
 comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
 comment on column steps.fails_fast is 'Of a group: the first failure in it that nothing can forgive ends it.';
 comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
@@ -263,7 +267,7 @@ comment on column steps.attempt is 'Attempts counted when the last outcome was a
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
-comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, misfit, expanded, joined.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, again, lost, given_back, unknown_worker, misfit, expanded, joined.';
 comment on column steps.parent is 'Ordinal of the group it is a child of; null for none.';
 comment on column steps.grouping is 'What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one); null for an ordinary step.';
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
@@ -509,6 +513,61 @@ comment on column pools.limits is 'How many steps of each of these queues it run
 comment on column pools.workers is 'The workers it knows.';
 comment on column pools.failures is 'What fails in it as of its latest heartbeat, a sentence each: parts of upkeep, and rows that it passes over.';
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest heartbeat.';
+
+
+create table schedules (
+    name       text collate "C" primary key,
+    workflow   text not null,
+    cron       text,
+    every      double precision,
+    timezone   text not null,
+    overlap    text not null,
+    catch_up   double precision not null,
+    jitter     double precision not null,
+    version    bigint not null default 1,
+    next_at    timestamptz,
+    due_at     timestamptz,
+    last_at    timestamptz,
+    last_run   text,
+    is_waiting boolean not null default false,
+    fired      bigint not null default 0,
+    skipped    bigint not null default 0,
+    missed     bigint not null default 0,
+    missed_at  timestamptz,
+    failures   integer not null default 0,
+    error      text,
+    paused_at  timestamptz,
+    created_at timestamptz not null default clock_timestamp(),
+    changed_at timestamptz not null default clock_timestamp(),
+    constraint schedule_timing check ((cron is null) <> (every is null)),
+    constraint schedule_overlap check (overlap in ('skip', 'allow', 'replace', 'queue one'))
+) with (fillfactor = 70);
+create index schedules_due on schedules (due_at) where paused_at is null;
+
+comment on table schedules is 'Workflows that are inserted again and again. Upkeep of any worker pool fires what is due.';
+comment on column schedules.name is 'Its name; a run of the slot at 03:00 has the id name@2026-11-28T03:00+01:00.';
+comment on column schedules.workflow is 'The workflow as Baton.to_json wrote it; its id is replaced.';
+comment on column schedules.cron is 'When, as five or six fields of cron; null if it has every.';
+comment on column schedules.every is 'Seconds from one slot to the next; null if it has cron.';
+comment on column schedules.timezone is 'IANA name of the time zone that cron is read in, and that ids are written in.';
+comment on column schedules.overlap is 'If the run of an earlier slot is not final: skip the slot, allow both, replace the earlier run, or queue one until it is.';
+comment on column schedules.catch_up is 'Seconds by which a slot may be late and still run; one that is later is missed.';
+comment on column schedules.jitter is 'Seconds over which slots are spread, each by a fixed part of it.';
+comment on column schedules.version is 'Raised by each change, so that nothing fires by what was read before.';
+comment on column schedules.next_at is 'The next slot; null if there is none.';
+comment on column schedules.due_at is 'When to fire it: the slot plus jitter, or later after a failure or while an earlier run is waited for.';
+comment on column schedules.last_at is 'The last slot that was fired.';
+comment on column schedules.last_run is 'The id of its run.';
+comment on column schedules.is_waiting is 'The next slot waits for the end of the last run.';
+comment on column schedules.fired is 'How many slots were fired.';
+comment on column schedules.skipped is 'How many slots were skipped because an earlier run was not final.';
+comment on column schedules.missed is 'How many slots were missed: they were found later than catch_up.';
+comment on column schedules.missed_at is 'The last slot that was missed.';
+comment on column schedules.failures is 'How often in a row the next slot could not be fired.';
+comment on column schedules.error is 'Why; null if the last one could be.';
+comment on column schedules.paused_at is 'When it was paused; nothing fires until it is resumed.';
+comment on column schedules.created_at is 'When it was made.';
+comment on column schedules.changed_at is 'When what it says was changed last.';
 
 
 create table pauses (

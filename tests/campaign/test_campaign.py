@@ -41,6 +41,9 @@ def test_a_campaign_against_an_engine_that_does_not_look_at_tokens_fails():
         assert first_violation(root, seed=1) is not None
 
 
+ALL_MUTANTS = [*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH]
+
+
 @pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_still_finds_what_it_changes(mutant):
     with changed(mutant) as root:
