@@ -233,7 +233,7 @@ class Queries:
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool,
                    -- of infinity asyncpg makes a datetime without a time zone
                    case when isfinite(v.scheduled_at) then v.scheduled_at end as scheduled_at,
-                   v.attempted_at, v.finished_at, v.concurrency, v.role, v.edges, {self._ended}
+                   v.attempted_at, v.finished_at, v.ends_at, v.concurrency, v.role, v.edges, {self._ended}
               from {self._schema}.steps_view v
              where v.workflow_id = $1 and (v.role is null or v.role not in ('gate', 'end'))
              order by v.id

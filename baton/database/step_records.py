@@ -64,6 +64,8 @@ class StepRecord:
     """What makes it a closing step, by `runs=`, or an undo; None for an ordinary step."""
     edges: Sequence[EdgeKind] = ()
     """What each of its dependencies means to it. A step runs only if those it requires completed."""
+    ends_at: datetime | None = None
+    """When a step that waits for a signal, a message or a timer ends at the latest; None for any other."""
     children: Sequence[StepRecord] = ()
     """The steps that a group stands for, in their order."""
 
