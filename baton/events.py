@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -141,6 +142,21 @@ class OutcomeReplaced(Struct, frozen=True):
     error: str
 
 
+class WorkflowFailed(Struct, frozen=True):
+    """An outcome that this pool settled was the last one of a workflow, which has failed.
+
+    The end by a deadline, a signal's timeout, an operator or a dead pool's attempt is no event of any pool, and that by
+    an outcome whose answer was lost may be none.
+    """
+
+    workflow_id: str
+    workflow_name: str | None
+    step: str | None
+    """The first step that failed, in the order added; None if there is none among its first 10,000."""
+    reason: str | None
+    """Why it did."""
+
+
 class CallFailed(Struct, frozen=True):
     """A call that carried these outcomes, or only a claim, has failed; it is sent again, whole or in parts."""
 
@@ -151,11 +167,27 @@ class CallFailed(Struct, frozen=True):
     """Nobody knows whether the call took effect. It is sent again as it was, which is safe."""
 
 
+class ScheduleFired(Struct, frozen=True):
+    """A slot of a schedule was fired, or left out."""
+
+    schedule: str
+    outcome: str
+    """`fired`, `skipped` because an earlier run is not final, `waiting` for its end, `missed`, or `failed`."""
+    slot: datetime | None
+    """None if all slots that were due were missed."""
+    run: str | None
+    """The id of the run that was inserted."""
+    missed: int
+    """How many slots before it were found too late."""
+    error: str | None
+    """Why it failed; it is tried again."""
+
+
 class UpkeepDone(Struct, frozen=True):
     """A part of upkeep was done."""
 
     part: str
-    """`look`, `mark dead`, `rescue`, `end overdue`, `stage`, `end waits` or `prune`."""
+    """`look`, `mark dead`, `rescue`, `end overdue`, `stage`, `schedules`, `end waits` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -190,7 +222,9 @@ Event: TypeAlias = (
     | AttemptEnded
     | OutcomesAnswered
     | OutcomeReplaced
+    | WorkflowFailed
     | CallFailed
+    | ScheduleFired
     | UpkeepDone
     | UpkeepFailed
 )

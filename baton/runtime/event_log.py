@@ -16,12 +16,15 @@ from baton.events import (
     PoolDrained,
     PoolDraining,
     PoolRegistered,
+    ScheduleFired,
     StepsClaimed,
     UpkeepDone,
     UpkeepFailed,
+    WorkflowFailed,
 )
 
 log = logging.getLogger("baton.pool")
+workflows_log = logging.getLogger("baton.workflows")
 attempts_log = logging.getLogger("baton.attempts")
 
 
@@ -32,14 +35,32 @@ def log_event(event: Event) -> None:
             _log_end(event)
         case OutcomeReplaced() | OutcomesAnswered() | CallFailed():
             _log_outcomes(event)
+        case WorkflowFailed():
+            _log_failed_workflow(event)
         case UpkeepDone() | UpkeepFailed():
             _log_upkeep(event)
+        case ScheduleFired():
+            _log_schedule(event)
         case PoolRegistered():
             log.info("worker pool %s (%s) serves %s", event.pool, event.name, dict(event.queues))
         case PoolDraining():
             log.info("worker pool %s drains: %d attempt(s) run", event.pool, event.running)
         case AttemptStarted() | StepsClaimed() | LeaseLost() | PoolDrained():
             # A lost lease is logged where it is noticed, in a thread that no step can block.
+            pass
+
+
+def _log_schedule(event: ScheduleFired) -> None:
+    if event.missed:
+        log.warning("schedule %r missed %d slot(s): no pool found them in time", event.schedule, event.missed)
+    match event.outcome:
+        case "fired":
+            log.info("schedule %r inserted workflow %r", event.schedule, event.run)
+        case "failed":
+            log.error("schedule %r could not fire its slot of %s: %s", event.schedule, event.slot, event.error)
+        case "skipped":
+            log.info("schedule %r skipped its slot of %s: an earlier run is not final", event.schedule, event.slot)
+        case _:
             pass
 
 
@@ -73,6 +94,13 @@ def _log_end(ended: AttemptEnded) -> None:
     # The traceback as it is stored, and not the exception: what is redacted, or cannot be written, is not in it.
     record.exc_text = ended.trace and ended.trace.rstrip()
     attempts_log.handle(record)
+
+
+def _log_failed_workflow(failed: WorkflowFailed) -> None:
+    named = f" ({failed.workflow_name})" if failed.workflow_name else ""
+    why = "" if failed.step is None else f": step {failed.step!r}" + (f": {failed.reason}" if failed.reason else "")
+    facts = {"workflow_id": failed.workflow_id, "workflow_name": failed.workflow_name, "step": failed.step}
+    workflows_log.error("workflow %r%s failed%s", failed.workflow_id, named, why, extra=facts)
 
 
 def _judged(ended: AttemptEnded) -> tuple[int, str]:
