@@ -1,4 +1,4 @@
-"""The workers of short programs: each call leaves a line in the effects log, whoever makes it."""
+"""The workers of short programs: each call leaves a line in the effects log."""
 
 from __future__ import annotations
 
