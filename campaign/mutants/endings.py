@@ -60,7 +60,7 @@ MUTANTS_OF_ENDINGS = (
     _mutant(
         "a closing step below a named group is cancelled with it",
         f"{_SQL}cancel.sql",
-        "and (p_force or not s.is_closing or s.name = any(p_names))",
+        "and (p_force or not s.is_closing or s.name in (select unnest(p_names)))",
         "and true",
     ),
     _mutant(
@@ -106,9 +106,7 @@ MUTANTS_OF_ENDINGS = (
     _mutant(
         "one less than needed is enough", _NEEDS, "step.completed >= step.needs", "step.completed + 1 >= step.needs"
     ),
-    _mutant(
-        "a need out of reach is awaited", _NEEDS, "if step.completed + step.open < step.needs then", "if false then"
-    ),
+    _mutant("a need out of reach is awaited", _NEEDS, "step.completed + step.open < step.needs then", "false then"),
     _mutant("inputs are not frozen", _NEEDS, "where i.ordinal = any(step.completed_ordinals)", "where true"),
     _mutant("a rest fails the run", _REST, "not_needed = true", "not_needed = false"),
     _mutant(

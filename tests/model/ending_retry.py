@@ -139,7 +139,7 @@ def _go_on(machine: Machine, opened: list[Vertex]) -> None:
     causes = {cause for one in opened for cause in one.edges if cause.is_final and cause.state in UNFAVOURABLE}
     ended = machine._cascade(ordered(causes, machine.place_of_all()))
     for one in opened:
-        if one.needs is not None and one.state == "waiting":
+        if one.needs is not None and one.is_undecided:
             released: list[Vertex] = []
             ended += machine._judge_need(one, released)
             ended += machine._decide(released)
