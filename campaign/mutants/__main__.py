@@ -17,6 +17,7 @@ from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
+from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
@@ -45,7 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENDINGS)
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENDINGS, *MUTANTS_OF_ENOUGH)
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:

@@ -6,8 +6,8 @@
 --                      skipped
 --
 -- Observed dependencies are always awaited.
--- released: steps for which nothing is pending. ended: steps that became final, and what was
---   cancelled because a released step needs no more.
+-- released: steps for which nothing is pending; those that start cancel what they no longer need (see
+--   cancel_rests). ended: steps that became final.
 -- Locks: none; the caller holds the locks of the workflows.
 create or replace function apply_needs(
     p_ids bigint[], p_moment timestamptz,
@@ -17,12 +17,11 @@ language plpgsql
 as $$
 declare
     step record;
-    rest bigint[];
 begin
     released := '{}';
     ended := '{}';
     for step in
-        select s.id, s.needs, s.cancels_rest, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped, n.gate
+        select s.id, s.needs, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped, n.gate
           from steps s
          cross join lateral (
              select count(*) filter (where not x.is_observed and d.state = 'completed')::integer as completed,
@@ -30,7 +29,8 @@ begin
                     count(*) filter (where x.is_observed and d.finished_at is null)::integer as observed,
                     array_agg(o.ordinal) filter (where d.state = 'completed') as completed_ordinals,
                     min(d.state) filter (where d.role = 'gate' and d.state in ('cancelled', 'discarded', 'skipped')) as gate,
-                    min(d.id) filter (where (d.role = 'gate' or not x.is_observed) and d.state in ('discarded', 'cancelled')) as first_bad,
+                    min(d.id) filter (where (d.role = 'gate' or not x.is_observed) and d.state in ('discarded', 'cancelled'))
+                        as first_bad,
                     min(d.id) filter (where (d.role = 'gate' or not x.is_observed) and d.state = 'skipped') as first_skipped
                from unnest(s.dependencies) as o(ordinal)
                join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
@@ -41,18 +41,25 @@ begin
            and s.state = 'suspended'
          order by s.id
     loop
-        continue when step.id = any(ended);
         if step.gate is not null or step.completed + step.open < step.needs then
             update steps s
                set state = case
-                               when step.gate is not null then case step.gate when 'skipped' then 'skipped' else 'cancelled' end
+                               when step.gate = 'skipped' then 'skipped'
+                               when step.gate is not null then 'cancelled'
                                when step.first_bad is not null then 'cancelled'
                                else 'skipped'
                            end,
                    pending = 0,
                    finished_at = p_moment,
                    reason = left(
-                       case when step.gate is not null then 'its workflow was ' || step.gate else format('it needs %s of its dependencies, and only %s can complete', step.needs, step.completed + step.open) end
+                       case
+                           when step.gate is not null then 'its workflow was ' || step.gate
+                           else
+                               format(
+                                   'it needs %s of its dependencies, and only %s can complete',
+                                   step.needs, step.completed + step.open
+                               )
+                       end
                        || coalesce((
                               select format('; step ''%s'' was %s', d.name, d.state) || coalesce(': ' || d.reason, '')
                                 from steps d
@@ -83,10 +90,6 @@ begin
              where s.id = step.id;
             if step.completed >= step.needs and step.observed = 0 then
                 released := released || step.id;
-                if step.cancels_rest then
-                    rest := cancel_rest(step.id, p_moment);
-                    ended := ended || rest;
-                end if;
             end if;
         end if;
     end loop;
