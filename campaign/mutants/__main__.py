@@ -17,6 +17,7 @@ from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
+from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP)
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_OUTCOMES)
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:
