@@ -15,7 +15,8 @@
 --                                   given back. A misfit is discarded when the first one in a row
 --                                   is as old as its delay; null means never
 --
--- A join is no attempt, so it is given back after any of these. A map that is lost while it expands
+-- A join is no attempt, so it is given back after any of these: at once, but after 15 s if it failed,
+-- which it does if its outcome cannot be stored, and would at once do again. A map that is lost while it expands
 -- has at least twenty attempts: these are the engine's, and max_attempts is meant for its children.
 -- final: the steps that became final. queues: the queue of each step that became available again.
 -- Locks: none; apply_outcomes has taken them.
@@ -58,6 +59,7 @@ begin
                    else q.attempt - 1
                end as attempts_spent,
                case
+                   when q.is_join and o.kind = 'failed' then 15
                    when q.is_join or o.kind = 'given_back' then 0
                    when o.kind in ('unknown_worker', 'misfit') then least(300, 15 * power(2, least(s.refusals, 10)))
                    else coalesce(o.delay, backoff(q.attempt))
@@ -119,7 +121,7 @@ begin
                attempted_at = v.attempted_at,
                pool = v.pool,
                reason = case
-                            when v.is_join or v.kind = 'given_back' then null
+                            when v.is_join and v.kind <> 'failed' or v.kind = 'given_back' then null
                             when v.kind = 'lost' and v.state = 'discarded' and v.attempt < s.max_attempts then
                                 left(
                                     format('too many of its attempts were lost, the last %s in a row: %s', v.losses, v.detail),
