@@ -46,8 +46,8 @@ MUTANTS_OF_OUTCOMES = (
             ),
             Change(
                 "baton/runtime/runner.py",
-                'timeout:g} s")\n    return failed(error)',
-                'timeout:g} s")\n    return failed(error, worker.fatal)',
+                "if runs_on else failed(error)",
+                "if runs_on else failed(error, worker.fatal)",
             ),
         ),
         _FAILING,
