@@ -21,8 +21,8 @@ BODY_LINES = 60
 HOMELESS = {"utils", "helpers", "common", "base", "manager"}
 TEST_NAME = 70
 
-# Riddling or archaic words that may not come back, also in names. Plain ones: sent, reported, received, lost, anyone,
-# forever, as many, manually, without success, says whether.
+# Riddling or archaic words that may not come back, also in names. Plain ones: sent, reported,
+# received, lost, anyone, forever, as many, manually, without success, says whether.
 UNPLAIN = re.compile(
     r"(?<![a-z])(?:told|beaten|ticked|doomed|whoever|for[ _]ever|so[ _]many|by[ _]hand|in[ _]vain|tells?[ _]whether"
     r"|cannot be had|of asyncpg's)(?![a-z])",

@@ -25,7 +25,7 @@ _REMEDY = "write & for 'and', | for 'or', ~ for 'not', and .in_([...]) for 'in',
 
 
 class _NotYet:
-    """Refuses the uses of a value that would ask for it before it exists."""
+    """Refuses Python operations that need the value now: it does not exist yet."""
 
     __slots__ = ()
 
@@ -224,7 +224,7 @@ def comparisons_in(spec: ConditionSpec) -> Iterator[Compare | In]:
 
 
 def written(spec: ConditionSpec) -> str:
-    """Return a condition as it is written in Python, apart from parentheses nobody needs."""
+    """Return a condition as it is written in Python, with only the necessary parentheses."""
     match spec:
         case Compare(left, operator, right):
             return f"{written_operand(left)} {operator} {right!r}"

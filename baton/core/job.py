@@ -24,7 +24,8 @@ NOTHING_GIVEN: GivenOptions = {}
 """Shared by all jobs without options of their own: a dictionary for each would be an eighth of their memory."""
 
 
-# A struct and not a dataclass: it is made in a fifth of the time, and an application may make a hundred thousand.
+# A struct and not a dataclass: it is made in a fifth of the time, and an application may make a
+# hundred thousand.
 class Job(InsertableJob, Struct, frozen=True, eq=False):
     """A worker with its arguments and options, not yet run. Never changes; adding it twice makes two steps."""
 

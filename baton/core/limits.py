@@ -1,4 +1,4 @@
-"""How large a workflow and what it carries may be; without limits one slip fills the database."""
+"""How large a workflow, its arguments and its results may be. Without limits one mistake fills the database."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Limits:
         ]
 
     def applied(self, outcome: Outcome) -> Outcome:
-        """Return the outcome, or a failed attempt, its delay left open, in place of a result that is too large."""
+        """Return the outcome; in place of a result that is too large, a failed attempt without a delay."""
         if outcome.kind != "completed" or outcome.detail is None or not _is_larger(outcome.detail, self.result_bytes):
             return outcome
         size = _size(outcome.detail)
@@ -69,7 +69,7 @@ class Limits:
 
 
 def _is_larger(text: str, most: int) -> bool:
-    # A character has 1 to 4 bytes: few texts are near enough to the limit to be encoded for counting.
+    # A character has 1 to 4 bytes, so only texts near the limit must be encoded to be measured.
     return len(text) * 4 > most and (len(text) > most or _size(text) > most)
 
 

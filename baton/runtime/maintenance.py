@@ -127,7 +127,8 @@ class Maintenance:
         return done
 
     async def _do(self, part: Part) -> UpkeepResult:
-        # What is noticed during the call may be missing in its answer, and brings the part forward again.
+        # What is noticed during the call may be missing in its answer, and brings the part forward
+        # again.
         part.due = math.inf
         try:
             did = await part.call()
@@ -186,7 +187,8 @@ class Maintenance:
     async def _do_stage(self) -> UpkeepResult:
         staged = await self._store.stage(limit=LIMIT)
         self._failures.succeeded(self._stage.name, staged.passed_over, is_complete=staged.next_in != 0)
-        # Due and not staged: somebody else holds the entry, and asking again at once would not help.
+        # Due and not staged: another transaction holds the entry, and asking again at once would
+        # not help.
         self._plan_stage(staged.next_in, SHORTEST_PAUSE if staged.staged else PAUSE_WHILE_HELD)
         if staged.staged:
             self._on_staged()
@@ -195,7 +197,7 @@ class Maintenance:
     async def _do_end_waits(self) -> UpkeepResult:
         ended = await self._store.end_waits(limit=LIMIT)
         self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
-        # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
+        # A wait that is over and did not end is held by another transaction, which may stay open.
         if ended.ended or ended.next_in != 0:
             self._pause_of_waits = SHORTEST_PAUSE
         else:
@@ -213,7 +215,8 @@ class Maintenance:
         # A workflow that was passed over is met again only when pruning has come round.
         self._failures.succeeded(self._prune.name, pruned.passed_over, is_complete=False)
         if pruned.workflows or pruned.is_more:
-            # A pause as long as the call: pruning takes half of a connection's time at most, on any server.
+            # A pause as long as the call: pruning takes half of a connection's time at most, on any
+            # server.
             self._bring_forward(self._prune, max(SHORTEST_PAUSE, self._clock() - began))
         else:
             longest = max(self._sweep_seconds, min(SWEEPS_PER_PRUNE * self._sweep_seconds, self._keep.total_seconds()))

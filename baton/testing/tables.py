@@ -50,7 +50,8 @@ select p.name
 _LOCK_TIMEOUT = "set local lock_timeout = '10s'"
 """A transaction that a test left open is an error, and not a test that hangs."""
 
-# $1: how many seconds may pass. With them pass those until the next entry is due, or all if none is due by then.
+# $1: how many seconds may pass. With them pass those until the next entry is due, or all if none is
+# due by then.
 _MOVE = """
 with next as (
     select extract(epoch from min(d.at) - clock_timestamp())::double precision as due_in

@@ -153,7 +153,8 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
             if link is not None:
                 reporting.start(link.report(facts), name="baton reports")
             async with engine:
-                # Steps may fork as soon as the pool is entered, a moment before it handles the signals.
+                # Steps may fork as soon as the pool is entered, a moment before it handles the
+                # signals.
                 with kept_from_children(*ending_signals()):
                     async with pool:
                         return await pool.serve()
