@@ -155,7 +155,7 @@ class UpkeepDone(Struct, frozen=True):
     """A part of upkeep was done."""
 
     part: str
-    """`look`, `mark dead`, `rescue`, `stage`, `end waits` or `prune`."""
+    """`look`, `mark dead`, `rescue`, `end overdue`, `stage`, `end waits` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -167,6 +167,8 @@ class UpkeepDone(Struct, frozen=True):
     """Steps whose time had come, which are available now."""
     waits_ended: int = 0
     """Steps for which what they waited for had come, or whose time was up."""
+    ended: int = 0
+    """Deadlines that had passed."""
 
 
 class UpkeepFailed(Struct, frozen=True):

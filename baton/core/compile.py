@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import GenericAlias
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from baton.core.compatibility import can_fit, type_name
@@ -100,7 +101,7 @@ class CompiledGraph:
             if self.controls.are_needed
             else range(len(self.names))
         )
-        return fingerprint(map(self._written, written), self._draft.returns)
+        return fingerprint(map(self._written, written), self._draft.returns, self._draft.said_bounds)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
@@ -135,7 +136,7 @@ class CompiledGraph:
     def _append_children(self, group: int, draft: Draft) -> None:
         first = len(self.steps)
         prefix = self.names[group]
-        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group].control)]
+        steps = [*draft.steps.values(), *draft.own_steps(self.steps[group])]
         inside = {step.name: first + place for place, step in enumerate(steps)}
         outer = self.scopes[group]
         scope = ChainMap(inside, *(outer.maps if isinstance(outer, ChainMap) else [outer]))
@@ -253,13 +254,6 @@ class CompiledGraph:
         lasts = [child for child in children if self.controls.is_last(child)]
         return lasts[0] if len(lasts) == 1 else None
 
-    def _below(self, children: range) -> Iterator[int]:
-        """These children and all steps below them."""
-        groups = [children]
-        for group in groups:
-            yield from group
-            groups += [self.groups[child] for child in group if child in self.groups]
-
     def _written(self, position: int) -> WrittenStep:
         step, name = self.steps[position], self.names[position]
         awaited = tuple(sorted(self.awaited[position]))
@@ -272,6 +266,8 @@ class CompiledGraph:
             return WrittenStep(name, step.what.worker, "{}", (), awaited, flags, (*step.what.written(), *control))
         assert isinstance(step.what, Draft)
         options = () if step.what.returns is None else (("returns", step.what.returns),)
+        if (scope := step.what.said_bounds) is not None:
+            options = (*options, ("scope", msgspec.to_builtins(scope)))
         flags = self.flags_of(position).as_tuple()
         return WrittenStep(name, BUILT_IN, "{}", (), awaited, flags, (*options, *control))
 
@@ -327,7 +323,7 @@ class CompiledGraph:
             dependencies=self.graph.dependencies[position],
             dependents=tuple(self.dependents[position]),
             parent=self.parents.get(position),
-            extras=Extras(SubWorkflow(children.start, len(children), returns)),
+            extras=Extras(SubWorkflow(children.start, len(children), returns), scope=draft.said_bounds),
         )
 
     def _entry_queue(self, position: int) -> tuple[str, int]:

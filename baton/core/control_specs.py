@@ -33,6 +33,8 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         arg_refs=to_json(placed),
         timeout=terms.timeout,
         takes_context=terms.takes_context,
+        deadline=terms.deadline,
+        start_within=terms.start_within,
         backoff=terms.backoff,
     )
 

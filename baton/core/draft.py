@@ -11,7 +11,7 @@ from baton.core.conditions import observed_in, results_in
 from baton.core.control import Control
 from baton.core.job import Job
 from baton.core.references import Placed
-from baton.core.spec import NO_FLAGS, Flags, Role
+from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
 from baton.core.waits import Wait
 
 GATE = "[gate]"
@@ -29,16 +29,27 @@ class Draft:
 
     steps: dict[str, Added] = field(default_factory=dict)
     returns: str | None = None
+    bounds: Bounds = UNBOUNDED
 
-    def own_steps(self, control: Control | None = None) -> Iterator[Added]:
-        """Yield the steps that the engine needs in this draft besides the user's; `control` is that of the group."""
-        if control is not None and control.is_gated:
+    def own_steps(self, group: Added | None = None) -> Iterator[Added]:
+        """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""
+        if group is not None and self._is_gated(group.control):
+            control = group.control or Control()
             yield Added(
                 GATE, Own("gate"), (), NO_FLAGS, Control(control.when, None, control.needs, control.cancels_rest)
             )
         if any(step.closes_all for step in self.steps.values()):
             ordinary = tuple([step.name for step in self.steps.values() if not step.is_closing])
             yield Added(END, Own("end"), ordinary, NO_FLAGS)
+
+    @property
+    def said_bounds(self) -> Bounds | None:
+        """What bounds the whole; None if nothing does."""
+        return None if self.bounds == UNBOUNDED else self.bounds
+
+    def _is_gated(self, control: Control | None) -> bool:
+        """Whether, as a group, it takes a step in front of all that is in it: what begins then needs a moment."""
+        return (control is not None and control.is_gated) or self.bounds.deadline is not None
 
 
 # Structs and not dataclasses: they are made in a fifth of the time.

@@ -33,3 +33,11 @@ def more_than_none(option: str, value: Seconds) -> float:
     if (number := seconds(option, value)) == 0:
         raise InvalidOption(option, value, "it must be more than 0 seconds")
     return number
+
+
+def checked_deadline(option: str, value: object) -> float:
+    """Return the time until a deadline as a number of seconds. Raises `InvalidOption`."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, int | float) and not isinstance(number, bool) and number <= 0:
+        raise InvalidOption(option, value, "that is past when it begins; give more than 0 seconds, or leave it out")
+    return seconds(option, value)

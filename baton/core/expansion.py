@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from baton.core.spec import StepSpec
+from baton.core.spec import Bounds, StepSpec
 
 
 class Expansion(msgspec.Struct, frozen=True, gc=False):
@@ -15,6 +15,7 @@ class Expansion(msgspec.Struct, frozen=True, gc=False):
     """How many of them, the first ones, are children of the step. The others are children of these."""
     returns: int | None
     """Position of the child whose result is the step's; None for the last ones."""
+    scope: Bounds | None = None
 
 
 class Expandable:

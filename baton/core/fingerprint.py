@@ -15,6 +15,7 @@ import msgspec
 
 from baton.core.options import GivenOptions
 from baton.core.references import Placed
+from baton.core.spec import Bounds
 
 VERSION = "1"
 """The beginning of each fingerprint. It changes whenever the hashed form does, so that old fingerprints never match."""
@@ -38,7 +39,7 @@ class WrittenStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The arguments that get one item each; of a group, `returns` is an option."""
 
 
-def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None) -> str:
+def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None, scope: Bounds | None = None) -> str:
     """Return the fingerprint of a workflow; the order of its steps does not count."""
     # The steps one by one, as there may be a million of them.
     written = sha256()
@@ -46,6 +47,8 @@ def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None) -> str
         written.update(digest)
     if returns is not None:
         written.update(f"returns {returns}".encode())
+    if scope is not None:
+        written.update(b"scope " + msgspec.json.encode(scope))
     return f"{VERSION}:{written.hexdigest()}"
 
 

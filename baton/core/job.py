@@ -11,10 +11,10 @@ from baton.core.arguments import EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
 from baton.core.insertable import InsertableJob
 from baton.core.names import checked_text, new_workflow_id
-from baton.core.options import GivenOptions, JobOptions, job_options
+from baton.core.options import GivenOptions, JobOptions, check_together, job_options
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
-from baton.errors import InvalidOption, InvalidWorkflow
+from baton.errors import InvalidWorkflow
 from baton.errors.faults import ArgumentNotJSON, Fault, UnknownDependency
 
 if TYPE_CHECKING:
@@ -45,18 +45,21 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         schedule_in: the time between the step's release, when all its dependencies are done, and its first start.
         concurrency: how many children of a map, a job with an `each` argument, run at a time, over all worker pools.
             A child that waits for its next attempt keeps its place.
+        tolerate: how many children of a map may fail, or what share of them, as in "10%"; with one failure more the map
+            fails at once. The children that have not ended are cancelled then; 0 stops at the first failure. Left out,
+            all children run, and the map fails in the end if one of them did.
+        needs: how many children of a map have to complete; then it is completed, and the others are cancelled as not
+            needed. It fails as soon as so many cannot complete any more.
+        deadline: the time after the step's release at which it is discarded, whatever it is doing: over all its
+            attempts and snoozes, in a paused queue as well. Of a map it is that of each child.
+        start_within: the time after the step's release within which it has to start once, else it is discarded.
         backoff: the delay after a failed attempt: the same each time, or `Exponential(...)`. After an attempt whose
             process died the delay is the usual one.
 
         Durations are seconds or `timedelta`. Raises `InvalidOption`.
         """
-        if "concurrency" in options and not self.arguments.each:
-            why = "no argument of this job is each(...), so it has no children"
-            raise InvalidOption("concurrency", options["concurrency"], why)
         given = {**self.given, **job_options(options)}
-        if "scheduled_at" in given and "schedule_in" in given:
-            why = "the job has scheduled_at as well; give one of the two"
-            raise InvalidOption("schedule_in", options.get("schedule_in", self.given.get("schedule_in")), why)
+        check_together(given, is_map=bool(self.arguments.each))
         return replace(self, given=given)
 
     def spec(self, workflow_id: str | None = None) -> WorkflowSpec:

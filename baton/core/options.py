@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypedDict
 
 import msgspec
 
-from baton.core.durations import Seconds, seconds
+from baton.core.durations import Seconds, checked_deadline, seconds
 from baton.core.names import checked_text
 from baton.core.retry import Exponential, storable_backoff
 from baton.errors import InvalidName, InvalidOption
@@ -17,6 +19,7 @@ from baton.errors.texts import did_you_mean
 MAX_SMALL_INTEGER = 32_767
 MOST_SLOTS = 1_000_000
 """Of one queue in one pool; more is a mistake."""
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Earlier and later times are mistakes, such as `datetime.max`, which PostgreSQL would read as infinity."""
 
@@ -39,6 +42,14 @@ class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     """Seconds that pass between the step's release and its first start."""
     concurrency: int | None = None
     """How many children of a map run at a time; None for no limit."""
+    tolerate: int | str | None = None
+    """How many children of a map may fail, or what share, as in "10%"; None: if one fails, it fails in the end."""
+    needs: int | None = None
+    """How many children of a map have to complete; None for all."""
+    deadline: float | None = None
+    """Seconds after its release at which the step is ended; None for never."""
+    start_within: float | None = None
+    """Seconds after its release at which the step is ended unless it has started; None for never."""
     backoff: float | Exponential | None = None
     """Seconds, or how they grow, after a failed attempt; None for the worker's policy, which is not stored."""
 
@@ -56,6 +67,10 @@ class JobOptions(TypedDict, total=False):
     scheduled_at: datetime
     schedule_in: Seconds
     concurrency: int
+    tolerate: int | str
+    needs: int
+    deadline: Seconds
+    start_within: Seconds
     backoff: Seconds | Exponential
 
 
@@ -82,6 +97,26 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
         hint = did_you_mean(unknown[0], _CHECKS)
         raise TypeError(f"a job has no option {unknown[0]!r}{hint}")
     return {option: _CHECKS[option](option, value) for option, value in given.items()}
+
+
+def check_together(given: GivenOptions, *, is_map: bool) -> None:
+    """Raise `InvalidOption` for options of a job that do not go together."""
+    for option in ("concurrency", "tolerate", "needs"):
+        if option in given and not is_map:
+            raise InvalidOption(option, given[option], "no argument of this job is each(...), so it has no children")
+    if "scheduled_at" in given and "schedule_in" in given:
+        why = "the job has scheduled_at as well; give one of the two"
+        raise InvalidOption("schedule_in", given["schedule_in"], why)
+    if "tolerate" in given and "needs" in given:
+        why = "the job has needs as well, which says how many failures end it; give one of the two"
+        raise InvalidOption("tolerate", given["tolerate"], why)
+    for option in ("deadline", "start_within"):
+        if given.get(option, math.inf) <= given.get("schedule_in", 0):
+            why = f"it is past before the step may start, schedule_in={given['schedule_in']:g} s after its release"
+            raise InvalidOption(option, given[option], f"{why}; both count from the release")
+    if given.get("start_within", 0) >= given.get("deadline", math.inf):
+        why = f"the deadline of {given['deadline']:g} s comes first; make that later, or leave one of the two out"
+        raise InvalidOption("start_within", given["start_within"], why)
 
 
 def checked_option_name(option: str, value: object) -> str:
@@ -147,6 +182,22 @@ def _concurrency(option: str, value: object) -> int:
     return _integer(option, value, 1, 1_000_000)
 
 
+def _tolerate(option: str, value: object) -> int | str:
+    if isinstance(value, str):
+        share = _SHARE.fullmatch(value.strip())
+        if share is None or float(share[1]) > 100:
+            raise InvalidOption(option, value, 'a share is written as in "10%", and is at most 100%')
+        return f"{share[1]}%"
+    try:
+        return _integer(option, value, 0, MOST_SLOTS)
+    except InvalidOption as error:
+        raise InvalidOption(option, value, f'{error.why}, or a share such as "10%"') from None
+
+
+def _needs(option: str, value: object) -> int:
+    return _integer(option, value, 1, MOST_SLOTS)
+
+
 def _timeout(option: str, value: object) -> float | None:
     if value is None:
         return None
@@ -177,5 +228,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "scheduled_at": checked_time,
     "schedule_in": seconds,
     "concurrency": _concurrency,
+    "tolerate": _tolerate,
+    "needs": _needs,
+    "deadline": checked_deadline,
+    "start_within": checked_deadline,
     "backoff": storable_backoff,
 }

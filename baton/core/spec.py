@@ -90,6 +90,18 @@ class OuterDependencies(msgspec.Struct, frozen=True, gc=False):
     """Parallel to `deps`; as in `Extras`. Empty: as the flags of the step say."""
 
 
+class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What bounds a workflow or group as a whole."""
+
+    fails_fast: bool | None = None
+    """The first failure in it that nothing can forgive ends it."""
+    deadline: float | None = None
+    """Seconds after which it is ended."""
+
+
+UNBOUNDED = Bounds()
+
+
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The job that takes back what a step did, as it is stored with the step."""
 
@@ -102,6 +114,8 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
     takes_context: bool = False
+    deadline: float | None = None
+    start_within: float | None = None
     backoff: float | Exponential | None = None
 
 
@@ -145,6 +159,8 @@ class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Whether its result is that of its scope, where that is not so because nothing depends on it."""
     needs: int | None = None
     cancels_rest: bool = False
+    scope: Bounds | None = None
+    """Of a group."""
     undo: Undo | None = None
     awaits: WaitSpec | None = None
     """What the step waits for in place of a worker."""
@@ -214,3 +230,4 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     """In the order added; behind those of the workflow itself the children of its first group, and so on."""
     returns: int | None = None
     """Position of the step whose result is the workflow's; None for its last ones."""
+    scope: Bounds | None = None

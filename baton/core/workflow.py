@@ -13,13 +13,14 @@ from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
 from baton.core.draft import Added, Draft
 from baton.core.drawable import Drawable
+from baton.core.durations import Seconds, checked_deadline
 from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
-from baton.core.spec import Flags, WorkflowSpec
+from baton.core.spec import Bounds, Flags, WorkflowSpec
 from baton.core.waits import Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidOption, NotJSON
@@ -38,13 +39,15 @@ class Baton(Insertable, Expandable, Drawable):
     def __init__(self, *_: Never, **__: Never) -> None:
         raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
 
-    def _begin(self, workflow_id: str, name: str | None, flags: Flags, meta: object, *, debug: bool) -> Self:
+    def _begin(
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: bool
+    ) -> Self:
         self._id = workflow_id
         self._name = name
         self._flags = flags
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
-        self._draft = Draft()
+        self._draft = Draft(bounds=bounds)
         return self
 
     @classmethod
@@ -57,6 +60,8 @@ class Baton(Insertable, Expandable, Drawable):
         ignore_cancelled: bool = False,
         ignore_discarded: bool = False,
         ignore_skipped: bool = False,
+        fail_fast: bool = False,
+        deadline: Seconds | None = None,
         debug: bool = False,
         meta: object = None,
     ) -> Baton:
@@ -67,13 +72,21 @@ class Baton(Insertable, Expandable, Drawable):
         after its end (`WorkerPool(keep=...)`). The flags hold for each step that is not given its own. `meta` is any
         JSON value, kept beside the workflow; workers read it as `ctx.meta`, callers as `status().meta`.
 
+        `fail_fast` ends it at the first failure that nothing in it can forgive: its ordinary steps are cancelled, its
+        closing steps and undos run, and it fails. `deadline`, in seconds or as a `timedelta`, ends it so at that time
+        after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
+        moment when what the group waits for is done.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        return cls.__new__(cls)._begin(identity, name, flags, meta, **_checked_flags({"debug": debug}))
+        checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
+        ends_in = None if deadline is None else checked_deadline("deadline", deadline)
+        bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
+        return cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
@@ -152,14 +165,15 @@ class Baton(Insertable, Expandable, Drawable):
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
+        written, steps = graph.fingerprint(), graph.specs()
         return WorkflowSpec(
-            self._id, self._name, graph.fingerprint(), self._debug, self._meta, graph.specs(), graph.returns
+            self._id, self._name, written, self._debug, self._meta, steps, graph.returns, self._draft.said_bounds
         )
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns, self._draft.said_bounds)
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of

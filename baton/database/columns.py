@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from baton.core.spec import Extras, StepSpec, Terms, WorkflowSpec
+from baton.core.spec import Bounds, Extras, StepSpec, Terms, WorkflowSpec
 
 COLUMNS = 10
 """How many parameters `columns` returns."""
@@ -56,6 +56,7 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
         texts([spec.fingerprint for spec in specs]),
         sparse([spec.debug or None for spec in specs]),
         sparse([spec.meta for spec in specs]),
+        sparse([scope_json(spec.scope) for spec in specs]),
         [len(spec.steps) for spec in specs],
         sparse([spec.returns for spec in specs]),
         [number for number, spec in enumerate(specs, 1) for _ in spec.steps],
@@ -64,12 +65,17 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
     )
 
 
+def scope_json(scope: Bounds | None) -> str | None:
+    """Return what bounds a workflow or group as a whole, as JSON; None for nothing."""
+    return None if scope is None else msgspec.json.encode(scope).decode()
+
+
 def without_places(columns: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what `workflow_columns` returned as the parameters of sql/functions/insert_checked.sql.
 
     It finds out itself which steps belong to which workflow.
     """
-    return (*columns[:7], *columns[9:])
+    return (*columns[:8], *columns[10:])
 
 
 def sparse(values: list[Any]) -> list[Any]:

@@ -38,6 +38,7 @@ _PROFILES: Mapping[str, Settings] = {
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "claim_separately": _ENGINE,
+    "end_overdue": _ENGINE,
     "end_waits": _ENGINE,
     "expand": _ENGINE,
     "expand_map": _ENGINE,

@@ -35,6 +35,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "rescue",
         "prune",
         "stage",
+        "end_overdue",
         "end_waits",
         "claim",
         "claim_separately",

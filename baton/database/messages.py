@@ -172,6 +172,17 @@ class UpkeepDue:
     """Seconds until the next entry is due, 0 if one is; None if none waits for a time."""
     waits_in: float | None = None
     """Seconds until the next wait is over, 0 if one is; None if none has a time."""
+    ends_in: float | None = None
+    """Seconds until the next deadline, 0 if one has passed; None if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    ended: int
+    """Deadlines that had passed."""
+    next_in: float | None
+    """Seconds until the next one, 0 if one has passed; None if there is none."""
+    passed_over: Sequence[PassedOver] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +246,7 @@ class UpkeepResult:
     given_back: int = 0
     pruned: int = 0
     staged: int = 0
+    ended: int = 0
     waits_ended: int = 0
 
 

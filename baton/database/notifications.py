@@ -23,6 +23,12 @@ class EntryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadlineDue:
+    seconds: float
+    """From the moment when the notification was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitOver:
     """What a step waits for has come, or its time is up."""
 
@@ -50,7 +56,9 @@ class Reconnected:
     """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
 
-Notification = QueueHasWork | EntryDue | WaitOver | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+Notification = (
+    QueueHasWork | EntryDue | WaitOver | DeadlineDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+)
 
 
 def channel(schema: str) -> str:
@@ -71,6 +79,8 @@ def parse(payload: str) -> Notification | None:
                 return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
             case "due":
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "end":
+                return DeadlineDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "ripe":
                 return WaitOver(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "cancel":

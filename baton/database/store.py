@@ -9,7 +9,17 @@ from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
-from baton.database.columns import COLUMNS, call, columns, literal, sparse, texts, without_places, workflow_columns
+from baton.database.columns import (
+    COLUMNS,
+    call,
+    columns,
+    literal,
+    scope_json,
+    sparse,
+    texts,
+    without_places,
+    workflow_columns,
+)
 from baton.database.messages import (
     Advanced,
     Cancelled,
@@ -20,6 +30,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    Overdue,
     Part,
     PassedOver,
     Pruned,
@@ -51,10 +62,10 @@ class Store:
         self.checks_inserts = checks_inserts
         """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
-        self._insert_workflow = call(f"{prefix}.insert_workflow", 10 + COLUMNS, texts=(11, 12))
-        self._insert_workflows = call(f"{prefix}.insert_workflows", 9 + COLUMNS, texts=(1, 3, 10, 11))
-        self._insert_checked = call(f"{prefix}.insert_checked", 7 + COLUMNS, texts=(1, 3, 8, 9))
-        self._expand = call(f"{prefix}.expand", 9 + COLUMNS, texts=(10, 11))
+        self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
+        self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
+        self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
+        self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
@@ -67,6 +78,7 @@ class Store:
         self._rescue = call(f"{prefix}.rescue", 1)
         self._prune = call(f"{prefix}.prune", 2)
         self._stage = call(f"{prefix}.stage", 1)
+        self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
         self._record_signal = call(f"{prefix}.record_signal", 4)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
@@ -90,8 +102,9 @@ class Store:
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, len(spec.steps), spec.returns)
-            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, first, is_last, *columns(part))
+            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
+            size = (len(spec.steps), spec.returns)
+            (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
             if not inserted.is_new:
                 break
@@ -115,7 +128,8 @@ class Store:
         steps = graph.steps[part.first : part.end]
         (row,) = await self.calls.fetch(
             self._expand,
-            *(claim.step_id, claim.token, len(graph.steps), graph.children, graph.returns, most),
+            *(claim.step_id, claim.token),
+            *(len(graph.steps), graph.children, graph.returns, scope_json(graph.scope), most),
             *(part.base, part.first, part.end == len(graph.steps)),
             *columns(steps),
         )
@@ -207,7 +221,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"])
+        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"], row["ends_in"])
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -228,6 +242,11 @@ class Store:
         """Make available what is due. Replayable."""
         (row,) = await self.calls.fetch(self._stage, limit)
         return Staged(row["staged"], row["next_in"], _passed_over(row))
+
+    async def end_overdue(self, *, limit: int) -> Overdue:
+        """End what has passed its deadline. Replayable."""
+        (row,) = await self.calls.fetch(self._end_overdue, limit)
+        return Overdue(row["ended"], row["next_in"], _passed_over(row))
 
     async def end_waits(self, *, limit: int) -> WaitsEnded:
         """End the steps for which what they wait for has come, or whose time is up. Replayable."""

@@ -184,11 +184,14 @@ def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expan
 def _planned_map(claimed: Claimed, depth: int) -> Items | Outcome:
     if depth + 1 > MOST_NESTED:
         return discarded(str(NestedTooDeep(claimed.step, MOST_NESTED)))
-    each: list[str] = codec.decode(claimed.map or "{}")["each"]
+    said: dict[str, Any] = codec.decode(claimed.map or "{}")
+    each: list[str] = said["each"]
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
     match items_of(claimed.args, claimed.arg_refs, each, results):
         case NoItems(why):
             return discarded(why)
+        case Items(size=size) if size < (said.get("needs") or 0):
+            return discarded(f"it needs {said['needs']} of its children to complete, and its list has {size} items")
         case Items(size=0):
             return completed("[]")
         case items:

@@ -24,6 +24,7 @@ LIMIT = 1000
 """How many entries or steps one call touches."""
 SHORTEST_PAUSE = 0.005
 PAUSE_WHILE_HELD = 0.05
+LONGEST_PAUSE = 2.0
 SWEEPS_PER_PRUNE = 6
 """How many sweeps pass before the next look for old workflows, when the last one found none."""
 NOTHING = UpkeepResult()
@@ -47,6 +48,7 @@ class Maintenance:
     look        finds out which of the next four have something to do, so that an idle pool makes one call
     mark dead   pools whose lease ran out
     rescue      the steps of dead pools
+    end         what has passed its deadline
     stage       entries whose time has come
     end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
@@ -84,16 +86,23 @@ class Maintenance:
         self._look = Part("look", self._do_look, now)
         self._mark_dead = Part("mark dead", self._do_mark_dead)
         self._rescue = Part("rescue", self._do_rescue)
+        self._end = Part("end overdue", self._do_end, now)
         self._stage = Part("stage", self._do_stage, now)
         self._end_waits = Part("end waits", self._do_end_waits)
         self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._stage, self._end_waits, self._prune)
+        self._parts = (self._look, self._mark_dead, self._rescue, self._end, self._stage, self._end_waits, self._prune)
+        self._times_held = 0
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
         """Note that an entry is due after this many seconds."""
         self._bring_forward(self._stage, seconds)
+        self._sooner.set()
+
+    def ends_in(self, seconds: float) -> None:
+        """Note that a deadline is due after this many seconds."""
+        self._bring_forward(self._end, seconds)
         self._sooner.set()
 
     def wait_over_in(self, seconds: float) -> None:
@@ -123,6 +132,7 @@ class Maintenance:
                     pruned=done.pruned + did.pruned,
                     staged=done.staged + did.staged,
                     waits_ended=done.waits_ended + did.waits_ended,
+                    ended=done.ended + did.ended,
                 )
         return done
 
@@ -140,18 +150,21 @@ class Maintenance:
             return NOTHING
         part.failures = 0
         if self._observers.are_given or did.died or did.lost or did.given_back:
-            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.waits_ended)
+            facts = (did.died, did.lost, did.given_back, did.pruned, did.staged, did.waits_ended, did.ended)
             self._observers.emit(UpkeepDone(part.name, *facts))
         return did
 
     async def _do_look(self) -> UpkeepResult:
         planned, self._stage.due = self._stage.due, math.inf
+        to_end, self._end.due = self._end.due, math.inf
         try:
             found = await self._store.upkeep_due()
         except BaseException:
             # Looking only saves calls: without it the parts find out for themselves.
             self._stage.due = min(self._stage.due, planned)
             self._bring_forward(self._stage, self._stage_seconds)
+            self._end.due = min(self._end.due, to_end)
+            self._bring_forward(self._end, self._stage_seconds)
             self._bring_forward(self._mark_dead)
             self._bring_forward(self._rescue)
             self._bring_forward(self._end_waits)
@@ -166,6 +179,8 @@ class Maintenance:
             else:
                 self._failures.succeeded(part.name)
         self._plan_stage(found.next_in, 0.0)
+        if found.ends_in is not None:
+            self._bring_forward(self._end, found.ends_in)
         if found.waits_in is not None:
             self._bring_forward(self._end_waits, found.waits_in)
         return NOTHING
@@ -183,6 +198,17 @@ class Maintenance:
         if rescued.is_more:
             self._bring_forward(self._rescue, SHORTEST_PAUSE)
         return UpkeepResult(lost=rescued.lost, given_back=rescued.given_back)
+
+    async def _do_end(self) -> UpkeepResult:
+        overdue = await self._store.end_overdue(limit=LIMIT)
+        self._failures.succeeded(self._end.name, overdue.passed_over, is_complete=overdue.next_in != 0)
+        # Due and not ended: somebody else holds the workflow, for as long as their transaction takes.
+        is_held = overdue.next_in == 0 and not overdue.ended
+        self._times_held = self._times_held + 1 if is_held else 0
+        shortest = min(LONGEST_PAUSE, PAUSE_WHILE_HELD * 2**self._times_held) if is_held else SHORTEST_PAUSE
+        if overdue.next_in is not None:
+            self._bring_forward(self._end, max(shortest, overdue.next_in))
+        return UpkeepResult(ended=overdue.ended)
 
     async def _do_stage(self) -> UpkeepResult:
         staged = await self._store.stage(limit=LIMIT)

@@ -18,6 +18,7 @@ from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
     ClaimsVoid,
+    DeadlineDue,
     EntryDue,
     Notification,
     QueueHasWork,
@@ -230,6 +231,8 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case DeadlineDue(ends_in):
+                self._maintenance.ends_in(ends_in)
             case WaitOver(over_in):
                 self._maintenance.wait_over_in(over_in)
             case ClaimsVoid(pool) if pool == self._pool:
@@ -237,6 +240,7 @@ class RunningPool:
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
             case ClaimsVoid() | WorkflowFinished() | StepEnded():

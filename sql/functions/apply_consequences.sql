@@ -184,4 +184,9 @@ begin
     if finished is not null then
         perform pg_notify(channel(), 'workflow ' || f.key) from unnest(finished) as f(key);
     end if;
+    if not (p_all_completed and is_clean) then
+        select f.queues, f.counts into closed from fail_fast(noted, p_moment) as f;
+        queues := queues || closed.queues;
+        counts := counts || closed.counts;
+    end if;
 end $$;

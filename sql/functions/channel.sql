@@ -5,6 +5,7 @@
 --   queue COUNT NAME   at least COUNT entries, a power of ten, were released there, and the caller
 --                      did not claim them itself
 --   due MILLISECONDS   an entry is due so soon that the poll would be late
+--   end MILLISECONDS   a deadline is due so soon that the poll would be late
 --   ripe MILLISECONDS  what a step waits for has come, or its time is up so soon that the poll
 --                      would be late (see end_waits)
 --   cancel POOL        claims of this pool are void

@@ -13,7 +13,7 @@ begin
                when s.role not in ('always', 'on failure', 'gate', 'end') then format('it cannot have the role ''%s''', left(s.role, 50))
                when s.role is not null and s.kind = 'workflow' then 'a group has no role itself'
                when s.role = 'gate' and s.parent is null then 'it is a gate outside any group'
-               when s.dependencies = '{}' and s.role is not null then 'it closes or guards nothing'
+               when s.dependencies = '{}' and s.role is not null and not (s.role = 'gate' and g.extras #> '{scope,deadline}' is not null) then 'it closes or guards nothing'
                when s.is_closing and not g.is_closing is true and s.kind is distinct from 'workflow'
                     and coalesce(s.role, 'gate') = 'gate' then
                    'it is marked as closing, and is neither a closing step nor below one'

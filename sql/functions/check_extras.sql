@@ -7,22 +7,24 @@ declare
     fault text;
 begin
     for step in
-        select s.name, s.workflow, s.total, s.ordinal, s.dependencies, s.extras, s.kind, s.role, s.worker, s.concurrency, s.inputs, s.arg_refs
+        select s.name, s.workflow, s.total, s.ordinal, s.dependencies, s.extras, s.kind, s.role, s.worker, s.counts_children, s.inputs, s.arg_refs
           from unnest(p_steps) as s
          where s.extras is not null
             or s.worker in ('baton.workflow', 'baton.signal', 'baton.timer')
-            or s.concurrency is not null
+            or s.counts_children
     loop
         fault := case
                      when (step.worker = 'baton.workflow') <> coalesce(step.kind = 'workflow' or step.role in ('gate', 'end'), false) then
                          'the worker baton.workflow is that of groups and of the steps that the engine adds, and of no other'
-                     when step.concurrency is not null and step.kind is distinct from 'map' then 'only a map has a concurrency'
+                     when step.counts_children and step.kind is distinct from 'map' then 'only a map has children to count'
                      when octet_length(step.extras::text) > p_most then
                          format('its extras have %s bytes, and the limit is %s', octet_length(step.extras::text), p_most)
                      when step.extras is null then awaits_fault(null, step.worker)
                      when json_typeof(step.extras) <> 'object' then 'its extras are not a JSON object'
                      when step.kind = 'workflow' and (step.inputs is not null or step.arg_refs is not null) then 'a group reads nothing itself'
+                     when step.extras -> 'scope' is not null and step.kind is distinct from 'workflow' then 'only a group has a scope'
                      else coalesce(
+                         'it has ' || scope_fault(step.extras -> 'scope'),
                          kind_fault(step.extras, step.kind, step.dependencies, step.total),
                          awaits_fault(step.extras, step.worker),
                          control_fault(step.extras, step.kind, step.role, cardinality(step.dependencies)),

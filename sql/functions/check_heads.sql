@@ -1,6 +1,7 @@
 -- Refuse workflows whose own columns are not valid; see check_workflows.
 create or replace function check_heads(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_meta text[], p_totals integer[], p_returns integer[]
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_meta text[], p_scopes text[],
+    p_totals integer[], p_returns integer[]
 ) returns void
 language plpgsql
 as $$
@@ -15,6 +16,7 @@ begin
         and cardinality(p_totals) = count
         and cardinality(p_workflow_names) in (0, count)
         and cardinality(p_meta) in (0, count)
+        and cardinality(p_scopes) in (0, count)
         and cardinality(p_returns) in (0, count)) is not true then
         perform refuse('the columns of the workflows are not of one length, at least 1');
     end if;
@@ -28,10 +30,11 @@ begin
                when h.returns not between 0 and h.total - 1 then 'returns a step that it does not have'
                when octet_length(h.meta) > most.argument_bytes then
                    format('has meta of %s bytes as JSON, and the limit is %s', octet_length(h.meta), most.argument_bytes)
+               when scope_fault(h.scope::json) is not null then 'has ' || scope_fault(h.scope::json)
            end)
       into fault
-      from unnest(p_ids, p_workflow_names, p_fingerprints, p_meta, p_totals, p_returns)
-           as h(id, name, fingerprint, meta, total, returns);
+      from unnest(p_ids, p_workflow_names, p_fingerprints, p_meta, p_scopes, p_totals, p_returns)
+           as h(id, name, fingerprint, meta, scope, total, returns);
     perform refuse(fault);
     if count > 1 and count <> (select count(distinct i.id) from unnest(p_ids) as i(id)) then
         perform refuse('two workflows have the same id');

@@ -11,11 +11,11 @@ begin
      where s.fault is not null;
     perform refuse(fault);
     select min(case
-               when t.concurrency is not null then 'only a map has a concurrency'
+               when t.concurrency is not null or t.tolerate is not null or t.needs is not null then 'only a map has children to count'
                when t.worker in ('baton.workflow', 'baton.signal', 'baton.timer') then
                    format('the worker %s stands for something that is not a job', t.worker)
            end)
       into fault
-      from json_to_recordset(p_terms) as t(worker text, concurrency integer);
+      from json_to_recordset(p_terms) as t(worker text, concurrency integer, tolerate text, needs integer);
     perform refuse(fault);
 end $$;

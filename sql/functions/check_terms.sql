@@ -31,11 +31,23 @@ begin
                      when t.scheduled_at is not null and t.schedule_in is not null then
                          'it has both scheduled_at and schedule_in'
                      when t.scheduled_at is not null and time_fault(t.scheduled_at) is not null then time_fault(t.scheduled_at)
+                     when not (t.deadline > 0 and t.deadline <= 3162240000) then
+                         'deadline must be more than 0 seconds, and at most a hundred years'
+                     when not (t.start_within > 0 and t.start_within <= 3162240000) then
+                         'start_within must be more than 0 seconds, and at most a hundred years'
+                     when least(t.deadline, t.start_within) <= t.schedule_in then
+                         'its deadline is past before it may start'
+                     when t.start_within >= t.deadline then 'its deadline comes before start_within'
+                     when t.tolerate !~ '^\d{1,7}$' and t.tolerate !~ '^(100|\d{1,2})(\.\d{1,6})?%$' then
+                         'tolerate is neither a number nor a share such as 10%'
+                     when not t.needs between 1 and 1000000 then 'needs must be between 1 and 1000000'
+                     when t.tolerate is not null and t.needs is not null then 'it has both tolerate and needs'
                      when not t.concurrency between 1 and 1000000 then 'concurrency must be between 1 and 1000000'
                  end) as fault
             from json_to_recordset(p_terms) as t(
                      number integer, worker text, queue text, priority smallint, max_attempts integer,
                      timeout double precision, backoff json, scheduled_at text, schedule_in double precision, concurrency integer,
+                     tolerate text, needs integer, deadline double precision, start_within double precision,
                      ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
                  )
       ) as t;

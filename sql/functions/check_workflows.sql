@@ -4,7 +4,8 @@
 -- The parameters are those of insert_workflows. flows, ordinals: its p_flows and p_ordinals, for these.
 -- The owner of the schema sets how large workflows may be, in the table insert_limits.
 create or replace function check_workflows(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_meta text[], p_totals integer[], p_returns integer[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_meta text[], p_scopes text[],
+    p_totals integer[], p_returns integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
     out flows integer[], out ordinals integer[]
@@ -17,7 +18,7 @@ declare
     fault text;
     steps given_step[];
 begin
-    perform check_heads(p_ids, p_workflow_names, p_fingerprints, p_meta, p_totals, p_returns);
+    perform check_heads(p_ids, p_workflow_names, p_fingerprints, p_meta, p_scopes, p_totals, p_returns);
     count := (select sum(t.total) from unnest(p_totals) as t(total));
     if (cardinality(p_names) = count
         and cardinality(p_args) = count

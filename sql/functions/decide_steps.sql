@@ -62,6 +62,7 @@ begin
             when 'gate' then
                 update steps s set state = 'completed', result = 'null', finished_at = p_moment where s.id = step.id;
                 ended := ended || step.id;
+                perform begin_deadlines(array[sibling_of(step.id, step.parent)], p_moment);
             when 'end' then
                 verdict := scope_verdict(step.id);
                 written := '{}';

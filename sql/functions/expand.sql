@@ -4,7 +4,8 @@
 -- attempt and releases the children. May be replayed like a settle.
 --
 -- p_total: steps of the whole graph; its own children, p_children in number, come first. p_returns:
---   the child whose result is the group's, or null. p_most: how many steps the workflow may have.
+--   the child whose result is the group's, or null. p_scope: what bounds it as a whole (see
+--   insert_workflow), or null. p_most: how many steps the workflow may have.
 -- p_base: null in the first call, then what that call returned.
 -- p_first: ordinal of the first step of this call. All ordinals are relative to the graph.
 -- p_names …: see write_steps. Besides, p_extras may have `outer`, the names of dependencies of the
@@ -15,7 +16,7 @@
 --   and the transaction is to be rolled back if it had other calls.
 -- Locks: the workflow, then the entry (see begin_expansion).
 create or replace function expand(
-    p_step bigint, p_token uuid, p_total integer, p_children integer, p_returns integer, p_most integer,
+    p_step bigint, p_token uuid, p_total integer, p_children integer, p_returns integer, p_scope text, p_most integer,
     p_base integer, p_first integer, p_is_last boolean,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -52,5 +53,8 @@ begin
     perform link_outer_dependencies(p_step, base + p_first, p_extras);
     if p_is_last then
         perform finish_expansion(p_step, base, p_total, p_children, base + p_returns);
+        if p_scope is not null then
+            perform bound_group(p_step, p_scope::json, clock_timestamp());
+        end if;
     end if;
 end $$;

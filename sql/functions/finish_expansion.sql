@@ -33,6 +33,8 @@ begin
            grouping = coalesce(s.grouping, 'graph'),
            slots = s.concurrency - least(s.concurrency, p_children),
            next_child = least(s.concurrency, p_children),
+           failures_left = map_allowance(s.map, p_children) + 1,
+           completions_left = (s.map ->> 'needs')::integer,
            outcome = 'expanded',
            token = e.token,
            attempt = e.attempt,

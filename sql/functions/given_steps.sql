@@ -16,7 +16,8 @@ begin
                    coalesce(n.dependencies::integer[], '{}'), coalesce(n.dependents::integer[], '{}'), n.inputs::integer[],
                    n.arg_refs::json, n.extras, n.extras #>> '{kind,type}', (n.extras #>> '{kind,first_child}')::integer,
                    (n.extras #>> '{kind,children}')::integer, (n.extras #>> '{kind,returns}')::integer,
-                   n.extras ->> 'role', coalesce((n.extras ->> 'is_closing')::boolean, false), t.worker, t.concurrency
+                   n.extras ->> 'role', coalesce((n.extras ->> 'is_closing')::boolean, false), t.worker,
+                   t.concurrency is not null or t.tolerate is not null or t.needs is not null
                )::given_step
                order by n.place
            )
@@ -26,7 +27,8 @@ begin
                p_term_numbers
            ) with ordinality
            as n(flow, ordinal, name, arg_refs, dependencies, dependents, inputs, parent, extras, term_number, place)
-      join json_to_recordset(p_terms::json) as t(number integer, worker text, concurrency integer) on t.number = n.term_number;
+      join json_to_recordset(p_terms::json) as t(number integer, worker text, concurrency integer, tolerate text, needs integer)
+           on t.number = n.term_number;
     if exists (
         select
           from unnest(p_dependencies || p_dependents || p_inputs) as l(literal)

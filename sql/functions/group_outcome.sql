@@ -12,10 +12,22 @@ declare
     skipped integer;
     total   integer;
     first   record;
+    is_limited boolean;
 begin
-    select s.ending ->> 'state', s.ending ->> 'reason' into state, reason from steps s where s.id = p_id;
+    select s.ending ->> 'state', case when s.ending ->> 'state' <> 'completed' then s.ending ->> 'reason' end
+      into state, reason
+      from steps s
+     where s.id = p_id;
     if state is not null then
         return;
+    end if;
+    is_limited := (select s.failures_left is not null from steps s where s.id = p_id);
+    if is_limited then
+        select v.state, v.reason into state, reason from map_verdict(p_id) as v;
+        if state is not null then
+            reason := case when state <> 'completed' then reason end;
+            return;
+        end if;
     end if;
     select count(*) filter (where c.state = 'skipped' and c.role is null), count(*) filter (where c.role is null)
       into skipped, total
@@ -32,6 +44,7 @@ begin
          where g.id = p_id
            and c.state in ('discarded', 'cancelled')
            and not c.not_needed
+           and not is_limited
            and not failure_is_ignored(c)
     )
     select f.name, f.state, f.reason, f.names_a_step,

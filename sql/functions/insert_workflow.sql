@@ -3,6 +3,7 @@
 -- Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
+-- p_scope: what bounds it as a whole, as JSON: fails_fast, deadline in seconds; null for nothing.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
 --   workflow's, or null.
 -- p_first: ordinal of the first step of this call. p_names …: see write_steps.
@@ -10,7 +11,7 @@
 --   those of the workflow that exists.
 -- Locks: the workflow that exists, for key share.
 create or replace function insert_workflow(
-    p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text,
+    p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text, p_scope text,
     p_total integer, p_returns integer, p_first integer, p_is_last boolean,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -27,8 +28,14 @@ begin
     is_inserted := true;
     fingerprint := p_fingerprint;
     while key is null loop
-        insert into workflows as w (id, name, fingerprint, debug, meta, total, remaining, returns)
-        values (p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total, p_total, p_returns)
+        insert into workflows as w (
+            id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+        )
+        values (
+            p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total, p_total, p_returns,
+            coalesce((p_scope::json ->> 'fails_fast')::boolean, false), coalesce((p_scope::json ->> 'fails_fast')::boolean, false),
+            (p_scope::json ->> 'deadline')::double precision
+        )
             on conflict (id) do nothing
         returning w.key into key;
         if key is null then
@@ -52,8 +59,9 @@ begin
     );
 
     if p_is_last then
-        select coalesce(array_agg(s.id) filter (where s.awaits is null), '{}') as ids,
-               array_agg(s.id) filter (where s.awaits is not null) as awaiting
+        select coalesce(array_agg(s.id) filter (where s.awaits is null and s.role is null), '{}') as ids,
+               array_agg(s.id) filter (where s.awaits is not null) as awaiting,
+               array_agg(s.id) filter (where s.role is not null) as gates
           into ready
           from steps s
          where s.id >= step_of(key, 0)
@@ -64,6 +72,12 @@ begin
         if ready.awaiting is not null then
             -- Nothing can have come yet, so none of them ends.
             perform begin_waits(ready.awaiting, clock_timestamp());
+        end if;
+        if ready.gates is not null then
+            perform open_gates(ready.gates, clock_timestamp());
+        end if;
+        if p_scope is not null then
+            perform begin_run_deadlines(array[key], clock_timestamp());
         end if;
     end if;
 end $$;

@@ -20,11 +20,11 @@ declare
     total    integer;
     inserted record;
 begin
-    select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.returns, d.steps
+    select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.scope, d.returns, d.steps
       into document
       from json_to_record(p_workflow::json) as d(
-               format integer, id text, name text, fingerprint text, debug boolean, meta json, returns integer,
-               steps json
+               format integer, id text, name text, fingerprint text, debug boolean, meta json, scope text,
+               returns integer, steps json
            );
     if document.format is distinct from 2
        or document.id is null
@@ -34,7 +34,7 @@ begin
               using errcode = 'invalid_parameter_value',
                     hint = 'Write it with Baton.to_json() or Job.to_json() of a library that is not newer than the schema.';
     end if;
-    perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,returns,steps}', 'a workflow');
+    perform check_keys(p_workflow::json, '{format,id,name,fingerprint,debug,meta,scope,returns,steps}', 'a workflow');
     perform check_keys(
         document.steps,
         terms_keys() || '{name,args,references,dependencies,dependents,inputs,parent,extras}',
@@ -62,7 +62,7 @@ begin
     end if;
     perform check_workflows(
         array[document.id], array[document.name], array[document.fingerprint], array[text_of_json(document.meta)],
-        array[total], array[document.returns],
+        array[document.scope], array[total], array[document.returns],
         columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
         columns.parents, columns.extras, columns.numbers, document.steps::text
     );
@@ -70,7 +70,7 @@ begin
       into inserted
       from insert_workflow(
                null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
-               text_of_json(document.meta), total, document.returns, 0, true,
+               text_of_json(document.meta), document.scope, total, document.returns, 0, true,
                columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
                columns.parents, columns.extras, columns.numbers, document.steps::text
            ) as i;

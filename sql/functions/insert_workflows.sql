@@ -8,7 +8,7 @@
 --   fingerprints of what exists.
 -- Locks: the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -30,21 +30,29 @@ begin
     -- In the order of the ids, here and below, as others may insert the same ones at the same time.
     begin
         -- Nearly always all are new, and `on conflict` would double what the rows cost.
-        insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
+        insert into workflows as w (
+            key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+        )
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
-          from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
-               as n(key, id, name, fingerprint, debug, meta, total, returns)
+        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+               coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
+               (n.scope::json ->> 'deadline')::double precision
+          from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)
+               as n(key, id, name, fingerprint, debug, meta, scope, total, returns)
          order by n.id;
     exception when unique_violation then
         -- Again only for a workflow that exists when it is to be inserted and is pruned before it
         -- is read.
         loop
-            insert into workflows as w (key, id, name, fingerprint, debug, meta, total, remaining, returns)
+            insert into workflows as w (
+            key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+        )
             overriding system value
-            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns
-              from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_totals, p_returns)
-                   as n(key, id, name, fingerprint, debug, meta, total, returns)
+            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+               coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
+               (n.scope::json ->> 'deadline')::double precision
+              from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)
+                   as n(key, id, name, fingerprint, debug, meta, scope, total, returns)
              where not exists (select from workflows e where e.id = any(array[n.id]))
              order by n.id
                 on conflict (id) do nothing;
@@ -74,8 +82,13 @@ begin
         ids, 0, '', null,
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
-    select coalesce(array_agg(n.id) filter (where n.extras is null or n.extras::json -> 'awaits' is null), '{}') as ids,
-           array_agg(n.id) filter (where n.extras::json -> 'awaits' is not null) as awaiting
+    select coalesce(
+               array_agg(n.id) filter (
+                   where n.extras is null or (n.extras::json -> 'awaits' is null and n.extras::json -> 'role' is null)
+               ), '{}'
+           ) as ids,
+           array_agg(n.id) filter (where n.extras::json -> 'awaits' is not null) as awaiting,
+           array_agg(n.id) filter (where n.extras::json -> 'role' is not null) as gates
       into ready
       from unnest(ids, p_dependencies, p_extras) as n(id, dependencies, extras)
      where coalesce(n.dependencies, '{}') = '{}'
@@ -86,5 +99,11 @@ begin
     if ready.awaiting is not null then
         -- Nothing can have come yet, so none of them ends.
         perform begin_waits(ready.awaiting, clock_timestamp());
+    end if;
+    if ready.gates is not null then
+        perform open_gates(ready.gates, clock_timestamp());
+    end if;
+    if cardinality(p_scopes) > 0 then
+        perform begin_run_deadlines(keys, clock_timestamp());
     end if;
 end $$;

@@ -7,7 +7,7 @@ declare
     inputs integer[];
 begin
     perform check_keys(
-        p_extras, '{kind,edges,when,role,is_closing,is_last,needs,cancels_rest,undo,undo_inputs,awaits}', 'extras'
+        p_extras, '{kind,edges,when,role,is_closing,is_last,needs,cancels_rest,undo,undo_inputs,awaits,scope}', 'extras'
     );
     if kind is null then
         return null;

@@ -13,22 +13,24 @@ language plpgsql
 as $$
 declare
     soonest timestamptz;
+    is_timed boolean;
 begin
-    with entered as (
+    with released as materialized (
+        select s.id, s.priority, s.queue, s.first_child is not null as is_join, s.attempt,
+               case
+                   when s.first_child is not null then p_moment
+                   else greatest(p_moment, s.scheduled_at, p_moment + interval '1 second' * s.schedule_in)
+               end as due,
+               row_number() over (partition by workflow_of(s.id) order by s.id) as nth,
+               (s.deadline is not null or s.start_within is not null) and s.map is null and s.first_child is null as is_timed
+          from steps s
+         where s.id = any(p_ids)
+    ), entered as (
         insert into queue as q (step_id, priority, queue, is_join, attempt, scheduled_at, position, state)
         select r.id, r.priority, r.queue, r.is_join, r.attempt, r.due,
                r.due + interval '100 milliseconds' * least(6000, r.nth - 1),
                case when r.due > p_moment then 'scheduled' else 'available' end
-          from (
-              select s.id, s.priority, s.queue, s.first_child is not null as is_join, s.attempt,
-                     case
-                         when s.first_child is not null then p_moment
-                         else greatest(p_moment, s.scheduled_at, p_moment + interval '1 second' * s.schedule_in)
-                     end as due,
-                     row_number() over (partition by workflow_of(s.id) order by s.id) as nth
-                from steps s
-               where s.id = any(p_ids)
-          ) as r
+          from released r
      returning q.queue, q.state, q.scheduled_at
     ), summed as (
         select e.queue,
@@ -37,10 +39,16 @@ begin
           from entered e
          group by e.queue
     )
-    select array_agg(s.queue), array_agg(s.available), min(s.soonest)
-      into queues, counts, soonest
+    select array_agg(s.queue), array_agg(s.available), min(s.soonest), (select bool_or(r.is_timed) from released r)
+      into queues, counts, soonest, is_timed
       from summed s;
     if soonest is not null then
         perform notify_due(soonest, p_moment);
+    end if;
+    if is_timed then
+        -- Those of a map are its children's.
+        perform begin_deadlines(
+            array(select s.id from steps s where s.id = any(p_ids) and s.map is null and s.first_child is null), p_moment
+        );
     end if;
 end $$;

@@ -107,6 +107,9 @@ begin
            and (select q.step_id from queue q where q.step_id = s.id) is null
     );
 
+    -- Their deadlines begin anew with their next release.
+    delete from deadlines d where d.step_id = any(opening || waiting) and d.kind in ('end', 'start');
+
     -- final -> queued, for now; when all are open, the next statement counts what each waits for
     update steps s
        set state = 'queued',
@@ -141,6 +144,22 @@ begin
            )
      where g.id = any(groups)
        and g.concurrency is not null;
+    update steps g
+       set failures_left = map_allowance(g.map, g.children) + 1 - c.failed
+                           - case when g.completions_left is not null then c.skipped else 0 end,
+           completions_left = (g.map ->> 'needs')::integer - c.completed
+      from (
+          select m.id,
+                 (count(*) filter (where c.state = 'completed'))::integer as completed,
+                 (count(*) filter (where c.state = 'skipped'))::integer as skipped,
+                 (count(*) filter (where c.state in ('discarded', 'cancelled') and not c.not_needed))::integer as failed
+            from steps m
+            join steps c on c.id >= sibling_of(m.id, m.first_child) and c.id < sibling_of(m.id, m.first_child + m.children)
+           where m.id = any(groups)
+             and m.failures_left is not null
+           group by m.id
+      ) as c
+     where g.id = any(array[c.id]);
     waiting := waiting || assign_slots(groups);
 
     update workflows w
@@ -157,6 +176,25 @@ begin
            ),
            failed = count_bad_ends(flow.key)
      where w.key = flow.key;
+    perform begin_run_deadlines(array[flow.key], moment);
+    -- Of a group that begins with its gate, the deadline begins with that.
+    perform begin_deadlines(
+        array(
+            select g.id
+              from steps g
+             where g.id = any(opening)
+               and g.first_child is not null
+               and g.deadline is not null
+               and not exists (
+                       select
+                         from steps c
+                        where c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
+                          and c.role = 'gate'
+                          and c.finished_at is null
+                   )
+        ),
+        moment
+    );
 
     for root in
         select d.id

@@ -23,12 +23,12 @@ begin
     elsif p_role is not null then
         return 'only an ordinary step has an undo';
     end if;
-    perform check_keys(undo, '{worker,queue,priority,max_attempts,args,arg_refs,timeout,takes_context,backoff}', 'an undo');
+    perform check_keys(undo, '{worker,queue,priority,max_attempts,args,arg_refs,timeout,takes_context,backoff,deadline,start_within}', 'an undo');
     perform check_terms(
         json_build_array(json_build_object(
             'number', 0, 'worker', undo -> 'worker', 'queue', undo -> 'queue', 'priority', undo -> 'priority',
             'max_attempts', undo -> 'max_attempts', 'timeout', undo -> 'timeout', 'takes_context', undo -> 'takes_context',
-            'backoff', undo -> 'backoff'
+            'backoff', undo -> 'backoff', 'deadline', undo -> 'deadline', 'start_within', undo -> 'start_within'
         )),
         array[0]
     );

@@ -1,8 +1,8 @@
 -- What a retry must know about undos and closing steps.
 --
--- refused: closing steps and undos that are not final, while the workflow is being ended; or undos
---   that failed, unless they are what is to be retried, or p_forward leaves what was undone as it
---   is.
+-- refused: closing steps and undos that are not final, while the workflow or their group is being
+--   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what was
+--   undone as it is.
 -- undone: the steps that were undone and are to run again, with all that is downstream of them.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function undos_before_retry(
@@ -20,7 +20,10 @@ begin
            and s.is_closing
            and s.finished_at is null
            and s.role in ('always', 'on failure', 'undo')
-           and exists (select from workflows w where w.key = p_key and w.ending is not null)
+           and (
+                   exists (select from workflows w where w.key = p_key and w.ending is not null)
+                   or exists (select from steps g where g.id = sibling_of(s.id, s.parent) and g.ending is not null and g.finished_at is null)
+               )
     );
     if cardinality(refused) > 0 then
         return;

@@ -5,8 +5,12 @@
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
 --   time.
 -- waits_in: the same of the next step that end_waits ends.
+-- ends_in: the same of the next deadline (see end_overdue).
 -- Locks: nothing.
-create or replace function upkeep_due(out deaths boolean, out orphans boolean, out next_in double precision, out waits_in double precision)
+create or replace function upkeep_due(
+    out deaths boolean, out orphans boolean, out next_in double precision, out waits_in double precision,
+    out ends_in double precision
+)
 language plpgsql stable security definer
 as $$
 begin
@@ -18,5 +22,6 @@ begin
     );
     orphans := exists (select from orphaned_entries(1));
     next_in := next_due_in('{}');
+    ends_in := next_deadline_in('{}');
     waits_in := next_wait_in('{}');
 end $$;

@@ -13,7 +13,8 @@
 --   group of this `type`:
 --     workflow   first_child, children, returns: it is inserted with its children
 --     map        each, references, child_inputs: it expands later
---   Its other keys are the columns of these names; `when` is the column condition.
+--   Its other keys are the columns of these names; `when` is the column condition, `scope` has fails_fast
+--   and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
 -- A step that waits for a signal gets its row in `signals`, so that one may come early.
@@ -29,17 +30,19 @@ begin
     if p_extras <> '{}' then
         update workflows w
            set has_closing = w.has_closing or f.has_closing,
-               has_undo = w.has_undo or f.has_undo
+               has_undo = w.has_undo or f.has_undo,
+               may_fail_fast = w.may_fail_fast or f.may_fail_fast
           from (
               select workflow_of(u.id) as key,
                      bool_or(u.extras ->> 'role' is not null or u.extras -> 'undo' is not null) as has_closing,
-                     bool_or(u.extras -> 'undo' is not null) as has_undo
+                     bool_or(u.extras -> 'undo' is not null) as has_undo,
+                     bool_or(u.extras #>> '{scope,fails_fast}' is not null) as may_fail_fast
                 from unnest(p_ids, p_extras::json[]) as u(id, extras)
                where u.extras is not null and u.id is not null
                group by 1
           ) as f
          where w.key = any(array[f.key])
-           and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo);
+           and (f.has_closing and not w.has_closing or f.has_undo and not w.has_undo or f.may_fail_fast and not w.may_fail_fast);
         insert into signals (workflow, name, step_id)
         select workflow_of(u.id), p_prefix || u.name, u.id
           from unnest(p_ids, p_names, p_extras::json[]) as u(id, name, extras)
@@ -47,14 +50,16 @@ begin
            and u.id is not null;
     end if;
     insert into steps (
-        worker, queue, priority, max_attempts, timeout, backoff, scheduled_at, schedule_in, concurrency, slots,
-        ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
+        worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+        scheduled_at, schedule_in, concurrency, slots,
+        fails_fast, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
         grouping, first_child, children, returns, map, child_inputs,
         edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, awaits, undo_inputs, pending, state
     )
-    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.backoff, t.scheduled_at, t.schedule_in,
-           t.concurrency, t.concurrency,
+    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.backoff,
+           coalesce(t.deadline, (n.extras #>> '{scope,deadline}')::double precision), t.start_within,
+           t.scheduled_at, t.schedule_in, t.concurrency, t.concurrency, (n.extras #>> '{scope,fails_fast}')::boolean,
            coalesce(t.ignore_cancelled, false), coalesce(t.ignore_discarded, false), coalesce(t.ignore_skipped, false),
            coalesce(t.takes_context, false),
            n.id, p_prefix || n.name, n.args::json, n.arg_refs::json, n.dependencies, n.dependents, n.inputs,
@@ -63,7 +68,9 @@ begin
            (n.kind ->> 'returns')::integer + p_base,
            case
                when n.kind ->> 'type' = 'map' then
-                   json_build_object('each', n.kind -> 'each', 'references', n.kind -> 'references')
+                   json_build_object(
+                       'each', n.kind -> 'each', 'references', n.kind -> 'references', 'tolerate', t.tolerate, 'needs', t.needs
+                   )
            end,
            case
                when n.kind ->> 'type' = 'map' then
@@ -131,7 +138,8 @@ begin
       join json_to_recordset(p_terms::json) as t(
                number integer,
                worker text, queue text, priority smallint, max_attempts integer, timeout double precision, backoff json,
-               scheduled_at timestamptz, schedule_in double precision, concurrency integer,
+               deadline double precision, start_within double precision,
+               scheduled_at timestamptz, schedule_in double precision, concurrency integer, tolerate text, needs integer,
                ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
            ) on t.number = n.term_number;
 end $$;

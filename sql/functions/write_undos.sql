@@ -80,11 +80,13 @@ begin
           join chained c on c.rank = r.rank
     ), undos as (
         insert into steps (
-            id, name, worker, queue, priority, max_attempts, timeout, backoff, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
+            id, name, worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+            ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
             args, arg_refs, inputs, dependencies, edges, dependents, role, is_closing, is_last, undoes, generation, pending, state
         )
         select step_of(p_key, p.ordinal), s.name || '[undo]', s.undo ->> 'worker', s.undo ->> 'queue', (s.undo ->> 'priority')::smallint,
-               (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, s.undo -> 'backoff', true, true, true,
+               (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, s.undo -> 'backoff',
+               (s.undo ->> 'deadline')::double precision, (s.undo ->> 'start_within')::double precision, true, true, true,
                coalesce((s.undo ->> 'takes_context')::boolean, false), (s.undo ->> 'args')::json, (s.undo ->> 'arg_refs')::json,
                coalesce(s.undo_inputs, '{}') || ordinal_of(s.id),
                case when p.before is null then '{}' else array[base + p.before] end,

@@ -37,6 +37,8 @@ create domain step_grouping as text collate "C"
     constraint steps_grouping check (value in ('map', 'workflow', 'graph'));
 create domain step_role as text collate "C"
     constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
+create domain deadline_kind as text collate "C"
+    constraint deadlines_kind check (value in ('end', 'start', 'run', 'sweep group', 'sweep run'));
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -60,11 +62,14 @@ create table workflows (
     total       step_total not null,
     remaining   integer not null,
     failed      integer not null default 0,
+    deadline    double precision,
     touched     integer,
     returns     integer,
     next_ordinal integer,
     watched     boolean not null default false,
     debug       boolean not null default false,
+    fails_fast  boolean not null default false,
+    may_fail_fast boolean not null default false,
     has_closing boolean not null default false,
     has_undo    boolean not null default false,
     state       workflow_state not null default 'executing',
@@ -114,6 +119,9 @@ comment on column workflows.total is 'How many steps it has; grows when a step e
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
 comment on column workflows.failed is 'How many of its steps outside groups are discarded or cancelled, and needed. Whether their dependents ignore that is decided at the end.';
 comment on column workflows.next_ordinal is 'Ordinal of the step that is written next, once steps have been deleted: ordinals are never used twice. Null: total.';
+comment on column workflows.fails_fast is 'The first failure that nothing can forgive ends it.';
+comment on column workflows.may_fail_fast is 'It, or a group in it, ends at the first failure that nothing can forgive.';
+comment on column workflows.deadline is 'Seconds after its insert, or its retry, at which it is ended; null for none. See deadlines.';
 comment on column workflows.has_closing is 'It has a closing step or an undo, which wait until attempts have really ended.';
 comment on column workflows.has_undo is 'One of its steps has an undo.';
 comment on column workflows.ending is 'It is being ended: state and reason as it will have them. Its closing steps and undos still run.';
@@ -136,6 +144,8 @@ create table steps (
     scheduled_at     start_time,
     schedule_in      start_delay,
     timeout          double precision,
+    deadline         double precision,
+    start_within     double precision,
     pool             bigint,
     token            uuid,
     pending          integer not null,
@@ -152,6 +162,8 @@ create table steps (
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
+    failures_left    integer,
+    completions_left integer,
     priority         smallint not null,
     ignore_cancelled boolean not null,
     ignore_discarded boolean not null,
@@ -164,6 +176,7 @@ create table steps (
     is_closing       boolean not null default false,
     is_last          boolean,
     cancels_rest     boolean not null default false,
+    fails_fast       boolean,
     awaits_attempts  boolean not null default false,
     state            step_state not null,
     outcome          text collate "C",
@@ -212,6 +225,8 @@ comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
+comment on column steps.deadline is 'Seconds after its release at which it is ended; of a map that of each child; null for none. See deadlines.';
+comment on column steps.start_within is 'Seconds after its release at which it is ended unless it has started; of a map that of each child; null for none.';
 comment on column steps.backoff is 'How long to wait after a failed attempt: seconds, or base, maximum and jitter; null for the policy of its worker.';
 comment on column steps.scheduled_at is 'The step does not start before this time. It is read when the step is released.';
 comment on column steps.schedule_in is 'Seconds to wait after the release.';
@@ -231,6 +246,7 @@ comment on column steps.undo_inputs is 'Ordinals of the other steps whose result
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
 comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
+comment on column steps.fails_fast is 'Of a group: the first failure in it that nothing can forgive ends it.';
 comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
 comment on column steps.began is 'User code may have run for it. Not cleared by a retry.';
 comment on column steps.not_needed is 'It was cancelled because it was no longer needed, which fails nothing.';
@@ -247,11 +263,13 @@ comment on column steps.grouping is 'What makes it a group: map, workflow (inser
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';
 comment on column steps.children is 'How many children it has, not counting theirs.';
 comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
-comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children.';
+comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children; tolerate, how many failures, or what share of its children, do not fail it; needs, how many children have to complete.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
 comment on column steps.slots is 'How many more of its children may run now.';
 comment on column steps.next_child is 'Of a map: number of the first child that may still wait for a slot.';
+comment on column steps.failures_left is 'Of a map that tolerates failures or needs only some of its children: how many more failures end it. Null for no such limit.';
+comment on column steps.completions_left is 'Of a map that needs only some of its children: how many more have to complete. Null if it needs all.';
 comment on column steps.holds_slot is 'It has one of the slots of its map, until it is final.';
 comment on column steps.takes_context is 'Its worker gets the outcomes of its dependencies as well as their results.';
 comment on column steps.refusals is 'How often in a row pools put it back because they do not know its worker, or its arguments do not fit; 0 after a start.';
@@ -282,7 +300,7 @@ create type given_step as (
     role         text,
     is_closing   boolean,
     worker       text,
-    concurrency  integer
+    counts_children boolean
 );
 comment on type given_step is 'A step that is to be inserted, while it is checked: its place among all steps of the call, its workflow and the number of it, and what write_steps takes.';
 
@@ -367,6 +385,20 @@ comment on table unended_attempts is 'Attempts whose claim is void but whose cod
 comment on column unended_attempts.step_id is 'The step (steps.id).';
 comment on column unended_attempts.token is 'The token of the claim.';
 comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
+create table deadlines (
+    step_id bigint not null,
+    due_at  timestamptz not null,
+    kind    deadline_kind not null,
+    primary key (step_id, kind)
+);
+create index deadlines_due on deadlines (due_at);
+
+comment on table deadlines is 'What upkeep is to end at a time: one row per deadline that began, and per scope whose steps are to be cancelled in a call of their own. A row whose step has ended meanwhile is deleted when it is due.';
+comment on column deadlines.step_id is 'The step (steps.id); of a whole workflow its first step.';
+comment on column deadlines.due_at is 'When it is to be ended.';
+comment on column deadlines.kind is 'end: the deadline of a step or group. start: that of its first start. run: of the workflow. sweep group, sweep run: `ending` is written, and the steps are to be cancelled.';
 
 
 create table pools (

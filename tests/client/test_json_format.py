@@ -28,11 +28,20 @@ async def joined(left: object = None, right: object = None) -> list[object]:
 def with_everything(workflow_id: str) -> Baton:
     """A workflow in which each field of a step has another value than usual."""
     below = (
-        Baton.new().add("in", noted.new(2), deps=["a"]).add("out", joined.new(result_of("in"), right=result_of("b")))
+        Baton.new(fail_fast=True)
+        .add("in", noted.new(2), deps=["a"])
+        .add("out", joined.new(result_of("in"), right=result_of("b")))
     )
     later = datetime(2031, 2, 3, 4, 5, 6, 789_012, UTC)
     return (
-        Baton.new(workflow_id=workflow_id, workflow_name="Größe 🎼", meta={"by": ["me", None]}, debug=True)
+        Baton.new(
+            workflow_id=workflow_id,
+            workflow_name="Größe 🎼",
+            meta={"by": ["me", None]},
+            debug=True,
+            fail_fast=True,
+            deadline=timedelta(hours=2),
+        )
         .add("last", joined.new(result_of("a"), right=[result_of("b"), {"deep": result_of("a")}]), ignore_skipped=True)
         .add("a", noted.new("zero \0, half \ud800, 'quotes\" \\ \n"))
         .add("b", noted.new(1e22).with_options(backoff=Exponential(base=3)), deps=["a"], ignore_cancelled=True)
@@ -40,8 +49,15 @@ def with_everything(workflow_id: str) -> Baton:
         .add("soon", noted.new({"{a,b}": None}).with_options(schedule_in=timedelta(minutes=1)), deps=["b", "last"])
         .add('it\'s "odd" {,}', noted.new([]), deps=["a"], ignore_discarded=True)
         .add("below", below.returns("in"), deps=["b"])
-        .add("map", joined.new(each([1, result_of("a")]), right=result_of("b")).with_options(concurrency=2))
-        .add("map of results", noted.new(each(result_of("below"))), deps=["later"])
+        .add(
+            "map",
+            joined.new(each([1, result_of("a")]), right=result_of("b")).with_options(
+                concurrency=2, tolerate="5%", deadline=9
+            ),
+        )
+        .add(
+            "map of results", noted.new(each(result_of("below"))).with_options(needs=1, start_within=7), deps=["later"]
+        )
         .returns("map")
     )
 

@@ -18,6 +18,7 @@ EXPECTED = {
     "cancel": ENGINE,
     "claim": ENGINE,
     "claim_separately": ENGINE,
+    "end_overdue": ENGINE,
     "end_waits": ENGINE,
     "expand": ENGINE,
     "expand_map": ENGINE,

@@ -69,6 +69,7 @@ WRONG = {
         "update steps set schedule_in = 1e300",
         "update steps set schedule_in = -1",
     ],
+    "deadlines_kind": ["insert into deadlines (step_id, due_at, kind) values (1, now(), 'never')"],
     "upkeep_one_row": ["insert into upkeep (pruned_to, id) values (0, false)"],
     "steps_slots_free": ["update steps set concurrency = 2, slots = -1"],
     "queue_state": ["update queue set state = 'suspended'"],
