@@ -258,7 +258,7 @@ def checked_key(key: object) -> Key:
 
 
 def checked_condition(step: str, when: object) -> ConditionSpec:
-    """Return what `when=` of a step was given. Raises `TypeError` for what is no condition."""
+    """Return what `when=` of a step was given. Raises `TypeError` for anything but a condition."""
     if isinstance(when, Condition):
         return when.spec
     hint = "compare it with a value, as in when=result_of('check') == True" if isinstance(when, Operand) else _HOW

@@ -202,7 +202,8 @@ class Maintenance:
     async def _do_end(self) -> UpkeepResult:
         overdue = await self._store.end_overdue(limit=LIMIT)
         self._failures.succeeded(self._end.name, overdue.passed_over, is_complete=overdue.next_in != 0)
-        # Due and not ended: somebody else holds the workflow, for as long as their transaction takes.
+        # Due and not ended: somebody else holds the workflow, for as long as their transaction
+        # takes.
         is_held = overdue.next_in == 0 and not overdue.ended
         self._times_held = self._times_held + 1 if is_held else 0
         shortest = min(LONGEST_PAUSE, PAUSE_WHILE_HELD * 2**self._times_held) if is_held else SHORTEST_PAUSE

@@ -1,4 +1,5 @@
--- What is wrong with what a step awaits in place of a worker (see baton/core/spec.py); null for nothing.
+-- What is wrong with what a step awaits in place of a worker (see baton/core/spec.py); null for
+-- nothing.
 create or replace function awaits_fault(p_extras json, p_worker text) returns text
 language plpgsql
 as $$

@@ -1,5 +1,5 @@
--- Write the records of steps, for the functions that insert workflows and returned graphs.
--- A group that is inserted with its children waits for them alone. Its entry steps wait for its
+-- Write the records of steps, for the functions that insert workflows and returned graphs. A group
+-- that is inserted with its children waits for them alone. Its entry steps wait for its
 -- dependencies.
 --
 -- p_ids: their ids; null for a step that is not to be written. p_base: added to each ordinal that
@@ -13,8 +13,8 @@
 --   group of this `type`:
 --     workflow   first_child, children, returns: it is inserted with its children
 --     map        each, references, child_inputs: it expands later
---   Its other keys are the columns of these names; `when` is the column condition, `scope` has fails_fast
---   and deadline of a group.
+--   Its other keys are the columns of these names; `when` is the column condition, `scope` has
+--   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
 -- A step that waits for a signal gets its row in `signals`, so that one may come early.

@@ -51,7 +51,7 @@ async def states(run):
 
 
 # --- waiting
-# -----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 
 
 async def test_wait_returns_the_final_state_and_raises_for_none_of_them(engine, quick, fails_until, held):
@@ -240,7 +240,7 @@ async def test_an_unknown_step_is_named_with_the_nearest_known(engine, quick):
 
 
 # --- reading
-# -----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 
 
 async def test_records_have_the_history_of_each_step(engine, quick, held):
@@ -272,7 +272,7 @@ async def test_the_inserted_steps_are_returned_in_the_order_added(engine, quick)
 
 
 # --- cancelling
-# --------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 
 
 async def test_cancelling_stops_what_runs_and_accepts_nothing_of_it(engine, held, quick):
@@ -379,7 +379,7 @@ async def test_a_retry_that_is_abandoned_ends_in_the_server(engine, connection, 
 
 
 # --- retrying
-# ----------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------
 
 
 async def test_a_retry_opens_what_failed_and_what_fell_with_it(engine, fails_until, quick):
