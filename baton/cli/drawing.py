@@ -146,8 +146,9 @@ def _hints(workflow_id: str, lines: Sequence[TreeLine]) -> Iterator[Line]:
     steps = [line for line in lines if isinstance(line, StepLine)]
     if closed := [line.step.name for line in steps if line.is_closed]:
         yield [Piece(f"--open {shlex.quote(closed[0])} draws what is in it", "dim")]
-    if failed := [line.step.name for line in steps if line.step.errors]:
-        command = f"baton show {shlex.quote(workflow_id)} {shlex.quote(failed[0])}"
+    # One that completed may have errors of earlier attempts; it is asked about last.
+    if failed := sorted([line.step for line in steps if line.step.errors], key=lambda step: step.state == "completed"):
+        command = f"baton show {shlex.quote(workflow_id)} {shlex.quote(failed[0].name)}"
         yield [Piece(f"{command} prints its arguments and tracebacks", "dim")]
 
 

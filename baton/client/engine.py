@@ -181,6 +181,16 @@ class Engine:
         return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
 
     @property
+    def address(self) -> str:
+        """The address of its database, for connections of your own; also that of the embedded server.
+
+        asyncpg, psycopg and psql take it. It has the password, if the address that the engine was given has one.
+
+        Raises: EngineClosed if it is not entered.
+        """
+        return self._opened().address.dsn
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop it was entered in; None while it is not open."""
         return None if self._open is None else self._open.loop

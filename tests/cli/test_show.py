@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from baton import Baton, WorkerPool
+from baton import Baton, Context, WorkerPool, worker
 from baton.cli.drawing import drawing
 from baton.cli.terminal import cut_line, plain
 from baton.cli.text import cells
@@ -98,6 +98,23 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
     ]
     assert "! attempt 2: ValueError: the disk is full" in lines[4]
     assert lines[7].endswith("after a")
+
+
+async def test_of_two_steps_with_errors_the_one_that_failed_is_looked_into(database, engine, tmp_path):
+    """The other one completed in its second attempt."""
+
+    @worker(max_attempts=2, backoff=0)
+    async def second_time(ctx: Context) -> None:
+        if ctx.attempt == 1:
+            raise ValueError("not yet")
+
+    async with WorkerPool(engine):
+        flow = Baton.new(workflow_id="one").add("a", second_time.new()).add("b", failing.new(), deps=["a"])
+        await (await flow.insert()).wait(timeout=30)
+
+    lines = assert_succeeded(baton("show", "one", cwd=tmp_path, database=database)).splitlines()
+
+    assert lines[-1] == "baton show one b prints its arguments and tracebacks"
 
 
 async def test_what_nobody_can_run_is_named(database, engine, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import asyncpg
 import pytest
 
 from baton import (
@@ -170,6 +171,17 @@ async def test_two_schemas_of_one_database_do_not_disturb_each_other(empty_datab
         assert await other.wait(timeout=10) == "completed"
         with pytest.raises(WorkflowNotFound):
             await Run("only in one", two).status()
+
+
+async def test_the_address_of_an_engine_serves_other_connections(engine, connection):
+    """Also where nobody wrote it down: the embedded server's."""
+    own = await asyncpg.connect(engine.address)
+    try:
+        assert await own.fetchval("select current_database()") == await connection.fetchval("select current_database()")
+    finally:
+        await own.close()
+    with pytest.raises(EngineClosed):
+        _ = Engine().address
 
 
 async def test_the_address_is_the_argument_or_comes_from_the_environment(database, monkeypatch, caplog):
