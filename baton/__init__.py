@@ -18,10 +18,10 @@ from baton.core.drawable import SVG
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
-from baton.core.outcome import Cancel, RetryAfter, Skip, Snooze
 from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
+from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
 from baton.core.waits import Signal, Timer
 from baton.core.worker import Worker, worker
@@ -39,10 +39,12 @@ from baton.errors import (
     InvalidName,
     InvalidOption,
     InvalidWorkflow,
+    KeptNotJSON,
     NoAddress,
     NoEngine,
     NoResult,
     NotJSON,
+    NotKept,
     NoTransaction,
     PoolNotRunning,
     ResultNotJSON,
@@ -83,6 +85,7 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "Exponential",
+    "Fail",
     "FinalStepState",
     "FinalWorkflowState",
     "Health",
@@ -93,12 +96,14 @@ __all__ = [
     "InvalidWorkflow",
     "Job",
     "JobOptions",
+    "KeptNotJSON",
     "Limits",
     "NoAddress",
     "NoEngine",
     "NoResult",
     "NoTransaction",
     "NotJSON",
+    "NotKept",
     "Options",
     "PoolNotRunning",
     "Provided",

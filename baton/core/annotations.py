@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Never, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from baton.core.expansion import Expandable
-from baton.core.outcome import CONTROLS
+from baton.core.returned import CONTROLS
 
 UNANNOTATED = Any
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from baton.core.states import FinalStepState
-from baton.errors import NoTransaction
+from baton.errors import NotKept, NoTransaction
 from baton.errors.texts import did_you_mean
 
 if TYPE_CHECKING:
     import asyncpg
+
+Keep = Callable[[Any], Awaitable[None]]
 
 _log = logging.getLogger("baton.step")
 
@@ -115,8 +117,9 @@ class Context:
     workflow_name: str | None
     step: str
     attempt: int
-    """1 during the first attempt."""
+    """1 during the first attempt, and again after a snooze, a kept value or the begin of another round."""
     max_attempts: int
+    """How many attempts may fail in a row."""
     results: Mapping[str, Any]
     """The results of the declared dependencies, by step name, as plain JSON values."""
     outcomes: Mapping[str, StepOutcome] = field(default_factory=dict)
@@ -125,7 +128,10 @@ class Context:
     """What the application attached with `Baton.new(meta=...)`, as a plain JSON value; None if nothing was."""
     generation: int = 1
     """1 until the step was undone or began another round, and one more after each of these."""
+    kept: Any = None
+    """What an earlier attempt kept, by `keep` or by `Snooze(keep=...)`, as a plain JSON value; None for nothing."""
 
+    _keep: Keep | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -153,6 +159,27 @@ class Context:
     def with_connection(self, connection: asyncpg.Connection[asyncpg.Record]) -> Context:
         """Return a copy with this `connection`. The pool does so for transactional workers; tests may as well."""
         return replace(self, _connection=connection)
+
+    def keep(self, value: Any) -> Awaitable[None]:
+        """Keep a JSON value for the next attempts of the step, which find it as `ctx.kept`: `await ctx.keep(page)`.
+
+        It is stored when the call returns, and replaces what was kept before; `ctx.kept` of this attempt stays as it
+        is. It survives whatever becomes of the attempt, and is forgotten when the step begins another round or is
+        retried after it has completed. The count of failures begins anew with it: this attempt is the first.
+
+        A plain function, which runs in a thread, calls it without `await`.
+
+        Raises: KeptNotJSON, and NotKept if the value is too large, the step has been cancelled or taken over, or the
+        worker runs where nothing can be kept: in another process, or in a transaction. These may return
+        `Snooze(..., keep=value)`.
+        """
+        if self._keep is None:
+            raise NotKept(
+                self.step,
+                "only a worker that runs in the process of its pool, outside of a transaction, can keep a value; "
+                "any other may return Snooze(..., keep=value)",
+            )
+        return self._keep(value)
 
     @property
     def idempotency_key(self) -> str:

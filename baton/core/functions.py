@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from baton.core.names import checked_name
@@ -71,6 +71,17 @@ def check_transactional(function: Callable[..., Any], executor: str) -> None:
             f"worker {function.__qualname__!r} is transactional and not async: its connection belongs to the event "
             f"loop; write async def, or leave out transactional=True"
         )
+
+
+def fatal_types(given: Sequence[type[BaseException]]) -> tuple[type[BaseException], ...]:
+    """Return the types of errors that discard a step at once. Raises `InvalidOption` for what is not such a list."""
+    why = "it must be a list of exception types, as in fatal=[NotFound]"
+    if isinstance(given, type | str) or not isinstance(given, Sequence):
+        raise InvalidOption("fatal", given, why)
+    kinds: tuple[Any, ...] = tuple(given)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise InvalidOption("fatal", given, why)
+    return kinds
 
 
 def _is_method(function: Callable[..., Any]) -> bool:

@@ -27,6 +27,8 @@ class Limits:
     """Bytes of one step's arguments as JSON."""
     result_bytes: int = 8 << 20
     """Bytes of one step's result as JSON."""
+    kept_bytes: int = 1 << 20
+    """Bytes of the value that a step keeps for its next attempts, as JSON."""
     input_bytes: int = INPUT_BYTES
     """Bytes of all the results that one step reads, as JSON; never more than 536,870,912. A step that reads more is
     discarded when it is claimed."""
@@ -59,8 +61,19 @@ class Limits:
             ArgumentsTooLarge(step.name, _size(step.args), most) for step in spec.steps if _is_larger(step.args, most)
         ]
 
+    def kept_excess(self, text: str) -> str | None:
+        """Return why a value, as JSON, is too large to be kept; None if it is not."""
+        if not _is_larger(text, self.kept_bytes):
+            return None
+        return (
+            f"it has {_size(text):,} bytes as JSON, and the limit is {self.kept_bytes:,}; "
+            f"store the data elsewhere and keep where it is"
+        )
+
     def applied(self, outcome: Outcome) -> Outcome:
-        """Return the outcome; in place of a result that is too large, a failed attempt without a delay."""
+        """Return the outcome; in place of one that carries too much, a failed attempt without a delay."""
+        if outcome.keep is not None and (why := self.kept_excess(outcome.keep)) is not None:
+            return Outcome("failed", f"the value to be kept is too large: {why}")
         if outcome.kind != "completed" or outcome.detail is None or not _is_larger(outcome.detail, self.result_bytes):
             return outcome
         size = _size(outcome.detail)

@@ -1,20 +1,20 @@
-"""How an attempt ended: what a worker may return to control its step, and the value that is settled."""
+"""How an attempt ended, as the value that is settled."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from baton.core import expansion
-from baton.core.durations import Seconds, seconds
 from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
+from baton.core.kept import kept_text
 from baton.core.names import UNSTORABLE
-from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, ResultNotJSON
+from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
+from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, KeptNotJSON, ResultNotJSON
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
@@ -42,44 +42,6 @@ PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
 """Errors of a worker that builds a graph: another attempt would build the same graph."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class Snooze:
-    """Returned by a worker to be started again later, without spending an attempt."""
-
-    seconds: float
-
-    def __init__(self, seconds: Seconds) -> None:
-        _set_seconds(self, seconds)
-
-
-@dataclass(frozen=True, slots=True, init=False)
-class RetryAfter:
-    """Returned by a worker to fail this attempt and have the next one after a delay of its own choice."""
-
-    seconds: float
-
-    def __init__(self, seconds: Seconds) -> None:
-        _set_seconds(self, seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Returned by a worker to cancel its step, and with it the dependents that do not ignore that."""
-
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Returned by a worker to skip its step, and with it the dependents that do not ignore that."""
-
-    reason: str = ""
-
-
-Control = Snooze | RetryAfter | Cancel | Skip
-CONTROLS = (Snooze, RetryAfter, Cancel, Skip)
-
-
 # One is made for every attempt: a frozen dataclass takes 1.2 µs to make, a struct 0.2.
 class Outcome(Struct, frozen=True, gc=False):
     """How an attempt ended."""
@@ -95,20 +57,22 @@ class Outcome(Struct, frozen=True, gc=False):
     """The graph that the worker returned, of one that expanded."""
     is_requested: bool = False
     """Of a failed attempt: the worker asked for the next one by returning `RetryAfter`; nothing went wrong."""
+    keep: str | None = None
+    """Of one that snoozes: the value that it keeps, as JSON text."""
 
 
 def to_text(outcome: Outcome) -> str:
     """Return an outcome as JSON text, the form in which it crosses from one process to another."""
     graph = None if outcome.graph is None else expansion.to_text(outcome.graph)
-    facts = (outcome.kind, outcome.detail, outcome.trace, outcome.delay, graph, outcome.is_requested)
+    facts = (outcome.kind, outcome.detail, outcome.trace, outcome.delay, graph, outcome.is_requested, outcome.keep)
     return json.dumps(facts, ensure_ascii=True)
 
 
 def from_text(text: str) -> Outcome:
     """Return the outcome that `to_text` wrote."""
-    kind, detail, trace, delay, graph, is_requested = json.loads(text)
+    kind, detail, trace, delay, graph, is_requested, keep = json.loads(text)
     expanded_to = None if graph is None else expansion.from_text(graph)
-    return Outcome(kind, detail, trace, delay, expanded_to, is_requested)
+    return Outcome(kind, detail, trace, delay, expanded_to, is_requested, keep)
 
 
 def classify(worker: AnyWorker, value: object) -> Outcome:
@@ -118,7 +82,7 @@ def classify(worker: AnyWorker, value: object) -> Outcome:
     """
     match value:
         case Snooze():
-            return snoozed(value.seconds)
+            return _snoozing(worker, value)
         case RetryAfter():
             return Outcome(
                 "failed",
@@ -130,10 +94,21 @@ def classify(worker: AnyWorker, value: object) -> Outcome:
             return cancelled(value.reason)
         case Skip():
             return skipped(value.reason)
+        case Fail():
+            return discarded(value.reason)
         case Expandable():
             return _expanded(value)
         case _:
             return _returned(worker, value)
+
+
+def _snoozing(worker: AnyWorker, snooze: Snooze) -> Outcome:
+    if snooze.keep is UNSET:
+        return snoozed(snooze.seconds, snooze.reason)
+    try:
+        return snoozed(snooze.seconds, snooze.reason, kept_text(worker.name, snooze.keep))
+    except KeptNotJSON as error:
+        return Outcome("failed", _summary(error))
 
 
 def _returned(worker: AnyWorker, value: object) -> Outcome:
@@ -158,9 +133,12 @@ def completed(result: str) -> Outcome:
     return Outcome("completed", result)
 
 
-def failed(error: BaseException) -> Outcome:
-    """The worker raised. Does not raise itself, even if the error's own methods do."""
-    if isinstance(error, PERMANENT_ERRORS):
+def failed(error: BaseException, fatal: tuple[type[BaseException], ...] = ()) -> Outcome:
+    """The worker raised. Does not raise itself, even if the error's own methods do.
+
+    An error of one of the types in `fatal`, or in `PERMANENT_ERRORS`, discards the step.
+    """
+    if isinstance(error, (*PERMANENT_ERRORS, *fatal)):
         return Outcome("discarded", _summary(error), _trace(error))
     return Outcome("failed", _summary(error), _trace(error))
 
@@ -190,9 +168,9 @@ def skipped(reason: str) -> Outcome:
     return Outcome("skipped", storable(reason, MAX_SUMMARY) or None)
 
 
-def snoozed(delay: float) -> Outcome:
-    """The worker is to be started again after `delay` seconds; no attempt is spent."""
-    return Outcome("snoozed", delay=delay)
+def snoozed(delay: float, reason: str = "", keep: str | None = None) -> Outcome:
+    """The worker is to be started again after `delay` seconds; no attempt is spent. `keep` is JSON text."""
+    return Outcome("snoozed", storable(reason, MAX_SUMMARY) or None, delay=delay, keep=keep)
 
 
 def given_back(cause: str) -> Outcome:
@@ -255,7 +233,3 @@ def _summary(error: BaseException) -> str:
 def _trace(error: BaseException) -> str | None:
     text = trace_of(error)
     return None if text is None else storable(text, MAX_TRACE)
-
-
-def _set_seconds(control: Snooze | RetryAfter, given: Seconds) -> None:
-    object.__setattr__(control, "seconds", seconds("seconds", given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -14,7 +14,7 @@ from baton.core import registry
 from baton.core.arguments import Parameters
 from baton.core.context import Context
 from baton.core.durations import Seconds
-from baton.core.functions import check_function, check_transactional, executor_for, own_name
+from baton.core.functions import check_function, check_transactional, executor_for, fatal_types, own_name
 from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name
@@ -50,6 +50,8 @@ class Worker(Generic[CallP, P, R_co]):
     executor: str
     """"async", "thread", "process", or one of the pool's by name."""
     is_transactional: bool
+    fatal: tuple[type[BaseException], ...]
+    """Errors of these types discard the step at once."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Worker(Generic[CallP, P, R_co]):
         executor: str,
         is_transactional: bool = False,
         module: str | None = None,
+        fatal: tuple[type[BaseException], ...] = (),
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -70,11 +73,14 @@ class Worker(Generic[CallP, P, R_co]):
         self.backoff = backoff
         self.executor = executor
         self.is_transactional = is_transactional
+        self.fatal = fatal
         self._usual_terms: dict[Flags, Terms] = {}
 
     def under_name(self, name: str, module: str) -> Worker[CallP, P, R_co]:
         """Return the same worker under another name, which `module` registers."""
-        return Worker(self.function, name, self.options, self.backoff, self.executor, self.is_transactional, module)
+        return Worker(
+            self.function, name, self.options, self.backoff, self.executor, self.is_transactional, module, self.fatal
+        )
 
     def __call__(self, *args: CallP.args, **kwargs: CallP.kwargs) -> R_co:
         return self.function(*args, **kwargs)
@@ -210,6 +216,7 @@ class Decorator:
     backoff: Backoff
     executor: str | None
     is_transactional: bool
+    fatal: tuple[type[BaseException], ...] = ()
 
     @overload
     def __call__(self, function: Worker[CallP, P, R], /) -> Worker[CallP, P, R]: ...
@@ -225,7 +232,9 @@ class Decorator:
         executor = executor_for(function, self.executor)
         if self.is_transactional:
             check_transactional(function, executor)
-        made: AnyWorker = Worker(function, name, self.options, self.backoff, executor, self.is_transactional)
+        made: AnyWorker = Worker(
+            function, name, self.options, self.backoff, executor, self.is_transactional, fatal=self.fatal
+        )
         registry.add(made)
         return made
 
@@ -263,6 +272,7 @@ def worker(
     backoff: GivenBackoff = None,
     executor: str | None = None,
     transactional: bool = False,
+    fatal: Sequence[type[BaseException]] = (),
 ) -> Decorator: ...
 @suggests_keywords
 def worker(
@@ -277,14 +287,19 @@ def worker(
     backoff: GivenBackoff = None,
     executor: str | None = None,
     transactional: bool = False,
+    fatal: Sequence[type[BaseException]] = (),
 ) -> Any:
     """Register a function as a worker, under its own name unless another is given.
 
     `queue`, `priority` (0 is claimed first), `max_attempts` and `timeout` (of one attempt; seconds or `timedelta`, None
-    for no limit) hold for each job unless it is given others. `backoff` is the delay after a failed attempt: seconds,
-    a function of the attempt, or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in
-    seconds, with jitter, at most an hour. `executor` says where it runs: "async" for async functions, "thread" (the
-    default for others), "process", or an executor of `WorkerPool(executors=...)` by its name.
+    for no limit) hold for each job unless it is given others. `max_attempts` bounds failures in a row: a `Snooze` and a
+    kept value begin the count anew. `backoff` is the delay after a failed attempt: seconds, a function of the attempt,
+    or a policy with a method `delay(attempt)`; left out, 2 to the power of the attempt in seconds, with jitter, at most
+    an hour. `executor` says where it runs: "async" for async functions, "thread" (the default for others), "process",
+    or an executor of `WorkerPool(executors=...)` by its name.
+
+    `fatal`: types of errors that no other attempt would mend. One that the worker raises discards the step at once, and
+    is kept with its traceback, as if it had returned `Fail`. A timeout of the pool is none of them.
 
     Given a worker, `worker(name="old")(send)` registers it under another name as well: steps that were inserted under
     the name it had before it was renamed still find it. Everything but the name stays that of the worker.
@@ -295,5 +310,5 @@ def worker(
     Raises `InvalidOption`, `InvalidName`, `DuplicateWorker`, and `TypeError` for what is not a plain function.
     """
     options = worker_options(queue, priority, max_attempts, timeout)
-    decorator = Decorator(name, options, as_backoff(backoff), executor, transactional)
+    decorator = Decorator(name, options, as_backoff(backoff), executor, transactional, fatal_types(fatal))
     return decorator if function is None else decorator(function)

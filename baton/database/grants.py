@@ -40,6 +40,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "claim",
         "claim_separately",
         "settle",
+        "keep",
         "advance",
         "expand",
         "expand_map",

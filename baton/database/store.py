@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
+from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
 from baton.database.columns import (
     COLUMNS,
@@ -70,6 +71,7 @@ class Store:
         self._advance = _ADVANCE.format(prefix)
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
+        self._keep = call(f"{prefix}.keep", 3)
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -163,9 +165,14 @@ class Store:
         delay = None if outcome.delay is None else repr(outcome.delay)
         (row,) = await self.calls.fetch(
             self._settle_one,
-            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, outcome.trace, delay),
+            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, _trace(outcome), delay),
         )
         return bool(row["accepted"])
+
+    async def keep(self, claim: Claim, value: str) -> bool:
+        """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
+        (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
+        return bool(row["keep"])
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
@@ -322,6 +329,11 @@ def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
 
 
+def _trace(outcome: Outcome) -> str | None:
+    """The parameter `p_traces` of sql/functions/apply_outcomes.sql."""
+    return outcome.trace if outcome.keep is None else outcome.keep
+
+
 def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     outcomes = [settled.outcome for settled in settling]
     return (
@@ -329,6 +341,6 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
         [settled.token for settled in settling],
         literal([outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
-        sparse([outcome.trace for outcome in outcomes]),
+        sparse([_trace(outcome) for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),
     )

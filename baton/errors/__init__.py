@@ -9,7 +9,9 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     ├── InvalidOption (ValueError)        a value that an option may not have
     ├── DuplicateWorker                   two functions under one worker name
     ├── NotJSON (ValueError)              a value would not come back from JSON as it is
-    │   └── ResultNotJSON                 the same of what a worker returned
+    │   ├── ResultNotJSON                 the same of what a worker returned
+    │   └── KeptNotJSON                   the same of what a worker keeps for its next attempt
+    ├── NotKept                           ctx.keep could not keep the value
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned
@@ -146,6 +148,23 @@ class ResultNotJSON(NotJSON):
         super().__init__(path, why)
         self.worker = worker
         self.args = (f"the result of worker {worker!r} is not JSON, at {shortened(path)}: {why}",)
+
+
+class KeptNotJSON(NotJSON):
+    """A value that a worker keeps for its next attempts is not plain JSON; nothing is kept."""
+
+    def __init__(self, worker: str, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.worker = worker
+        self.args = (f"what worker {worker!r} keeps is not plain JSON, at {shortened(path)}: {why}",)
+
+
+class NotKept(BatonError):
+    """Raised by `ctx.keep` if the value is not kept; what was kept before stays."""
+
+    def __init__(self, step: str, why: str) -> None:
+        self.step = step
+        super().__init__(f"step {quoted(step)} cannot keep this value: {why}")
 
 
 class ArgumentsDoNotFit(BatonError, TypeError):

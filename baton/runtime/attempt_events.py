@@ -35,7 +35,7 @@ def attempt_ended(attempt: Attempt, pool: int, outcome: Outcome | None) -> Attem
         delay=ended.delay,
         seconds=attempt.seconds,
         cause=_CAUSES[attempt.cause],
-        is_last=attempt.claimed.attempt >= attempt.claimed.max_attempts,
+        is_last=attempt.number >= attempt.claimed.max_attempts,
         is_requested=ended.is_requested,
         exception=attempt.error,
     )

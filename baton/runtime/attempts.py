@@ -43,6 +43,8 @@ class Attempt(Struct, eq=False):
     """That of a transactional worker."""
     is_settled: bool = False
     """Its outcome has committed already, in the transaction of a transactional worker."""
+    has_kept: bool = False
+    """It has kept a value, so that the count of attempts began anew with it."""
     error: BaseException | None = None
     """What its worker raised in this process, for the events; None if errors are redacted."""
     _began_at: float | None = None
@@ -52,6 +54,11 @@ class Attempt(Struct, eq=False):
     @property
     def key(self) -> tuple[int, UUID]:
         return self.claimed.step_id, self.claimed.token
+
+    @property
+    def number(self) -> int:
+        """Which attempt in a row it counts as when it fails."""
+        return 1 if self.has_kept else self.claimed.attempt
 
     @property
     def seconds(self) -> float | None:

@@ -18,6 +18,7 @@ from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
 from baton.runtime.attempts import Attempt
 from baton.runtime.invocation import prepared
+from baton.runtime.keeping import Keeping
 from baton.runtime.plain_calls import call_plain
 from baton.runtime.resources import Resources
 from baton.runtime.worker_processes import WorkerProcesses
@@ -31,10 +32,14 @@ class Executors:
         processes: how many processes run workers with `executor="process"`; further attempts wait for one of them.
         application: runs the workers that name an executor of the application.
         resources: what workers in this process are provided with.
+        keeping: keeps values for them.
     """
 
-    def __init__(self, threads: int, processes: int, application: ApplicationExecutors, resources: Resources) -> None:
+    def __init__(
+        self, threads: int, processes: int, application: ApplicationExecutors, resources: Resources, keeping: Keeping
+    ) -> None:
         self._resources = resources
+        self._keeping = keeping
         self._application = application
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = WorkerProcesses(processes)
@@ -66,7 +71,7 @@ class Executors:
                 return await self._processes.run(attempt, worker)
             case _:
                 return await self._application.run(attempt, worker)
-        arguments, context = prepared(worker, attempt.claimed)
+        arguments, context = prepared(worker, attempt.claimed, self._keeping.of(attempt, worker))
         if worker.provided:
             if (why := self._resources.missing(worker)) is not None:
                 return unable(why)

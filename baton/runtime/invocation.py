@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import structs
 
 from baton.core import codec, registry
-from baton.core.context import Context, outcomes
+from baton.core.context import Context, Keep, outcomes
 from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
@@ -28,10 +28,10 @@ RENAMED_MAIN = "__mp_main__"
 """What a program's file is called where it is imported, as multiprocessing calls it: its guard is not met."""
 
 
-def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Context | None]:
+def prepared(worker: AnyWorker, claimed: Claimed, keep: Keep | None = None) -> tuple[dict[str, Any], Context | None]:
     """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
 
-    Raises: ArgumentsDoNotFit.
+    `keep` does what `ctx.keep` says; None where that is not possible. Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
     ended = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
@@ -50,6 +50,8 @@ def prepared(worker: AnyWorker, claimed: Claimed) -> tuple[dict[str, Any], Conte
         outcomes=ended,
         meta=extras.get("meta"),
         generation=claimed.generation,
+        kept=extras.get("kept"),
+        _keep=keep,
     )
     return arguments, context
 
@@ -138,4 +140,4 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
     except ArgumentsDoNotFit as error:
         return misfit(error)
     except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() must not end the process it shares
-        return failed(error)
+        return failed(error, worker.fatal)

@@ -62,7 +62,7 @@ class Runner:
         except ArgumentsDoNotFit as error:
             outcome = misfit(error)
         except BaseException as error:  # noqa: BLE001 - a worker's sys.exit() or KeyboardInterrupt is its own failure
-            outcome = self._raised(error, attempt)
+            outcome = self._raised(error, attempt, worker)
         finally:
             attempt.end()
         if attempt.cause is Cause.TIMEOUT:
@@ -85,11 +85,11 @@ class Runner:
         """Return an outcome as it is settled: within the limits, with its delay, and redacted."""
         outcome = self._limits.applied(outcome)
         if outcome.kind == "failed" and outcome.delay is None:
-            delay = backoff_of(worker, attempt.claimed).delay(attempt.claimed.attempt)
+            delay = backoff_of(worker, attempt.claimed).delay(attempt.number)
             outcome = replace(outcome, delay=delay)
         return self.redacted(outcome)
 
-    def _raised(self, error: BaseException, attempt: Attempt) -> Outcome | None:
+    def _raised(self, error: BaseException, attempt: Attempt, worker: AnyWorker) -> Outcome | None:
         if attempt.cause is not None:
             # Whatever it raises, it does so because it was cancelled.
             return stopped(attempt)
@@ -98,7 +98,7 @@ class Runner:
         # other.
         if self._redact is None:
             attempt.error = error
-        return failed(error)
+        return failed(error, worker.fatal)
 
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""

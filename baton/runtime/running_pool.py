@@ -39,6 +39,7 @@ from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
 from baton.runtime.health import Drained, Health
 from baton.runtime.heartbeat import Heartbeat, Keys, Lease
+from baton.runtime.keeping import Keeping
 from baton.runtime.maintenance import Maintenance
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
@@ -83,10 +84,7 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
-        executors = Executors(
-            settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
-        )
-        self._executors = executors
+        self._executors = executors = self._made_executors()
         self._runner = Runner(
             executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
         )
@@ -123,6 +121,12 @@ class RunningPool:
             on_staged=self._look_everywhere,
             observers=self._observers,
         )
+
+    def _made_executors(self) -> Executors:
+        settings, engine = self._settings, self._engine
+        application = ApplicationExecutors(settings.executors)
+        keeping = Keeping(engine.limits, engine.store.keep)
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping)
 
     @property
     def pool_id(self) -> int:

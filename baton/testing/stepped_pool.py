@@ -30,6 +30,7 @@ from baton.runtime.attempts import Attempt, Cause, current
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
 from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.keeping import Keeping
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
 from baton.runtime.runner import Runner
@@ -85,7 +86,11 @@ class SteppedPool:
         self._observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._executors = Executors(
-            settings.threads, settings.processes, ApplicationExecutors(settings.executors), self._resources
+            settings.threads,
+            settings.processes,
+            ApplicationExecutors(settings.executors),
+            self._resources,
+            Keeping(limits, engine.store.keep),
         )
         self._runner = LosingRunner(settings, self._executors, limits, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)

@@ -4,8 +4,8 @@
 --
 --   discarded, cancelled, skipped   final as they say
 --   failed, lost                    discarded once the attempts are used up, else retryable after
---                                   the delay
---   snoozed                         scheduled after the delay; the attempt is given back
+--                                   the delay; lost also if too many were lost (see count_losses)
+--   snoozed                         scheduled after the delay; the attempts are counted anew
 --   given_back                      available at once, in its old position; the attempt is given
 --                                   back
 --   unknown_worker, misfit          scheduled after 15 s, doubling to 5 minutes; the attempt is
@@ -35,6 +35,7 @@ begin
                    when o.kind in ('discarded', 'cancelled', 'skipped') then o.kind
                    when o.kind in ('failed', 'lost')
                         and q.attempt >= greatest(s.max_attempts, case when s.map is not null then 20 end) then 'discarded'
+                   when o.kind = 'lost' and (l.losses >= 20 or l.loss_rows >= 20) then 'discarded'
                    when o.kind in ('failed', 'lost') then 'retryable'
                    when o.kind = 'misfit'
                         and p_moment - coalesce(s.misfit_at, p_moment) >= interval '1 second' * o.delay then 'discarded'
@@ -42,17 +43,21 @@ begin
                end as state,
                case
                    when q.is_join or o.kind in ('failed', 'lost') then q.attempt
+                   when o.kind = 'snoozed' then 0
                    else q.attempt - 1
                end as attempts_spent,
                case
                    when q.is_join or o.kind = 'given_back' then 0
                    when o.kind in ('unknown_worker', 'misfit') then least(300, 15 * power(2, least(s.refusals, 10)))
                    else coalesce(o.delay, backoff(q.attempt))
-               end as delay
+               end as delay,
+               l.losses, l.loss_rows
           from unnest(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays)
                with ordinality as o(id, token, kind, detail, trace, delay, n)
           join queue q on q.step_id = any(array[o.id]) and q.token = o.token
           join steps s on s.id = any(array[o.id])
+          left join lateral count_losses(s, q.token, o.kind = 'lost') as l
+            on not q.is_join and (o.kind = 'lost' or s.losses > 0)
          where o.kind not in ('completed', 'joined')
          order by o.id, o.n
     ), ended as (
@@ -76,6 +81,15 @@ begin
          where q.step_id = any(array[v.step_id])
            and v.state in ('retryable', 'scheduled')
      returning q.queue, q.state, q.scheduled_at
+    ), keeping as (
+        insert into kept as k (step_id, token, value)
+        select v.step_id, v.token, v.trace::json
+          from verdict v
+         where v.kind = 'snoozed'
+           and v.trace is not null
+            on conflict (step_id) do update
+           set token = excluded.token,
+               value = excluded.value
     ), recorded as (
         update steps s
            set state = case when v.state in ('retryable', 'scheduled') then s.state else v.state end,
@@ -88,7 +102,20 @@ begin
                          end,
                attempted_at = v.attempted_at,
                pool = v.pool,
-               reason = case when v.is_join or v.kind in ('snoozed', 'given_back') then null else v.detail end,
+               reason = case
+                            when v.is_join or v.kind = 'given_back' then null
+                            when v.kind = 'lost' and v.state = 'discarded' and v.attempt < s.max_attempts then
+                                left(
+                                    format('too many of its attempts were lost, the last %s in a row: %s', v.losses, v.detail),
+                                    2000
+                                )
+                            else v.detail
+                        end,
+               losses = case when v.kind = 'snoozed' then 0 else coalesce(v.losses, s.losses) end,
+               loss_rows = case
+                               when v.kind = 'snoozed' and s.outcome is distinct from 'lost' then 0
+                               else coalesce(v.loss_rows, s.loss_rows)
+                           end,
                began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit')),
                refusals = case when v.kind in ('unknown_worker', 'misfit') then s.refusals + 1 else 0 end,
                misfit_at = case

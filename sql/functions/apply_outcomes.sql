@@ -5,7 +5,7 @@
 --   p_kinds: see apply_other_outcomes; `joined` for a join. An expansion is a call of its own
 --   (expand).
 --   p_details: the result of a completed step as JSON, else plain text: error, reason or cause.
---   p_traces: of an error; null for none.
+--   p_traces: of an error, null for none; of a snoozed one the value that it keeps, as JSON.
 --   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one;
 --   of a misfit until it is discarded.
 --   Traces or delays that are all null may be empty arrays.
@@ -86,6 +86,7 @@ begin
            set began = false,
                generation = s.generation + 1
          where s.id = any(undone);
+        delete from kept k where k.step_id = any(undone);
     end if;
 
     if is_mixed then

@@ -7,8 +7,8 @@
 --   delivered.
 -- outcomes: what became of the same dependencies, if the worker takes a context (see outcomes_of).
 --   Both have the names that dependencies have inside their group for keys.
--- extras: what few steps have, as a JSON object: `backoff`, and `meta` if the worker takes a
---   context.
+-- extras: what few steps have, as a JSON object: `backoff`; if the worker takes a context also
+--   `meta` and `kept`, what an earlier attempt kept.
 -- is_join: the step is a group whose outcome is to be settled.
 -- map: the step is a map to be expanded; what its record says about that.
 --
@@ -62,15 +62,23 @@ as $$
            case when not k.is_join then s.map::text end,
            s.generation,
            case
-               when s.backoff is not null or s.takes_context and w.meta is not null then
-                   json_build_object('backoff', s.backoff, 'meta', case when s.takes_context then w.meta end)::text
+               when s.backoff is not null or s.takes_context and (w.meta is not null or s.began) then
+                   json_build_object(
+                       'backoff', s.backoff,
+                       'meta', case when s.takes_context then w.meta end,
+                       -- The first attempt finds nothing kept, and does not look.
+                       'kept', case
+                                   when s.takes_context and s.began then
+                                       (select e.value from kept e where e.step_id = any(array[s.id]))
+                               end
+                   )::text
            end
       from unnest(p_ids, p_attempts, p_joins) with ordinality as k(id, attempt, is_join, n)
      -- `offset 0` makes each subselect a look-up, like `= any(array[…])` (see apply_consequences),
      -- at half the price. An updated table cannot be written so.
      cross join lateral (
                select r.id, r.name, r.queue, r.worker, r.args, r.arg_refs, r.inputs, r.parent, r.takes_context, r.max_attempts,
-                      r.timeout, r.map, r.undoes, r.generation, r.backoff
+                      r.timeout, r.map, r.undoes, r.generation, r.began, r.backoff
                  from steps r
                 where r.id = k.id
                offset 0

@@ -2,14 +2,14 @@
 --
 -- With p_names these steps are opened whatever their final state, with what was cancelled or
 -- skipped downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are
--- kept.
+-- kept. What a completed step kept for its next attempt is forgotten; a failed one goes on from it.
 --
 -- A group with children does not run again. It waits for those of them that are opened, and these
 -- take free slots if it has any. What each opened step waits for is computed anew from the states
 -- of its dependencies. The same is done for each dependent of an opened step that has not begun: it
--- is suspended, or its entry is at attempt 0 and not executing, and then the entry is deleted. A
--- dependent that began by ignoring the failure goes on. An opened step ends again at once if a
--- dependency that stays as it is keeps it from running.
+-- is suspended, or its entry is at attempt 0, neither executing nor snoozed, and then the entry is
+-- deleted. A dependent that began by ignoring the failure goes on. An opened step ends again at
+-- once if a dependency that stays as it is keeps it from running.
 --
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
@@ -97,7 +97,14 @@ begin
            and c.first_child is null
     );
     perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
-    delete from queue q where q.step_id = any(waiting) and q.attempt = 0 and q.state <> 'executing';
+    -- A step that snoozes is at attempt 0 again, although it has begun.
+    delete from queue q
+     using steps s
+     where q.step_id = any(waiting)
+       and q.attempt = 0
+       and q.state <> 'executing'
+       and s.id = q.step_id
+       and s.outcome is distinct from 'snoozed';
     delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
@@ -107,6 +114,8 @@ begin
            and (select q.step_id from queue q where q.step_id = s.id) is null
     );
 
+    delete from kept k
+     where k.step_id = any(array(select s.id from steps s where s.id = any(opening) and s.state = 'completed'));
     -- Their deadlines begin anew with their next release.
     delete from deadlines d where d.step_id = any(opening || waiting) and d.kind in ('end', 'start');
 
@@ -114,6 +123,8 @@ begin
     update steps s
        set state = 'queued',
            attempt = case when s.first_child is null then 0 else s.attempt end,
+           losses = 0,
+           loss_rows = 0,
            refusals = 0,
            misfit_at = null,
            holds_slot = false,

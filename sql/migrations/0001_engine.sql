@@ -151,6 +151,8 @@ create table steps (
     pending          integer not null,
     attempt          integer not null default 0,
     max_attempts     integer not null,
+    losses           integer not null default 0,
+    loss_rows        integer not null default 0,
     refusals         integer not null default 0,
     parent           integer,
     first_child      integer,
@@ -223,7 +225,9 @@ comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
-comment on column steps.max_attempts is 'How many attempts it has before it is discarded.';
+comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';
+comment on column steps.losses is 'How many attempts in a row were lost with their pools; 0 again after a snooze or a retry.';
+comment on column steps.loss_rows is 'How many such rows there were since it last snoozed twice in succession.';
 comment on column steps.timeout is 'Seconds one attempt may take; null for no limit.';
 comment on column steps.deadline is 'Seconds after its release at which it is ended; of a map that of each child; null for none. See deadlines.';
 comment on column steps.start_within is 'Seconds after its release at which it is ended unless it has started; of a map that of each child; null for none.';
@@ -253,7 +257,7 @@ comment on column steps.not_needed is 'It was cancelled because it was no longer
 comment on column steps.pending is 'What it still waits for: dependencies, its children that are not final, a slot of its map. More than 0 if and only if suspended.';
 comment on column steps.state is 'suspended, queued (the row in queue knows more), or final: completed, cancelled, discarded, skipped.';
 comment on column steps.watched is 'A client waits for the end of this step, so it is announced.';
-comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry.';
+comment on column steps.attempt is 'Attempts counted when the last outcome was accepted; 0 again after a retry or a snooze.';
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
@@ -339,7 +343,7 @@ comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
 comment on column queue.ends_at is 'When upkeep ends the step, or looks at it again; null if only an event ends it.';
-comment on column queue.attempt is 'Attempts counted so far; the claim counts.';
+comment on column queue.attempt is 'Attempts counted since it last snoozed or kept a value; the claim counts.';
 comment on column queue.attempted_at is 'When it was claimed last.';
 comment on column queue.is_join is 'The step is a group whose children are final. The claim decides its outcome and is not an attempt.';
 comment on column queue.pool is 'The worker pool that holds the claim; null unless executing.';
@@ -385,6 +389,18 @@ comment on table unended_attempts is 'Attempts whose claim is void but whose cod
 comment on column unended_attempts.step_id is 'The step (steps.id).';
 comment on column unended_attempts.token is 'The token of the claim.';
 comment on column unended_attempts.pool is 'The pool that runs it: it removes the row when the attempt has ended, upkeep does when the pool is dead.';
+
+
+create table kept (
+    step_id bigint primary key,
+    token   uuid not null,
+    value   json not null
+);
+
+comment on table kept is 'What a step keeps from one attempt for the next. Deleted with the step.';
+comment on column kept.step_id is 'The step (steps.id).';
+comment on column kept.token is 'The claim of the attempt that kept it.';
+comment on column kept.value is 'The value.';
 
 
 create table deadlines (

@@ -104,7 +104,7 @@ def test_a_kill_between_a_commit_and_its_answer_breaks_nothing(broken_in):
         ([start(1, OTHER, second=0.5), end(1, OTHER, "stopped"), *A, *B], "its dependency 'a' ended at"),
         ([B[0], *A, *B[1:]], "started before its dependency 'a' had returned"),
         ([start(0, OTHER), *A, *B], "was started 2 times for attempt 1, which was not given back"),
-        ([*[start(0, uuid4(), attempt=n) for n in (1, 2)], *A, *B], "started 3 times, at most 2 attempts are allowed"),
+        ([*[start(0, uuid4(), attempt=n) for n in (1, 2)], *A, *B], "started 3 times, at most 2 attempts in a row"),
         ([start(0, OTHER, attempt=3), *A, *B], "was started for attempt 3 of 2"),
         ([*A, answered(0, OTHER, "skipped"), *B], "['skipped'] was accepted under"),
         ([*A, start(0, OTHER, attempt=2), answered(0, OTHER, "failed"), *B], "failure of attempt 2 was accepted"),

@@ -16,8 +16,8 @@ import pytest
 from baton.core import registry
 from baton.core.context import Context
 from baton.core.job import Job
-from baton.core.outcome import Cancel, Skip, Snooze
 from baton.core.references import result_of, to_json
+from baton.core.returned import Cancel, Skip, Snooze
 from baton.core.worker import AnyWorker, worker
 from baton.errors import (
     ArgumentsDoNotFit,

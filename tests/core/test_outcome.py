@@ -9,20 +9,19 @@ import pytest
 from baton.core.outcome import (
     MAX_SUMMARY,
     MAX_TRACE,
-    Cancel,
     Outcome,
-    RetryAfter,
-    Skip,
-    Snooze,
     cancelled,
     classify,
     failed,
     unknown_worker,
 )
+from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.errors import InvalidName, InvalidOption, ResultNotJSON
 
 
 class Echo:
+    name = "echo"
+
     def encode_result(self, value: object) -> str:
         if isinstance(value, BaseException):
             raise value
@@ -46,6 +45,10 @@ def raised(error: BaseException) -> BaseException:
         (Cancel("enough"), Outcome("cancelled", "enough")),
         (Cancel(), Outcome("cancelled")),
         (Skip("not today"), Outcome("skipped", "not today")),
+        (Fail("no such article"), Outcome("discarded", "no such article")),
+        (Snooze(5, reason="the mailbox is full"), Outcome("snoozed", "the mailbox is full", delay=5.0)),
+        (Snooze(5, keep={"page": 7}), Outcome("snoozed", delay=5.0, keep='{"page":7}')),
+        (Snooze(5, keep=None), Outcome("snoozed", delay=5.0, keep="null")),
     ],
 )
 def test_what_a_worker_returns_decides_the_outcome(value: Any, outcome: Outcome) -> None:

@@ -27,6 +27,7 @@ EXPECTED = {
     "insert_checked": INSERTION,
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
+    "keep": ENGINE,
     "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,

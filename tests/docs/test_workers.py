@@ -34,6 +34,14 @@ async def test_the_transfer_moves_money(engine, connection):
     assert [row["balance"] for row in rows] == [7, 13]
 
 
+async def test_the_import_goes_on_from_what_it_kept(engine):
+    import_file = run_block(block("async def import_file"))["import_file"]
+
+    async with WorkerPool(engine):
+        run = await import_file.new(file="articles").insert()
+        assert await run.result(timeout=20) == 6
+
+
 async def test_prices_are_provided(engine):
     names = run_block(block("open_prices"))
     price = names["price"]

@@ -214,8 +214,8 @@ def _of_escaped(observed: Observed, step: StepPlan) -> Iterator[str]:
 def _of_run(observed: Observed, step: StepPlan) -> Iterator[str]:
     record = observed.records[step.name]
     lost = _lost(record)
-    if lost and not observed.losses_are_allowed:
-        yield f"lost its attempts {sorted(lost)}, and no pool was killed"
+    if not observed.losses_are_allowed and (ever := _lost_in(record.errors)):
+        yield f"lost its attempts {sorted(ever)}, and no pool was killed"
     ending = own_ending(step, lost)
     results = _results(observed, step)
     if record.state != ending.state:
@@ -235,10 +235,12 @@ def _of_run(observed: Observed, step: StepPlan) -> Iterator[str]:
 
 def _of_errors(step: StepPlan, record: Record, ending: Ending) -> Iterator[str]:
     failed = [start.attempt for start in ending.failures]
-    if [error["attempt"] for error in record.errors] != failed:
+    earlier = record.errors[: len(record.errors) - len(_last_row(record))]
+    was_counted_anew = step.begins_anew and all(error["kind"] == "lost" for error in earlier)
+    if [error["attempt"] for error in _last_row(record)] != failed or (earlier and not was_counted_anew):
         yield f"has errors of {[error['attempt'] for error in record.errors]}, the attempts {failed} failed"
         return
-    for error, start in zip(record.errors, ending.failures, strict=True):
+    for error, start in zip(_last_row(record), ending.failures, strict=True):
         if start.act == "raise" and step.name not in error["error"]:
             yield f"raised in attempt {start.attempt}, the error on record is {error['error']!r}"
         if start.act == "overrun" and "Boom" in error["error"]:
@@ -293,7 +295,18 @@ def _results(observed: Observed, step: StepPlan) -> dict[str, Any]:
 
 
 def _lost(record: Record) -> frozenset[int]:
-    return frozenset(error["attempt"] for error in record.errors if error["kind"] == "lost")
+    return _lost_in(_last_row(record))
+
+
+def _lost_in(errors: Sequence[Mapping[str, Any]]) -> frozenset[int]:
+    return frozenset(error["attempt"] for error in errors if error["kind"] == "lost")
+
+
+def _last_row(record: Record) -> Sequence[Mapping[str, Any]]:
+    """The errors of the attempts that were counted when it ended: a snooze begins the count anew."""
+    has_failed = record.state == "discarded" or _was_cancelled_by_test(record)
+    failed = record.attempt if has_failed else record.attempt - 1
+    return record.errors[max(0, len(record.errors) - failed) :]
 
 
 def _was_cancelled_by_test(record: Record) -> bool:

@@ -82,6 +82,11 @@ class StepPlan:
         """Whether its worker takes a context, and so knows its attempt and reads the results of all dependencies."""
         return self.worker != "act_plainly"
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it does something with which the count of its failures begins anew."""
+        return self.snoozes > 0
+
     def act(self, attempt: int) -> Act:
         return self.acts[min(attempt, len(self.acts)) - 1]
 

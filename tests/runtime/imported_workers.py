@@ -1,0 +1,45 @@
+"""Workers for executors that import them."""
+
+from __future__ import annotations
+
+from baton import Context, Fail, NotKept, Snooze, worker
+
+
+@worker(executor="thread")
+def fails_in_thread() -> Fail:
+    return Fail("no such article")
+
+
+@worker(executor="thread", fatal=[LookupError])
+def raises_in_thread() -> None:
+    raise LookupError("no such article")
+
+
+@worker(executor="process")
+def fails_in_process() -> Fail:
+    return Fail("no such article")
+
+
+@worker(executor="process", fatal=[LookupError])
+def raises_in_process() -> None:
+    raise LookupError("no such article")
+
+
+@worker(executor="own")
+def fails_in_own() -> Fail:
+    return Fail("no such article")
+
+
+@worker(executor="own", fatal=[LookupError])
+def raises_in_own() -> None:
+    raise LookupError("no such article")
+
+
+@worker(executor="process")
+def keeps_in_process(ctx: Context) -> int | Snooze:
+    if ctx.kept is None:
+        try:
+            ctx.keep(1)
+        except NotKept:
+            return Snooze(0, keep=3)
+    return int(ctx.kept)
