@@ -23,7 +23,7 @@ from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
-from baton.core.waits import Signal, Timer
+from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
@@ -108,6 +108,7 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "Receive",
     "ResultNotJSON",
     "RetryAfter",
     "RetryRefused",

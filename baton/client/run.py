@@ -13,12 +13,14 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
-from baton.client.sending import send_signal
+from baton.client.sending import SendsToSteps
 from baton.core.drawable import SVG, Direction
+from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
+from baton.core.waits import AnotherRun
 from baton.core.worker import AnyWorker, Worker
 from baton.database.connections import RetryingCalls
 from baton.database.messages import Watched
@@ -40,7 +42,6 @@ from baton.errors import (
 from baton.tasks import wait_for_event
 
 if TYPE_CHECKING:
-    from baton.client.caller_transactions import CallerConnection
     from baton.client.drawn_run import DrawnRun
 
 log = logging.getLogger("baton")
@@ -59,20 +60,26 @@ class InsertedStep:
     queue: str
 
 
-class Run:
+class Run(SendsToSteps, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
     method is called; every method raises `WorkflowNotFound` if there is no such workflow (never committed, or pruned).
     Without `using`, it uses what `insert` would use in the place where a method is called.
+
+    `Baton.add` takes one: that step waits for the end of this workflow. If it does not exist when the step begins to
+    wait, the step is discarded, or waits for it as long as `may_come_within` says, in seconds or as a `timedelta`.
     """
 
-    def __init__(self, workflow_id: str, using: Engine | None = None) -> None:
+    def __init__(
+        self, workflow_id: str, using: Engine | None = None, *, may_come_within: Seconds | None = None
+    ) -> None:
         if not isinstance(workflow_id, str):
             raise InvalidName("workflow", workflow_id, "it must be a string")
         if not isinstance(using, Engine | None):
             raise TypeError(f"using= takes an Engine, not {type(using).__name__}")
         self.id = workflow_id
+        self.may_come_within = None if may_come_within is None else seconds("may_come_within", may_come_within)
         self.is_new: bool | None = None
         """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
         that did not insert. After a lost connection it may be False although this insert made it."""
@@ -147,7 +154,7 @@ class Run:
         """
         if isinstance(step, Worker):
             worker, step = step, step.name
-        name = None if step is None else (await self._names([step]))[0]
+        name = None if step is None else (await self.names_stored([step]))[0]
         ends: Sequence[StepEnd] = ()
         while not ends or any(one.state not in FINAL_STEP_STATES for one in ends):
             # Repeated only if a retry comes between the end and this reading.
@@ -217,7 +224,7 @@ class Run:
         if as_skipped and not steps:
             whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
             raise InvalidOption("as_skipped", as_skipped, whole)
-        engine, names = self.engine_to_ask(), await self._names(steps)
+        engine, names = self.engine_to_ask(), await self.names_stored(steps)
         why = None if reason is None else storable(reason, MAX_SUMMARY)
         cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
         if cancelled.count is None:
@@ -238,7 +245,7 @@ class Run:
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final; nothing was changed.
         """
-        engine, names = self.engine_to_ask(), await self._names(steps)
+        engine, names = self.engine_to_ask(), await self.names_stored(steps)
         retried = await engine.store.retry(self.id, names or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
@@ -255,24 +262,6 @@ class Run:
             )
         return retried.count
 
-    async def signal(
-        self, step: str, value: Any = None, *, key: str | None = None, using: Engine | CallerConnection | None = None
-    ) -> bool:
-        """Send a signal to a step that waits for one, or will: it completes with this value.
-
-        Returns True if the signal is recorded: the step completes with it unless it is cancelled first. The same `key`
-        again returns True and changes nothing, until the workflow is pruned. False if another signal came first. With a
-        connection or session of the caller as `using`, it is recorded if the caller's transaction commits, and nothing
-        else of the workflow is locked until then.
-
-        Raises:
-            StepNotFound: no step of this name waits for a signal.
-            SignalRefused: the step ended without one, or the value is not of the step's type.
-            NotJSON: the value has no faithful form in JSON.
-        """
-        (name,) = await self._names([step])
-        return await send_signal(self, name, value, key, using)
-
     @property
     def is_in_open_transaction(self) -> bool:
         """Whether the caller's transaction that inserted it is still open."""
@@ -285,7 +274,7 @@ class Run:
             raise WorkflowNotFound(self.id)
         return engine
 
-    async def _names(self, steps: Sequence[str]) -> Sequence[str]:
+    async def names_stored(self, steps: Sequence[str]) -> Sequence[str]:
         """Return names in the form in which they are stored. Raises `StepNotFound` for one that no step can have."""
         await self._require_known([step for step in steps if UNSTORABLE.search(step)])
         return [normalised(step) for step in steps]

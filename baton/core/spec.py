@@ -138,7 +138,24 @@ class TimerSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="
     until: datetime | None = None
 
 
-WaitSpec: TypeAlias = SignalSpec | TimerSpec
+class MessageSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="message"):
+    """The step waits for a message of a topic. The fields are those of `SignalSpec`."""
+
+    topic: str
+    kind: str | None = None
+    seconds: float | None = None
+    default: str | None = None
+
+
+class RunSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="run"):
+    """The step waits for the end of another workflow."""
+
+    id: str
+    within: float | None = None
+    """How many seconds after the step's release that workflow may still be inserted; None: it has to be there."""
+
+
+WaitSpec: TypeAlias = SignalSpec | TimerSpec | MessageSpec | RunSpec
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

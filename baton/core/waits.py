@@ -10,9 +10,10 @@ import msgspec
 
 from baton.core import codec
 from baton.core.durations import Seconds, more_than_none, seconds
+from baton.core.names import checked_text
 from baton.core.options import checked_time
 from baton.core.references import NO_DEFAULT
-from baton.core.spec import SignalSpec, TimerSpec, WaitSpec
+from baton.core.spec import MessageSpec, RunSpec, SignalSpec, TimerSpec, WaitSpec
 from baton.core.type_names import named_type
 from baton.errors import InvalidOption
 
@@ -40,10 +41,12 @@ class Wait:
                 return f"until {until:%Y-%m-%d %H:%M} UTC"
             case TimerSpec(seconds=limit):
                 return f"{limit:g} s"
-            case SignalSpec(seconds=None):
-                return "signal"
             case SignalSpec(seconds=limit):
-                return f"signal within {limit:g} s"
+                return "signal" if limit is None else f"signal within {limit:g} s"
+            case MessageSpec(topic=topic, seconds=limit):
+                return f"message of {topic}" + ("" if limit is None else f" within {limit:g} s")
+            case RunSpec(id=run):
+                return f"run {run}"
 
     def written(self) -> tuple[tuple[str, Any], ...]:
         """Return what the fingerprint takes of it."""
@@ -78,6 +81,40 @@ class Signal(Wait):
     def __init__(self, kind: Any = Any, *, timeout: Seconds | None = None, default: Any = NO_DEFAULT) -> None:
         decoder = codec.decoder_of("Signal", "its value", kind)
         super().__init__(SignalSpec(named_type(kind), *_time_limit(decoder, timeout, default)), kind)
+
+
+class Receive(Wait):
+    """A step that takes the oldest message of a topic that no other step of its workflow took.
+
+    It completes with the value of that message, which `Run.send` or `baton.send` sent, before or after the step began
+    to wait. The message belongs to the step: no attempt of a worker can lose it.
+
+    Args:
+        topic: which messages of its workflow it takes.
+        kind, timeout, default: as those of `Signal`.
+
+    Raises `InvalidName`, `InvalidOption` and `TypeError`.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, topic: str, kind: Any = Any, *, timeout: Seconds | None = None, default: Any = NO_DEFAULT
+    ) -> None:
+        decoder = codec.decoder_of("Receive", "its message", kind)
+        limit = _time_limit(decoder, timeout, default)
+        super().__init__(MessageSpec(checked_text("topic", topic), named_type(kind), *limit), kind)
+
+
+class AnotherRun:
+    """What `Run` is to the graph of a workflow: a step may wait for its end."""
+
+    id: str
+    may_come_within: float | None = None
+
+    def end(self) -> Wait:
+        """Return the step that waits for its end."""
+        return Wait(RunSpec(self.id, self.may_come_within), Any)
 
 
 class Timer(Wait):

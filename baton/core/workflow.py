@@ -21,9 +21,9 @@ from baton.core.job import Job
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Bounds, Flags, WorkflowSpec
-from baton.core.waits import Wait
+from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
-from baton.errors import DuplicateStep, InvalidOption, NotJSON
+from baton.errors import DuplicateStep, InvalidName, InvalidOption, NotJSON
 from baton.errors.faults import MetaNotJSON
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Baton(Insertable, Expandable, Drawable):
     def add(
         self,
         name: str,
-        what: Job | Baton | Wait,
+        what: Job | Baton | Wait | AnotherRun,
         *,
         deps: Iterable[str] = (),
         when: Condition | None = None,
@@ -109,10 +109,11 @@ class Baton(Insertable, Expandable, Drawable):
     ) -> Baton:
         """Add a step and return the builder.
 
-        `what` is a job, another `Baton`, or what waits without a worker: a `Signal` or a `Timer`. With a `Baton` the
-        step is a group, whose children are that one's steps, named `name/...`. A name in it stands for one of its own
-        steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps, wait
-        for the dependencies of the group. Steps may be added to it until this workflow is inserted.
+        `what` is a job, another `Baton`, or what waits without a worker: a `Signal`, a `Timer`, a `Receive`, or the
+        `Run` of another workflow, for whose end the step waits, and as which it ends, with its result. With a `Baton`
+        the step is a group, whose children are that one's steps, named `name/...`. A name in it stands for one of its
+        own steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps,
+        wait for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
@@ -130,6 +131,8 @@ class Baton(Insertable, Expandable, Drawable):
         if key in self._draft.steps:
             raise DuplicateStep(key)
         added = _what(key, what)
+        if isinstance(what, AnotherRun) and what.id == self._id:
+            raise InvalidName("workflow", what.id, f"step {key!r} would wait for its own workflow to end")
         flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
         control = checked_control(key, when, runs, needs, rest, undo, is_job=isinstance(added, Job))
         self._draft.steps[key] = Added(key, added, _names(key, deps), flags, control)
@@ -197,13 +200,17 @@ def _what(step: str, what: object) -> Job | Draft | Wait:
             return what
         case Baton():
             return what._draft
-        case type() if issubclass(what, Wait):
+        case AnotherRun():
+            return what.end()
+        case type() if issubclass(what, Wait | AnotherRun):
             hint = f"; did you mean {what.__name__}(...)?"
         case Worker():
             hint = f"; did you mean {what.name}.new(...)?"
         case _:
             hint = hint_at_job(what)
-    raise TypeError(f"step {step!r} must be a job, a Baton, a Signal or a Timer, not {type(what).__name__}{hint}")
+    raise TypeError(
+        f"step {step!r} must be a job, a Baton, a Signal, a Timer, a Receive or a Run, not {type(what).__name__}{hint}"
+    )
 
 
 def _names(step: str, deps: Iterable[str]) -> tuple[str, ...]:

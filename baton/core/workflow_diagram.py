@@ -9,7 +9,12 @@ from baton.core.draft import IGNORES_ALL, Added, Draft, Own
 from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node
 from baton.core.waits import Wait
 
-KINDS_OF_WAITS: Mapping[str, Kind] = {"baton.signal": "signal", "baton.timer": "timer"}
+KINDS_OF_WAITS: Mapping[str, Kind] = {
+    "baton.signal": "signal",
+    "baton.message": "signal",
+    "baton.timer": "timer",
+    "baton.run": "run",
+}
 """How steps without a worker are drawn, by what stands in the place of its name."""
 
 

@@ -52,6 +52,7 @@ _PROFILES: Mapping[str, Settings] = {
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
+    "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
@@ -59,6 +60,7 @@ _PROFILES: Mapping[str, Settings] = {
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
+    "watch_runs": _ENGINE,
     # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
 }

@@ -24,7 +24,7 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind")
+_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind")
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -37,6 +37,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "stage",
         "end_overdue",
         "end_waits",
+        "watch_runs",
         "claim",
         "claim_separately",
         "settle",
@@ -53,8 +54,10 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "watch",
         "record_signal",
         "signal",
+        "record_message",
+        "send",
     ),
-    "operator": ("pause", "resume", "cancel", "retry", "watch", "record_signal", "signal"),
+    "operator": ("pause", "resume", "cancel", "retry", "watch", "record_signal", "signal", "record_message", "send"),
     "viewer": (),
 }
 

@@ -224,16 +224,18 @@ class WaitsEnded:
     """Steps for which what they wait for had come, or whose time was up."""
     next_in: float | None
     """Seconds until the next wait is over, 0 if one is and is held by another transaction; None if none has a time."""
+    has_runs: bool = False
+    """Steps have begun to wait for other workflows, which are to be looked for."""
     passed_over: Sequence[PassedOver] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a signal."""
+    """What became of a signal or a message."""
 
     accepted: bool
     refusal: str | None
-    """workflow, step, or ended; see sql/functions/record_signal.sql."""
+    """workflow, step, or ended; see sql/functions/record_signal.sql and record_message.sql."""
     facts: Sequence[str | None]
 
 

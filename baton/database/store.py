@@ -82,6 +82,9 @@ class Store:
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
+        self._watch_runs = call(f"{prefix}.watch_runs", 1)
+        self._record_message = call(f"{prefix}.record_message", 4)
+        self._topic_kind = call(f"{prefix}.topic_kind", 2)
         self._record_signal = call(f"{prefix}.record_signal", 4)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
@@ -258,13 +261,30 @@ class Store:
     async def end_waits(self, *, limit: int) -> WaitsEnded:
         """End the steps for which what they wait for has come, or whose time is up. Replayable."""
         (row,) = await self.calls.fetch(self._end_waits, limit)
-        return WaitsEnded(row["ended"], row["next_in"], _passed_over(row))
+        return WaitsEnded(row["ended"], row["next_in"], row["has_runs"], _passed_over(row))
+
+    async def watch_runs(self, *, limit: int) -> int:
+        """Ask workflows for which steps wait to announce their end; return how many there are. Replayable."""
+        (row,) = await self.calls.fetch(self._watch_runs, limit)
+        watched: int = row["watch_runs"]
+        return watched
 
     async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
         """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
         (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
         kind: str | None = row["awaited_kind"]
         return kind
+
+    async def topic_kind(self, workflow_id: str, topic: str) -> str | None:
+        """Return what names the type of a topic's messages; None for any, or if no step receives them any more."""
+        (row,) = await self.calls.fetch(self._topic_kind, workflow_id, topic)
+        kind: str | None = row["topic_kind"]
+        return kind
+
+    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+        """Record a message. Replayable with a key, which nobody else uses."""
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
     async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""

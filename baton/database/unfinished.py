@@ -118,6 +118,7 @@ class Explanations:
             extract(epoch from q.scheduled_at - clock_timestamp())::double precision as due_in,
             extract(epoch from q.ends_at - clock_timestamp())::double precision as ends_in,
             s.awaits ->> 'type' as awaits, s.awaits ->> 'default' is not null as has_default,
+            s.awaits ->> 'id' as run_id,
             s.errors[cardinality(s.errors)] ->> 'error' as error,
             case when s.outcome = 'misfit' then s.reason end as misfit,
             p.name as pool,
@@ -200,6 +201,8 @@ def _why_delayed(row: Record) -> str:
 def _why_waiting(row: Record) -> str:
     if row["awaits"] == "timer":
         return f"waits for its time, which comes in {max(0.0, row['ends_in']):.0f} s"
+    if row["awaits"] == "run":
+        return f"waits for workflow {row['run_id']!r} to end"
     if row["ends_in"] is None:
         return f"waits for a {row['awaits']}, without a limit"
     then = "it takes its default" if row["has_default"] else "it is discarded"

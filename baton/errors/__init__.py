@@ -249,13 +249,13 @@ class RetryRefused(BatonError):
 
 
 class SignalRefused(BatonError):
-    """Raised when a step takes a signal no more, or its value is not of the step's type; nothing was recorded."""
+    """Raised when a step or a topic takes no more signals or messages, or not this value; nothing was recorded."""
 
-    def __init__(self, workflow_id: str, step: str, why: str) -> None:
+    def __init__(self, workflow_id: str, what: str, why: str) -> None:
         self.workflow_id = workflow_id
-        self.step = step
+        self.what = what
         self.why = why
-        super().__init__(f"step {quoted(step)} of workflow {workflow_id!r} does not take this signal: {why}")
+        super().__init__(f"{what} of workflow {workflow_id!r} does not take this: {why}")
 
 
 class TransactionStillOpen(BatonError):

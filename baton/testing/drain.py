@@ -134,6 +134,8 @@ class Drain:
         """Make available what is due, and end waits that are over. Return whether anything has changed."""
         staged = await self._engine.store.stage(limit=AT_ONCE)
         ended = await self._engine.store.end_waits(limit=AT_ONCE)
+        if ended.has_runs:
+            await self._engine.store.watch_runs(limit=AT_ONCE)
         return staged.staged + ended.ended > 0
 
     async def _run_available(self) -> None:

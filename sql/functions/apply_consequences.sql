@@ -182,7 +182,7 @@ begin
         perform pg_notify(channel(), 'step ' || o.id) from unnest(seen) as o(id);
     end if;
     if finished is not null then
-        perform pg_notify(channel(), 'workflow ' || f.key) from unnest(finished) as f(key);
+        perform announce_finished(finished);
     end if;
     if not (p_all_completed and is_clean) then
         select f.queues, f.counts into closed from fail_fast(noted, p_moment) as f;

@@ -17,6 +17,11 @@ begin
      using unnest(p_keys) as k(key)
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);
     delete from signals g where g.workflow = any(p_keys);
+    delete from messages m where m.workflow = any(p_keys);
+    delete from receivers r where r.workflow = any(p_keys);
+    delete from awaited_runs a
+     using unnest(p_keys) as k(key)
+     where a.step_id >= step_of(k.key, 0) and a.step_id < step_of(k.key + 1, 0);
     with deleted as (
         delete from workflows w where w.key = any(p_keys) returning w.total
     )

@@ -6,11 +6,14 @@
 -- one by one, and that one is passed over.
 -- ended: how many steps. next_in: seconds until the next wait ends; 0 if one is ripe, or if another
 --   transaction holds what it needs; null if none has a time.
+-- has_runs: steps have begun to wait for other workflows, which are to be looked for (see
+-- watch_runs).
 -- passed_over, errors: parallel; the workflows that were passed over, in words, and why.
 -- Locks: workflows, without waiting for any; then their entries by step; then signals, without
 -- waiting.
 create or replace function end_waits(
-    p_limit integer, out ended integer, out next_in double precision, out passed_over text[], out errors text[]
+    p_limit integer,
+    out ended integer, out next_in double precision, out has_runs boolean, out passed_over text[], out errors text[]
 )
 language plpgsql security definer
 as $$
@@ -48,5 +51,6 @@ begin
                 exit when ended >= p_limit;
             end loop;
     end;
+    has_runs := exists (select from awaited_runs a where a.is_new);
     next_in := case when ended >= p_limit then 0 else next_wait_in(failed) end;
 end $$;

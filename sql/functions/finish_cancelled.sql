@@ -13,6 +13,6 @@ begin
            ending = null,
            finished_at = p_moment
      where w.key = p_key;
-    perform pg_notify(channel(), 'workflow ' || w.key) from workflows w where w.key = p_key and w.watched;
+    perform announce_finished(array[w.key]) from workflows w where w.key = p_key and w.watched;
     perform pg_notify(channel(), 'step ' || s.id) from steps s where s.id = any(p_ids) and s.watched;
 end $$;

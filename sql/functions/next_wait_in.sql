@@ -6,7 +6,10 @@ create or replace function next_wait_in(p_passed_over bigint[]) returns double p
 language sql stable
 as $$
     select case
-               when exists (select from signals g where g.is_new and g.workflow <> all(p_passed_over)) then 0
+               when exists (select from signals g where g.is_new and g.workflow <> all(p_passed_over))
+                    or exists (select from messages m where m.seen_at is null and m.workflow <> all(p_passed_over))
+                    or exists (select from awaited_runs a where a.is_new and workflow_of(a.step_id) <> all(p_passed_over)) then
+                   0
                else (
                    select case
                               when q.ends_at <= clock_timestamp() then 0

@@ -16,7 +16,8 @@
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
 --   nothing is changed.
--- Locks: the workflow, then all entries of the closure by step, before any record is written.
+-- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
+-- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
     out opened integer, out unknown text[], out refused text[]
@@ -80,6 +81,11 @@ begin
          where g.workflow = flow.key
            and g.name = any(p_names)
            and g.sent_at is not null;
+        update messages m
+           set taken_by = 0
+         where m.taken_by = any(array(
+                   select s.id from steps s where s.id = any(opening) and s.name = any(p_names) and s.awaits is not null
+               ));
     end if;
 
     groups := array(

@@ -1,5 +1,5 @@
--- The keys of workflows in which a wait may be over: something was sent that upkeep has not seen,
--- or a time is up. At most ten times p_limit waits are looked at.
+-- The keys of workflows in which a wait may be over: something came that upkeep has not seen, or a
+-- time is up. At most ten times p_limit of each kind are looked at.
 create or replace function ripe_workflows(p_limit integer) returns bigint[]
 language sql stable
 as $$
@@ -9,5 +9,9 @@ as $$
           order by q.ends_at limit 10 * p_limit)
           union
         (select g.workflow from signals g where g.is_new limit 10 * p_limit)
+          union
+        (select m.workflow from messages m where m.seen_at is null limit 10 * p_limit)
+          union
+        (select workflow_of(a.step_id) from awaited_runs a where a.is_new limit 10 * p_limit)
     )
 $$;

@@ -17,7 +17,8 @@
 --   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
--- A step that waits for a signal gets its row in `signals`, so that one may come early.
+-- A step that waits for a signal gets its row in `signals`, so that one may come early; one that waits
+-- for a message gets its row in `receivers`.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,
@@ -47,6 +48,11 @@ begin
         select workflow_of(u.id), p_prefix || u.name, u.id
           from unnest(p_ids, p_names, p_extras::json[]) as u(id, name, extras)
          where u.extras #>> '{awaits,type}' = 'signal'
+           and u.id is not null;
+        insert into receivers (workflow, topic, step_id)
+        select workflow_of(u.id), u.extras #>> '{awaits,topic}', u.id
+          from unnest(p_ids, p_extras::json[]) as u(id, extras)
+         where u.extras #>> '{awaits,type}' = 'message'
            and u.id is not null;
     end if;
     insert into steps (

@@ -377,6 +377,62 @@ comment on column signals.is_new is 'It was sent, and upkeep has not seen it.';
 comment on column signals.is_closed is 'Its time was up before a signal came; a retry opens it again.';
 
 
+create table messages (
+    workflow bigint not null,
+    id       bigint generated always as identity,
+    sent_at  timestamptz not null default clock_timestamp(),
+    seen_at  timestamptz,
+    taken_by bigint,
+    topic    text collate "C" not null,
+    key      text collate "C" not null,
+    value    json not null,
+    primary key (workflow, id)
+) with (fillfactor = 85);
+create unique index messages_keyed on messages (workflow, topic, key);
+create index messages_new on messages (workflow, id) where seen_at is null;
+create index messages_open on messages (workflow, topic, seen_at, id) where taken_by is null and seen_at is not null;
+create index messages_taken on messages (taken_by) where taken_by is not null;
+
+comment on table messages is 'What was sent to the steps of a workflow that receive messages. Each is taken by one step.';
+comment on column messages.workflow is 'Key of the workflow.';
+comment on column messages.id is 'Drawn when it was sent.';
+comment on column messages.sent_at is 'When it was sent.';
+comment on column messages.seen_at is 'When upkeep saw it, after its commit: messages are taken in this order. Null until then.';
+comment on column messages.taken_by is 'The step that took it; 0 if that step was retried by name, and forgot it. Null until then.';
+comment on column messages.topic is 'Which steps may take it.';
+comment on column messages.key is 'What the sender named it: of one key, a topic keeps the first message.';
+comment on column messages.value is 'What was sent: the result of the step that takes it.';
+
+
+create table receivers (
+    workflow bigint not null,
+    step_id  bigint not null,
+    topic    text collate "C" not null,
+    primary key (workflow, topic, step_id)
+);
+
+comment on table receivers is 'One row per step that waits for a message, or will: by topic, so that a message finds it.';
+comment on column receivers.workflow is 'Key of the workflow.';
+comment on column receivers.step_id is 'The step (steps.id).';
+comment on column receivers.topic is 'The topic of which it takes a message.';
+
+
+create table awaited_runs (
+    step_id bigint primary key,
+    run_key bigint,
+    is_new  boolean not null default true,
+    run_id  text collate "C" not null
+) with (fillfactor = 85);
+create index awaited_runs_by_run on awaited_runs (run_key);
+create index awaited_runs_new on awaited_runs (step_id) where is_new;
+
+comment on table awaited_runs is 'One row per step that waits for the end of another workflow.';
+comment on column awaited_runs.step_id is 'The step (steps.id).';
+comment on column awaited_runs.run_key is 'Key of the workflow that it waits for, once upkeep has found it.';
+comment on column awaited_runs.is_new is 'Upkeep has to look at that workflow: it began to wait for it, or it has ended.';
+comment on column awaited_runs.run_id is 'The id of the workflow that it waits for.';
+
+
 create table unended_attempts (
     step_id bigint not null,
     token   uuid not null,

@@ -32,6 +32,7 @@ EXPECTED = {
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
     "prune": ENGINE,
+    "record_message": INSERTION,
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
@@ -39,6 +40,7 @@ EXPECTED = {
     "stage": ENGINE,
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
+    "watch_runs": ENGINE,
     "write_steps": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""

@@ -12,15 +12,25 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
-from baton.core.spec import Extras, Map, OuterDependencies, SignalSpec, SubWorkflow, TimerSpec
+from baton.core.spec import (
+    Extras,
+    Map,
+    MessageSpec,
+    OuterDependencies,
+    RunSpec,
+    SignalSpec,
+    SubWorkflow,
+    TimerSpec,
+    WaitSpec,
+)
 from baton.database.messages import ClaimRequest, Part
 from tests.database.raw_pool import RawPool, outcome, step, workflow
 
 MANY = 200_000
 QUEUED = 20_000
-TABLES = {"steps", "queue", "workflows", "signals"}
+TABLES = {"steps", "queue", "workflows", "signals", "messages", "receivers"}
 # These hold only what their statements look for, so that a statement may read them from end to end.
-SPARSE = {"queue_due", "queue_held", "queue_ending", "signals_new"}
+SPARSE = {"queue_due", "queue_held", "queue_ending", "signals_new", "messages_new"}
 ROWS_AT_MOST = 100
 """A statement of a call on a workflow of four steps meets no more."""
 
@@ -165,16 +175,28 @@ async def call_everything(pool, round_number):
 
 
 async def call_waits(pool, flow):
-    """A signal that comes early, one that comes in time, one that comes never, and a timer."""
-    waits = {"a": SignalSpec(), "b": SignalSpec(), "c": SignalSpec(seconds=0.001), "d": TimerSpec(seconds=0.001)}
+    """A signal that comes early, one that comes in time, one that comes never, a timer, a message, and another run."""
+    waits: dict[str, WaitSpec] = {
+        "a": SignalSpec(),
+        "b": SignalSpec(),
+        "c": SignalSpec(seconds=0.001),
+        "d": TimerSpec(seconds=0.001),
+    }
+    waits |= {"e": MessageSpec("topic"), "f": MessageSpec("topic"), "g": RunSpec(f"{flow} other"), "h": RunSpec("none")}
+    await pool.insert(f"{flow} other", step("x", queue="other"))
     first = step("x", queue="drill")
     await pool.insert(flow, first, *[step(name, "x", extras=Extras(awaits=spec)) for name, spec in waits.items()])
     await pool.store.record_signal(flow, "a", "1", "key")
     await pool.advance(*[outcome(one, "completed") for one in await pool.claim(queue="drill")], queue="drill")
     await pool.store.record_signal(flow, "b", "1", "key")
-    await pool.store.record_signal(flow, "b", "1", "key")
+    await pool.store.record_message(flow, "topic", "1", "key")
     assert (await pool.store.end_waits(limit=10)).ended
-    await pool.retry(flow, "b")
+    await pool.store.record_message(flow, "topic", "2", "other key")
+    await pool.store.watch_runs(limit=10)
+    await pool.cancel(f"{flow} other")
+    assert (await pool.store.end_waits(limit=10)).ended
+    await pool.store.upkeep_due()
+    await pool.retry(flow, "b", "e")
     pool.held.clear()
 
 

@@ -18,10 +18,14 @@ Ending: TypeAlias = Literal["completed", "discarded", "cancelled", "skipped"]
 MOST_ROUNDS = 100
 """Of claims and settles: a generated workflow has a few steps."""
 _MAKE_DUE = "update baton.queue set scheduled_at = clock_timestamp() where state in ('scheduled', 'retryable')"
-_TIMES_UP = "update baton.queue set ends_at = clock_timestamp() where ends_at is not null"
-_SIGNALS = """
-    select s.name from baton.steps_view s
-     where s.workflow_id = $1 and s.state = 'waiting' and s.awaits ->> 'type' = 'signal'
+_TIMES_UP = """
+    update baton.queue
+       set ends_at = clock_timestamp(), scheduled_at = clock_timestamp() - interval '200 years'
+     where ends_at is not null
+"""
+_AWAITED = """
+    select s.name, s.awaits ->> 'topic' as topic from baton.steps_view s
+     where s.workflow_id = $1 and s.state = 'waiting' and s.awaits ->> 'type' = $2
      order by s.id
 """
 _AVAILABLE = "select distinct queue from baton.queue where state = 'available'"
@@ -64,15 +68,18 @@ class Driver:
         return await self.state(workflow_id)
 
     async def _end_waits(self, workflow_id: str) -> None:
-        """Send each signal that is awaited, or let its time be up; end the timers."""
-        waiting = [row["name"] for row in await self.connection.fetch(_SIGNALS, workflow_id)]
+        """Send each signal that is awaited, or let its time be up; send each message; end the timers."""
+        waiting = [row["name"] for row in await self.connection.fetch(_AWAITED, workflow_id, "signal")]
+        for row in await self.connection.fetch(_AWAITED, workflow_id, "message"):
+            await self.store.record_message(workflow_id, row["topic"], "1", None)
         for name in waiting[::2]:
             await self.store.record_signal(workflow_id, name, "1", None)
         await self.connection.execute(_TIMES_UP)
         for name in waiting[1::2]:
             if await self.state(workflow_id) == "executing":
                 await self.store.record_signal(workflow_id, name, "1", None)
-        await self.store.end_waits(limit=1000)
+        if (await self.store.end_waits(limit=1000)).has_runs:
+            await self.store.watch_runs(limit=1000)
 
     async def retry(self, workflow_id: str) -> None:
         await self.store.retry(workflow_id, None, forward=True)

@@ -31,6 +31,9 @@ INPUTS = int(os.environ.get("BATON_FUZZ", "600"))
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
 SECONDS_PER_CALL = 10
 """A statement that takes longer counts as one that never ends."""
+_TRUNCATE = "truncate " + ", ".join(
+    f"baton.{table}" for table in ("workflows", "steps", "queue", "signals", "messages", "receivers", "awaited_runs")
+)
 _INSERT = "select id from baton.insert_workflow_json(convert_from($1::bytea, 'UTF8'))"
 _REFUSALS = ("22", "23505", "54")
 """Classes of SQLSTATE: an invalid value, an id that belongs to another graph, too deep or too long for the server."""
@@ -63,7 +66,7 @@ class Fuzzer:
             return
         async with transaction:
             await self._ends(workflow_id, ending)
-        await self.owner.execute("truncate baton.workflows, baton.steps, baton.queue, baton.signals")
+        await self.owner.execute(_TRUNCATE)
 
     async def _ends(self, workflow_id: str, ending: Ending) -> None:
         state = await self.driver.drive(workflow_id, ending)

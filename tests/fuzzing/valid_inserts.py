@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from baton import Baton, Context, Exponential, Signal, Timer, each, failed, result_of, state_of, worker
+from baton import Baton, Context, Exponential, Receive, Run, Signal, Timer, each, failed, result_of, state_of, worker
 
 
 def valid_inserts() -> Sequence[Baton]:
@@ -50,6 +50,8 @@ def valid_inserts() -> Sequence[Baton]:
         Baton.new(workflow_id="w")
         .add("approval", Signal(int, timeout=60, default=3))
         .add("second", Signal(), deps=["approval"])
+        .add("word", Receive("chat", str, timeout=5, default="none"))
+        .add("other", Run("another", may_come_within=5))
         .add("later", Timer(until=datetime(2031, 1, 1, tzinfo=UTC)), ignore_discarded=True, deps=["approval"])
         .add("pause", Timer(minutes=5), when=result_of("approval") == 3)
         .add("end", step.new(result_of("second")), deps=["later", "pause"])

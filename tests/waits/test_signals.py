@@ -123,7 +123,7 @@ async def test_a_signal_to_a_step_that_awaits_none_is_refused(engine):
 async def test_a_signal_of_another_type_is_refused(engine):
     run = await article().insert()
 
-    with pytest.raises(SignalRefused, match="its value does not fit: Object missing required field `by`"):
+    with pytest.raises(SignalRefused, match="the value does not fit: Object missing required field `by`"):
         await run.signal("approval", {"who": "Ada"})
 
 

@@ -1,0 +1,36 @@
+-- Find the workflows for which steps have begun to wait, and ask each to announce its end, up to
+-- p_limit.
+--
+-- A workflow that somebody else has locked is left for the next call. Returns how many were asked.
+-- Locks: the workflows that are waited for, without waiting for any; then rows of awaited_runs. No
+-- other workflow is locked at the same time by this, in particular not those of the steps that
+-- wait.
+create or replace function watch_runs(p_limit integer) returns integer
+language plpgsql security definer
+as $$
+declare
+    ids  text[];
+    keys bigint[];
+begin
+    perform require_read_committed();
+    ids := array(select a.run_id from awaited_runs a where a.is_new limit p_limit);
+    keys := array(
+        select w.key from workflows w where w.id = any(ids) order by w.key for no key update skip locked
+    );
+    update workflows w set watched = true where w.key = any(keys) and not w.watched and w.finished_at is null;
+    with found as (
+        select a.step_id, w.key
+          from awaited_runs a
+          join workflows w on w.id = any(array[a.run_id])
+         where a.is_new
+           and w.key = any(keys)
+           and w.finished_at is null
+           for no key update of a skip locked
+    )
+    update awaited_runs a
+       set run_key = f.key,
+           is_new = false
+      from found f
+     where a.step_id = any(array[f.step_id]);
+    return cardinality(keys);
+end $$;
