@@ -224,7 +224,8 @@ class Maintenance:
     async def _do_end_waits(self) -> UpkeepResult:
         ended = await self._store.end_waits(limit=LIMIT)
         if ended.has_runs:
-            # In a transaction of its own: no two workflows of which one may wait for the other are locked at once.
+            # In a transaction of its own: no two workflows of which one may wait for the other are
+            # locked at once.
             await self._store.watch_runs(limit=LIMIT)
         self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
         # A wait that is over and did not end is held by another transaction, which may stay open.

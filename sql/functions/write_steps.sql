@@ -17,8 +17,8 @@
 --   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
--- A step that waits for a signal gets its row in `signals`, so that one may come early; one that waits
--- for a message gets its row in `receivers`.
+-- A step that waits for a signal gets its row in `signals`, so that one may come early; one that
+-- waits for a message gets its row in `receivers`.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,
