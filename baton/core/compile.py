@@ -347,7 +347,7 @@ class CompiledGraph:
             # A child gets the whole list of its map only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
-            wanted = set(self.awaited[position])
+            wanted = set(self.awaited[position]).difference((GATE, END))
         else:
             wanted = {reference.step for reference in placed}
         return step_spec(

@@ -65,9 +65,8 @@ class Controls:
         is_group = position in self._graph.groups
         edges = None if is_group else self._stored_edges(position)
         is_last = self.is_last(position)
-        role = step.what.role if isinstance(step.what, Own) else None if control is None or is_group else control.runs
-        # What the step has already stays: its kind, what it awaits, its dependencies outside the
-        # graph.
+        role = step.what.role if isinstance(step.what, Own) else None if control is None else control.runs
+        # What the step has already stays: its kind, what it awaits, its dependencies outside the graph.
         said = replace(
             spec.extras or NOTHING_SPECIAL,
             edges=edges,

@@ -103,6 +103,9 @@ class Added(Struct, frozen=True):
             return dict.fromkeys(
                 [*self.deps, *[reference.step for reference in self.placed()], *self._conditional()], OBSERVES
             )
+        if isinstance(self.what, Own):
+            # A gate: its group's edges, which it takes upon itself, say what these names mean.
+            return dict.fromkeys(self._conditional(), OBSERVES)
         edges: dict[str, int] = {}
         kinds = [
             dict.fromkeys([reference.step for reference in self.placed() if _is_plain(reference)], plain),

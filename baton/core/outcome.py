@@ -27,6 +27,7 @@ MAX_TRACE = 20_000
 Kind = Literal[
     "completed",
     "failed",
+    "overrun",
     "discarded",
     "cancelled",
     "skipped",
@@ -59,6 +60,8 @@ class Outcome(Struct, frozen=True, gc=False):
     """Of a failed attempt: the worker asked for the next one by returning `RetryAfter`; nothing went wrong."""
     keep: str | None = None
     """Of one that snoozes: the value that it keeps, as JSON text."""
+    still_runs: bool = False
+    """Of a failed attempt: it took too long, and its code goes on in a thread that nobody can stop."""
 
 
 def to_text(outcome: Outcome) -> str:

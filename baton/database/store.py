@@ -359,7 +359,7 @@ def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
     return (
         literal([str(settled.step_id) for settled in settling]),
         [settled.token for settled in settling],
-        literal([outcome.kind for outcome in outcomes]),
+        literal(["overrun" if outcome.still_runs else outcome.kind for outcome in outcomes]),
         [outcome.detail for outcome in outcomes],
         sparse([_trace(outcome) for outcome in outcomes]),
         sparse([outcome.delay for outcome in outcomes]),

@@ -130,4 +130,5 @@ def stopped(attempt: Attempt) -> Outcome | None:
 
 def _timed_out(attempt: Attempt) -> Outcome:
     error = TimeoutError(f"the attempt took longer than its timeout of {attempt.claimed.timeout:g} s")
-    return failed(error)
+    runs_on = attempt.thread_ended is not None and not attempt.thread_ended.is_set()
+    return replace(failed(error), still_runs=True) if runs_on else failed(error)

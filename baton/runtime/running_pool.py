@@ -286,6 +286,8 @@ class RunningPool:
                 await attempt.thread_ended.wait()
             if outcome is None or attempt.is_settled:
                 self.dispatcher.put(claimed, None)
+            elif outcome.still_runs:
+                await self._settle_overrun(attempt, outcome)
             else:
                 self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
             if attempt.thread_ended is not None:
@@ -293,6 +295,16 @@ class RunningPool:
         finally:
             self.claim_planner.slot_freed(claimed.queue)
             self.dispatcher.wake()
+
+    async def _settle_overrun(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Settle a failure now, and report the end of its code later: what cleans up after the step waits for that."""
+        claimed = attempt.claimed
+        assert attempt.thread_ended is not None
+        self._tokens.kept(claimed.token)
+        self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
+        await attempt.thread_ended.wait()
+        # It is refused, because the claim is void, and says so that the attempt has ended.
+        self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, given_back(Cause.TIMEOUT.value)))
 
     def _run(self, attempt: Attempt) -> Coroutine[Any, Any, Outcome | None]:
         worker = registry.get(attempt.claimed.worker)

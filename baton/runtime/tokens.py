@@ -33,6 +33,11 @@ class Tokens:
             else:
                 self._unsettled.pop(token, None)
 
+    def kept(self, token: UUID) -> None:
+        """Note that one more outcome will be sent under a token that is listed."""
+        with self._lock:
+            self._unsettled[token] = self._unsettled.get(token, 0) + 1
+
     def answered(self, *tokens: UUID) -> None:
         """Note for one step under each of these tokens that its outcome was answered, or that it will send none."""
         with self._lock:

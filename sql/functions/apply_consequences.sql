@@ -90,7 +90,10 @@ begin
         wave := '{}';
         if lowered.needing is not null then
             needed := apply_needs(lowered.needing, p_moment);
-            lowered.released := lowered.released || needed.released;
+            -- A step may be released here and then be what another one that starts needs no more.
+            lowered.released := array(
+                select r.id from unnest(lowered.released || needed.released) as r(id) where r.id <> all(needed.ended)
+            );
             lowered.has_decisions := true;
             wave := needed.ended;
         end if;

@@ -22,7 +22,7 @@ begin
     released := '{}';
     ended := '{}';
     for step in
-        select s.id, s.needs, s.inputs, s.cancels_rest, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
+        select s.id, s.needs, s.cancels_rest, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
           from steps s
          cross join lateral (
              select count(*) filter (where not x.is_observed and d.state = 'completed')::integer as completed,
@@ -39,6 +39,7 @@ begin
            and s.state = 'suspended'
          order by s.id
     loop
+        continue when step.id = any(ended);
         if step.completed + step.open < step.needs then
             update steps s
                set state = case when step.first_bad is not null then 'cancelled' else 'skipped' end,
@@ -59,10 +60,18 @@ begin
             update steps s
                set pending = greatest(0, step.needs - step.completed) + step.observed,
                    state = case when step.completed >= step.needs and step.observed = 0 then 'queued' else s.state end,
+                   all_inputs = coalesce(s.all_inputs, s.inputs),
                    inputs = case
                                 when step.completed >= step.needs and step.observed = 0 then
-                                    nullif(array(select i.ordinal from unnest(s.inputs) with ordinality as i(ordinal, n)
-                                                  where i.ordinal = any(step.completed_ordinals) order by i.n), '{}')
+                                    nullif(
+                                        array(
+                                            select i.ordinal
+                                              from unnest(coalesce(s.all_inputs, s.inputs)) with ordinality as i(ordinal, n)
+                                             where i.ordinal = any(step.completed_ordinals)
+                                             order by i.n
+                                        ),
+                                        '{}'
+                                    )
                                 else s.inputs
                             end
              where s.id = step.id;

@@ -2,7 +2,7 @@
 --
 -- Shared by settle, advance and rescue. Each outcome counts only under its own token.
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome.
---   p_kinds: see apply_other_outcomes; `joined` for a join. An expansion is a call of its own
+--   p_kinds: see apply_other_outcomes; `joined` for a join; `overrun` for failed while its code still runs. An expansion is a call of its own
 --   (expand).
 --   p_details: the result of a completed step as JSON, else plain text: error, reason or cause.
 --   p_traces: of an error, null for none; of a snoozed one the value that it keeps, as JSON.
@@ -38,6 +38,8 @@ declare
     failed   bigint[];
     delayed  text[];
     applied  record;
+    kinds    text[] := p_kinds;
+    over     uuid[] := p_tokens;
 begin
     perform require_read_committed();
     perform 1
@@ -46,11 +48,21 @@ begin
       order by w.key
         for no key update;
     moment := clock_timestamp();
+    if 'overrun' = any(p_kinds) then
+        -- Failed, and the code still runs in its thread.
+        perform note_overruns(p_ids, p_tokens, p_kinds);
+        kinds := array_replace(p_kinds, 'overrun', 'failed');
+        over := array(
+            select case when o.kind <> 'overrun' then o.token end
+              from unnest(p_tokens, p_kinds) with ordinality as o(token, kind, n)
+             order by o.n
+        );
+    end if;
 
     -- executing -> completed, each with the token and the result of its own outcome
     with ended as (
         delete from queue q
-         using unnest(p_ids, p_tokens, p_kinds, p_details) as o(id, token, kind, detail)
+         using unnest(p_ids, p_tokens, kinds, p_details) as o(id, token, kind, detail)
          where q.step_id = any(array[o.id])
            and q.token = o.token
            and o.kind = 'completed'
@@ -91,9 +103,9 @@ begin
 
     if is_mixed then
         select u.final, u.queues into failed, delayed
-          from apply_other_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays, moment) as u;
-        if 'joined' = any(p_kinds) then
-            failed := failed || apply_joins(p_ids, p_tokens, p_kinds, moment);
+          from apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment) as u;
+        if 'joined' = any(kinds) then
+            failed := failed || apply_joins(p_ids, p_tokens, kinds, moment);
         end if;
     end if;
     if cardinality(final) + coalesce(cardinality(failed), 0) > 0 then
@@ -111,12 +123,12 @@ begin
     else
         accepted := array(
             select coalesce(s.token = o.token and s.outcome = o.kind, false)
-              from unnest(p_ids, p_tokens, p_kinds) with ordinality as o(id, token, kind, n)
+              from unnest(p_ids, p_tokens, kinds) with ordinality as o(id, token, kind, n)
               left join steps s on s.id = any(array[o.id])
              order by o.n
         );
         if false = any(accepted) then
-            unended := end_attempts(p_ids, p_tokens);
+            unended := end_attempts(p_ids, over);
             queues := queues || unended.queues;
             counts := counts || unended.counts;
         end if;

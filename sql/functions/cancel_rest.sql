@@ -20,7 +20,7 @@ begin
               from steps s
              cross join lateral unnest(s.dependencies) as o(ordinal)
               join steps x on x.id = any(array[sibling_of(s.id, o.ordinal)])
-             where s.id = any(wave)
+             where s.id = any(with_descendants(wave))
                and x.finished_at is null
                and x.id <> all(unneeded)
                and not x.is_closing
@@ -30,6 +30,7 @@ begin
                          from unnest(x.dependents) as d(ordinal)
                          join steps c on c.id = any(array[sibling_of(x.id, d.ordinal)])
                         where c.id <> p_step
+                          and (select q.state from queue q where q.step_id = any(array[c.id])) is distinct from 'executing'
                           and c.id <> all(unneeded)
                           and c.finished_at is null
                           and not edge_observes(c, ordinal_of(x.id))
@@ -37,7 +38,7 @@ begin
                    )
         );
         exit when cardinality(wave) = 0;
-        unneeded := unneeded || wave;
+        unneeded := unneeded || with_descendants(wave);
     end loop;
     unneeded := array(select s.id from steps s where s.id = any(with_descendants(unneeded)) and s.finished_at is null and not s.is_closing);
     perform end_entries(unneeded);

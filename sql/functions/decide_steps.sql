@@ -1,9 +1,9 @@
 -- Decide on steps for which nothing is pending any more, before they are released.
 --
--- Most steps need no decision; apply_consequences brings those here that may need one.
 --
 --   a condition that does not hold   queued -> skipped; discarded if it cannot be evaluated
---   gate                             queued -> completed: the engine's own step in front of a group
+--   gate                             queued -> completed: the engine's own step in front of a group;
+--                                    that of a closing group is decided on as the group
 --   end                              queued -> completed with the verdict of its scope, or
 --                                    suspended again until undos are final
 --   always, on failure               queued -> skipped if there is nothing to clean up
@@ -54,42 +54,43 @@ begin
     select coalesce(array_agg(u.id), '{}') into ended from updated u;
 
     for step in
-        select s.id, s.role, s.parent from steps s
-         where s.id = any(p_ids) and s.id <> all(ended) and s.role is not null
+        select s.id, s.role, s.parent, coalesce(g.role, nullif(nullif(s.role, 'gate'), 'end')) is not null as closes
+          from steps s
+          left join steps g on g.id = any(array[sibling_of(s.id, s.parent)]) and s.role = 'gate'
+         where s.id = any(p_ids)
+           and s.id <> all(ended)
+           and s.role is not null
          order by s.id
     loop
-        case step.role
-            when 'gate' then
-                update steps s set state = 'completed', result = 'null', finished_at = p_moment where s.id = step.id;
-                ended := ended || step.id;
-                perform begin_deadlines(array[sibling_of(step.id, step.parent)], p_moment);
-            when 'end' then
-                verdict := scope_verdict(step.id);
-                written := '{}';
-                if step.parent is null and verdict <> 'completed' then
-                    written := write_undos(workflow_of(step.id), step.id, null, p_moment);
-                end if;
-                if cardinality(written) > 0 then
-                    -- Some of these may have to wait for attempts that have not ended.
-                    undos := decide_steps(written, p_moment);
-                    opened := opened || array(select w.id from unnest(written) as w(id) where w.id <> all(undos.waiting));
-                    waiting := waiting || step.id;
-                else
-                    update steps s
-                       set state = 'completed', result = to_json(verdict), finished_at = p_moment
-                     where s.id = step.id;
-                    ended := ended || step.id;
-                end if;
+        why := case when step.role <> 'end' then nothing_to_clean_up(step.id) end;
+        if why is not null then
+            update steps s set state = 'skipped', reason = why, finished_at = p_moment where s.id = step.id;
+            ended := ended || step.id;
+        elsif step.closes and has_unended_attempts(step.id) then
+            update steps s set state = 'suspended', pending = 1, awaits_attempts = true where s.id = step.id;
+            waiting := waiting || step.id;
+        elsif step.role = 'gate' then
+            update steps s set state = 'completed', result = 'null', finished_at = p_moment where s.id = step.id;
+            ended := ended || step.id;
+            perform begin_deadlines(array[sibling_of(step.id, step.parent)], p_moment);
+        elsif step.role = 'end' then
+            verdict := scope_verdict(step.id);
+            written := '{}';
+            if step.parent is null and verdict <> 'completed' then
+                written := write_undos(workflow_of(step.id), step.id, null, p_moment);
+            end if;
+            if cardinality(written) > 0 then
+                -- Some of these may have to wait for attempts that have not ended.
+                undos := decide_steps(written, p_moment);
+                opened := opened || array(select w.id from unnest(written) as w(id) where w.id <> all(undos.waiting));
+                waiting := waiting || step.id;
             else
-                why := nothing_to_clean_up(step.id);
-                if why is not null then
-                    update steps s set state = 'skipped', reason = why, finished_at = p_moment where s.id = step.id;
-                    ended := ended || step.id;
-                elsif has_unended_attempts(step.id) then
-                    update steps s set state = 'suspended', pending = 1, awaits_attempts = true where s.id = step.id;
-                    waiting := waiting || step.id;
-                end if;
-        end case;
+                update steps s
+                   set state = 'completed', result = to_json(verdict), finished_at = p_moment
+                 where s.id = step.id;
+                ended := ended || step.id;
+            end if;
+        end if;
     end loop;
 
     select array_agg(s.id)

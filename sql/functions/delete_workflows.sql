@@ -10,6 +10,9 @@ begin
     delete from steps s
      using unnest(p_keys) as k(key)
      where s.id >= step_of(k.key, 0) and s.id < step_of(k.key + 1, 0);
+    delete from unended_attempts u
+     using unnest(p_keys) as k(key)
+     where u.step_id >= step_of(k.key, 0) and u.step_id < step_of(k.key + 1, 0);
     delete from kept e
      using unnest(p_keys) as k(key)
      where e.step_id >= step_of(k.key, 0) and e.step_id < step_of(k.key + 1, 0);

@@ -12,6 +12,7 @@ language plpgsql
 as $$
 declare
     moment   timestamptz := clock_timestamp();
+    needing  bigint[];
     queued   bigint[];
     decided  record;
     released record;
@@ -48,6 +49,16 @@ begin
       from entry e
      where s.id = e.step_id;
 
+    -- Below a closing step all outlives a cancel. Where the step ran before, its children have its
+    -- generation, for what they did then was undone.
+    update steps c
+       set is_closing = c.is_closing or g.is_closing,
+           generation = g.generation
+      from steps g
+     where g.id = p_step
+       and (g.is_closing or g.generation > 1)
+       and c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total);
+
     -- A child whose dependency outside the graph ended unfavourably, and that does not ignore it,
     -- ends at once.
     for failed in
@@ -65,6 +76,18 @@ begin
     loop
         ended := ended || end_dependents(failed, moment);
     end loop;
+
+    needing := array(
+        select c.id
+          from steps c
+         where c.id >= sibling_of(p_step, p_base) and c.id < sibling_of(p_step, p_base + p_total)
+           and c.needs is not null
+           and c.state = 'suspended'
+           and exists (select from unnest(c.dependencies) as o(ordinal) where o.ordinal < p_base)
+    );
+    if needing <> '{}' then
+        ended := ended || (select n.ended from apply_needs(needing, moment) as n);
+    end if;
 
     queued := array(
         select c.id

@@ -8,6 +8,7 @@ as $$
 declare
     step  record;
     scope bigint[];
+    whole record;
 begin
     if not exists (
         select
@@ -16,16 +17,17 @@ begin
     ) then
         return false;
     end if;
-    select s.undoes, s.parent, s.dependencies into step from steps s where s.id = p_step;
+    select s.undoes, s.dependencies into step from steps s where s.id = p_step;
     if step.undoes is not null then
         scope := array[sibling_of(p_step, step.undoes)];
     else
         scope := array(select sibling_of(p_step, o.ordinal) from unnest(step.dependencies) as o(ordinal));
-        if exists (select from steps d where d.id = any(scope) and d.role = 'end') then
-            if step.parent is null then
+        select d.parent into whole from steps d where d.id = any(scope) and d.role = 'end';
+        if found then
+            if whole.parent is null then
                 return true;
             end if;
-            scope := scope || sibling_of(p_step, step.parent);
+            scope := scope || sibling_of(p_step, whole.parent);
         end if;
     end if;
     return exists (select from unended_attempts u where u.step_id = any(with_descendants(scope)));

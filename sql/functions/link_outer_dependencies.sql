@@ -3,6 +3,8 @@
 -- only for those that ended unfavourably and that it does not ignore, and finish_expansion ends it
 -- at once.
 --
+-- A step that needs only some of its dependencies is counted by finish_expansion.
+--
 -- p_extras: one element a step; its `outer` has the names (see expand).
 -- Locks: none; begin_expansion has taken them.
 create or replace function link_outer_dependencies(p_step bigint, p_first integer, p_extras text[]) returns void
@@ -57,7 +59,8 @@ begin
                state = case when c.pending + u.n > 0 then 'suspended' else c.state end
           from unfavourable u
          where c.id = child.id
-           and c.children is null;
+           and c.children is null
+           and c.needs is null;
         update steps d
            set dependents = d.dependents || child.ordinal
          where d.id = any(array(select sibling_of(p_step, o.ordinal) from unnest(outer_deps) as o(ordinal)));

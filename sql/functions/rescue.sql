@@ -3,6 +3,8 @@
 -- See orphaned_entries for the kinds. A lease is not read here: mark_dead alone decides, and a dead
 -- pool stays dead. A batch that fails is halved until the entries that make it fail are alone;
 -- these are passed over.
+-- Attempts that had not really ended are forgotten if no living pool runs them (see
+-- end_lost_attempts).
 -- lost, given_back: how many entries of each kind were settled. is_more: it stopped at its limit.
 -- passed_over, errors: parallel; the steps that were passed over, in words, and why.
 -- Locks: workflows, then their entries. Entries of a workflow that stays locked are left to the
@@ -24,6 +26,7 @@ declare
     first   integer;
     last    integer;
     settled record;
+    ended   integer;
 begin
     perform require_read_committed();
     lost := 0;
@@ -64,5 +67,6 @@ begin
                 end if;
         end;
     end loop;
-    is_more := greatest(lost, given_back) >= p_limit;
+    ended := end_lost_attempts(p_limit);
+    is_more := greatest(lost, given_back, ended) >= p_limit;
 end $$;

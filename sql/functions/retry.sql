@@ -29,6 +29,9 @@ declare
     undone   bigint[] := '{}';
     moment   timestamptz;
     opening  bigint[];
+    again    bigint[];
+    needing  bigint[];
+    needed   record;
     waiting  bigint[];
     groups   bigint[];
     root     bigint;
@@ -62,7 +65,7 @@ begin
             return;
         end if;
     end if;
-    select c.opening, c.unknown, c.refused into opening, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
+    select c.opening, c.again, c.unknown, c.refused into opening, again, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
     if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
         return;
     end if;
@@ -88,6 +91,7 @@ begin
                ));
     end if;
 
+    perform unexpand(again);
     groups := array(
         select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
     );
@@ -228,6 +232,15 @@ begin
         ended := ended || end_dependents(root, moment);
     end loop;
 
+    -- What it needs may be there, or out of reach.
+    needing := array(
+        select s.id from steps s where s.id = any(opening || waiting) and s.needs is not null and s.finished_at is null
+    );
+    if needing <> '{}' then
+        update steps s set pending = greatest(s.pending, 1), state = 'suspended' where s.id = any(needing);
+        needed := apply_needs(needing, moment);
+        ended := ended || needed.ended;
+    end if;
     queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
     decided := decide_steps(queued, moment);
     ended := ended || decided.ended;

@@ -4,10 +4,12 @@
 -- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
 -- of its children.
 -- p_undone: what was undone; it is opened with everything downstream of it.
+-- again: of the opened ones, steps that had expanded and run again from the start: closing steps over what is opened, what was
+--   undone itself, and what is downstream of that. Their children are not opened, but deleted (see unexpand).
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(
     p_key bigint, p_names text[], p_undone bigint[],
-    out opening bigint[], out unknown text[], out refused text[]
+    out opening bigint[], out again bigint[], out unknown text[], out refused text[]
 )
 language plpgsql stable
 as $$
@@ -17,6 +19,7 @@ declare
     idle   bigint[];
     whole  boolean := false;
     undone bigint[] := '{}';
+    closed bigint[];
 begin
     if p_names is null then
         named := array(
@@ -25,6 +28,7 @@ begin
              where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
                and s.state in ('discarded', 'cancelled')
                and not s.not_needed
+               and s.undoes is null
         );
     else
         select coalesce(array_agg(s.id), '{}'),
@@ -51,22 +55,30 @@ begin
     end if;
     if cardinality(p_undone) > 0 then
         undone := array(
-            with recursive below(id) as (
-                select u.id from unnest(p_undone) as u(id)
+            -- A group around something that was undone does not run again, but what waits for it does.
+            with recursive below(id, is_around) as (
+                select u.id, false from unnest(p_undone) as u(id)
                  union
-                select c.id
+                select reached.id, reached.is_around
                   from below b
                   join steps p on p.id = any(array[b.id])
-                 cross join lateral unnest(p.dependents) as d(ordinal)
-                  join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
-                 where c.finished_at is not null
+                 cross join lateral (
+                     select c.id, false as is_around, c.finished_at
+                       from unnest(p.dependents) as d(ordinal)
+                       join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
+                      union all
+                     select g.id, true, g.finished_at
+                       from steps g
+                      where g.id = any(array[sibling_of(p.id, p.parent)])
+                 ) as reached
+                 where reached.finished_at is not null
             )
-            select b.id from below b
+            select distinct b.id from below b where not b.is_around
         );
     end if;
     opening := array(
         with recursive open(id) as (
-            select n.id from unnest(named || p_undone) as n(id)
+            select n.id from unnest(named || undone) as n(id)
              union
             select reached.id
               from open b
@@ -82,24 +94,29 @@ begin
                    join steps e on e.id = any(array[o.id])
                   where (whole or p.state = 'skipped')
                     and c.state in ('cancelled', 'skipped')
-                    and not edge_ignores(c, ordinal_of(p.id), p.state)
+                    and case
+                            when c.needs is not null then p.state <> 'completed' and not edge_observes(c, ordinal_of(p.id))
+                            else not edge_ignores(c, ordinal_of(p.id), p.state)
+                        end
                     and (e.id = c.id or e.state in ('discarded', 'cancelled'))
                   union all
                  -- the closing steps over it, and its scope's end
                  select c.id
                    from unnest(p.dependents) as d(ordinal)
                    join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
-                  where c.role in ('always', 'on failure', 'end')
+                   left join steps g on g.id = any(array[sibling_of(c.id, c.parent)]) and c.role = 'gate'
+                  where coalesce(g.role, nullif(c.role, 'gate')) in ('always', 'on failure', 'end')
                     and c.finished_at is not null
                     and p.undoes is null
                   union all
-                 -- everything downstream of what was undone
+                 -- all of a closing group, whose gate is one of these
                  select c.id
-                   from unnest(p.dependents) as d(ordinal)
-                   join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
-                  where p.id = any(undone)
+                   from steps g
+                   join steps c on c.id = any(with_descendants(array[g.id]))
+                  where p.role = 'gate'
+                    and g.id = any(array[sibling_of(p.id, p.parent)])
+                    and g.role is not null
                     and c.finished_at is not null
-                    and c.first_child is null
                   union all
                  -- what its condition ended, which is evaluated again
                  select c.id
@@ -118,4 +135,36 @@ begin
         )
         select o.id from open o order by o.id
     );
+    closed := array(
+        select g.id
+          from steps s
+          join steps g on g.id = any(array[sibling_of(s.id, s.parent)])
+         where s.id = any(opening)
+           and s.role = 'gate'
+           and g.role is not null
+    );
+    again := array(
+        select g.id
+          from steps g
+         where g.id = any(opening)
+           and g.first_child is not null
+           and g.grouping in ('map', 'graph')
+           and (
+                   g.id = any(undone)
+                   or g.id = any(with_descendants(closed))
+                   or g.role in ('always', 'on failure') and exists (
+                          select
+                            from unnest(g.dependencies) as o(ordinal)
+                            join steps p on p.id = any(array[sibling_of(g.id, o.ordinal)])
+                           where p.id = any(opening) and p.undoes is null
+                      )
+               )
+    );
+    opening := array(
+        select o.id
+          from unnest(opening) as o(id)
+         where again = '{}' or not is_below(o.id, again)
+         order by o.id
+    );
+    again := array(select g.id from unnest(again) as g(id) where g.id = any(opening));
 end $$;

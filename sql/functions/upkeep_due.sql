@@ -1,7 +1,8 @@
 -- Say which parts of upkeep have work, so that an idle pool makes one call in place of several.
 --
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
--- orphans: there are claimed entries that no living pool runs (see rescue).
+-- orphans: there are claimed entries, or attempts that have not ended, that no living pool runs (see
+--   rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
 --   time.
 -- waits_in: the same of the next step that end_waits ends.
@@ -20,7 +21,12 @@ begin
          where p.dead_at < clock_timestamp() - interval '1 day'
             or (p.dead_at is null and p.expires_at < clock_timestamp())
     );
-    orphans := exists (select from orphaned_entries(1));
+    orphans := exists (select from orphaned_entries(1))
+            or exists (
+                   select
+                     from unended_attempts a
+                    where not exists (select from pools p where p.id = a.pool and p.dead_at is null)
+               );
     next_in := next_due_in('{}');
     ends_in := next_deadline_in('{}');
     waits_in := next_wait_in('{}');

@@ -111,7 +111,7 @@ begin
                else cardinality(n.dependencies)
            end,
            case
-               when n.children is null and n.dependencies = '{}' then 'queued'
+               when n.children is null and n.dependencies = '{}' and n.extras ->> 'needs' is null then 'queued'
                else 'suspended'
            end
       from (

@@ -191,6 +191,7 @@ create table steps (
     dependents       integer[] not null,
     edges            smallint[],
     inputs           integer[],
+    all_inputs       integer[],
     undo_inputs      integer[],
     child_inputs     integer[],
     args             json not null,
@@ -223,6 +224,7 @@ comment on column steps.arg_refs is 'Where results belong in the arguments: a li
 comment on column steps.dependencies is 'Ordinals of the steps it waits for.';
 comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
+comment on column steps.all_inputs is 'Of a step that needs some of its dependencies: `inputs` as they were before it was released, which a retry begins with. Null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';

@@ -223,5 +223,5 @@ def test_the_model_shares_no_code_with_the_package():
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
 
-    assert len(files) == 9
+    assert len(files) == 15
     assert {name for name in imported if name is None or name.split(".")[0] == "baton"} == set()

@@ -1,0 +1,150 @@
+"""What a retry of a workflow that has ended opens, and what becomes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tests.model.ending_graph import UNFAVOURABLE, Vertex, ordered
+from tests.model.ending_rules import Machine
+
+
+def refused(machine: Machine, names: Collection[str], *, forward: bool) -> set[str]:
+    """The undos for which a retry is refused: those that failed, unless these are retried or left as they are."""
+    steps = machine.by_name()
+    if forward or (names and all(steps[name].role == "undo" for name in names)):
+        return set()
+    return {undo.name for undo in machine.undos if undo.state != "completed"}
+
+
+def retry(machine: Machine, names: Collection[str] = (), *, forward: bool = False) -> list[Vertex]:
+    """Open steps of a workflow that is final; return them."""
+    steps = machine.by_name()
+    only_undos = bool(names) and all(steps[name].role == "undo" for name in names)
+    undone = {undo.undoes for undo in machine.undos if undo.undoes is not None}
+    opened = _opened(machine, names, set() if forward or only_undos else undone)
+    if not opened:
+        return []
+    machine.now += 1
+    if not only_undos:
+        machine.ending = None
+        _forget_undos(machine)
+    for one in opened:
+        one.state = "waiting"
+        one.not_needed = False
+        one.ending = None
+        one.frozen = None
+    machine.state = "executing"
+    _go_on(machine, opened)
+    return [one for one in opened if one.role in ("step", "undo")]
+
+
+def _opened(machine: Machine, names: Collection[str], undone: set[Vertex]) -> list[Vertex]:
+    after_undone = _downstream(undone)
+    found = _named(machine, names) | after_undone
+    waiting = list(found)
+    while waiting:
+        for reached in _reached(waiting.pop(), bool(names)):
+            if reached not in found and reached.is_final:
+                found.add(reached)
+                waiting.append(reached)
+    again = {one for one in found if one.is_expandable and one.children is not None and _runs_again(one, found)}
+    again |= {one for one in after_undone if one.is_expandable and one.children is not None}
+    again = {one for one in again if not again.intersection(one.around())}
+    for one in again:
+        found -= set(one.below()) - {one}
+        _unexpand(machine, one)
+    return ordered(found, machine.place_of_all())
+
+
+def _runs_again(one: Vertex, opened: Collection[Vertex]) -> bool:
+    """Whether a closing step that had expanded runs again from the start: what it cleans up runs again."""
+    is_over = one.runs is not None and any(cause in opened and cause.undoes is None for cause in one.edges)
+    return is_over or any(
+        gate in opened and gate.role == "gate" and gate.runs is not None
+        for group in one.around()
+        for gate in group.children or ()
+    )
+
+
+def _unexpand(machine: Machine, group: Vertex) -> None:
+    gone = set(group.below()) - {group}
+    group.generation = max(one.generation for one in group.below())
+    group.children = None
+    machine.vertices = [one for one in machine.vertices if one not in gone]
+    for one in machine.vertices:
+        one.dependents = [below for below in one.dependents if below not in gone]
+
+
+def _named(machine: Machine, names: Collection[str]) -> set[Vertex]:
+    if not names:
+        # Without names it is about what was to be done, not about what takes it back.
+        return {one for one in machine.vertices if one.state in ("discarded", "cancelled") and not one.not_needed}
+    found: set[Vertex] = set()
+    for one in [machine.by_name()[name] for name in names]:
+        if one.children is None:
+            found.add(one)
+            continue
+        ends = {"discarded", "cancelled"} | ({"skipped"} if one.state == "skipped" else set())
+        found |= {below for below in one.below() if below.state in ends}
+    return found
+
+
+def _downstream(undone: set[Vertex]) -> set[Vertex]:
+    """What was undone and all that is downstream of it. What waits for a group around it is."""
+    found = set(undone)
+    around: set[Vertex] = set()
+    waiting = list(found)
+    while waiting:
+        one = waiting.pop()
+        for below in one.dependents:
+            if below not in found and below.is_final:
+                found.add(below)
+                waiting.append(below)
+        if one.group is not None and one.group.is_final and one.group not in around:
+            around.add(one.group)
+            waiting.append(one.group)
+    return found
+
+
+def _reached(one: Vertex, has_names: bool) -> set[Vertex]:
+    """What opens because this step does."""
+    found: set[Vertex] = set()
+    for below in one.dependents:
+        edge = below.edge_to(one)
+        is_kept = not edge.counts_as_done(one.state)
+        if below.needs is not None:
+            is_kept = one.state != "completed" and not edge.observes
+        if (has_names or one.state == "skipped") and below.state in ("cancelled", "skipped") and is_kept:
+            found.add(below)
+            found |= {each for each in below.below() if each.state in ("discarded", "cancelled")}
+        if (below.runs is not None or below.role == "end") and one.undoes is None:
+            found.add(below)
+        is_decided = below.decider is not None and below.decider.when is not None
+        if is_decided and not below.began and below.state in ("skipped", "discarded"):
+            found.add(below)
+    if one.role == "gate" and one.runs is not None and one.group is not None:
+        found |= set(one.group.below())
+    return found if one.group is None else found | {one.group}
+
+
+def _forget_undos(machine: Machine) -> None:
+    gone = set(machine.undos)
+    machine.undos = []
+    for one in machine.vertices:
+        one.edges = {cause: edge for cause, edge in one.edges.items() if cause not in gone}
+
+
+def _go_on(machine: Machine, opened: list[Vertex]) -> None:
+    """An opened step that a dependency keeps from running ends again at once; the others go on."""
+    causes = {cause for one in opened for cause in one.edges if cause.is_final and cause.state in UNFAVOURABLE}
+    ended = machine._cascade(ordered(causes, machine.place_of_all()))
+    for one in opened:
+        if one.needs is not None and one.state == "waiting":
+            released: list[Vertex] = []
+            ended += machine._judge_need(one, released)
+            ended += machine._decide(released)
+    ripe = [one for one in opened if one.state == "waiting" and one.needs is None and machine._is_ripe(one)]
+    machine._spread(ended, machine._decide(ripe))
+    for one in opened:
+        if one.state == "waiting" and one.children is not None and all(child.is_final for child in one.children):
+            one.state = "ready"
