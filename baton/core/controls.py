@@ -66,7 +66,8 @@ class Controls:
         edges = None if is_group else self._stored_edges(position)
         is_last = self.is_last(position)
         role = step.what.role if isinstance(step.what, Own) else None if control is None else control.runs
-        # What the step has already stays: its kind, what it awaits, its dependencies outside the graph.
+        # What the step has already stays: its kind, what it awaits, its dependencies outside the
+        # graph.
         said = replace(
             spec.extras or NOTHING_SPECIAL,
             edges=edges,

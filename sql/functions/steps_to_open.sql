@@ -4,8 +4,9 @@
 -- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
 -- of its children.
 -- p_undone: what was undone; it is opened with everything downstream of it.
--- again: of the opened ones, steps that had expanded and run again from the start: closing steps over what is opened, what was
---   undone itself, and what is downstream of that. Their children are not opened, but deleted (see unexpand).
+-- again: of the opened ones, steps that had expanded and run again from the start: closing steps
+--   over what is opened, what was undone itself, and what is downstream of that. Their children are
+--   not opened, but deleted (see unexpand).
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(
     p_key bigint, p_names text[], p_undone bigint[],
@@ -55,7 +56,8 @@ begin
     end if;
     if cardinality(p_undone) > 0 then
         undone := array(
-            -- A group around something that was undone does not run again, but what waits for it does.
+            -- A group around something that was undone does not run again, but what waits for it
+            -- does.
             with recursive below(id, is_around) as (
                 select u.id, false from unnest(p_undone) as u(id)
                  union
