@@ -49,6 +49,7 @@ from baton.errors import (
     PoolNotRunning,
     ResultNotJSON,
     RetryRefused,
+    ScheduleNotFound,
     SchemaMismatch,
     SchemaMissing,
     SchemaOutdated,
@@ -67,6 +68,8 @@ from baton.errors import (
 )
 
 if typing.TYPE_CHECKING:
+    from baton.client.schedules import Schedule
+    from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
 
@@ -115,6 +118,9 @@ __all__ = [
     "Run",
     "RunPage",
     "RunSummary",
+    "Schedule",
+    "ScheduleNotFound",
+    "ScheduleRecord",
     "SchemaMismatch",
     "SchemaMissing",
     "SchemaOutdated",
@@ -155,6 +161,8 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "Schedule": "baton.client.schedules",
+    "ScheduleRecord": "baton.database.schedules",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -151,11 +152,27 @@ class CallFailed(Struct, frozen=True):
     """It is unknown whether the call took effect. It is sent again unchanged, which is safe."""
 
 
+class ScheduleFired(Struct, frozen=True):
+    """A slot of a schedule was fired, or left out."""
+
+    schedule: str
+    outcome: str
+    """`fired`, `skipped` because an earlier run is not final, `waiting` for its end, `missed`, or `failed`."""
+    slot: datetime | None
+    """None if all slots that were due were missed."""
+    run: str | None
+    """The id of the run that was inserted."""
+    missed: int
+    """How many slots before it were found too late."""
+    error: str | None
+    """Why it failed; it is tried again."""
+
+
 class UpkeepDone(Struct, frozen=True):
     """A part of upkeep was done."""
 
     part: str
-    """`look`, `mark dead`, `rescue`, `end overdue`, `stage`, `end waits` or `prune`."""
+    """`look`, `mark dead`, `rescue`, `end overdue`, `stage`, `schedules`, `end waits` or `prune`."""
     died: int
     """Pools whose lease had run out."""
     lost: int
@@ -191,6 +208,7 @@ Event: TypeAlias = (
     | OutcomesAnswered
     | OutcomeReplaced
     | CallFailed
+    | ScheduleFired
     | UpkeepDone
     | UpkeepFailed
 )

@@ -6,7 +6,10 @@
     show      draw a workflow's steps, or print everything about one
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
+    signal    answer a step that waits for a signal
+    send      send a message to the steps that receive those of a topic
     queues    list the queues: what waits and runs in each, and which pools serve it
+    schedules list the schedules, and pause, resume, run or delete one
     pause     stop the start of steps of a queue, on every machine
     resume    let a paused queue go on
     doctor    say what is wrong with an installation, and what to do

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -58,6 +59,16 @@ def queues(text: str) -> Mapping[str, int]:
             raise argparse.ArgumentTypeError(f"{text!r} should read like default=20,web=50, each queue once")
         found[name] = int(limit)
     return found
+
+
+def json_value(text: str) -> object:
+    """Read JSON."""
+    try:
+        value: object = json.loads(text)
+    except ValueError as error:
+        hint = "text has double quotes, inside single ones: '\"like this\"'"
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error}); {hint}") from None
+    return value
 
 
 def _is_digits(text: str) -> bool:

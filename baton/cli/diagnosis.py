@@ -10,6 +10,7 @@ from typing import Literal
 from baton.database.diagnostics import NAMED, Clock, Diagnostics, EngineFacts, Holder, Table
 from baton.database.migrate import quoted
 from baton.database.queries import Queue
+from baton.database.schedules import ScheduleRecord
 
 Level = Literal["ok", "warning", "problem"]
 LEVELS: tuple[Level, ...] = ("ok", "warning", "problem")
@@ -52,6 +53,7 @@ def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
         yield from workers(engine)
         yield from steps(engine)
         yield from failures(engine)
+        yield from schedules(engine.schedules)
         yield from tables(engine.tables, examination.schema)
     yield from holders(examination.locks, examination.snapshots)
     yield from server(examination)
@@ -150,6 +152,18 @@ def steps(engine: EngineFacts) -> Iterator[Finding]:
     yield from findings
     if not findings:
         yield Finding("ok", "steps", "none is overdue, and none runs or waits for long")
+
+
+def schedules(troubled: Sequence[ScheduleRecord]) -> Iterator[Finding]:
+    """Yield the schedules that cannot fire or missed slots."""
+    for one in troubled:
+        if one.error is not None:
+            fact = f"schedule {one.name!r} cannot fire its slot of {one.next_at}: {one.error}"
+            yield Finding("problem", "schedules", fact, "schedule a workflow that can be inserted, under the same name")
+        else:
+            fact = f"schedule {one.name!r} missed {_count(one.missed, 'slot')} so far, the last at {one.missed_at}"
+            remedy = "keep a worker pool running, or raise its catch_up; engine.backfill inserts what was missed"
+            yield Finding("warning", "schedules", fact, remedy)
 
 
 def failures(engine: EngineFacts) -> Iterator[Finding]:

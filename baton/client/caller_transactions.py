@@ -170,7 +170,7 @@ class PsycopgCalls:
         from psycopg.rows import dict_row
 
         async with AsyncCursor(self.connection, row_factory=dict_row) as cursor:
-            await cursor.execute(re.sub(r"\$\d+", "%s", query).encode(), args)
+            await cursor.execute(re.sub(r"\$\d+", "%s", query.replace("%", "%%")).encode(), args)
             return await cursor.fetchall()
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from baton.client.engine_in_use import add_entered, remove_entered
+from baton.client.scheduling import Scheduling
 from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
 from baton.core.options import at_least_one, checked_queue
@@ -27,6 +28,7 @@ from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing,
 from baton.tasks import Tasks, in_thread
 
 if TYPE_CHECKING:
+    from baton.client.schedules import Schedule
     from baton.database.connections import Connection
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 
 
-class Engine:
+class Engine(Scheduling):
     """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
 
     Used with `async with`. Where `using=` is left out, an attempt uses the engine of its worker pool.
@@ -58,6 +60,7 @@ class Engine:
             connection is opened, for passwords that expire; worker pools also call it in a thread
             with an event loop of its own.
         limits: how large a workflow, arguments and results may be.
+        schedules: are made or changed on entry, all in one transaction. Others that exist stay, and are logged.
 
     Raises on entry:
         NoAddress, InvalidAddress: see `address`.
@@ -81,6 +84,7 @@ class Engine:
         listener_address: str | None = None,
         password: Password | None = None,
         limits: Limits | None = None,
+        schedules: Sequence[Schedule] = (),
     ) -> None:
         _require_text("address", address)
         _require_text("schema", schema)
@@ -96,6 +100,7 @@ class Engine:
         self._is_pooled = transaction_pooler
         self._listener_address = listener_address
         self._password = password
+        self._declared = tuple(schedules)
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,6 +117,12 @@ class Engine:
             raise
         self._open = opened
         add_entered(self)
+        if self._declared:
+            try:
+                await self._schedules().apply(self._declared)
+            except BaseException:
+                await self.close()
+                raise
         return self
 
     async def __aexit__(

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import msgspec
 
@@ -17,6 +17,9 @@ from baton.errors import InvalidName, InvalidOption
 from baton.errors.texts import did_you_mean
 
 MAX_SMALL_INTEGER = 32_767
+Overlap: TypeAlias = Literal["skip", "allow", "replace", "queue one"]
+"""What becomes of a schedule's slot while the run of an earlier one is not final."""
+OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
 MOST_SLOTS = 1_000_000
 """Of one queue in one pool; more is a mistake."""
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")

@@ -14,6 +14,7 @@ from baton.database.migrate import SchemaVersion, quoted, schema_version
 from baton.database.misfits import Misfit, misfits
 from baton.database.queries import Queries, Queue
 from baton.database.recent_failures import RecentFailure, recent_failures
+from baton.database.schedules import ScheduleRecord, ScheduleStore
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
@@ -153,6 +154,8 @@ class EngineFacts:
     misfits: Sequence[Misfit] = ()
     failures: Sequence[RecentFailure] = ()
     """What failed within the last hour."""
+    schedules: Sequence[ScheduleRecord] = ()
+    """Those that cannot fire, or missed a slot within the last day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,7 @@ async def _engine(connection: Connection, schema: str, long_seconds: float) -> E
         unknown_workers=await _unknown_workers(connection, schema),
         misfits=await misfits(connection, schema),
         failures=await recent_failures(connection, schema),
+        schedules=await ScheduleStore(connection, schema).records(only_troubled=True),
         tables=await _tables(connection, schema),
     )
 

@@ -47,6 +47,7 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_checked": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
+    "fire_schedule": _ENGINE,
     "keep": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,

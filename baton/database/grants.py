@@ -4,8 +4,9 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, and read
-    operator pause and resume queues, cancel, retry and signal workflows, and read
+    client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, make
+             schedules, and read
+    operator pause and resume queues and schedules, cancel, retry and signal workflows, and read
     viewer   read
 """
 
@@ -35,6 +36,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "rescue",
         "prune",
         "stage",
+        "due_schedules",
+        "fire_schedule",
         "end_overdue",
         "end_waits",
         "watch_runs",
@@ -52,12 +55,26 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "cancel",
         "retry",
         "watch",
+        "put_schedule",
+        "pause_schedule",
+        "delete_schedule",
         "record_signal",
         "signal",
         "record_message",
         "send",
     ),
-    "operator": ("pause", "resume", "cancel", "retry", "watch", "record_signal", "signal", "record_message", "send"),
+    "operator": (
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "watch",
+        "pause_schedule",
+        "record_signal",
+        "signal",
+        "record_message",
+        "send",
+    ),
     "viewer": (),
 }
 

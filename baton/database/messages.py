@@ -170,6 +170,8 @@ class UpkeepDue:
     """There are claimed entries that no living pool runs."""
     next_in: float | None
     """Seconds until the next entry is due, 0 if one is; None if none waits for a time."""
+    next_schedule: float | None = None
+    """Seconds until the next schedule is due, 0 if one is; None if there is none."""
     waits_in: float | None = None
     """Seconds until the next wait is over, 0 if one is; None if none has a time."""
     ends_in: float | None = None

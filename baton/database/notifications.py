@@ -23,6 +23,12 @@ class EntryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleDue:
+    seconds: float
+    """From the moment when the notification was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlineDue:
     seconds: float
     """From the moment when the notification was sent."""
@@ -57,7 +63,15 @@ class Reconnected:
 
 
 Notification = (
-    QueueHasWork | EntryDue | WaitOver | DeadlineDue | ClaimsVoid | WorkflowFinished | StepEnded | Reconnected
+    QueueHasWork
+    | EntryDue
+    | ScheduleDue
+    | WaitOver
+    | DeadlineDue
+    | ClaimsVoid
+    | WorkflowFinished
+    | StepEnded
+    | Reconnected
 )
 
 
@@ -79,6 +93,8 @@ def parse(payload: str) -> Notification | None:
                 return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
             case "due":
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+            case "schedule":
+                return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "end":
                 return DeadlineDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "ripe":

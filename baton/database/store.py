@@ -231,7 +231,9 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(row["deaths"], row["orphans"], row["next_in"], row["waits_in"], row["ends_in"])
+        return UpkeepDue(
+            row["deaths"], row["orphans"], row["next_in"], row["next_schedule"], row["waits_in"], row["ends_in"]
+        )
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""

@@ -194,6 +194,15 @@ class WorkflowNotFound(BatonError):
         super().__init__(f"there is no workflow {workflow_id!r}; it was never committed, or it was pruned")
 
 
+class ScheduleNotFound(BatonError, LookupError):
+    """Raised when there is no schedule of this name."""
+
+    def __init__(self, schedule: str, known: Sequence[str] = ()) -> None:
+        self.schedule = schedule
+        hint = did_you_mean(schedule, known)
+        super().__init__(f"there is no schedule {quoted(schedule)}{hint}; `baton schedules` lists those there are")
+
+
 class StepNotFound(BatonError, LookupError):
     """Raised when the workflow has no step of this name."""
 

@@ -16,6 +16,7 @@ from baton.events import (
     PoolDrained,
     PoolDraining,
     PoolRegistered,
+    ScheduleFired,
     StepsClaimed,
     UpkeepDone,
     UpkeepFailed,
@@ -34,12 +35,28 @@ def log_event(event: Event) -> None:
             _log_outcomes(event)
         case UpkeepDone() | UpkeepFailed():
             _log_upkeep(event)
+        case ScheduleFired():
+            _log_schedule(event)
         case PoolRegistered():
             log.info("worker pool %s (%s) serves %s", event.pool, event.name, dict(event.queues))
         case PoolDraining():
             log.info("worker pool %s drains: %d attempt(s) run", event.pool, event.running)
         case AttemptStarted() | StepsClaimed() | LeaseLost() | PoolDrained():
             # A lost lease is logged where it is noticed, in a thread that no step can block.
+            pass
+
+
+def _log_schedule(event: ScheduleFired) -> None:
+    if event.missed:
+        log.warning("schedule %r missed %d slot(s): no pool found them in time", event.schedule, event.missed)
+    match event.outcome:
+        case "fired":
+            log.info("schedule %r inserted workflow %r", event.schedule, event.run)
+        case "failed":
+            log.error("schedule %r could not fire its slot of %s: %s", event.schedule, event.slot, event.error)
+        case "skipped":
+            log.info("schedule %r skipped its slot of %s: an earlier run is not final", event.schedule, event.slot)
+        case _:
             pass
 
 

@@ -15,9 +15,11 @@ from datetime import timedelta
 
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
+from baton.database.schedules import ScheduleStore
 from baton.database.store import Store
 from baton.events import Observers, UpkeepDone, UpkeepFailed
 from baton.runtime.ongoing_failures import OngoingFailures
+from baton.runtime.schedules import Schedules
 from baton.tasks import wait_for_event
 
 LIMIT = 1000
@@ -50,6 +52,7 @@ class Maintenance:
     rescue      the steps of dead pools
     end         what has passed its deadline
     stage       entries whose time has come
+    schedules   slots whose time has come
     end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
 
@@ -75,6 +78,7 @@ class Maintenance:
     ) -> None:
         self._connection = ReconnectingConnection(connector, "maintenance")
         self._store = Store(self._connection, schema)
+        self._scheduled = Schedules(ScheduleStore(self._connection, schema), observers)
         self._sweep_seconds = sweep_seconds
         self._stage_seconds = stage_seconds
         self._keep = keep
@@ -88,16 +92,31 @@ class Maintenance:
         self._rescue = Part("rescue", self._do_rescue)
         self._end = Part("end overdue", self._do_end, now)
         self._stage = Part("stage", self._do_stage, now)
+        self._schedules = Part("schedules", self._do_schedules)
         self._end_waits = Part("end waits", self._do_end_waits)
         self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
-        self._parts = (self._look, self._mark_dead, self._rescue, self._end, self._stage, self._end_waits, self._prune)
+        self._parts = (
+            self._look,
+            self._mark_dead,
+            self._rescue,
+            self._end,
+            self._stage,
+            self._schedules,
+            self._end_waits,
+            self._prune,
+        )
         self._times_held = 0
         self._sooner = asyncio.Event()
 
     def due_in(self, seconds: float) -> None:
         """Note that an entry is due after this many seconds."""
         self._bring_forward(self._stage, seconds)
+        self._sooner.set()
+
+    def schedule_due_in(self, seconds: float) -> None:
+        """Note that a schedule is due after this many seconds."""
+        self._bring_forward(self._schedules, seconds)
         self._sooner.set()
 
     def ends_in(self, seconds: float) -> None:
@@ -179,6 +198,10 @@ class Maintenance:
             else:
                 self._failures.succeeded(part.name)
         self._plan_stage(found.next_in, 0.0)
+        if found.next_schedule is None:
+            self._failures.succeeded(self._schedules.name)
+        else:
+            self._bring_forward(self._schedules, found.next_schedule)
         if found.ends_in is not None:
             self._bring_forward(self._end, found.ends_in)
         if found.waits_in is not None:
@@ -220,6 +243,13 @@ class Maintenance:
         if staged.staged:
             self._on_staged()
         return UpkeepResult(staged=staged.staged)
+
+    async def _do_schedules(self) -> UpkeepResult:
+        may_be_more = await self._scheduled.fire_due()
+        self._failures.succeeded(self._schedules.name)
+        # What is due next, the next look says.
+        self._bring_forward(self._schedules if may_be_more else self._look, SHORTEST_PAUSE)
+        return NOTHING
 
     async def _do_end_waits(self) -> UpkeepResult:
         ended = await self._store.end_waits(limit=LIMIT)

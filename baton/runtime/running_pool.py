@@ -23,6 +23,7 @@ from baton.database.notifications import (
     Notification,
     QueueHasWork,
     Reconnected,
+    ScheduleDue,
     StepEnded,
     WaitOver,
     WorkflowFinished,
@@ -235,6 +236,8 @@ class RunningPool:
                 self.dispatcher.notified(queue, entries)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
+            case ScheduleDue(due_in):
+                self._maintenance.schedule_due_in(due_in)
             case DeadlineDue(ends_in):
                 self._maintenance.ends_in(ends_in)
             case WaitOver(over_in):
@@ -244,6 +247,7 @@ class RunningPool:
             case Reconnected():
                 self._look_everywhere()
                 self._maintenance.due_in(0)
+                self._maintenance.schedule_due_in(0)
                 self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()

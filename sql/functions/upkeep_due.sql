@@ -5,12 +5,13 @@
 --   (see rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
 --   time.
+-- next_schedule: the same of the next schedule (see due_schedules).
 -- waits_in: the same of the next step that end_waits ends.
 -- ends_in: the same of the next deadline (see end_overdue).
 -- Locks: nothing.
 create or replace function upkeep_due(
-    out deaths boolean, out orphans boolean, out next_in double precision, out waits_in double precision,
-    out ends_in double precision
+    out deaths boolean, out orphans boolean, out next_in double precision, out next_schedule double precision,
+    out waits_in double precision, out ends_in double precision
 )
 language plpgsql stable security definer
 as $$
@@ -28,6 +29,7 @@ begin
                     where not exists (select from pools p where p.id = a.pool and p.dead_at is null)
                );
     next_in := next_due_in('{}');
+    next_schedule := next_schedule_in();
     ends_in := next_deadline_in('{}');
     waits_in := next_wait_in('{}');
 end $$;

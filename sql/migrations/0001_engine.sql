@@ -511,6 +511,61 @@ comment on column pools.failures is 'What fails in it as of its latest heartbeat
 comment on column pools.tokens is 'Claim tokens it held or had in flight at its latest heartbeat.';
 
 
+create table schedules (
+    name       text collate "C" primary key,
+    workflow   text not null,
+    cron       text,
+    every      double precision,
+    timezone   text not null,
+    overlap    text not null,
+    catch_up   double precision not null,
+    jitter     double precision not null,
+    version    bigint not null default 1,
+    next_at    timestamptz,
+    due_at     timestamptz,
+    last_at    timestamptz,
+    last_run   text,
+    is_waiting boolean not null default false,
+    fired      bigint not null default 0,
+    skipped    bigint not null default 0,
+    missed     bigint not null default 0,
+    missed_at  timestamptz,
+    failures   integer not null default 0,
+    error      text,
+    paused_at  timestamptz,
+    created_at timestamptz not null default clock_timestamp(),
+    changed_at timestamptz not null default clock_timestamp(),
+    constraint schedule_timing check ((cron is null) <> (every is null)),
+    constraint schedule_overlap check (overlap in ('skip', 'allow', 'replace', 'queue one'))
+) with (fillfactor = 70);
+create index schedules_due on schedules (due_at) where paused_at is null;
+
+comment on table schedules is 'Workflows that are inserted again and again. Upkeep of any worker pool fires what is due.';
+comment on column schedules.name is 'Its name; a run of the slot at 03:00 has the id name@2026-11-28T03:00+01:00.';
+comment on column schedules.workflow is 'The workflow as Baton.to_json wrote it; its id is replaced.';
+comment on column schedules.cron is 'When, as five or six fields of cron; null if it has every.';
+comment on column schedules.every is 'Seconds from one slot to the next; null if it has cron.';
+comment on column schedules.timezone is 'IANA name of the time zone that cron is read in, and that ids are written in.';
+comment on column schedules.overlap is 'If the run of an earlier slot is not final: skip the slot, allow both, replace the earlier run, or queue one until it is.';
+comment on column schedules.catch_up is 'Seconds by which a slot may be late and still run; one that is later is missed.';
+comment on column schedules.jitter is 'Seconds over which slots are spread, each by a fixed part of it.';
+comment on column schedules.version is 'Raised by each change, so that nothing fires by what was read before.';
+comment on column schedules.next_at is 'The next slot; null if there is none.';
+comment on column schedules.due_at is 'When to fire it: the slot plus jitter, or later after a failure or while an earlier run is waited for.';
+comment on column schedules.last_at is 'The last slot that was fired.';
+comment on column schedules.last_run is 'The id of its run.';
+comment on column schedules.is_waiting is 'The next slot waits for the end of the last run.';
+comment on column schedules.fired is 'How many slots were fired.';
+comment on column schedules.skipped is 'How many slots were skipped because an earlier run was not final.';
+comment on column schedules.missed is 'How many slots were missed: they were found later than catch_up.';
+comment on column schedules.missed_at is 'The last slot that was missed.';
+comment on column schedules.failures is 'How often in a row the next slot could not be fired.';
+comment on column schedules.error is 'Why; null if the last one could be.';
+comment on column schedules.paused_at is 'When it was paused; nothing fires until it is resumed.';
+comment on column schedules.created_at is 'When it was made.';
+comment on column schedules.changed_at is 'When what it says was changed last.';
+
+
 create table pauses (
     queue     queue_name primary key,
     paused_at timestamptz not null default clock_timestamp()

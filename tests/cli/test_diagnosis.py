@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +26,7 @@ from baton.database.migrate import SchemaVersion
 from baton.database.misfits import Misfit
 from baton.database.queries import Queue
 from baton.database.recent_failures import RecentFailure
+from baton.database.schedules import ScheduleRecord
 
 WELL = {
     "autovacuum": "on",
@@ -72,6 +73,12 @@ def table(**facts):
     return [replace(ENGINE.tables[0], **facts)]
 
 
+def schedule(**facts):
+    given = {field.name: None for field in fields(ScheduleRecord)}
+    numbers = {"catch_up": 0.0, "jitter": 0.0, "fired": 0, "skipped": 0, "missed": 0, "failures": 0}
+    return ScheduleRecord(**{**given, **numbers, "name": "nightly", "timezone": "UTC", **facts})
+
+
 def ills(examination):
     return [(finding.level, finding.check) for finding in diagnosed(examination) if finding.level != "ok"]
 
@@ -105,6 +112,8 @@ ILL = {
     "arguments that do not fit": (engine(misfits=[Misfit("w", "default", 1, 60, "no")]), "problem", "workers"),
     "an unknown worker": (engine(unknown_workers=[UnknownWorker("w", "default", 1, None)]), "problem", "workers"),
     "failures": (engine(failures=[RecentFailure("w", 2, 1, "id", "a", "ValueError: no")]), "warning", "failures"),
+    "a schedule that cannot fire": (engine(schedules=[schedule(error="no", failures=2)]), "problem", "schedules"),
+    "a schedule that missed": (engine(schedules=[schedule(missed=3, missed_at=NOW)]), "warning", "schedules"),
     "a little overdue": (engine(overdue=[Waiting("default", 1, 30)]), "warning", "steps"),
     "overdue": (engine(overdue=[Waiting("default", 1, 120)]), "problem", "steps"),
     "long": (engine(running=[Running("w", "a", "here:1", 4000)]), "warning", "steps"),

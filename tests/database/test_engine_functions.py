@@ -22,6 +22,7 @@ EXPECTED = {
     "end_waits": ENGINE,
     "expand": ENGINE,
     "expand_map": ENGINE,
+    "fire_schedule": ENGINE,
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "check_workflows": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "insert_checked": INSERTION,
