@@ -25,7 +25,7 @@ LEAST_EVERY = 1.0
 
 
 class Timing(Struct, frozen=True):
-    """When a schedule fires: by cron in a time zone, or every so many seconds."""
+    """When a schedule fires: by cron in a time zone, or at an interval."""
 
     cron: str | None
     every: float | None
