@@ -142,6 +142,21 @@ class OutcomeReplaced(Struct, frozen=True):
     error: str
 
 
+class WorkflowFailed(Struct, frozen=True):
+    """An outcome that this pool settled was the last one of a workflow, which has failed.
+
+    The end by a deadline, a signal's timeout, an operator or a dead pool's attempt is no event of any pool, and that by
+    an outcome whose answer was lost may be none.
+    """
+
+    workflow_id: str
+    workflow_name: str | None
+    step: str | None
+    """The first step that failed, in the order added; None if there is none among its first 10,000."""
+    reason: str | None
+    """Why it did."""
+
+
 class CallFailed(Struct, frozen=True):
     """A call that carried these outcomes, or only a claim, has failed; it is sent again, whole or in parts."""
 
@@ -207,6 +222,7 @@ Event: TypeAlias = (
     | AttemptEnded
     | OutcomesAnswered
     | OutcomeReplaced
+    | WorkflowFailed
     | CallFailed
     | ScheduleFired
     | UpkeepDone

@@ -21,6 +21,8 @@ Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
 Scalar: TypeAlias = bool | int | float | str | None
 Value: TypeAlias = Scalar | list[Scalar]
 
+MOST_NESTED_CONDITIONS = 100
+"""The database evaluates a condition by a function that calls itself."""
 _REMEDY = "write & for 'and', | for 'or', ~ for 'not', and .in_([...]) for 'in', each side in parentheses"
 
 
@@ -80,19 +82,32 @@ class Operand(_NotYet):
 class Condition(_NotYet):
     """A test that the database makes of results and states."""
 
-    __slots__ = ("spec",)
+    __slots__ = ("depth", "spec")
 
-    def __init__(self, spec: ConditionSpec) -> None:
+    def __init__(self, spec: ConditionSpec, depth: int = 1) -> None:
+        if depth > MOST_NESTED_CONDITIONS:
+            raise TypeError(
+                f"a condition is nested at most {MOST_NESTED_CONDITIONS} deep; combine the values in a step, and "
+                f"compare its result"
+            )
         self.spec = spec
+        self.depth = depth
+        """How many conditions are inside one another, this one included."""
 
     def __and__(self, other: object) -> Condition:
-        return Condition(All([self.spec, _condition(other, "&").spec]))
+        right = _condition(other, "&")
+        if isinstance(self.spec, All):
+            return Condition(All([*self.spec.members, right.spec]), max(self.depth, right.depth + 1))
+        return Condition(All([self.spec, right.spec]), max(self.depth, right.depth) + 1)
 
     def __or__(self, other: object) -> Condition:
-        return Condition(AnyOf([self.spec, _condition(other, "|").spec]))
+        right = _condition(other, "|")
+        if isinstance(self.spec, AnyOf):
+            return Condition(AnyOf([*self.spec.members, right.spec]), max(self.depth, right.depth + 1))
+        return Condition(AnyOf([self.spec, right.spec]), max(self.depth, right.depth) + 1)
 
     def __invert__(self) -> Condition:
-        return Condition(Not(self.spec))
+        return Condition(Not(self.spec), self.depth + 1)
 
     def __repr__(self) -> str:
         return written(self.spec)

@@ -71,6 +71,7 @@ _INLINED = frozenset(
         "claimed_steps",
         "edge_ignores",
         "edge_observes",
+        "extras_keys",
         "flag_bits",
         "is_backoff",
         "local_name",
@@ -79,6 +80,7 @@ _INLINED = frozenset(
         "shift_ordinals",
         "terms_keys",
         "text_of_json",
+        "undo_keys",
     }
 )
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""

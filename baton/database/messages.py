@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -107,12 +108,40 @@ class ClaimRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedWorkflow:
+    """A workflow that failed, and is final."""
+
+    id: str
+    name: str | None
+    step: str | None
+    """The first step that failed."""
+    reason: str | None
+    """Why it did."""
+
+
+def read_failures(text: str | None) -> Sequence[FailedWorkflow]:
+    """Return what sql/functions/failures_of.sql returned."""
+    return () if text is None else [FailedWorkflow(*one) for one in json.loads(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The answer of one call of `settle`."""
+
+    accepted: Sequence[bool]
+    """One for each outcome sent, in order. False: another claim owns the step, and the outcome was ignored."""
+    failures: Sequence[FailedWorkflow]
+    """The workflows that failed by these outcomes. A repeated call does not return them again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Advanced:
     """The answer of one call of `advance`."""
 
     accepted: Sequence[bool]
-    """One for each outcome sent, in order. False: another claim owns the step, and the outcome was ignored."""
+    """As of `Settled`."""
     claimed: Sequence[Claimed]
+    failures: Sequence[FailedWorkflow] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,13 @@ from baton.database.messages import (
     Retried,
     Sent,
     SeparateClaim,
+    Settled,
     Settlement,
     Staged,
     UpkeepDue,
     WaitsEnded,
     Watched,
+    read_failures,
 )
 from baton.database.migrate import quoted
 
@@ -154,13 +156,13 @@ class Store:
         rows = await self.calls.fetch(
             self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling)
         )
-        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[1:]) for row in rows[1:]])
+        failures = read_failures(rows[0]["failures"])
+        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[2:]) for row in rows[1:]], failures)
 
-    async def settle(self, settling: Sequence[Settlement]) -> Sequence[bool]:
-        """Write outcomes with all their consequences. Return for each whether it is accepted. Replayable."""
+    async def settle(self, settling: Sequence[Settlement]) -> Settled:
+        """Write outcomes with all their consequences. Replayable."""
         (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
-        accepted: Sequence[bool] = row["settle"]
-        return accepted
+        return Settled(row["accepted"], read_failures(row["failures"]))
 
     async def settle_one(self, settling: Settlement) -> bool:
         """Settle one outcome on the connection of a transactional worker, which may have codecs of its own."""
@@ -333,12 +335,11 @@ _ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7,
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 
 _SETTLE_ONE = """
-select (
-           {}.settle(
-               array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
-               array[$6::text::double precision]
-           )
-       )[1] as accepted
+select s.accepted[1] as accepted
+  from {}.settle(
+           array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
+           array[$6::text::double precision]
+       ) as s
 """
 
 

@@ -16,9 +16,9 @@ from baton.core.limits import Limits
 from baton.core.outcome import given_back
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.failures import Failure, failure_of
-from baton.database.messages import Advanced, Claimed, ClaimRequest, Settlement
+from baton.database.messages import Advanced, Claimed, ClaimRequest, FailedWorkflow, Settlement
 from baton.database.store import Store
-from baton.events import Observers, StepsClaimed
+from baton.events import Observers, StepsClaimed, WorkflowFailed
 from baton.runtime import failpoints
 from baton.runtime.attempts import Cause
 from baton.runtime.call_events import call_failed, outcome_replaced, outcomes_answered
@@ -228,7 +228,7 @@ class Dispatcher:
         return Advanced((), separate.claimed)
 
     def _answered(self, request: Request, advanced: Advanced) -> None:
-        self._settled(request.settling, advanced.accepted)
+        self._settled(request.settling, advanced.accepted, advanced.failures)
         token, claimed = request.claiming.token, advanced.claimed
         if self._observers.are_given and claimed:
             ids = [one.step_id for one in claimed]
@@ -249,9 +249,13 @@ class Dispatcher:
             self._start(one)
         self._count_answers(1)
 
-    def _settled(self, settling: Sequence[Settlement], accepted: Sequence[bool]) -> None:
+    def _settled(
+        self, settling: Sequence[Settlement], accepted: Sequence[bool], failures: Sequence[FailedWorkflow] = ()
+    ) -> None:
         if settling and (self._observers.are_given or not all(accepted)):
             self._observers.emit(outcomes_answered(settling, accepted))
+        for failed in failures:
+            self._observers.emit(WorkflowFailed(failed.id, failed.name, failed.step, failed.reason))
         self._tokens.answered(*[one.token for one in settling])
         self._count_answers(len(settling))
 
@@ -275,7 +279,7 @@ class Dispatcher:
         """Send an isolated batch. Return whether the next one may follow without a pause."""
         settling = self._settler.take_isolated()
         try:
-            accepted = await store.settle(settling)
+            settled = await store.settle(settling)
         except Exception as error:  # noqa: BLE001 - whatever it was, the outcomes must not be lost
             failure = failure_of(error)
             self._observers.emit(call_failed("settle", settling, error, failure))
@@ -285,5 +289,5 @@ class Dispatcher:
             # it is free.
             return failure is Failure.LOCKED or (failure is Failure.DATA and len(settling) > 1)
         self._settler.settled(settling)
-        self._settled(settling, accepted)
+        self._settled(settling, settled.accepted, settled.failures)
         return True

@@ -20,9 +20,11 @@ from baton.events import (
     StepsClaimed,
     UpkeepDone,
     UpkeepFailed,
+    WorkflowFailed,
 )
 
 log = logging.getLogger("baton.pool")
+workflows_log = logging.getLogger("baton.workflows")
 attempts_log = logging.getLogger("baton.attempts")
 
 
@@ -33,6 +35,8 @@ def log_event(event: Event) -> None:
             _log_end(event)
         case OutcomeReplaced() | OutcomesAnswered() | CallFailed():
             _log_outcomes(event)
+        case WorkflowFailed():
+            _log_failed_workflow(event)
         case UpkeepDone() | UpkeepFailed():
             _log_upkeep(event)
         case ScheduleFired():
@@ -91,6 +95,13 @@ def _log_end(ended: AttemptEnded) -> None:
     # is not in it.
     record.exc_text = ended.trace and ended.trace.rstrip()
     attempts_log.handle(record)
+
+
+def _log_failed_workflow(failed: WorkflowFailed) -> None:
+    named = f" ({failed.workflow_name})" if failed.workflow_name else ""
+    why = "" if failed.step is None else f": step {failed.step!r}" + (f": {failed.reason}" if failed.reason else "")
+    facts = {"workflow_id": failed.workflow_id, "workflow_name": failed.workflow_name, "step": failed.step}
+    workflows_log.error("workflow %r%s failed%s", failed.workflow_id, named, why, extra=facts)
 
 
 def _judged(ended: AttemptEnded) -> tuple[int, str]:

@@ -2,14 +2,14 @@
 --
 -- The outcomes come first, so that the claim can take what they released. Other pools are woken
 -- only for work that is left. See apply_outcomes, claim_entries and claimed_steps for the
--- parameters. Returns one row with `accepted`, one element an outcome; then a row for each claimed
--- step, in claim order.
+-- parameters. Returns one row with `accepted`, one element an outcome, and `failures`; then a row
+-- for each claimed step, in claim order.
 -- Locks: workflows, then entries.
 create or replace function advance(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_input_bytes bigint,
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
 ) returns table (
-    accepted boolean[],
+    accepted boolean[], failures text,
     step_id bigint, workflow_id text, workflow_name text, name text, queue text, worker text, args text, arg_refs text,
     results text, outcomes text, attempt integer, max_attempts integer, timeout double precision, is_join boolean, map text,
     generation integer, extras text
@@ -25,6 +25,7 @@ begin
     if cardinality(p_ids) > 0 then
         settled := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
         accepted := settled.accepted;
+        failures := settled.failures;
         released := coalesce(settled.queues, '{}');
         counts := coalesce(settled.counts, '{}');
     else
@@ -45,7 +46,7 @@ begin
     end if;
     if cardinality(claimed.taken) > 0 then
         return query
-            select null::boolean[], d.*
+            select null::boolean[], null::text, d.*
               from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
     end if;
 end $$;

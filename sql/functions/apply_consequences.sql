@@ -7,10 +7,11 @@
 --   the steps failed. p_followed: those that may have dependents. p_noted: those that may have
 --   failed, are watched or are in a group. Without the last two, any of the steps may.
 -- queues, counts: parallel; how many steps became available in each queue.
+-- failures: the keys of the workflows that failed by it and are final; null for none.
 -- Locks: none but those that the caller holds.
 create or replace function apply_consequences(
     p_ids bigint[], p_moment timestamptz, p_all_completed boolean, p_followed bigint[] default null, p_noted bigint[] default null,
-    out queues text[], out counts integer[]
+    out queues text[], out counts integer[], out failures bigint[]
 )
 language plpgsql
 as $$
@@ -150,12 +151,14 @@ begin
                finished_at = case when w.remaining = e.n then p_moment end
           from ended e
          where w.key = any(e.keys)
-     returning w.key, w.watched and w.remaining = 0 as is_announced, w.has_undo and w.state in ('failed', 'cancelled') as may_undo
+     returning w.key, w.watched and w.remaining = 0 as is_announced, w.has_undo and w.state in ('failed', 'cancelled') as may_undo,
+               w.state = 'failed' as has_failed
     )
-    select array_agg(l.key) filter (where l.is_announced), array_agg(l.key) filter (where l.may_undo)
-      into finished, undoing
+    select array_agg(l.key) filter (where l.is_announced), array_agg(l.key) filter (where l.may_undo),
+           array_agg(l.key) filter (where l.has_failed)
+      into finished, undoing, failures
       from lowered l
-     where l.is_announced or l.may_undo;
+     where l.is_announced or l.may_undo or l.has_failed;
     if undoing is not null then
         -- It ended badly and has undos, so it is not final yet.
         for root in select k.key from unnest(undoing) as k(key) order by k.key loop
@@ -163,6 +166,7 @@ begin
             undos := undos || decided.opened;
             if decided.is_undoing then
                 finished := array_remove(finished, root);
+                failures := array_remove(failures, root);
             end if;
         end loop;
         if cardinality(undos) > 0 then

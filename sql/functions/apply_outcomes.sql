@@ -12,6 +12,7 @@
 --   one repeats: the step's last accepted outcome has this token and this kind. Compared after the
 --   lock.
 -- queues, counts: parallel; how many entries became available in each queue.
+-- failures: the workflows that failed by it, as failures_of returns them; null for none.
 --
 -- An entry has a token if and only if it is executing. The queries do not ask for its state as
 -- well: the planner would then join by the index of a pool's claims, where a whole batch has one
@@ -22,7 +23,7 @@
 -- token.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
-    out accepted boolean[], out queues text[], out counts integer[]
+    out accepted boolean[], out queues text[], out counts integer[], out failures text
 )
 language plpgsql
 as $$
@@ -113,6 +114,9 @@ begin
         );
         queues := applied.queues;
         counts := applied.counts;
+        if cardinality(applied.failures) > 0 then
+            failures := failures_of(applied.failures);
+        end if;
     end if;
     queues := queues || delayed;
     counts := counts || array_fill(1, array[coalesce(cardinality(delayed), 0)]);

@@ -47,13 +47,9 @@ begin
     end if;
 
     unknown := array(
-        select n.name
-          from unnest(p_names) as n(name)
-         where not exists (
-                   select
-                     from steps s
-                    where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0) and s.name = n.name
-               )
+        select n.name from unnest(p_names) as n(name)
+        except
+        select s.name from steps s where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
     );
     cancelled := 0;
     if cardinality(unknown) > 0 then
@@ -64,7 +60,8 @@ begin
           from steps s
          where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
            and s.finished_at is null
-           and (p_names is null or s.name = any(p_names))
+           -- Not `= any(p_names)`, which compares each step with each name.
+           and (p_names is null or s.name in (select unnest(p_names)))
            and (p_names is not null or p_force or not s.is_closing)
     );
     if p_names is not null then
@@ -75,7 +72,7 @@ begin
               from steps s
              where s.id = any(with_descendants(ids))
                and s.finished_at is null
-               and (p_force or not s.is_closing or s.name = any(p_names))
+               and (p_force or not s.is_closing or s.name in (select unnest(p_names)))
         );
     end if;
     if flow.has_closing and not p_force then

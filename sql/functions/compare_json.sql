@@ -25,8 +25,11 @@ begin
                           case
                               when json_array_length(p_left) = json_array_length(p_right) and not exists (
                                        select
-                                         from generate_series(0, json_array_length(p_left) - 1) as i
-                                        where compare_json(p_left -> i, '!=', p_right -> i)
+                                         -- Side by side: to find an item by its index, all before it are read again.
+                                         from (
+                                             select json_array_elements(p_left) as mine, json_array_elements(p_right) as theirs
+                                         ) as i
+                                        where compare_json(i.mine, '!=', i.theirs)
                                    ) then 0
                               else 1
                           end

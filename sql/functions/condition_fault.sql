@@ -26,11 +26,11 @@ as $$
                    when 'not' then p.part -> 'member' is not null
                    when 'failed' then are_texts(p.part -> 'steps')
                    when 'succeeded' then are_texts(p.part -> 'steps')
-                   when 'in' then is_operand(p.part -> 'left') and json_typeof(p.part -> 'values') = 'array'
+                   when 'in' then is_operand(p.part -> 'left') and is_comparable(p.part -> 'values') and json_typeof(p.part -> 'values') = 'array'
                    when 'compare' then
                        is_operand(p.part -> 'left')
                        and p.part ->> 'operator' in ('==', '!=', '<', '<=', '>', '>=')
-                       and p.part -> 'right' is not null
+                       and is_comparable(p.part -> 'right')
                end, false)) then 'its condition is not one that can be evaluated'
            end
       from parts p

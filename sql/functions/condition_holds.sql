@@ -5,7 +5,7 @@ language plpgsql stable
 as $$
 begin
     select e.holds, e.why into holds, why from evaluate_condition(p_step, p_condition) as e;
-exception when data_exception then
+exception when data_exception or statement_too_complex then
     holds := null;
     why := sqlerrm;
 end $$;

@@ -6,9 +6,7 @@ declare
     kind   json := p_extras -> 'kind';
     inputs integer[];
 begin
-    perform check_keys(
-        p_extras, '{kind,edges,when,role,is_closing,is_last,needs,cancels_rest,undo,undo_inputs,awaits,scope}', 'extras'
-    );
+    perform check_keys(p_extras, extras_keys(), 'extras');
     if kind is null then
         return null;
     elsif json_typeof(kind) <> 'object' or (p_kind in ('map', 'workflow')) is not true then

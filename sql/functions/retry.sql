@@ -82,7 +82,7 @@ begin
                value = null,
                is_new = false
          where g.workflow = flow.key
-           and g.name = any(p_names)
+           and g.name in (select unnest(p_names))
            and g.sent_at is not null;
         update messages m
            set taken_by = 0

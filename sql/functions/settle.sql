@@ -1,11 +1,12 @@
 -- Write the outcomes of attempts and all their consequences.
 --
--- See apply_outcomes for the parameters. Returns for each whether it is accepted. A repeated call
--- returns the same, until the step accepts another outcome.
+-- See apply_outcomes for the parameters, for accepted and for failures. A repeated call returns the
+-- same accepted, until the step accepts another outcome, and no failures.
 -- Locks: workflows, then entries.
 create or replace function settle(
-    p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[]
-) returns boolean[]
+    p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
+    out accepted boolean[], out failures text
+)
 language plpgsql security definer
 as $$
 declare
@@ -13,5 +14,6 @@ declare
 begin
     applied := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
     perform notify_queues(applied.queues, applied.counts);
-    return applied.accepted;
+    accepted := applied.accepted;
+    failures := applied.failures;
 end $$;

@@ -37,11 +37,12 @@ begin
           into named, refused
           from steps s
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
-           and s.name = any(p_names);
+           -- As a part of `or` it is looked up in a hash table; `= any(p_names)` compares each step with each name.
+           and (p_names is null or s.name in (select unnest(p_names)));
         unknown := array(
-            select n.name
-              from unnest(p_names) as n(name)
-             where not exists (select from steps s where s.id = any(named) and s.name = n.name)
+            select n.name from unnest(p_names) as n(name)
+            except
+            select s.name from steps s where s.id = any(named)
         );
         groups := array(select s.id from steps s where s.id = any(named) and s.first_child is not null);
         idle := array(select s.id from steps s where s.id = any(groups) and s.state = 'skipped');

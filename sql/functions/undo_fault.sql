@@ -23,7 +23,7 @@ begin
     elsif p_role is not null then
         return 'only an ordinary step has an undo';
     end if;
-    perform check_keys(undo, '{worker,queue,priority,max_attempts,args,arg_refs,timeout,takes_context,backoff,deadline,start_within}', 'an undo');
+    perform check_keys(undo, undo_keys(), 'an undo');
     perform check_terms(
         json_build_array(json_build_object(
             'number', 0, 'worker', undo -> 'worker', 'queue', undo -> 'queue', 'priority', undo -> 'priority',

@@ -29,12 +29,9 @@ begin
         return;
     end if;
     if p_names <> '{}' and not exists (
-        select
-          from unnest(p_names) as n(name)
-         where not exists (
-                   select from steps s
-                    where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.name = n.name and s.role = 'undo'
-               )
+        select n.name from unnest(p_names) as n(name)
+        except
+        select s.name from steps s where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.role = 'undo'
     ) then
         return;
     end if;

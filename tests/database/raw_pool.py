@@ -118,7 +118,7 @@ class RawPool:
         return self._keep(await self.store.claim(self.id, ClaimRequest(token or uuid4(), {queue: limit})))
 
     async def settle(self, *outcomes: Settlement) -> list[bool]:
-        return list(await self.store.settle(outcomes))
+        return list((await self.store.settle(outcomes)).accepted)
 
     async def advance(self, *outcomes: Settlement, limit: int = 1000, queue: str = "default") -> Advanced:
         done = await self.store.advance(self.id, outcomes, ClaimRequest(uuid4(), {queue: limit}))

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -183,3 +183,56 @@ async def test_a_grant_to_public_is_for_every_role(database: str, connection: as
 
     assert grantee("public") == "every role that may connect to this database"
     assert grantee("app") == "role 'app'"
+
+
+GRANTED = {
+    "worker": {
+        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage", "end_waits"),
+        *("claim", "claim_separately", "settle", "advance", "expand", "expand_map"),
+    },
+    "client": {"insert_checked", "insert_workflow_json", "cancel", "retry", "watch", "record_signal", "signal"},
+    "operator": {"pause", "resume", "cancel", "retry", "watch", "record_signal", "signal"},
+    "viewer": set(),
+    "public": set(),
+}
+READS = {"workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind"}
+"""None of these changes anything, or reads more than the tables, which every part may read."""
+
+
+@pytest.mark.parametrize("part", GRANTED)
+async def test_each_part_may_call_the_listed_functions_and_no_other(
+    roles: Roles, connection: asyncpg.Connection, part: str
+) -> None:
+    """As the catalogue has it, so that a new function cannot be granted by accident, nor by default to every role."""
+    role = part if part == "public" else unquote(urlsplit(getattr(roles, part)).username or "")
+    functions = await connection.fetch(
+        """
+        select p.proname as name
+          from pg_proc p
+         where p.pronamespace = 'baton'::regnamespace
+           and has_function_privilege($1, p.oid, 'execute')
+        """,
+        role,
+    )
+
+    assert {row["name"] for row in functions} == GRANTED[part] | (set() if part == "public" else READS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_each_part_may_read_all_tables_and_write_none(
+    roles: Roles, connection: asyncpg.Connection, part: str
+) -> None:
+    role = unquote(urlsplit(getattr(roles, part)).username or "")
+    rights = await connection.fetch(
+        """
+        select distinct a.privilege_type as right
+          from pg_class c
+         cross join lateral aclexplode(c.relacl) as a
+          join pg_roles r on r.oid = a.grantee
+         where c.relnamespace = 'baton'::regnamespace
+           and r.rolname = $1
+        """,
+        role,
+    )
+
+    assert [row["right"] for row in rights] == ["SELECT"]

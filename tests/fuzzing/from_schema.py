@@ -20,7 +20,19 @@ MOST_SMALL = 5
 """Ordinals are drawn from few numbers, so that some are those of steps."""
 _ANNOTATIONS = {"$schema", "$defs", "title", "description", "format"}
 _KNOWN = _ANNOTATIONS | {
-    *("$ref", "const", "enum", "oneOf", "type", "minimum", "maximum", "minLength", "maxLength", "pattern"),
+    *(
+        "$ref",
+        "const",
+        "enum",
+        "oneOf",
+        "type",
+        "minimum",
+        "exclusiveMinimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "pattern",
+    ),
     *("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
     *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
 }
@@ -67,7 +79,8 @@ class FromSchema:
                 lowest = schema.get("minimum", 0)
                 return st.integers(lowest, lowest + MOST_SMALL) | st.just(schema.get("maximum", lowest))
             case "number":
-                return st.floats(schema["minimum"], schema["maximum"])
+                lowest = schema.get("exclusiveMinimum", schema.get("minimum", 0))
+                return st.floats(lowest, schema["maximum"], exclude_min="exclusiveMinimum" in schema)
             case "string" if schema.get("format") == "date-time":
                 return st.datetimes().map(lambda moment: moment.isoformat() + "Z")
             case "string":

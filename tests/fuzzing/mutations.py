@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
@@ -37,6 +38,77 @@ def mutated(document: Document, random: Random) -> Document:
     for _ in range(random.choice((1, 1, 2, 3, 4))):
         random.choice(_MUTATIONS)(copy, random)
     return copy
+
+
+def mutated_columns(columns: Sequence[Any], random: Random) -> tuple[Any, ...]:
+    """Return what `workflow_columns` returned with one to three mutations, each of a type that the driver can send."""
+    changed = [list(column) if isinstance(column, list) else column for column in columns]
+    for _ in range(random.choice((1, 1, 2, 3))):
+        place = random.randrange(len(changed))
+        column = changed[place]
+        if isinstance(column, str):
+            changed[place] = _mutated_text(column, random)
+        elif not column:
+            changed[place] = [random.choice(_ELEMENTS[place])]
+        elif (at := random.randrange(len(column))) and random.random() < 0.2:
+            column[at], column[at - 1] = column[at - 1], column[at]
+        elif random.random() < 0.2:
+            del column[at]
+        else:
+            column[at] = _mutated_element(column[at], _ELEMENTS[place], random)
+    return tuple(changed)
+
+
+def _mutated_element(element: Any, others: Sequence[Any], random: Random) -> Any:
+    if isinstance(element, str) and random.random() < 0.5:
+        return _mutated_text(element, random)
+    return random.choice(others)
+
+
+def _mutated_text(text: str, random: Random) -> str:
+    numbers = [found.span() for found in re.finditer(r"\d+", text)]
+    if numbers and random.random() < 0.6:
+        first, end = random.choice(numbers)
+        return f"{text[:first]}{random.choice((0, 1, 2, 5, -1, 2**22, 2**31))}{text[end:]}"
+    place = random.randrange(len(text) + 1)
+    return text[:place] + random.choice(("", "x", "/", "\x1f", "{", "}", ",", "null")) + text[place + 1 :]
+
+
+_ORDINALS = (
+    "{0}",
+    "{1}",
+    "{0,1}",
+    "{1,0}",
+    "{}",
+    "{ }",
+    "{NULL}",
+    "[1:1]={0}",
+    "{{0}}",
+    "{99}",
+    "{4194304}",
+    "{-1}",
+    None,
+)
+_GROUP = '{"kind":{"type":"workflow","first_child":1,"children":1}}'
+_NUMBERS = (0, 1, 2, 3, -1, 99, 2**22, 2**31 - 1, None)
+_TEXTS = ("name", "", "{}", "[]", "1", "null", "x", None)
+_ELEMENTS: tuple[Sequence[Any], ...] = (
+    *(
+        _TEXTS,
+        _TEXTS,
+        _TEXTS,
+        (True, None),
+        _TEXTS,
+        (*_TEXTS, '{"deadline":1}'),
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
+        _NUMBERS,
+    ),
+    *(_TEXTS, _TEXTS, (*_TEXTS, '[[["value"],"a"]]'), _ORDINALS, _ORDINALS, _ORDINALS, _NUMBERS),
+    *((*_TEXTS, _GROUP, '{"role":"end"}', '{"needs":1}'), _NUMBERS, _TEXTS),
+)
+"""Elements of each column."""
 
 
 def _change_value(document: Document, random: Random) -> None:

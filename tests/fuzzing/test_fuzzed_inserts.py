@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,10 +20,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from baton.database.columns import workflow_columns
 from baton.database.grants import grant
+from baton.database.store import Store
 from tests.fuzzing.driver import Driver, Ending
 from tests.fuzzing.from_schema import FromSchema
-from tests.fuzzing.mutations import mutated
+from tests.fuzzing.mutations import mutated, mutated_columns
 from tests.fuzzing.valid_inserts import valid_inserts
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "workflow.schema.json"
@@ -39,7 +41,7 @@ _REFUSALS = ("22", "23505", "54")
 """Classes of SQLSTATE: an invalid value, an id that belongs to another graph, too deep or too long for the server."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Fuzzer:
     """Inserts as a client, and runs what was accepted as the owner."""
 
@@ -51,22 +53,30 @@ class Fuzzer:
     reasons: list[str] = field(default_factory=list)
 
     def tries(self, document: bytes, ending: Ending) -> None:
-        self.runner.run(self._tries(document, ending))
+        self.runner.run(self._tries(self.client.execute(_INSERT, document), ending))
 
-    async def _tries(self, document: bytes, ending: Ending) -> None:
+    def tries_columns(self, columns: tuple[Any, ...], ending: Ending) -> None:
+        inserting = Store(self.client, "baton", checks_inserts=True).insert_workflows(columns)
+        self.runner.run(self._tries(inserting, ending))
+
+    async def _tries(self, inserting: Awaitable[Any], ending: Ending) -> None:
         transaction = self.owner.transaction()
         try:
-            workflow_id = await self.client.fetchval(_INSERT, document)
+            await inserting
         except asyncpg.PostgresError as error:
-            code, message = str(error.sqlstate), str(error)
-            assert code.startswith(_REFUSALS), f"{code} {message}"
-            assert " " in message
-            self.counts[f"refused {code[:2]}"] += 1
-            self.reasons.append(message)
+            self._refused(error)
             return
         async with transaction:
-            await self._ends(workflow_id, ending)
+            for row in await self.owner.fetch("select id from baton.workflows"):
+                await self._ends(row["id"], ending)
         await self.owner.execute(_TRUNCATE)
+
+    def _refused(self, error: asyncpg.PostgresError) -> None:
+        code, message = str(error.sqlstate), str(error)
+        assert code.startswith(_REFUSALS), f"{code} {message}"
+        assert " " in message
+        self.counts[f"refused {code[:2]}"] += 1
+        self.reasons.append(message)
 
     async def _ends(self, workflow_id: str, ending: Ending) -> None:
         state = await self.driver.drive(workflow_id, ending)
@@ -159,3 +169,12 @@ def test_mutated_bytes_are_refused_or_end(fuzzer, documents, drawn, ending):
             case _:
                 text[place] = random.choice(b'0123456789[]{},:"tfn')
     fuzzer.tries(bytes(text), ending)
+
+
+@pytest.mark.slow
+@for_many(st.integers(0, 2**32))
+def test_mutated_columns_are_refused_or_end(fuzzer, drawn, ending):
+    """The entrance that Python uses for a client: parallel arrays."""
+    random = Random(drawn)
+    flow = random.choice(valid_inserts())
+    fuzzer.tries_columns(mutated_columns(workflow_columns([flow.spec()]), random), ending)

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from baton import Baton, Cancel, Context, InvalidOption, RetryAfter, Snooze, WorkerPool, worker
+from baton import Baton, Cancel, Context, InvalidOption, RetryAfter, Snooze, WorkerPool, each, worker
 from baton.events import (
     AttemptEnded,
     AttemptStarted,
@@ -16,6 +16,7 @@ from baton.events import (
     PoolRegistered,
     StepsClaimed,
     UpkeepDone,
+    WorkflowFailed,
 )
 from tests.programs import pool_workers
 from tests.waiting import eventually
@@ -259,3 +260,64 @@ async def test_an_outcome_that_cannot_be_stored_is_logged_as_what_it_becomes(eng
     (record,) = attempts_in(caplog)
     assert record.levelname == "ERROR"
     assert "cannot be stored, and it is failed: the outcome of this attempt could not be stored" in record.getMessage()
+
+
+def failed_workflows_in(caplog):
+    return [record for record in caplog.records if record.name == "baton.workflows"]
+
+
+async def test_a_workflow_that_failed_is_logged_once_when_it_ends(engine, caplog, seen):
+    """Not when its step fails: another branch goes on for a while, and completes."""
+
+    @worker(max_attempts=1)
+    async def fails() -> None:
+        raise ValueError("no luck")
+
+    @worker
+    async def takes_longer(ctx: Context) -> None:
+        await eventually(lambda: any(event.kind == "failed" for event in seen.of(AttemptEnded)))
+
+    flow = Baton.new(workflow_id="w", workflow_name="order").add("pay", fails.new()).add("b", takes_longer.new())
+    flow.add("ship", takes_longer.new(), deps=["pay"])
+    async with WorkerPool(engine, observers=[seen]):
+        await (await flow.insert()).wait(timeout=20)
+
+    (record,) = failed_workflows_in(caplog)
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == "workflow 'w' (order) failed: step 'pay': ValueError: no luck"
+    assert (record.workflow_id, record.workflow_name, record.step) == ("w", "order", "pay")
+    assert seen.of(WorkflowFailed) == [WorkflowFailed("w", "order", "pay", "ValueError: no luck")]
+
+
+async def test_a_group_that_failed_is_logged_by_the_step_in_it(engine, caplog):
+    @worker(max_attempts=1)
+    async def odd(number: int) -> None:
+        if number % 2:
+            raise ValueError(f"{number} is odd")
+
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="w").add("m", odd.new(each([2, 3]))).insert()
+        assert await run.wait(timeout=20) == "failed"
+
+    (record,) = failed_workflows_in(caplog)
+    assert record.getMessage() == "workflow 'w' failed: step 'm[1]': ValueError: 3 is odd"
+
+
+@pytest.mark.parametrize("ended", ["completed", "ignored", "cancelled"])
+async def test_a_workflow_that_did_not_fail_is_not_logged(engine, caplog, ended):
+    @worker(max_attempts=1)
+    async def ends() -> None:
+        if ended == "ignored":
+            raise ValueError("no luck")
+
+    @worker
+    async def after() -> None: ...
+
+    flow = Baton.new().add("a", ends.new()).add("b", after.new(), deps=["a"], ignore_discarded=True)
+    async with WorkerPool(engine):
+        run = await flow.insert()
+        if ended == "cancelled":
+            await run.cancel()
+        await run.wait(timeout=20)
+
+    assert failed_workflows_in(caplog) == []
