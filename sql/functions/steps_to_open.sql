@@ -37,7 +37,8 @@ begin
           into named, refused
           from steps s
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
-           -- As a part of `or` it is looked up in a hash table; `= any(p_names)` compares each step with each name.
+           -- As a part of `or` it is looked up in a hash table; `= any(p_names)` compares each step
+           -- with each name.
            and (p_names is null or s.name in (select unnest(p_names)));
         unknown := array(
             select n.name from unnest(p_names) as n(name)
