@@ -100,15 +100,6 @@ def test_the_english_is_plain(path):
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_comments_fit_in_100_columns(path):
-    """Lines of their own; trailing ones are ruff's."""
-    lines = path.read_text().splitlines()
-    mark = {".py": "# ", ".sql": "-- "}.get(path.suffix, "\n")
-
-    assert [line for line in lines if len(line) > 100 and line.lstrip().startswith(mark)] == []
-
-
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_tests_name_fits_on_a_line(path):
     """The circumstances belong into its docstring."""
