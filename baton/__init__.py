@@ -21,7 +21,7 @@ from baton.core.options import JobOptions, Options
 from baton.core.provided import Provided, provided
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
-from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
+from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.core.states import FinalStepState, FinalWorkflowState, StepState, WorkflowState
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
@@ -75,6 +75,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "SVG",
+    "Again",
     "ArgumentsDoNotFit",
     "Backoff",
     "Baton",

@@ -42,7 +42,8 @@ def import_application(name: str, *, is_logged: bool = False) -> ModuleType:
         return importlib.import_module(name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            raise CommandError(f"there is no module {error.name!r} in {here} or on Python's path") from None
+            near = did_you_mean(error.name, [path.stem for path in here.glob("*.py")]) if error.name == name else ""
+            raise CommandError(f"there is no module {error.name!r} in {here} or on Python's path{near}") from None
         _show_traceback(error, is_logged)
         raise CommandError(f"module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
 

@@ -1,9 +1,11 @@
-"""The health endpoint of a worker process: two answers over HTTP, for probes.
+"""The health endpoint of a worker process: answers over HTTP for probes, and for Prometheus.
 
     GET /healthz   200 while the process lives and its event loop answers
     GET /readyz    200 while it starts steps, else 503
+    GET /metrics   what Prometheus scrapes
 
-The body of both is a JSON object with the facts. It speaks as much HTTP as a probe does: one request a connection.
+The body of the first two is a JSON object with the facts. It speaks as much HTTP as a probe does: one request a
+connection.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ import asyncio
 import json
 import logging
 from argparse import ArgumentTypeError
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from baton.cli.failures import CommandError
+from baton.contrib.metric_families import CONTENT_TYPE
 from baton.runtime.health import Health
 from baton.tasks import Tasks
 
@@ -39,6 +42,8 @@ class Listening:
 class Answer:
     status: HTTPStatus
     facts: Mapping[str, object]
+    metrics: str | None = None
+    """In place of the facts, the text that Prometheus reads."""
 
 
 def parse_listening(text: str) -> Listening:
@@ -68,7 +73,7 @@ def answer(request_line: str, facts: Mapping[str, object]) -> Answer:
                 case "/readyz":
                     return Answer(HTTPStatus.OK if facts["ready"] else HTTPStatus.SERVICE_UNAVAILABLE, facts)
                 case _:
-                    return Answer(HTTPStatus.NOT_FOUND, {"error": "ask for /healthz or /readyz"})
+                    return Answer(HTTPStatus.NOT_FOUND, {"error": "ask for /healthz, /readyz or /metrics"})
         case [_, _, version] if version.startswith("HTTP/1."):
             return Answer(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "ask with GET"})
         case _:
@@ -76,8 +81,12 @@ def answer(request_line: str, facts: Mapping[str, object]) -> Answer:
 
 
 @asynccontextmanager
-async def endpoint(listening: Listening | None, facts: Callable[[], Mapping[str, object]]) -> AsyncIterator[None]:
-    """Answer probes while inside, with what `facts` returns. Without an address, do nothing.
+async def endpoint(
+    listening: Listening | None,
+    facts: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], Awaitable[str]] | None = None,
+) -> AsyncIterator[None]:
+    """Answer probes while inside, with what `facts` and `metrics` return. Without an address, do nothing.
 
     Raises: CommandError if nothing can listen there.
     """
@@ -87,7 +96,7 @@ async def endpoint(listening: Listening | None, facts: Callable[[], Mapping[str,
     tasks = Tasks()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.start(_serve(reader, writer, facts), name="baton health")
+        tasks.start(_serve(reader, writer, facts, metrics), name="baton health")
 
     try:
         server = await asyncio.start_server(
@@ -100,7 +109,9 @@ async def endpoint(listening: Listening | None, facts: Callable[[], Mapping[str,
         ) from error
     try:
         host, port = server.sockets[0].getsockname()[:2]
-        log.info("health endpoint: http://%s:%d/healthz and /readyz", f"[{host}]" if ":" in host else host, port)
+        log.info(
+            "health endpoint: http://%s:%d/healthz, /readyz and /metrics", f"[{host}]" if ":" in host else host, port
+        )
         yield
     finally:
         server.close()
@@ -108,7 +119,10 @@ async def endpoint(listening: Listening | None, facts: Callable[[], Mapping[str,
 
 
 async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, facts: Callable[[], Mapping[str, object]]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    facts: Callable[[], Mapping[str, object]],
+    metrics: Callable[[], Awaitable[str]] | None,
 ) -> None:
     # The client may be gone, silent, or speak something else than HTTP.
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -116,17 +130,27 @@ async def _serve(
             async with asyncio.timeout(REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
                 request_line = head.partition(b"\r\n")[0].decode("latin-1")
-                writer.write(_response(answer(request_line, facts()), is_head=request_line.startswith("HEAD ")))
+                answered = answer(request_line, facts())
+                if answered.status is HTTPStatus.NOT_FOUND and metrics is not None and _asks_for_metrics(request_line):
+                    answered = Answer(HTTPStatus.OK, {}, await metrics())
+                writer.write(_response(answered, is_head=request_line.startswith("HEAD ")))
                 await writer.drain()
         finally:
             writer.close()
 
 
+def _asks_for_metrics(request_line: str) -> bool:
+    return request_line.split(" ")[1].partition("?")[0] == "/metrics"
+
+
 def _response(answer: Answer, *, is_head: bool) -> bytes:
-    body = json.dumps(answer.facts, ensure_ascii=False, default=str).encode() + b"\n"
+    if answer.metrics is None:
+        kind, body = "application/json", json.dumps(answer.facts, ensure_ascii=False, default=str).encode() + b"\n"
+    else:
+        kind, body = CONTENT_TYPE, answer.metrics.encode()
     head = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
-        "Content-Type: application/json\r\n"
+        f"Content-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Cache-Control: no-store\r\n"
         "Connection: close\r\n\r\n"

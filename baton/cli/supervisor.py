@@ -17,10 +17,12 @@ from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from baton.cli.health import Listening, endpoint
 from baton.cli.restarts import Restarts, described, exit_code, is_permanent
-from baton.cli.supervisor_link import CLEANUP_SECONDS
+from baton.cli.supervisor_link import CLEANUP_SECONDS, METRICS
+from baton.contrib.metric_families import Samples
 from baton.runtime.signals import ending_signals
 from baton.tasks import Tasks, wait_for_event
 
@@ -49,7 +51,12 @@ class Slot:
         silent = round(now - self.reported_at, 3) if self.facts else None
         is_ready = self.facts.get("ready") is True and silent is not None and silent < SILENT_SECONDS
         pid = self.process.pid if self.process is not None else None
-        return {**self.facts, "ready": is_ready, "pid": pid, "silent_seconds": silent, "restarts": self.restarts.ended}
+        facts = {name: fact for name, fact in self.facts.items() if name != METRICS}
+        return {**facts, "ready": is_ready, "pid": pid, "silent_seconds": silent, "restarts": self.restarts.ended}
+
+    def samples(self) -> Samples:
+        """Return the metrics of the last report; none before the first."""
+        return Samples.from_json(cast("Mapping[str, Any]", self.facts.get(METRICS, {})))
 
 
 class Supervisor:
@@ -71,6 +78,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._codes: list[int] = []
         self._was_any_ready = False
+        self._ended = Samples()
+        """What processes had counted that have ended."""
         self._tasks = Tasks()
         self._clock = asyncio.get_running_loop().time
 
@@ -80,7 +89,7 @@ class Supervisor:
         for number in ending_signals():
             loop.add_signal_handler(number, self._on_signal, number)
         try:
-            async with endpoint(listening, self.health):
+            async with endpoint(listening, self.health, self.metrics):
                 log.info("starting %d worker processes", len(self._slots))
                 keeping = [
                     self._tasks.start(self._keep(slot), name=f"baton slot {slot.number}") for slot in self._slots
@@ -98,6 +107,14 @@ class Supervisor:
         processes = [slot.health(self._clock()) for slot in self._slots]
         is_ready = not self._stopping.is_set() and all(process["ready"] for process in processes)
         return {"ready": is_ready, "is_draining": self._stopping.is_set(), "pid": os.getpid(), "processes": processes}
+
+    async def metrics(self) -> str:
+        """Return the metrics of all processes, put together."""
+        samples = Samples()
+        samples.merge(self._ended)
+        for slot in self._slots:
+            samples.merge(slot.samples())
+        return samples.text()
 
     async def _keep(self, slot: Slot) -> None:
         while not self._stopping.is_set():
@@ -147,6 +164,8 @@ class Supervisor:
             try:
                 return await slot.process.wait()
             finally:
+                # A total that fell when a process ends would look as if all processes had begun anew.
+                self._ended.merge(slot.samples().totals())
                 slot.process, slot.facts = None, {}
 
     def _read_reports(self, slot: Slot, reports: int, pending: bytearray) -> None:

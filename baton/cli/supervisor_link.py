@@ -19,6 +19,8 @@ from contextlib import suppress
 log = logging.getLogger("baton.worker")
 
 REPORT_SECONDS = 1.0
+METRICS = "metrics"
+"""Under this name a report has the metrics of the process."""
 CLEANUP_SECONDS = 20.0
 """How long a drain may take beyond its grace: to end what was cancelled, to send the last outcomes, to sign off."""
 ORPHANED = 71

@@ -26,6 +26,7 @@ from baton.core.references import (
 from baton.core.round_trip import SCALARS
 from baton.core.signature import Signature
 from baton.errors import ArgumentsDoNotFit, NotJSON
+from baton.errors.texts import did_you_mean
 
 
 # A struct and not a dataclass: one is made with every job, in a fifth of the time.
@@ -75,6 +76,17 @@ class Parameters:
             return self._encode_with_references(arguments, (), is_nested=True)
         each = tuple([name for name, value in arguments.items() if type(value) is Each]) if Each in types else ()
         return self._encode_with_references(self._with_items(arguments, each), each, is_nested=False)
+
+    def check_named(self, args: str) -> None:
+        """Check arguments by name, as JSON, which are to replace some of a stored call's.
+
+        Raises `TypeError` for one that the function does not take, or that does not fit its annotation.
+        """
+        if unknown := [name for name in codec.decode(args) if name not in self.signature.by_name]:
+            hint = did_you_mean(unknown[0], self.signature.by_name)
+            takes = ", ".join(sorted(self.signature.by_name)) or "none"
+            raise TypeError(f"{self._worker}: it has no argument {unknown[0]!r}{hint or f'; it takes {takes}'}")
+        self.types.require_fit(args)
 
     def decode(
         self,

@@ -74,6 +74,11 @@ class Limits:
         """Return the outcome; in place of one that carries too much, a failed attempt without a delay."""
         if outcome.keep is not None and (why := self.kept_excess(outcome.keep)) is not None:
             return Outcome("failed", f"the value to be kept is too large: {why}")
+        if outcome.kind == "again" and outcome.detail is not None and (size := self.excess(outcome.detail)) is not None:
+            what = (
+                f"the arguments of the next round have {size:,} bytes as JSON, and the limit is {self.argument_bytes:,}"
+            )
+            return Outcome("failed", f"{what}; store the data elsewhere and pass where it is")
         if outcome.kind != "completed" or outcome.detail is None or not _is_larger(outcome.detail, self.result_bytes):
             return outcome
         size = _size(outcome.detail)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import UNSET, Struct
 
-from baton.core import expansion
+from baton.core import codec, expansion
 from baton.core.error_texts import text_of, trace_of
 from baton.core.expansion import Expandable, Expansion
 from baton.core.kept import kept_text
 from baton.core.names import UNSTORABLE
-from baton.core.returned import Cancel, Fail, RetryAfter, Skip, Snooze
-from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, KeptNotJSON, ResultNotJSON
+from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
+from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, KeptNotJSON, NotJSON, ResultNotJSON
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
@@ -32,6 +32,7 @@ Kind = Literal[
     "cancelled",
     "skipped",
     "snoozed",
+    "again",
     "given_back",
     "unknown_worker",
     "misfit",
@@ -49,7 +50,8 @@ class Outcome(Struct, frozen=True, gc=False):
 
     kind: Kind
     detail: str | None = None
-    """The result as JSON if it completed; else the error or the reason, as text."""
+    """Of one that completed the result as JSON; of one that begins another round its `arguments` and `keep_rounds`, as
+    JSON; else text: the error, the reason."""
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
@@ -99,6 +101,8 @@ def classify(worker: AnyWorker, value: object) -> Outcome:
             return skipped(value.reason)
         case Fail():
             return discarded(value.reason)
+        case Again():
+            return _again(worker, value)
         case Expandable():
             return _expanded(value)
         case _:
@@ -112,6 +116,15 @@ def _snoozing(worker: AnyWorker, snooze: Snooze) -> Outcome:
         return snoozed(snooze.seconds, snooze.reason, kept_text(worker.name, snooze.keep))
     except KeptNotJSON as error:
         return Outcome("failed", _summary(error))
+
+
+def _again(worker: AnyWorker, round_: Again) -> Outcome:
+    try:
+        arguments = codec.encode(dict(round_.arguments))
+    except NotJSON as error:
+        return Outcome("failed", f"the arguments of Again that worker {worker.name!r} returned are {error}")
+    keep = "null" if round_.keep_rounds is None else str(round_.keep_rounds)
+    return Outcome("again", f'{{"arguments":{arguments},"keep_rounds":{keep}}}', delay=round_.after)
 
 
 def _returned(worker: AnyWorker, value: object) -> Outcome:

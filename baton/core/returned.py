@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
 from baton.core.durations import Seconds, seconds
+from baton.errors import InvalidOption
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -65,8 +67,45 @@ class Fail:
     reason: str = "the worker returned Fail"
 
 
-Control = Snooze | RetryAfter | Cancel | Skip | Fail
-CONTROLS = (Snooze, RetryAfter, Cancel, Skip, Fail)
+@dataclass(frozen=True, slots=True, init=False)
+class Again:
+    """Returned by a worker to run again, in the same place, as the next round of its step.
+
+    The named arguments replace those that the step had, and the others stay; a reference that stood in one that is
+    replaced is gone. What was kept is forgotten, the count of failures begins anew, and `ctx.idempotency_key` changes.
+
+    A step of a returned graph whose result is the group's may return it for the group: the step that returned the graph
+    runs again, once the graph is judged completed, with its own arguments replaced. The steps of the graph that it
+    returns then are named after the round, as in `turn[#2]/call`. A step has at most 10,000 rounds.
+
+    Args:
+        arguments: arguments as a mapping, for one whose name is taken here; the named ones are added to it.
+        after: how long to wait before the next round: seconds or `timedelta`.
+        keep_rounds: of how many earlier rounds the steps of a returned graph are kept; left out, of all.
+    """
+
+    arguments: Mapping[str, Any]
+    after: float
+    keep_rounds: int | None
+
+    def __init__(
+        self,
+        arguments: Mapping[str, Any] | None = None,
+        /,
+        *,
+        after: Seconds = 0.0,
+        keep_rounds: int | None = None,
+        **named: Any,
+    ) -> None:
+        if keep_rounds is not None and (type(keep_rounds) is not int or keep_rounds < 0):
+            raise InvalidOption("keep_rounds", keep_rounds, "it must be a number of rounds, 0 or more; None keeps all")
+        object.__setattr__(self, "arguments", {**(arguments or {}), **named})
+        object.__setattr__(self, "after", seconds("after", after))
+        object.__setattr__(self, "keep_rounds", keep_rounds)
+
+
+Control = Snooze | RetryAfter | Cancel | Skip | Fail | Again
+CONTROLS = (Snooze, RetryAfter, Cancel, Skip, Fail, Again)
 
 
 def _set_seconds(control: Snooze | RetryAfter, given: Seconds) -> None:

@@ -141,6 +141,10 @@ class Worker(Generic[CallP, P, R_co]):
             raise ArgumentsDoNotFit(self.name, str(error)) from error
         return parameters.decode(args, references, results, states)
 
+    def check_round(self, args: str) -> None:
+        """Check the arguments of another round, as JSON by name. Raises `TypeError` if they do not fit."""
+        self._parameters.check_named(args)
+
     def call(self, arguments: dict[str, Any], context: Context | None) -> Any:
         """Call the function with what `bind_json` returned, and return what it returns (a coroutine if it is async)."""
         return self._parameters.signature.call(arguments, context)

@@ -57,6 +57,7 @@ _PROFILES: Mapping[str, Settings] = {
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
+    "round_worker": _ENGINE,
     "settle": _ENGINE,
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,

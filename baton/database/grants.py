@@ -45,6 +45,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "claim_separately",
         "settle",
         "keep",
+        "round_worker",
         "advance",
         "expand",
         "expand_map",

@@ -111,6 +111,10 @@ class Results:
         for step in steps:
             if step.parent_id in self._steps:
                 self._children.setdefault(step.parent_id, []).append(step)
+        for group_id, children in self._children.items():
+            # Those before the last ones are steps of earlier rounds.
+            children.sort(key=lambda child: child.id)
+            self._children[group_id] = children[-(self._steps[group_id].children or len(children)) :]
         self._values: dict[int, Any] = {}
         for step in reversed(steps):
             self._put_together(step)

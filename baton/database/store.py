@@ -74,6 +74,7 @@ class Store:
         self._settle = _SETTLE.format(prefix)
         self._settle_one = _SETTLE_ONE.format(prefix)
         self._keep = call(f"{prefix}.keep", 3)
+        self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -178,6 +179,12 @@ class Store:
         """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
         (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
         return bool(row["keep"])
+
+    async def round_worker(self, claim: Claim) -> str | None:
+        """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""
+        (row,) = await self.calls.fetch(self._round_worker, str(claim.step_id))
+        worker: str | None = row["worker"]
+        return worker
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""

@@ -15,8 +15,8 @@ _CAUSES: dict[Cause | None, StopCause | None] = {
     Cause.LEASE_LOST: "lease_lost",
     Cause.VOID: "void",
 }
-_WITHOUT_ERROR = ("completed", "expanded")
-"""Their detail is a result or a graph."""
+_WITHOUT_ERROR = ("completed", "expanded", "again")
+"""Their detail is a result, a graph or arguments."""
 
 
 def attempt_started(attempt: Attempt, pool: int) -> AttemptStarted:

@@ -94,6 +94,9 @@ def _log_end(ended: AttemptEnded) -> None:
     # The traceback as it is stored, and not the exception: what is redacted, or cannot be written,
     # is not in it.
     record.exc_text = ended.trace and ended.trace.rstrip()
+    if ended.exception is not None:
+        # For handlers that group by the exception, as Sentry's do. Formatters write the text above.
+        record.exc_info = (type(ended.exception), ended.exception, ended.exception.__traceback__)
     attempts_log.handle(record)
 
 

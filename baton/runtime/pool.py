@@ -136,6 +136,15 @@ class WorkerPool:
         """
         return self._entered().pool_id
 
+    def observe(self, observer: Observer) -> None:
+        """Let an observer be called with each event as well, as if `observers` had named it.
+
+        Raises: BatonError if the pool is entered already, InvalidOption for what cannot observe.
+        """
+        if self._running is not None:
+            raise BatonError("the worker pool is entered already: add an observer before that")
+        self._settings = self._settings.with_observer(observer)
+
     def health(self) -> Health:
         """Return how the pool is at this moment, for an endpoint of your own. Costs nothing, at any time."""
         if self._running is not None:

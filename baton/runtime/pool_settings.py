@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +42,10 @@ class PoolSettings:
     connections: int
     providers: Mapping[Any, Provider]
     observers: Sequence[Observer]
+
+    def with_observer(self, observer: Observer) -> PoolSettings:
+        """Return settings with one more observer. Raises `InvalidOption`."""
+        return replace(self, observers=_checked_observers([*self.observers, observer]))
 
 
 def pool_settings(

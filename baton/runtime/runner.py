@@ -16,6 +16,7 @@ from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt, Cause
 from baton.runtime.executors import Executors
 from baton.runtime.invocation import backoff_of
+from baton.runtime.rounds import Rounds
 
 Redact = Callable[[str], str]
 
@@ -31,6 +32,7 @@ class Runner:
     def __init__(
         self,
         executors: Executors,
+        rounds: Rounds,
         limits: Limits,
         redact: Redact | None,
         misfit_seconds: float | None,
@@ -38,6 +40,7 @@ class Runner:
         errors_show_input: bool,
     ) -> None:
         self._executors = executors
+        self._rounds = rounds
         self._limits = limits
         self._redact = redact
         self._misfit_seconds = misfit_seconds
@@ -72,6 +75,8 @@ class Runner:
                 # Another process may have a version of the worker that they fit; after this time it
                 # is discarded.
                 outcome = replace(outcome, delay=self._misfit_seconds)
+            if outcome.kind == "again":
+                outcome = await self._rounds.checked(attempt.claimed, worker, outcome)
             outcome = self.finished(outcome, attempt, worker)
         return outcome if failpoints.replaced is None else failpoints.replaced(attempt, outcome)
 
@@ -102,9 +107,8 @@ class Runner:
 
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""
-        # A graph stays as it is: with other texts its arguments would be others, and a long text
-        # would be cut.
-        if self._redact is None or outcome.kind in ("completed", "expanded"):
+        # A graph stays as it is: with other texts its arguments would be others, and a long text would be cut.
+        if self._redact is None or outcome.kind in ("completed", "expanded", "again"):
             return outcome
         detail = outcome.detail and _redacted(self._redact, outcome.detail)
         return replace(outcome, detail=detail, trace=outcome.trace and _redacted(self._redact, outcome.trace))

@@ -45,6 +45,7 @@ from baton.runtime.maintenance import Maintenance
 from baton.runtime.ongoing_failures import OngoingFailures
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
+from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
 from baton.runtime.transactions import Transactions
@@ -85,10 +86,8 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
-        self._executors = executors = self._made_executors()
-        self._runner = Runner(
-            executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
-        )
+        self._executors = self._made_executors()
+        self._runner = self._made_runner()
         self._worker_connections = WorkerConnections(connector, settings.connections)
         self._transactions = Transactions(
             self._worker_connections,
@@ -128,6 +127,12 @@ class RunningPool:
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.limits, engine.store.keep)
         return Executors(settings.threads, settings.processes, application, self._resources, keeping)
+
+    def _made_runner(self) -> Runner:
+        settings, engine = self._settings, self._engine
+        rounds = Rounds(engine.store.round_worker)
+        shows = settings.errors_show_input
+        return Runner(self._executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
 
     @property
     def pool_id(self) -> int:

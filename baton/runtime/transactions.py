@@ -36,7 +36,7 @@ log = logging.getLogger("baton.pool")
 
 HAS_TRANSACTION_TIMEOUT = 17
 """The first version of PostgreSQL that has it."""
-COMMITTING = frozenset({"completed", "cancelled", "skipped", "snoozed", "expanded"})
+COMMITTING = frozenset({"completed", "cancelled", "skipped", "snoozed", "again", "expanded"})
 """The outcomes that commit with what the worker wrote. A failed attempt leaves nothing, nor does a `RetryAfter`."""
 
 

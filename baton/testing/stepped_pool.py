@@ -16,7 +16,6 @@ from msgspec import Struct, structs
 from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
-from baton.core.limits import Limits
 from baton.core.outcome import Outcome, lost
 from baton.database.connections import ReconnectingConnection
 from baton.database.failures import Failure, failure_of
@@ -33,6 +32,7 @@ from baton.runtime.expander import Refused, Sending, planned
 from baton.runtime.keeping import Keeping
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
+from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
 from baton.runtime.running_pool import outcome_without_running
 from baton.runtime.transactions import Transactions
@@ -56,10 +56,10 @@ class Ran(Struct, frozen=True):
 class LosingRunner(Runner):
     """Keeps back the outcome of an attempt in which the process is to crash, so that its transaction cannot commit."""
 
-    def __init__(self, settings: PoolSettings, executors: Executors, limits: Limits, is_lost: IsLost) -> None:
-        super().__init__(
-            executors, limits, settings.redact, settings.misfit, errors_show_input=settings.errors_show_input
-        )
+    def __init__(self, engine: Engine, settings: PoolSettings, executors: Executors, is_lost: IsLost) -> None:
+        rounds = Rounds(engine.store.round_worker)
+        shows = settings.errors_show_input
+        super().__init__(executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
         self._is_lost = is_lost
         self.kept_back: dict[tuple[int, UUID], Outcome] = {}
 
@@ -92,7 +92,7 @@ class SteppedPool:
             self._resources,
             Keeping(limits, engine.store.keep),
         )
-        self._runner = LosingRunner(settings, self._executors, limits, is_lost)
+        self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)
         self._transactions = Transactions(
             self._connections,

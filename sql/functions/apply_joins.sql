@@ -1,13 +1,17 @@
--- Give the groups whose joins are settled their final state, as their children say.
+-- Give the groups whose joins are settled their final state, as their children say. One that is
+-- completed and has been asked for another round begins it (see repeat_groups).
 --
--- No attempt is spent, and the results stay with the children. Returns the groups, which are final
--- now.
+-- No attempt is spent, and the results stay with the children.
+-- final: the groups that are final now. queues: the queue of each that is available again.
 -- Locks: none; apply_outcomes has taken them.
-create or replace function apply_joins(p_ids bigint[], p_tokens uuid[], p_kinds text[], p_moment timestamptz) returns bigint[]
+create or replace function apply_joins(
+    p_ids bigint[], p_tokens uuid[], p_kinds text[], p_moment timestamptz,
+    out final bigint[], out queues text[]
+)
 language plpgsql
 as $$
 declare
-    final bigint[];
+    repeated record;
 begin
     with ended as (
         delete from queue q
@@ -18,8 +22,9 @@ begin
            and o.kind = 'joined'
      returning q.step_id, q.token, q.pool
     ), decided as materialized (
-        select e.step_id, e.token, e.pool, v.state, v.reason
+        select e.step_id, e.token, e.pool, v.state, v.reason, v.state = 'completed' and s.again is not null as is_repeated
           from ended e
+          join steps s on s.id = any(array[e.step_id])
          cross join lateral group_outcome(e.step_id) as v
     ), recorded as (
         -- executing -> completed, discarded, cancelled or skipped
@@ -32,8 +37,16 @@ begin
                finished_at = p_moment
           from decided d
          where s.id = any(array[d.step_id])
+           and not d.is_repeated
      returning s.id
     )
-    select coalesce(array_agg(r.id), '{}') into final from recorded r;
-    return final;
+    select (select coalesce(array_agg(r.id), '{}') from recorded r) as ids,
+           array_agg(d.step_id) as groups, array_agg(d.token) as tokens, array_agg(d.pool) as pools
+      into repeated
+      from decided d
+     where d.is_repeated;
+    final := repeated.ids;
+    if repeated.groups is not null then
+        queues := repeat_groups(repeated.groups, repeated.tokens, repeated.pools, p_moment);
+    end if;
 end $$;

@@ -47,7 +47,8 @@ begin
     end if;
     perform write_steps(
         array(select sibling_of(p_step, base + p_first + n) from generate_series(0, cardinality(p_names) - 1) as n),
-        base, (select s.name || '/' from steps s where s.id = p_step), ordinal_of(p_step),
+        base, (select s.name || case when s.round > 1 then format('[#%s]/', s.round) else '/' end from steps s where s.id = p_step),
+        ordinal_of(p_step),
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
     perform link_outer_dependencies(p_step, base + p_first, p_extras);

@@ -109,12 +109,11 @@ begin
     perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
     -- A step that snoozes is at attempt 0 again, although it has begun.
     delete from queue q
-     using steps s
-     where q.step_id = any(waiting)
+     where q.step_id = any(array(
+               select s.id from steps s where s.id = any(waiting) and coalesce(s.outcome not in ('snoozed', 'again'), true)
+           ))
        and q.attempt = 0
-       and q.state <> 'executing'
-       and s.id = q.step_id
-       and s.outcome is distinct from 'snoozed';
+       and q.state <> 'executing';
     delete from queue q where q.step_id = any(groups);
     waiting := array(
         select s.id
@@ -145,6 +144,11 @@ begin
            reason = null,
            finished_at = null
      where s.id = any(opening);
+    -- A step that asked for another round of its group is to run again, and may not ask this time.
+    update steps g
+       set again = null
+     where g.id = any(groups)
+       and sibling_of(g.id, (g.again ->> 'by')::integer) = any(opening);
     -- queued, suspended -> suspended or queued
     with counted as (
         select s.id, count_pending(s) as n from steps s where s.id = any(opening || waiting)

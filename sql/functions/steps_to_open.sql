@@ -2,7 +2,7 @@
 --
 -- A named group with children stands for those of its children that are discarded or cancelled, at
 -- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
--- of its children.
+-- of its children. Steps of earlier rounds stay as they are; one that is named is refused.
 -- p_undone: what was undone; it is opened with everything downstream of it.
 -- again: of the opened ones, steps that had expanded and run again from the start: closing steps
 --   over what is opened, what was undone itself, and what is downstream of that. Their children are
@@ -19,6 +19,9 @@ declare
     groups bigint[];
     idle   bigint[];
     whole  boolean := false;
+    rounds boolean := exists (
+        select from steps s where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0) and s.round > 1
+    );
     undone bigint[] := '{}';
     closed bigint[];
 begin
@@ -30,10 +33,13 @@ begin
                and s.state in ('discarded', 'cancelled')
                and not s.not_needed
                and s.undoes is null
+               and not (rounds and is_in_past_round(s.id))
         );
     else
         select coalesce(array_agg(s.id), '{}'),
-               array_agg(s.name) filter (where s.finished_at is null and s.first_child is null)
+               array_agg(s.name) filter (
+                   where s.finished_at is null and s.first_child is null or rounds and is_in_past_round(s.id)
+               )
           into named, refused
           from steps s
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
@@ -136,6 +142,7 @@ begin
                   where g.id = sibling_of(p.id, p.parent)
                     and g.finished_at is not null
              ) as reached
+             where not (rounds and is_in_past_round(reached.id))
         )
         select o.id from open o order by o.id
     );

@@ -32,6 +32,7 @@ begin
            ))
        and d.id <> all(gone);
     delete from deadlines d where d.step_id = any(gone);
+    delete from kept k where k.step_id = any(gone);
     delete from steps s where s.id = any(gone);
     -- final -> queued, for now
     update steps g
@@ -40,6 +41,7 @@ begin
            first_child = null,
            children = null,
            returns = null,
+           again = null,
            grouping = case when g.map is not null then g.grouping end,
            slots = g.concurrency,
            next_child = null

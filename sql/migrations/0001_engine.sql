@@ -161,6 +161,7 @@ create table steps (
     needs            integer,
     undoes           integer,
     generation       integer not null default 1,
+    round            integer not null default 1,
     concurrency      integer,
     slots            free_slots,
     next_child       integer,
@@ -202,6 +203,7 @@ create table steps (
     undo             json,
     awaits           json,
     ending           json,
+    again            json,
     result           json,
     reason           text,
     errors           json[],
@@ -251,6 +253,8 @@ comment on column steps.awaits is 'What it waits for in place of a worker, once 
 comment on column steps.undo_inputs is 'Ordinals of the other steps whose results its undo reads.';
 comment on column steps.undoes is 'Of an undo: ordinal of the step that it takes back.';
 comment on column steps.generation is 'Raised when it was undone or begins another round; part of the idempotency key.';
+comment on column steps.round is 'Which round runs, or ran last. Counted when it begins.';
+comment on column steps.again is 'Of a group of which another round is asked: by (ordinal of the step that asks), arguments, after, keep_rounds. It begins if the group completes.';
 comment on column steps.ending is 'Of a group that is being ended: state and reason as it will have them. Its closing steps still run.';
 comment on column steps.fails_fast is 'Of a group: the first failure in it that nothing can forgive ends it.';
 comment on column steps.awaits_attempts is 'Of a closing step or undo: it waits for attempts of cancelled steps that still run somewhere.';
@@ -263,7 +267,7 @@ comment on column steps.attempt is 'Attempts counted when the last outcome was a
 comment on column steps.attempted_at is 'When the attempt of the last accepted outcome was claimed.';
 comment on column steps.pool is 'The worker pool of the last accepted outcome.';
 comment on column steps.token is 'The claim token of the last accepted outcome.';
-comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, lost, given_back, unknown_worker, misfit, expanded, joined.';
+comment on column steps.outcome is 'The kind of the last accepted outcome: completed, failed, discarded, cancelled, skipped, snoozed, again, lost, given_back, unknown_worker, misfit, expanded, joined.';
 comment on column steps.parent is 'Ordinal of the group it is a child of; null for none.';
 comment on column steps.grouping is 'What makes it a group: map, workflow (inserted with its children) or graph (its worker returned one); null for an ordinary step.';
 comment on column steps.first_child is 'Ordinal of its first child, the others follow; null until it has children.';

@@ -178,6 +178,14 @@ def test_the_path_of_a_file_is_answered_with_the_module(given, remedy, tmp_path)
     assert said.endswith(remedy)
 
 
+def test_a_module_that_is_not_there_is_answered_with_the_nearest_file(tmp_path):
+    (tmp_path / "jobs.py").write_text("")
+
+    said = assert_refused(run_baton("worker", "job", cwd=tmp_path))
+
+    assert said.endswith("or on Python's path; did you mean 'jobs'?")
+
+
 SHADOWS = ("queue", "types", "selectors", "code", "logging")
 SAYS_WHERE = """
 import queue, sys, types, selectors, code, logging

@@ -18,7 +18,7 @@ STEPS = """
 select s.id, s.name, s.state, s.pending, s.dependencies, s.dependents, s.attempt as counted, s.max_attempts,
        s.ignore_cancelled as cancelled, s.ignore_discarded as discarded, s.ignore_skipped as skipped,
        s.edges, s.began, s.not_needed,
-       s.parent, s.first_child, s.children, s.returns, s.grouping, s.concurrency, s.slots, s.holds_slot,
+       s.parent, s.first_child, s.children, s.returns, s.grouping, s.round, s.concurrency, s.slots, s.holds_slot,
        q.state as entry, q.attempt, q.is_join, w.state as flow, w.remaining, w.failed, w.total
   from baton.steps s
   left join baton.queue q on q.step_id = s.id
@@ -87,7 +87,11 @@ class Workflow:
             return
         group = self.rows.get(row["parent"])
         ordinal = ordinal_of(row["id"])
-        if group is None or group["first_child"] is None or ordinal not in children_of(group):
+        is_past = group is not None and group["round"] > 1
+        if is_past and (group["first_child"] is None or ordinal < group["first_child"]):
+            if row["state"] not in FINAL:
+                yield f"is {row['state']} in an earlier round"
+        elif group is None or group["first_child"] is None or ordinal not in children_of(group):
             yield "is no child of the group it names"
         elif row["state"] not in FINAL and group["state"] in FINAL:
             yield f"is {row['state']} in a group that is {group['state']}"

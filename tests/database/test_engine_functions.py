@@ -37,6 +37,7 @@ EXPECTED = {
     "record_signal": INSERTION,
     "rescue": ENGINE,
     "retry": ENGINE,
+    "round_worker": ENGINE,
     "settle": ENGINE,
     "stage": ENGINE,
     "upkeep_due": ENGINE,

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from baton.core.expansion import Expansion
+from baton.core.outcome import Outcome
 from baton.core.spec import (
     Extras,
     Map,
@@ -23,7 +24,7 @@ from baton.core.spec import (
     TimerSpec,
     WaitSpec,
 )
-from baton.database.messages import ClaimRequest, Part
+from baton.database.messages import ClaimRequest, Part, Settlement
 from tests.database.raw_pool import RawPool, outcome, step, workflow
 
 MANY = 200_000
@@ -167,10 +168,36 @@ async def call_everything(pool, round_number):
     await pool.settle(*[outcome(claimed, "given_back") for claimed in pool.held.values()])
     await call_group_functions(pool, f"groups {round_number}")
     await call_waits(pool, f"waits {round_number}")
+    await call_rounds(pool, f"rounds {round_number}")
     await pool.heartbeat()
     await pool.store.upkeep_due()
     await pool.run_upkeep(keep=timedelta(days=7), limit=10)
     await pool.store.claim(pool.id, ClaimRequest(uuid4(), {"nobody's": 5}))
+    pool.held.clear()
+
+
+async def call_rounds(pool, flow):
+    """A step that keeps values, snoozes, is lost and begins another round; then a group that does."""
+    lane = {"queue": "drill", "takes_context": True}
+    await pool.insert(flow, step("g", **lane))
+    snooze = Outcome("snoozed", "later", delay=0, keep="1")
+    again = Outcome("again", '{"arguments":{"n":1},"keep_rounds":0}', delay=0)
+    (claimed,) = await pool.claim(queue="drill")
+    await pool.store.keep(claimed, "1")
+    for outcome_of in [snooze, Outcome("lost", delay=0), Outcome("failed", delay=0), again]:
+        await pool.settle(Settlement(claimed.step_id, claimed.token, outcome_of))
+        (claimed,) = await pool.claim(queue="drill")
+    for kind in ["again", "discarded"]:
+        graph = workflow("graph", step("a", **lane))
+        await pool.store.expand(claimed, Expansion(tuple(graph.steps), 1, None), Part(None, 0, 1), 100)
+        (child,) = await pool.claim(queue="drill")
+        await pool.store.round_worker(child)
+        ended = again if kind == "again" else Outcome("discarded", "no")
+        (join,) = (await pool.advance(Settlement(child.step_id, child.token, ended), queue="drill")).claimed
+        (claimed, *_) = (await pool.advance(outcome(join, "joined"), queue="drill")).claimed or [join]
+    await pool.retry(flow)
+    await pool.settle(*[outcome(one, "completed") for one in await pool.claim(queue="drill")])
+    await pool.settle(*[outcome(one, "joined") for one in await pool.claim(queue="drill")])
     pool.held.clear()
 
 
@@ -262,7 +289,7 @@ async def test_no_call_scans_a_table_of_ten_rows(pool, plans):
     await pool.connection.execute("analyze steps; analyze queue; analyze workflows")
     await call_everything(pool, 3)
 
-    assert plans.faults(demand_few_rows=True) == set()
+    assert sorted(plans.faults(demand_few_rows=True)) == []
 
 
 @pytest.mark.slow
@@ -279,4 +306,4 @@ async def test_plans_cached_with_small_tables_still_serve_large_ones(pool, plans
 
     await call_everything(pool, 99)
 
-    assert plans.faults(demand_few_rows=True) == set()
+    assert sorted(plans.faults(demand_few_rows=True)) == []

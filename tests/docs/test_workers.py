@@ -42,6 +42,16 @@ async def test_the_import_goes_on_from_what_it_kept(engine):
         assert await run.result(timeout=20) == 6
 
 
+async def test_the_agent_goes_on_until_it_has_an_answer(engine):
+    turn = run_block(block("async def turn"))["turn"]
+
+    async with WorkerPool(engine):
+        run = await turn.new(messages=["the question"]).insert()
+        assert await run.result(timeout=20) == "the answer"
+        (step,) = await run.steps()
+    assert [child.name for child in step.children][::3] == ["turn/ask", "turn[#2]/ask", "turn[#3]/ask"]
+
+
 async def test_prices_are_provided(engine):
     names = run_block(block("open_prices"))
     price = names["price"]

@@ -10,7 +10,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baton.cli import logs, supervisor
 from baton.cli.application import import_application, target_in
@@ -18,13 +18,16 @@ from baton.cli.arguments import add_address, count, duration, duration_or_foreve
 from baton.cli.failures import CommandError
 from baton.cli.health import endpoint, facts_of, parse_listening
 from baton.cli.process_end import end_without_threads, name_threads
-from baton.cli.supervisor_link import parse_supervisor_link
+from baton.cli.supervisor_link import METRICS, parse_supervisor_link
 from baton.client.engine import Engine
 from baton.core import registry
 from baton.runtime.health import Drained
 from baton.runtime.pool import WorkerPool
 from baton.runtime.signals import ending_signals, kept_from_children
 from baton.tasks import Tasks
+
+if TYPE_CHECKING:
+    from baton.contrib.prometheus import Metrics
 
 log = logging.getLogger("baton.worker")
 
@@ -35,6 +38,7 @@ SLOTS = 20
 DRAINED = 0
 UNSETTLED = 75
 _ENGINE_OPTIONS = ("address", "schema")
+DEPTHS_SECONDS = 10.0
 _POOL_OPTIONS = ("queues", "lease", "grace", "max_block", "keep")
 
 _DESCRIPTION = """
@@ -144,17 +148,25 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
     def facts() -> Mapping[str, object]:
         return {"pid": os.getpid(), **facts_of(pool.health()), "grace_seconds": pool.grace_seconds}
 
+    def reported() -> Mapping[str, object]:
+        return facts() if metrics is None else {**facts(), METRICS: metrics.samples(pool.health()).as_json()}
+
+    async def scraped() -> str:
+        return "" if metrics is None else await metrics.text(pool, engine)
+
     link = arguments.supervisor_link
+    metrics = _observed(pool, arguments)
     reporting = Tasks()
     ended_by = _cancelled_by_signals()
     try:
         # Before the database is reached: a process that waits for it is alive.
-        async with endpoint(arguments.health if link is None else None, facts):
+        async with endpoint(arguments.health if link is None else None, facts, scraped):
             if link is not None:
-                reporting.start(link.report(facts), name="baton reports")
+                reporting.start(link.report(reported), name="baton reports")
             async with engine:
-                # Steps may fork as soon as the pool is entered, a moment before it handles the
-                # signals.
+                if link is not None and metrics is not None:
+                    reporting.start(_read_depths(metrics, engine), name="baton queue depths")
+                # Steps may fork as soon as the pool is entered, a moment before it handles the signals.
                 with kept_from_children(*ending_signals()):
                     async with pool:
                         return await pool.serve()
@@ -165,6 +177,25 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
         return Drained(0, True)
     finally:
         await reporting.aclose()
+
+
+def _observed(pool: WorkerPool, arguments: argparse.Namespace) -> Metrics | None:
+    """Let the events of the pool be counted, if somebody can ask for metrics."""
+    if arguments.health is None:
+        return None
+    # Not every worker process is asked for metrics.
+    from baton.contrib.prometheus import Metrics
+
+    metrics = Metrics()
+    pool.observe(metrics)
+    return metrics
+
+
+async def _read_depths(metrics: Metrics, engine: Engine) -> None:
+    """Read the depths of the queues again and again: the supervisor, which is asked for them, has no connection."""
+    while True:
+        await metrics.refresh(engine)
+        await asyncio.sleep(DEPTHS_SECONDS)
 
 
 def _cancelled_by_signals() -> Callable[[], signal.Signals | None]:

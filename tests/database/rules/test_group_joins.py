@@ -54,6 +54,23 @@ async def test_a_join_that_is_given_back_is_available_again_at_once(pool, psql, 
     assert await state(psql, "w") == "completed"
 
 
+async def test_a_join_that_failed_waits_before_it_is_tried_again(pool, psql):
+    """Its outcome could not be stored. At once it would fail again, and so on without an end."""
+    await insert(pool, flow().add("g", chain("x")))
+    await settle_all(pool, completed="g/x")
+
+    await settle_all(pool, failed="g")
+
+    assert (await states(psql, "w"))["g"] == "scheduled"
+    wait = "select extract(epoch from scheduled_at - clock_timestamp()) from queue"
+    assert 10 < await psql.fetchval(wait) <= 15
+    assert (await steps(psql, "w"))["g"]["reason"] == "failed by the test"
+    await psql.execute("update queue set scheduled_at = clock_timestamp()")
+    await pool.run_upkeep()
+    await settle_all(pool, joined="g")
+    assert await state(psql, "w") == "completed"
+
+
 async def test_a_replayed_join_is_accepted_and_counts_once(pool, psql):
     await insert(pool, flow().add("g", chain("x")).add("z", part.new(), deps=["g"]).add("y", part.new(), deps=["z"]))
     await settle_all(pool, completed="g/x")
