@@ -12,6 +12,7 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from baton.core.names import UNSTORABLE
 from baton.database.engine_functions import apply_functions, stored_functions, written_since
 from baton.database.schema_checks import repair_name, require_own_name, require_safe_schema, require_utf8
 from baton.database.sql_files import sql_folder
@@ -48,10 +49,9 @@ class SchemaVersion:
 
 
 def quoted(schema: str) -> str:
-    """Return the schema's name quoted for SQL. Any name that PostgreSQL accepts may be used: 1 to 63 bytes, without
-    NUL."""
-    if not schema or "\0" in schema or len(schema.encode()) > 63:
-        raise InvalidOption("schema", schema, "a schema's name has 1 to 63 bytes, and no NUL")
+    """Return the schema's name quoted for SQL. Any name PostgreSQL takes is fine: 1 to 63 bytes, without NUL."""
+    if not schema or UNSTORABLE.search(schema) or len(schema.encode()) > 63:
+        raise InvalidOption("schema", schema, "a schema's name has 1 to 63 bytes, and no NUL or lone surrogate")
     return '"' + schema.replace('"', '""') + '"'
 
 

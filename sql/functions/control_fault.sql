@@ -11,7 +11,7 @@ begin
         return (
             select min(format('a group has no ''%s'' itself', k.key))
               from json_object_keys(p_extras) as k(key)
-             where k.key in ('edges', 'when', 'role', 'needs', 'cancels_rest', 'undo', 'undo_inputs')
+             where k.key in ('edges', 'when', 'needs', 'cancels_rest', 'undo', 'undo_inputs')
         );
     end if;
     if p_extras -> 'edges' is not null then
