@@ -22,7 +22,7 @@ declare
 begin
     select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.scope, d.returns, d.steps
       into document
-      from json_to_record(p_workflow::json) as d(
+      from json_to_record(case json_typeof(p_workflow::json) when 'object' then p_workflow::json else '{}' end) as d(
                format integer, id text, name text, fingerprint text, debug boolean, meta json, scope text,
                returns integer, steps json
            );
