@@ -348,7 +348,7 @@ class CompiledGraph:
         if each:
             wanted = {reference.step for reference in placed if reference.path[0] in each}
             others = {reference.step for reference in placed if reference.path[0] not in each}
-            # A child gets the whole of a list that its map takes apart only if another argument refers to it.
+            # A child gets the whole list of its map only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
             wanted = set(self.awaited[position]).difference((GATE, END))
@@ -375,8 +375,8 @@ class CompiledGraph:
     def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterDependencies | None:
         if not (names := self._names_outside(position)):
             return None
-        # An entry step reads nothing of what it waits for in its group's place: its own scope may have another step
-        # under that name.
+        # An entry step reads nothing of what it waits for in its group's place: its own scope may
+        # have another step under that name.
         own = self.graph.outer.get(position, ())
         inputs = tuple([name for name in own if name in wanted])
         return OuterDependencies(names, inputs, tuple([name for name in own if name in to_children]))
