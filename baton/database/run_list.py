@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from baton.core.durations import seconds
+from baton.core.options import checked_option_name
 from baton.core.states import WorkflowState
 from baton.database.migrate import quoted
 from baton.errors import InvalidOption
@@ -86,6 +87,8 @@ def run_filter(state: WorkflowState | None, name: str | None, since: datetime | 
     """Return what is wanted. Raises `InvalidOption`."""
     if state is not None and state not in STATES:
         raise InvalidOption("state", state, f"a workflow is {', '.join(STATES[:-1])} or {STATES[-1]}")
+    if name is not None:
+        checked_option_name("name", name)
     if isinstance(since, datetime) and since.utcoffset() is None:
         raise InvalidOption("since", since, "the datetime is naive; give it a time zone, such as tzinfo=timezone.utc")
     if isinstance(since, timedelta):

@@ -8,6 +8,7 @@
 --   the usual rules.
 -- p_force: closing steps and undos are cancelled as well.
 -- p_as_skipped: the named steps end as skipped, not as cancelled, and fail nothing.
+-- p_reason: of more than 2,000 characters the first are kept.
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
 -- cancelled: how many steps this call cancelled; null if there is no such workflow.
@@ -28,6 +29,7 @@ declare
     applied record;
 begin
     perform require_read_committed();
+    p_reason := left(p_reason, 2000);
     if p_as_skipped and p_names is null then
         raise exception 'a whole workflow cannot be skipped'
               using errcode = 'invalid_parameter_value', hint = 'Name the steps to be skipped, or cancel the workflow.';

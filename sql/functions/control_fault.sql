@@ -1,4 +1,5 @@
--- What is wrong with what decides about a step besides its dependencies (see write_steps); null for nothing.
+-- What is wrong with what decides about a step besides its dependencies (see write_steps); null for
+-- nothing.
 create or replace function control_fault(p_extras json, p_kind text, p_role text, p_dependencies integer) returns text
 language plpgsql
 as $$
@@ -10,7 +11,7 @@ begin
         return (
             select min(format('a group has no ''%s'' itself', k.key))
               from json_object_keys(p_extras) as k(key)
-             where k.key in ('edges', 'when', 'role', 'needs', 'cancels_rest', 'undo', 'undo_inputs')
+             where k.key in ('edges', 'when', 'needs', 'cancels_rest', 'undo', 'undo_inputs')
         );
     end if;
     if p_extras -> 'edges' is not null then

@@ -150,7 +150,7 @@ async def test_a_schema_may_have_any_name(empty_database, quick, schema):
         assert await run.wait(timeout=10) == "completed"
 
 
-@pytest.mark.parametrize("schema", ["", "a\0b", "x" * 64, "é" * 32])
+@pytest.mark.parametrize("schema", ["", "a\0b", "a\ud800", "x" * 64, "é" * 32])
 def test_a_name_postgresql_would_cut_is_refused(schema):
     with pytest.raises(InvalidOption, match="a schema's name has 1 to 63 bytes"):
         Engine("postgresql://localhost/x", schema=schema)

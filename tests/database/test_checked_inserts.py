@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Baton, Engine, Signal, each, insert_many, result_of, worker
-from baton.core.spec import Extras, Map, SignalSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
+from baton.core.spec import Extras, Map, SignalSpec, StepSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
 from baton.database.columns import workflow_columns
 from baton.database.grants import grant
 from baton.database.store import Store
@@ -308,6 +309,18 @@ async def test_a_client_inserts_everything_that_python_builds(client, database, 
     assert rows[0] == rows[1]
 
 
+def published(definition: str) -> set[str]:
+    """Return the fields of a part of the published schema."""
+    schema = json.loads((Path(__file__).resolve().parents[2] / "docs" / "workflow.schema.json").read_text())
+    return set(schema["$defs"][definition]["properties"])
+
+
+def test_the_published_schema_has_each_field_that_python_writes():
+    assert published("step") == {"number", *Terms.__struct_fields__, *StepSpec.__struct_fields__} - {"terms"}
+    assert published("extras") == {*Extras.__struct_fields__} - {"outer"}
+    assert published("undo") == {*Undo.__struct_fields__}
+
+
 @pytest.mark.parametrize(
     ("function", "struct", "elsewhere"),
     [
@@ -323,7 +336,7 @@ async def test_the_database_knows_each_field_that_python_writes(connection, func
     assert keys ^ set(struct.__struct_fields__) == elsewhere
 
 
-async def test_a_hundred_thousand_steps_are_checked_in_time_linear_in_them(client):
+async def test_steps_are_checked_in_time_linear_in_them(client):
     """Twice the steps take about twice the time, and not four times."""
     seconds = [await _seconds_for(client, size) for size in (5_000, 20_000)]
 
@@ -342,3 +355,37 @@ async def _seconds_for(client: asyncpg.Connection, size: int) -> float:
     taken: float = await client.fetchval("select extract(epoch from clock_timestamp() - now())::float8")
     await transaction.rollback()
     return taken
+
+
+MANY = 10_000
+
+
+async def test_a_call_with_many_names_takes_time_linear_in_them(client, connection):
+    """Compared each with each step they would take a minute, with the workflow locked."""
+    spec = workflow("w", *[step(f"s{number}") for number in range(MANY)])
+    await Store(connection, "baton").insert_workflow(spec)
+    names = [f"s{number}" for number in range(1, MANY + 1)]
+    await client.execute("set statement_timeout = '8s'")
+    store = Store(client, "baton")
+
+    assert (await store.cancel("w", names, "no")).unknown == [f"s{MANY}"]
+    assert (await store.retry("w", names)).unknown == [f"s{MANY}"]
+    assert (await store.cancel("w", names[:-1], "no")).count == MANY - 1
+    assert (await store.retry("w", names[:-1])).count == MANY - 1
+
+
+async def test_a_long_reason_is_cut(client, connection):
+    await Store(connection, "baton").insert_workflow(of(STEP))
+
+    await Store(client, "baton").cancel("w", None, "x" * 1_000_000)
+
+    assert await connection.fetchval("select length(reason) from steps") == 2_000
+
+
+async def test_lists_of_a_condition_are_compared_in_linear_time(connection):
+    """By index, each item would be found by reading all before it."""
+    await connection.execute("set statement_timeout = '8s'")
+    numbers = json.dumps(list(range(20_000)))
+
+    assert await connection.fetchval("select compare_json($1::text::json, '==', $1::text::json)", numbers)
+    assert not await connection.fetchval("select compare_json($1::text::json, '!=', $1::text::json)", numbers)

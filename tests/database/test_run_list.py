@@ -110,6 +110,8 @@ async def test_failures_are_counted_in_the_first_thousand_steps(engine, connecti
         ({"state": "done"}, "a workflow is executing, completed, failed or cancelled"),
         ({"since": datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)}, "the datetime is naive"),
         ({"since": timedelta(-1)}, "it must be 0 or more seconds"),
+        ({"name": "a\0b"}, "it contains the character"),
+        ({"name": "a\ud800"}, "it contains the character"),
         ({"limit": 0}, "a page has 1 to 1,000 workflows"),
         ({"limit": 1_001}, "a page has 1 to 1,000 workflows"),
     ],

@@ -74,6 +74,22 @@ async def test_a_step_that_reads_too_much_is_discarded_and_others_run(database, 
     )
 
 
+async def test_of_many_results_that_are_too_much_together_none_is_delivered(database, part, record):
+    """140 results, each far below every limit. As a row of an answer they would be larger than one may be."""
+    limits = Limits(input_bytes=140 * 30_000)
+    async with Engine(database, limits=limits) as engine, WorkerPool(engine, queues={"default": 50}):
+        flow = Baton.new()
+        for number in range(140):
+            flow.add(str(number), part.new())
+        run = await flow.add("all", part.new(value=[result_of(str(number)) for number in range(140)])).insert()
+        others = [await part.new().insert() for _ in range(3)]
+
+        assert await run.wait(timeout=30) == "failed"
+        assert [await one.wait(timeout=20) for one in others] == ["completed"] * 3
+
+    assert (await record(run, "all"))["reason"].startswith("the results that it reads have 4,200,")
+
+
 async def test_a_map_that_reads_too_much_is_discarded(database, part, record):
     @worker
     async def listed() -> list[str]:
