@@ -19,7 +19,8 @@ _LEAST_IN_THREE_MINUTES: Mapping[str, int] = {
     "SIGSTOPs past the lease": 50,
 }
 
-# What must have happened in every campaign, however short: it proves nothing about a fault that did not happen.
+# What must have happened in every campaign, however short: it proves nothing about a fault that did
+# not happen.
 _NEVER_ZERO = (
     *_LEAST_IN_THREE_MINUTES,
     "SIGTERMs",
@@ -35,7 +36,7 @@ _NEVER_ZERO = (
     "steps skipped",
     "steps cancelled",
     "steps cancelled on request",
-    "snoozes and steps given back",
+    "snoozes, rounds and steps given back",
     "zombie drills",
     "replay drills",
     "forgotten pool drills",

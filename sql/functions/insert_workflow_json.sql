@@ -1,6 +1,6 @@
--- Insert a workflow that Baton.to_json or Job.to_json wrote, after checking it as Python does: for every driver and language that
--- can call a function. docs/workflow.schema.json describes the text. It commits or rolls back with the caller's transaction, and
--- nobody else sees it before.
+-- Insert a workflow that Baton.to_json or Job.to_json wrote, after checking it as Python does: for
+-- every driver and language that can call a function. docs/workflow.schema.json describes the text.
+-- It commits or rolls back with the caller's transaction, and nobody else sees it before.
 --
 -- p_workflow: text and not json, because drivers send a string as one of several types, and all are
 --   cast to text.
@@ -22,7 +22,7 @@ declare
 begin
     select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.scope, d.returns, d.steps
       into document
-      from json_to_record(p_workflow::json) as d(
+      from json_to_record(case json_typeof(p_workflow::json) when 'object' then p_workflow::json else '{}' end) as d(
                format integer, id text, name text, fingerprint text, debug boolean, meta json, scope text,
                returns integer, steps json
            );

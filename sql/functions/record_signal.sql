@@ -20,6 +20,11 @@ declare
     given record;
     ended record;
 begin
+    if p_value is null then
+        raise exception 'a signal has a value, as JSON text' using errcode = 'null_value_not_allowed', hint = 'For none, send the text null.';
+    elsif p_key is not null and name_fault(p_key, false) is not null then
+        raise exception 'the key of a signal %', name_fault(p_key, false) using errcode = 'invalid_parameter_value';
+    end if;
     if octet_length(p_value) > 8 << 20 then
         raise exception 'a signal has at most 8 MiB' using errcode = 'program_limit_exceeded',
               hint = 'Store the data elsewhere, and send where it is.';

@@ -29,7 +29,8 @@ def plans(seed: str, count: int) -> list[Plan]:
     """Some contested workflows, `count` random ones, and each shape twice; or only the one whose label is the seed."""
     if "/" in seed:
         return [plan(seed)]
-    # The contested ones first: their steps end together only while the pools have nothing else to do.
+    # The contested ones first: their steps end together only while the pools have nothing else to
+    # do.
     labels = [f"{seed}/{CONTESTED} {number}" for number in range(CONTESTED_PLANS)]
     labels += [f"{seed}/{number}" for number in range(count)]
     labels += [f"{seed}/{shape}{trouble}" for shape in SHAPES for trouble in ("", TROUBLED)]
@@ -117,6 +118,7 @@ def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: f
         name=name,
         worker=worker,
         acts=acts,
+        rounds=rng.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 3)),
         snoozes=snoozes,
         snooze=rng.choice((0.0, 0.01, 0.04)) if snoozes else 0.0,
         max_attempts=max_attempts,
@@ -133,7 +135,7 @@ def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: f
 def _acts(rng: random.Random, max_attempts: int, trouble: float) -> tuple[Act, ...]:
     failures = rng.choices(_FAILURES, k=rng.randint(1, max_attempts))
     if rng.random() < trouble:
-        last: Act = rng.choice(("raise", "raise", "retry", "overrun", "cancel", "skip"))
+        last: Act = rng.choice(("raise", "raise", "retry", "overrun", "cancel", "skip", "fail", "fatal"))
         return (last,) if rng.random() < 0.7 else (*failures[:-1], last)
     return ("return",) if rng.random() < 0.8 else (*failures[:-1], "return")
 
