@@ -16,6 +16,7 @@ from baton.cli.times import INFINITE_YEAR, since
 from baton.cli.tree import FoldLine, StepLine, TreeLine
 from baton.core.states import FINAL_STEP_STATES, StepState
 from baton.database.queries import Status
+from baton.database.silent_pools import SilentPool
 from baton.database.step_records import StepRecord
 
 WIDEST_NAME = 60
@@ -44,6 +45,7 @@ def drawing(
     lines: Sequence[TreeLine],
     now: datetime,
     width: int | None = None,
+    silent: Sequence[SilentPool] = (),
 ) -> Drawing:
     """Return what is printed of a workflow.
 
@@ -53,7 +55,7 @@ def drawing(
     progress = progress_of(steps)
     counts = Counter(progress[step.name].state for step in flattened(steps))
     return Drawing(
-        heading=list(_heading(workflow_id, status, counts)),
+        heading=[*_heading(workflow_id, status, counts), *map(_silence, silent)],
         tree=list(_tree_lines(lines, progress, now, width)),
         hints=list(_hints(workflow_id, lines)),
     )
@@ -70,6 +72,18 @@ def _heading(workflow_id: str, status: Status, counts: Mapping[StepState, int]) 
         yield [Piece(f"  nobody can run {names[0]!r}{others}: {one_line(why)}", "yellow")]
     if more := sum(map(len, list(by_reason.values())[NAMED_UNSERVED:])):
         yield [Piece(f"  nor {_steps(more)}, for other reasons", "yellow")]
+
+
+def _silence(pool: SilentPool) -> Line:
+    others = f" and {_steps(pool.steps - 1)}" if pool.steps > 1 else ""
+    when = f"in {pool.seconds_left:.0f} s" if pool.seconds_left else "now, if there are any"
+    return [
+        Piece(
+            f"  worker pool {one_line(pool.name)}, which runs {pool.step!r}{others}, was last heard of "
+            f"{pool.silent_seconds:,.0f} s ago; other pools take over {when}",
+            "yellow",
+        )
+    ]
 
 
 def _steps(count: int) -> str:

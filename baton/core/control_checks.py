@@ -14,6 +14,7 @@ from baton.errors.control_faults import (
     ConditionNeverHolds,
     ControlFault,
     DependsOnClosing,
+    NeededWithoutDefault,
     NeedsTooMany,
     NothingToClose,
     PlainAndDefault,
@@ -50,12 +51,20 @@ def _of_step(graph: CompiledGraph, position: int, step: Added) -> Iterator[Fault
         counted = sum(bits & 8 == 0 for bits in step.edges().values())
         if counted < control.needs:
             yield NeedsTooMany(name, control.needs, counted)
+        elif counted > control.needs and isinstance(step.what, Job):
+            yield from _of_missing_results(name, control.needs, step.what)
     if control.undo is not None:
         yield from _of_undo(graph, position, step, control.undo)
     if control.when is not None:
         for comparison in comparisons_in(control.when):
             if isinstance(comparison.left, ResultOf) and not comparison.left.path:
                 yield from _of_comparison(graph, position, comparison, comparison.left)
+
+
+def _of_missing_results(name: str, needs: int, job: Job) -> Iterator[ControlFault]:
+    lacking = [placed for placed in job.arguments.placed if placed.default is None and not placed.is_state]
+    places = [placed for placed in lacking if not job.worker.may_lack(placed.path)]
+    yield from dict.fromkeys([NeededWithoutDefault(name, needs, str(placed.path[0]), placed.step) for placed in places])
 
 
 def _of_undo(graph: CompiledGraph, position: int, step: Added, undo: Job) -> Iterator[Fault]:

@@ -99,8 +99,25 @@ class UnknownUndoReference(Struct, frozen=True):
         )
 
 
+class NeededWithoutDefault(Struct, frozen=True):
+    """A step that needs only some of its dependencies takes the result of one where it cannot be missing."""
+
+    step: str
+    needs: int
+    parameter: str
+    dependency: str
+
+    def __str__(self) -> str:
+        return (
+            f"step {quoted(self.step)} starts when {self.needs} of its dependencies have completed, and its parameter "
+            f"{quoted(self.parameter)} takes the result of {quoted(self.dependency)}, which may not be there; write "
+            f"result_of({quoted(self.dependency)}, default=None), or pass the results in a list"
+        )
+
+
 ControlFault = (
     NeedsTooMany
+    | NeededWithoutDefault
     | DependsOnClosing
     | ReferenceWithoutDefault
     | PlainAndDefault

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
+from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
@@ -44,7 +45,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP)
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH)
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:

@@ -25,6 +25,7 @@ declare
     lowered  record;
     needed   record;
     decided  record;
+    rest     record;
     undoing  bigint[];
     undos    bigint[] := '{}';
     opened   record;
@@ -91,10 +92,7 @@ begin
         wave := '{}';
         if lowered.needing is not null then
             needed := apply_needs(lowered.needing, p_moment);
-            -- A step may be released here and then be what another one that starts needs no more.
-            lowered.released := array(
-                select r.id from unnest(lowered.released || needed.released) as r(id) where r.id <> all(needed.ended)
-            );
+            lowered.released := lowered.released || needed.released;
             lowered.has_decisions := true;
             wave := needed.ended;
         end if;
@@ -104,6 +102,12 @@ begin
             lowered.released := array(
                 select r.id from unnest(lowered.released) as r(id) where r.id <> all(decided.ended || decided.waiting)
             ) || decided.opened;
+        end if;
+        if lowered.needing is not null then
+            rest := cancel_rests(needed.released, p_moment);
+            wave := wave || rest.ended;
+            -- A step may be released here and be what another one that starts needs no more.
+            lowered.released := array(select r.id from unnest(lowered.released) as r(id) where r.id <> all(rest.ended)) || rest.opened;
         end if;
         if cardinality(lowered.released) > 0 then
             opened := release(lowered.released, p_moment);

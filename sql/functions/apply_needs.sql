@@ -6,8 +6,8 @@
 --                      skipped
 --
 -- Observed dependencies are always awaited.
--- released: steps for which nothing is pending. ended: steps that became final, and what was
---   cancelled because a released step needs no more.
+-- released: steps for which nothing is pending; those that start cancel what they no longer need (see
+--   cancel_rests). ended: steps that became final.
 -- Locks: none; the caller holds the locks of the workflows.
 create or replace function apply_needs(
     p_ids bigint[], p_moment timestamptz,
@@ -17,12 +17,11 @@ language plpgsql
 as $$
 declare
     step record;
-    rest bigint[];
 begin
     released := '{}';
     ended := '{}';
     for step in
-        select s.id, s.needs, s.cancels_rest, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
+        select s.id, s.needs, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
           from steps s
          cross join lateral (
              select count(*) filter (where not x.is_observed and d.state = 'completed')::integer as completed,
@@ -39,7 +38,6 @@ begin
            and s.state = 'suspended'
          order by s.id
     loop
-        continue when step.id = any(ended);
         if step.completed + step.open < step.needs then
             update steps s
                set state = case when step.first_bad is not null then 'cancelled' else 'skipped' end,
@@ -77,10 +75,6 @@ begin
              where s.id = step.id;
             if step.completed >= step.needs and step.observed = 0 then
                 released := released || step.id;
-                if step.cancels_rest then
-                    rest := cancel_rest(step.id, p_moment);
-                    ended := ended || rest;
-                end if;
             end if;
         end if;
     end loop;

@@ -12,7 +12,12 @@ declare
     wave     bigint[] := array[p_step];
     consumer text;
 begin
-    select s.name into consumer from steps s where s.id = p_step;
+    -- A gate stands for its group.
+    select coalesce(g.name, s.name)
+      into consumer
+      from steps s
+      left join steps g on s.role = 'gate' and g.id = sibling_of(s.id, s.parent)
+     where s.id = p_step;
     loop
         -- Level by level: what is upstream of the last wave, and what no step needs now.
         wave := array(

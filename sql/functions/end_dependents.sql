@@ -15,7 +15,7 @@ declare
     why     text;
     ended   bigint[];
 begin
-    select s.name, s.state, s.reason, s.dependents, s.role into root from steps s where s.id = p_root;
+    select s.name, s.state, s.reason, s.dependents, s.role, s.not_needed into root from steps s where s.id = p_root;
     verdict := case root.state when 'skipped' then 'skipped' else 'cancelled' end;
     why := case
                -- A gate stands for its group, whose reason it has.
@@ -51,6 +51,7 @@ begin
     update steps s
        set state = verdict,
            pending = 0,
+           not_needed = root.not_needed,
            reason = why,
            finished_at = p_moment
      where s.id = any(ended);

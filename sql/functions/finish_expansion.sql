@@ -15,6 +15,7 @@ declare
     needing  bigint[];
     queued   bigint[];
     decided  record;
+    rest     record;
     released record;
     failed   bigint;
     ended    bigint[] := '{}';
@@ -97,6 +98,11 @@ begin
     );
     decided := decide_steps(queued, moment);
     ended := ended || decided.ended;
+    if needing <> '{}' then
+        rest := cancel_rests(needing, moment);
+        ended := ended || rest.ended;
+        queued := array(select q.id from unnest(queued) as q(id) where q.id <> all(rest.ended)) || rest.opened;
+    end if;
     select r.queues, r.counts
       into released
       from release(

@@ -5,7 +5,7 @@ create or replace function is_unforgivable(p_step steps, p_state text) returns b
 language sql stable
 as $$
     select coalesce(
-        bool_or(not edge_ignores(c, ordinal_of(p_step.id), p_state)) or not bool_or(c.finished_at is null or has_begun(c)), true
+        bool_or(c.needs is null and not edge_ignores(c, ordinal_of(p_step.id), p_state)) or not bool_or(c.finished_at is null or has_begun(c)), true
     )
       from unnest(p_step.dependents) as o(ordinal)
       join steps c on c.id = any(array[sibling_of(p_step.id, o.ordinal)])

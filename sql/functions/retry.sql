@@ -32,6 +32,7 @@ declare
     again    bigint[];
     needing  bigint[];
     needed   record;
+    rest     record;
     waiting  bigint[];
     groups   bigint[];
     root     bigint;
@@ -248,6 +249,11 @@ begin
     queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
     decided := decide_steps(queued, moment);
     ended := ended || decided.ended;
+    if needing <> '{}' then
+        rest := cancel_rests(needing, moment);
+        ended := ended || rest.ended;
+        queued := array(select q.id from unnest(queued) as q(id) where q.id <> all(rest.ended)) || rest.opened;
+    end if;
     select r.queues, r.counts
       into released
       from release(

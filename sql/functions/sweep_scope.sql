@@ -1,5 +1,5 @@
 -- Cancel the ordinary steps of a scope that is being ended (see end_scope), with all consequences.
--- Those of a group that has what it needs are marked as not needed.
+-- Those of a group that has what it needs are marked as not needed, and undone if they had begun.
 --
 -- suspended, scheduled, available, executing, retryable -> cancelled
 -- A group in it whose closing steps are not final is being ended itself.
@@ -14,6 +14,7 @@ declare
     ids     bigint[];
     groups  bigint[];
     moment  timestamptz;
+    undos   bigint[];
     applied record;
 begin
     if p_group is null then
@@ -75,7 +76,15 @@ begin
            reason = why,
            finished_at = moment
      where s.id = any(ids);
+    if scope.ending ->> 'state' = 'completed' then
+        undos := undo_unneeded(ids, moment);
+    end if;
     applied := apply_consequences(ids, moment, false);
     queues := applied.queues;
     counts := applied.counts;
+    if cardinality(undos) > 0 then
+        applied := release(undos, moment);
+        queues := queues || applied.queues;
+        counts := counts || applied.counts;
+    end if;
 end $$;

@@ -39,9 +39,10 @@ begin
         return;
     end if;
     select coalesce(array_agg(s.name) filter (where s.state <> 'completed'), '{}'),
-           coalesce(array_agg(sibling_of(s.id, s.undoes)) filter (where s.state = 'completed'), '{}')
+           coalesce(array_agg(sibling_of(s.id, s.undoes)) filter (where s.state = 'completed' and not t.not_needed), '{}')
       into refused, undone
       from steps s
+      left join steps t on t.id = any(array[sibling_of(s.id, s.undoes)])
      where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
        and s.role = 'undo';
 end $$;

@@ -11,6 +11,7 @@ import pytest
 
 from campaign.mutants.__main__ import NEEDED, changed, first_violation
 from campaign.mutants.catalogue import MUTANTS
+from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
@@ -40,7 +41,10 @@ def test_a_campaign_against_an_engine_that_does_not_look_at_tokens_fails():
         assert first_violation(root, seed=1) is not None
 
 
-@pytest.mark.parametrize("mutant", [*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP], ids=lambda mutant: mutant.name)
+ALL_MUTANTS = [*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH]
+
+
+@pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_still_finds_what_it_changes(mutant):
     with changed(mutant) as root:
         for change in mutant.changes:

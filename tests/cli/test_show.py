@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +13,7 @@ from baton.cli.drawing import drawing
 from baton.cli.terminal import cut_line, plain
 from baton.cli.text import cells
 from baton.cli.tree import tree
+from baton.database.messages import ClaimRequest
 from baton.database.queries import Status, Unserved
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
@@ -115,6 +117,32 @@ async def test_of_two_steps_with_errors_the_one_that_failed_is_looked_into(datab
     lines = assert_succeeded(baton("show", "one", cwd=tmp_path, database=database)).splitlines()
 
     assert lines[-1] == "baton show one b prints its arguments and tracebacks"
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "says"),
+    [
+        (0, None),
+        (20, "  worker pool killed, which runs 'a' and 1 other step, was last heard of 2"),
+        (100, "ago; other pools take over now, if there are any"),
+    ],
+)
+async def test_a_pool_that_is_not_heard_of_is_named(database, engine, connection, tmp_path, silent_seconds, says):
+    """It was killed a moment ago, and its steps are shown as executing until its lease ends."""
+    await Baton.new(workflow_id="one").add("a", noted.new()).add("b", noted.new()).insert()
+    pool = await engine.store.register(name="killed", host="here", pid=1, limits={}, workers=[], lease_seconds=30)
+    await engine.store.claim(pool, ClaimRequest(uuid4(), {"default": 2}))
+    await connection.execute(
+        "update pools set beat_at = beat_at - $1::interval, expires_at = expires_at - $1::interval",
+        timedelta(seconds=silent_seconds),
+    )
+
+    heading = assert_succeeded(baton("show", "one", cwd=tmp_path, database=database)).split("\n\n")[0]
+
+    if says is None:
+        assert "worker pool" not in heading
+    else:
+        assert says in heading
 
 
 async def test_what_nobody_can_run_is_named(database, engine, tmp_path):

@@ -195,6 +195,29 @@ async def test_a_retry_begins_the_deadline_of_a_step_anew(engine, pool):
     assert [error["kind"] for error in step.errors] == ["deadline", "deadline"]
 
 
+tries: list[float] = []
+
+
+@worker(name="deadline try twice", max_attempts=1)
+async def try_twice() -> None:
+    """Fails late the first time, and hangs the second time."""
+    tries.append(0.0)
+    await asyncio.sleep(SOON if len(tries) == 1 else 600)
+    raise ValueError("first")
+
+
+async def test_a_retry_before_the_deadline_begins_it_anew_as_well(engine, pool):
+    tries.clear()
+    run = await Baton.new().add("a", try_twice.new().with_options(deadline=2 * SOON)).insert()
+    assert await run.wait(timeout=SECONDS) == "failed"
+
+    await run.retry()
+
+    assert await run.wait(timeout=SECONDS) == "failed"
+    (step,) = await run.steps()
+    assert step.finished_at - step.attempted_at >= timedelta(seconds=1.5 * SOON)
+
+
 async def test_a_sub_workflow_has_a_deadline_from_its_beginning(engine, pool):
     inner = Baton.new(deadline=SOON).add("a", hang.new()).add("close", note.new(), runs="always")
     flow = Baton.new().add("first", note.new()).add("group", inner, deps=["first"])

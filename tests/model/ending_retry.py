@@ -20,7 +20,7 @@ def retry(machine: Machine, names: Collection[str] = (), *, forward: bool = Fals
     """Open steps of a workflow that is final; return them."""
     steps = machine.by_name()
     only_undos = bool(names) and all(steps[name].role == "undo" for name in names)
-    undone = {undo.undoes for undo in machine.undos if undo.undoes is not None}
+    undone = {undo.undoes for undo in machine.undos if undo.undoes is not None and not undo.undoes.not_needed}
     opened = _opened(machine, names, set() if forward or only_undos else undone)
     if not opened:
         return []
@@ -138,13 +138,14 @@ def _go_on(machine: Machine, opened: list[Vertex]) -> None:
     """An opened step that a dependency keeps from running ends again at once; the others go on."""
     causes = {cause for one in opened for cause in one.edges if cause.is_final and cause.state in UNFAVOURABLE}
     ended = machine._cascade(ordered(causes, machine.place_of_all()))
+    released: list[Vertex] = []
     for one in opened:
         if one.needs is not None and one.state == "waiting":
-            released: list[Vertex] = []
             ended += machine._judge_need(one, released)
-            ended += machine._decide(released)
+    ended += machine._decide(released)
     ripe = [one for one in opened if one.state == "waiting" and one.needs is None and machine._is_ripe(one)]
-    machine._spread(ended, machine._decide(ripe))
+    ended += machine._decide(ripe)
+    machine._spread(ended, machine._cancel_rests(released))
     for one in opened:
         if one.state == "waiting" and one.children is not None and all(child.is_final for child in one.children):
             one.state = "ready"

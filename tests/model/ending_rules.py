@@ -85,8 +85,8 @@ class Machine:
         for one in added:
             if one.needs is not None and any(outer not in added for outer in one.edges):
                 ended += self._judge_need(one, released)
-        released = [one for one in released if one.state == "waiting"]
-        self._spread(ended, self._decide(released))
+        ended += self._decide(released)
+        self._spread(ended, self._cancel_rests(released))
 
     def attempt_ended(self, vertex: Vertex, number: int) -> None:
         """What still ran under a void claim has ended."""
@@ -157,8 +157,8 @@ class Machine:
             released = [one for one in touched if one.needs is None and self._is_ripe(one)]
             for one in [one for one in touched if one.needs is not None]:
                 ended += self._judge_need(one, released)
-            released = [one for one in released if one.state == "waiting"]
             wave = [*ended, *self._decide(ordered(released, self.place_of_all()))]
+            wave += self._cancel_rests(released)
             final += wave
         for group in {one.group for one in final if one.group is not None}:
             if group.state == "waiting" and all(child.is_final for child in group.children or ()):
@@ -208,8 +208,18 @@ class Machine:
             return []
         one.frozen = frozenset(cause.local for cause in (*completed, *watched) if cause.state == "completed")
         released.append(one)
-        plan = one.decider
-        return self._cancel_rest(one) if plan is not None and plan.cancels_rest else []
+        return []
+
+    def _cancel_rests(self, released: Iterable[Vertex]) -> list[Vertex]:
+        """End what those of these steps that start now no longer need, and undo what of that had begun."""
+        ended: list[Vertex] = []
+        for one in ordered([one for one in released if one.needs is not None], self.place_of_all()):
+            starts = one.state == "ready" or (one.role == "gate" and one.state == "completed")
+            if starts and one.decider is not None and one.decider.cancels_rest:
+                ended += self._cancel_rest(one)
+        if written := self._write_undos(None, ended):
+            self._decide([undo for undo in written if not undo.edges])
+        return ended
 
     def _cancel_rest(self, consumer: Vertex) -> list[Vertex]:
         """End what nobody needs any more now that this step has what it needs, level by level."""
@@ -350,13 +360,14 @@ class Machine:
             return
         self.state = verdict
 
-    def _write_undos(self, end: Vertex | None) -> list[Vertex]:
-        """Write the undos of all that began and is not undone yet, the last to end first."""
+    def _write_undos(self, end: Vertex | None, only: Collection[Vertex] | None = None) -> list[Vertex]:
+        """Write the undos of all that began and is not undone yet, or of some of it, the last to end first."""
         undone = {undo.undoes for undo in self.undos}
         armed = [
             one
             for one in self.vertices
             if has_undo(one) and one.began and one.is_final and one not in undone and not self._is_in_forgiven(one)
+            if only is None or one in only
         ]
         together: dict[Vertex, list[Vertex]] = {}
         for one in armed:

@@ -17,6 +17,7 @@ from baton.cli.tree import tree
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.database.queries import Status
+from baton.database.silent_pools import read_silent_pools
 from baton.database.step_details import StepDetails, read_step_details
 from baton.database.step_records import Results, StepRecord
 from baton.errors import StepNotFound, WorkflowNotFound
@@ -57,9 +58,10 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(_workflow_as_json(arguments.id, status, steps))
         return
+    silent = await read_silent_pools(engine.connections, engine.schema, arguments.id)
     now: datetime = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
     lines = tree(steps, opened=arguments.open, is_folded=not arguments.all)
-    drawn = drawing(arguments.id, status, steps, lines, now, width())
+    drawn = drawing(arguments.id, status, steps, lines, now, width(), silent)
     print_lines([*drawn.heading, []], overlong="wrap")
     print_lines(drawn.tree)
     if drawn.hints:
