@@ -99,12 +99,13 @@ def _of_order(ended: Ended, record: StepRecord, facts: StepFacts) -> Iterator[st
 
 
 def _of_attempts(record: StepRecord, facts: StepFacts) -> Iterator[str]:
-    """3: never more starts than attempts, but for those that were given back. A snooze begins the count anew."""
-    begun_anew = sum(end.kind == "snoozed" for end in facts.ends.values())
+    """3: never more starts than attempts, but for those that were given back. A snooze and a round begin the
+    count anew."""
+    begun_anew = sum(end.kind in ("snoozed", "again") for end in facts.ends.values())
     spent = Counter(
         start.attempt
         for start in facts.starts
-        if (end := facts.ends.get(start.token)) is None or end.kind not in ("snoozed", "given_back")
+        if (end := facts.ends.get(start.token)) is None or end.kind not in ("snoozed", "again", "given_back")
     )
     if spent.total() > record.max_attempts * (1 + begun_anew):
         yield f"started {spent.total()} times, at most {record.max_attempts} attempts in a row are allowed"

@@ -35,7 +35,7 @@ _NEVER_ZERO = (
     "steps skipped",
     "steps cancelled",
     "steps cancelled on request",
-    "snoozes and steps given back",
+    "snoozes, rounds and steps given back",
     "zombie drills",
     "replay drills",
     "forgotten pool drills",

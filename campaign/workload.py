@@ -146,7 +146,10 @@ class Workload:
             add("attempts lost", sum(error["kind"] == "lost" for error in record.errors))
             add("attempts timed out", sum("longer than its timeout" in (e["error"] or "") for e in record.errors))
             add("outcomes that could not be stored", sum("not be stored" in (e["error"] or "") for e in record.errors))
-            add("snoozes and steps given back", sum(e.kind in ("snoozed", "given_back") for e in facts.ends.values()))
+            add(
+                "snoozes, rounds and steps given back",
+                sum(e.kind in ("snoozed", "again", "given_back") for e in facts.ends.values()),
+            )
             add("unknown outcomes that had committed", committed_without_an_answer(record, facts))
 
 

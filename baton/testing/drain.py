@@ -14,9 +14,11 @@ from baton.database.messages import Claimed
 from baton.database.migrate import quoted
 from baton.events import AttemptEnded
 from baton.runtime.attempts import Attempt, Cause
+from baton.runtime.schedules import Schedules
 from baton.tasks import Tasks
 from baton.testing.crashes import Crashes
 from baton.testing.errors import CannotRun, DrainNeverEnds, StepHangs
+from baton.testing.passed_schedules import PassedSchedules
 from baton.testing.stepped_pool import Ran, SteppedPool
 from baton.testing.tables import EngineTables
 
@@ -89,11 +91,19 @@ class Drain:
     """One call of `Harness.drain`."""
 
     def __init__(
-        self, engine: Engine, pool: SteppedPool, tables: EngineTables, crashes: Crashes, options: DrainOptions
+        self,
+        engine: Engine,
+        pool: SteppedPool,
+        tables: EngineTables,
+        schedules: PassedSchedules,
+        crashes: Crashes,
+        options: DrainOptions,
     ) -> None:
         self._engine = engine
         self._pool = pool
         self._tables = tables
+        self._schedules = schedules
+        self._firing = Schedules(schedules, pool.observers)
         self._crashes = crashes
         self._options = options
         self._seconds_left = options.advance
@@ -125,17 +135,27 @@ class Drain:
         if await self._do_upkeep():
             return True
         async with self._engine.connections.acquire() as connection:
-            passed = await self._tables.pass_time(connection, self._seconds_left)
+            passed = await self._tables.pass_time(connection, self._seconds_left, self._schedules.passed)
         self._seconds_left -= passed.seconds
-        return passed.is_due and await self._do_upkeep()
+        self._schedules.passed += passed.seconds
+        # Something may have become due between the two calls.
+        return await self._do_upkeep() or passed.is_due
 
     async def _do_upkeep(self) -> bool:
-        """Make available what is due, and end waits that are over. Return whether anything has changed."""
-        staged = await self._engine.store.stage(limit=AT_ONCE)
-        ended = await self._engine.store.end_waits(limit=AT_ONCE)
+        """Do what upkeep would do now. Return whether anything has changed."""
+        store = self._engine.store
+        due = await store.upkeep_due()
+        done = 0
+        if due.next_in == 0:
+            done += (await store.stage(limit=AT_ONCE)).staged
+        if due.ends_in == 0:
+            done += (await store.end_overdue(limit=AT_ONCE)).ended
+        if due.next_schedule is not None:
+            done += await self._firing.fire_due()
+        ended = await store.end_waits(limit=AT_ONCE)
         if ended.has_runs:
-            await self._engine.store.watch_runs(limit=AT_ONCE)
-        return staged.staged + ended.ended > 0
+            await store.watch_runs(limit=AT_ONCE)
+        return done + ended.ended > 0
 
     async def _run_available(self) -> None:
         while True:

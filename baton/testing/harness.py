@@ -21,6 +21,7 @@ from baton.testing.crashes import Crashes
 from baton.testing.drain import Drain, DrainOptions, DrainResult
 from baton.testing.errors import HarnessClosed
 from baton.testing.inserted_jobs import InsertedJob, inserted_jobs
+from baton.testing.passed_schedules import PassedSchedules
 from baton.testing.stepped_pool import SteppedPool
 from baton.testing.stubs import registered, stubbed
 from baton.testing.tables import EngineTables
@@ -67,6 +68,7 @@ class Harness:
         self._crashes = Crashes()
         self._tables: EngineTables | None = None
         self._pool: SteppedPool | None = None
+        self._passed: PassedSchedules | None = None
         self._is_open = False
 
     async def __aenter__(self) -> Self:
@@ -96,6 +98,7 @@ class Harness:
         """
         tables = self._opened()
         await self._leave_pool()
+        self._passed = None
         async with self.engine.connections.acquire() as connection:
             if not even_if_in_use:
                 await tables.refuse_if_in_use(connection)
@@ -143,7 +146,7 @@ class Harness:
             pool = SteppedPool(self.engine, self._settings, self._crashes.is_lost)
             await pool.open()
             self._pool = pool
-        return await Drain(self.engine, self._pool, tables, self._crashes, options).run()
+        return await Drain(self.engine, self._pool, tables, self._schedules(), self._crashes, options).run()
 
     def stub(self, worker: AnyWorker | str, function: Callable[..., Any]) -> None:
         """Let `function` run in place of a worker, in every process-local drain of this harness.
@@ -195,6 +198,11 @@ class Harness:
         """
         self._opened()
         return await inserted_jobs(self.engine, registered(worker), arguments)
+
+    def _schedules(self) -> PassedSchedules:
+        if self._passed is None:
+            self._passed = PassedSchedules(self.engine.store.calls, self.engine.schema)
+        return self._passed
 
     def _opened(self) -> EngineTables:
         if not self._is_open or self._tables is None:

@@ -83,7 +83,7 @@ class SteppedPool:
         self._settings = settings
         self._pool = 0
         limits = engine.limits
-        self._observers = Observers(log_event, settings.observers)
+        self.observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._executors = Executors(
             settings.threads,
@@ -101,7 +101,7 @@ class SteppedPool:
             self._runner,
             limits,
             on_committed=lambda: None,
-            observers=self._observers,
+            observers=self.observers,
         )
         self._expanding = ReconnectingConnection(engine.connector, "testing")
 
@@ -138,7 +138,7 @@ class SteppedPool:
             return Ran(claimed, self._runner.redacted(outcome), is_settled=False, ended=None)
         current.set(attempt)
         running_attempt.set(RunningAttempt(self._engine, claimed, self._settings.lease))
-        self._observers.emit(attempt_started(attempt, self._pool))
+        self.observers.emit(attempt_started(attempt, self._pool))
         attempt.is_running = True
         worker = registry.get(claimed.worker)
         if worker is not None and worker.is_transactional:
@@ -147,7 +147,7 @@ class SteppedPool:
             outcome = await self._runner.run(attempt)
         outcome = self._runner.kept_back.pop(attempt.key, outcome)
         ended = attempt_ended(attempt, self._pool, outcome)
-        self._observers.emit(ended)
+        self.observers.emit(ended)
         if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
             await attempt.thread_ended.wait()
         return Ran(claimed, outcome, attempt.is_settled, ended)

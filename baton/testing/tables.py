@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from baton.database.connections import Connection, Record
 
 KEPT = ("migrations", "functions")
-UNMOVED = (*KEPT, "pools")
-"""A pool that is alive stays alive, however far the times are moved."""
+UNMOVED = (*KEPT, "pools", "schedules")
+"""A pool that is alive stays alive, however far the times are moved. For schedules see passed_schedules.py."""
 
 _TABLES = """
 select c.relname as name,
@@ -50,7 +50,8 @@ select p.name
 _LOCK_TIMEOUT = "set local lock_timeout = '10s'"
 """A transaction that a test left open is an error, and not a test that hangs."""
 
-# $1: how many seconds may pass. With them pass those until the next entry is due, or all if none is due by then.
+# $1: how many seconds may pass: as many as are missing until something is due, or all if nothing is due by then.
+# $2: how many have passed before. What is due already was seen before, and is held or failed: it moves nothing.
 _MOVE = """
 with next as (
     select extract(epoch from min(d.at) - clock_timestamp())::double precision as due_in
@@ -58,7 +59,14 @@ with next as (
           select q.scheduled_at as at from {schema}.queue q where q.state in ('scheduled', 'retryable')
           union all
           select q.ends_at from {schema}.queue q where q.ends_at is not null
+          union all
+          select e.due_at from {schema}.deadlines e
+          union all
+          select s.due_at - interval '1 second' * $2
+            from {schema}.schedules s
+           where s.paused_at is null and s.due_at is not null and not s.is_waiting
       ) as d
+     where d.at > clock_timestamp()
 ), passed as (
     select greatest(0, least($1::double precision, n.due_in)) as seconds, coalesce(n.due_in <= $1, false) as is_due
       from next n
@@ -122,9 +130,12 @@ class EngineTables:
         async with connection.transaction():
             await connection.execute(self.emptying)
 
-    async def pass_time(self, connection: Connection, seconds: float) -> Passed:
-        """Let time pass until the next entry is due, at most `seconds`: every stored time lies so much further back."""
-        (row,) = await connection.fetch(self.moving, seconds)
+    async def pass_time(self, connection: Connection, seconds: float, before: float) -> Passed:
+        """Let time pass until something is due, at most `seconds`: every stored time lies so much further back.
+
+        `before` is how much has passed since the schema was emptied.
+        """
+        (row,) = await connection.fetch(self.moving, seconds, before)
         return Passed(row["seconds"], row["is_due"])
 
     async def refuse_if_in_use(self, connection: Connection) -> None:

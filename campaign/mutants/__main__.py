@@ -18,6 +18,7 @@ from pathlib import Path
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
+from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH)
+        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH, *MUTANTS_OF_OUTCOMES)
         if not options.names or any(name in one.name for name in options.names)
     ]
     if not options.names:

@@ -260,12 +260,20 @@ def _of_calls(observed: Observed, step: StepPlan, ending: Ending) -> Iterator[st
     else:
         if [end["act"] for end in ends] != [start.act for start in ending.starts]:
             yield f"did {[end['act'] for end in ends]}, it was to do {[start.act for start in ending.starts]}"
+        if step.sees_all_results and [start.get("kept") for start in starts] != _kept(ending):
+            yield f"found {[start.get('kept') for start in starts]} kept, the prediction is {_kept(ending)}"
         if step.sees_all_results and [start["attempt"] for start in starts] != [s.attempt for s in ending.starts]:
             yield f"was started for {[start['attempt'] for start in starts]}, the prediction is {ending.starts}"
     expected = json.loads(json.dumps(given_to(step, _results(observed, step))))
     for start in starts:
         if repr(start["given"]) != repr(expected):
             yield f"was given {start['given']}, its dependencies have {expected}"
+
+
+def _kept(ending: Ending) -> list[int | None]:
+    """The number of the last snooze before each start."""
+    before = [sum(start.act == "snooze" for start in ending.starts[:n]) for n in range(len(ending.starts))]
+    return [snoozes - 1 if snoozes else None for snoozes in before]
 
 
 def _of_order(observed: Observed, step: StepPlan) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Act = Literal["return", "raise", "retry", "cancel", "skip", "overrun", "hang", "poison", "unstorable"]
+Act = Literal["return", "raise", "retry", "cancel", "skip", "fail", "fatal", "overrun", "hang", "poison", "unstorable"]
 """What one attempt does.
 
 return   returns a value
@@ -19,6 +19,8 @@ raise    raises
 retry    returns RetryAfter(0)
 cancel   returns Cancel
 skip     returns Skip
+fail     returns Fail
+fatal    raises an error that its worker calls fatal
 overrun  takes longer than its timeout
 hang     runs until the test cancels the step
 poison   kills its process
@@ -59,6 +61,8 @@ class StepPlan:
     worker: str = "act"
     acts: tuple[Act, ...] = ("return",)
     """By attempt; the last one is repeated."""
+    rounds: int = 0
+    """How many rounds it begins before it does anything else."""
     snoozes: int = 0
     """How often it is snoozed before its first act."""
     snooze: float = 0.0
@@ -85,7 +89,7 @@ class StepPlan:
     @property
     def begins_anew(self) -> bool:
         """Whether it does something with which the count of its failures begins anew."""
-        return self.snoozes > 0
+        return self.snoozes > 0 or self.rounds > 0
 
     def act(self, attempt: int) -> Act:
         return self.acts[min(attempt, len(self.acts)) - 1]

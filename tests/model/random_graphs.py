@@ -117,6 +117,7 @@ def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: f
         name=name,
         worker=worker,
         acts=acts,
+        rounds=rng.choice((0, 0, 0, 0, 0, 0, 0, 0, 1, 3)),
         snoozes=snoozes,
         snooze=rng.choice((0.0, 0.01, 0.04)) if snoozes else 0.0,
         max_attempts=max_attempts,
@@ -133,7 +134,7 @@ def _step(rng: random.Random, name: str, dependencies: Sequence[str], trouble: f
 def _acts(rng: random.Random, max_attempts: int, trouble: float) -> tuple[Act, ...]:
     failures = rng.choices(_FAILURES, k=rng.randint(1, max_attempts))
     if rng.random() < trouble:
-        last: Act = rng.choice(("raise", "raise", "retry", "overrun", "cancel", "skip"))
+        last: Act = rng.choice(("raise", "raise", "retry", "overrun", "cancel", "skip", "fail", "fatal"))
         return (last,) if rng.random() < 0.7 else (*failures[:-1], last)
     return ("return",) if rng.random() < 0.8 else (*failures[:-1], "return")
 

@@ -51,7 +51,7 @@ class Start:
 
     attempt: int
     act: Act | str
-    """What it does then; "snooze", or "lost" if its pool dies first."""
+    """What it does then; "again", "snooze", or "lost" if its pool dies first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class Ending:
     @property
     def failures(self) -> tuple[Start, ...]:
         """The attempts that failed, each of which leaves an error."""
-        return tuple(start for start in self.starts if start.act in {"raise", "retry", "overrun", "unstorable", "lost"})
+        failures = {"raise", "retry", "fail", "fatal", "overrun", "unstorable", "lost"}
+        return tuple(start for start in self.starts if start.act in failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class EndedByDependency:
 
 def own_ending(step: StepPlan, lost: frozenset[int] = frozenset()) -> Ending:
     """How the step ends once it runs, if these attempts are lost with their pools."""
-    starts = [Start(1, "snooze")] * step.snoozes
+    starts = [Start(1, "again")] * step.rounds + [Start(1, "snooze")] * step.snoozes
     for attempt in range(1, step.max_attempts + 1):
         act: Act | str = "lost" if attempt in lost else step.act(attempt)
         starts.append(Start(attempt, act))
@@ -97,6 +98,8 @@ def own_ending(step: StepPlan, lost: frozenset[int] = frozenset()) -> Ending:
                 return Ending("skipped", tuple(starts))
             case "hang":
                 return Ending("hanging", tuple(starts))
+            case "fail" | "fatal":
+                return Ending("discarded", tuple(starts))
             case _:
                 pass  # a failure; the next attempt follows
     return Ending("discarded", tuple(starts))

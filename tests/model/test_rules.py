@@ -87,6 +87,8 @@ def test_of_two_that_end_in_one_transaction_cancelled_comes_before_skipped():
         (("raise", "raise", "raise", "return"), "discarded", 3),
         (("cancel",), "cancelled", 1),
         (("raise", "skip"), "skipped", 2),
+        (("raise", "fail"), "discarded", 2),
+        (("fatal",), "discarded", 1),
     ],
 )
 def test_a_step_ends_by_what_it_does(acts, state, attempts):
@@ -100,6 +102,17 @@ def test_a_snooze_spends_no_attempt():
 
     assert [(start.attempt, start.act) for start in ending.starts] == [(1, "snooze"), (1, "snooze"), (1, "return")]
     assert ending.attempts == 1
+
+
+def test_rounds_come_before_snoozes():
+    ending = own_ending(StepPlan("a", rounds=1, snoozes=1, acts=("raise", "return")))
+
+    assert [(start.attempt, start.act) for start in ending.starts] == [
+        (1, "again"),
+        (1, "snooze"),
+        (1, "raise"),
+        (2, "return"),
+    ]
 
 
 def test_a_lost_attempt_is_spent():
@@ -206,7 +219,7 @@ def test_what_is_drawn_can_be_predicted_and_shows_every_behaviour():
     states = Counter(state for each in drawn for possible in possible_states(each).values() for state in possible)
     workers = {step.worker for each in drawn for step in each.steps}
 
-    assert acts.keys() == {"return", "raise", "retry", "cancel", "skip", "overrun", "hang"}
+    assert acts.keys() == {"return", "raise", "retry", "cancel", "skip", "fail", "fatal", "overrun", "hang"}
     assert states.keys() == {"completed", "cancelled", "discarded", "skipped"}
     assert min(states.values()) > 500
     assert workers == {"act", "act_in_thread", "act_in_process", "act_plainly"}

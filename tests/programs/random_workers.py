@@ -7,11 +7,11 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, result_of, worker
+from baton import Again, Baton, Cancel, Context, Fail, RetryAfter, Skip, Snooze, result_of, worker
 from baton.core.job import Job
 from tests.effects import Effects
 from tests.model.plan import DEFAULTS, Plan, StepPlan, nested, value_of
@@ -29,6 +29,10 @@ class Boom(Exception):  # noqa: N818  # short in hundreds of error texts
     """Raised by a step that has to fail."""
 
 
+class Fatal(Exception):  # noqa: N818  # as above
+    """Raised by a step that can never succeed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a worker."""
@@ -40,10 +44,14 @@ class Call:
     """None if the worker cannot know it; then it does the same in each attempt."""
     pool: int | None = None
     """The process id of the worker pool, None if the worker cannot know it."""
+    kept: int | None = None
+    """The number of the last snooze, which kept it; None if the worker cannot know it."""
 
     def begin(self) -> str:
         """Log the start, and return the act."""
-        self._log("start", given=self.given)
+        self._log("start", given=self.given, kept=self.kept)
+        if self.plan.rounds > 0:
+            return "again"
         return "snooze" if self._is_to_snooze() else self.plan.act(self.attempt or 1)
 
     def end(self, act: str) -> None:
@@ -62,14 +70,20 @@ class Call:
         """Do what the act says: return or raise."""
         name = self.plan.name
         match act:
+            case "again":
+                return Again(plan=replace(self.plan, rounds=self.plan.rounds - 1))
             case "snooze":
-                return Snooze(self.plan.snooze)
+                return Snooze(self.plan.snooze, keep=0 if self.kept is None else self.kept + 1)
             case "retry":
                 return RetryAfter(0)
             case "cancel":
                 return Cancel(f"{name} says cancelled")
             case "skip":
                 return Skip(f"{name} says skipped")
+            case "fail":
+                return Fail(f"{name} fails for good")
+            case "fatal":
+                raise Fatal(f"{name} fails for good")
             case "return":
                 return value_of(name, self.plan.flavour, self.given)
             case _:
@@ -100,7 +114,7 @@ class Call:
         return any(is_first(log().path.with_name(f"{digest}.{number}")) for number in range(self.plan.snoozes))
 
 
-@worker(backoff=BACKOFF)
+@worker(backoff=BACKOFF, fatal=[Fatal])
 async def act(
     ctx: Context,
     plan: StepPlan,
@@ -108,7 +122,7 @@ async def act(
     right: Any = DEFAULTS["right"],
     several: Any = DEFAULTS["several"],
 ) -> Any:
-    call = Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt, os.getpid())
+    call = Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt, os.getpid(), ctx.kept)
     match what := call.begin():
         case "hang":
             await call.hang()
@@ -120,7 +134,7 @@ async def act(
     return call.answer(what)
 
 
-@worker(backoff=BACKOFF)
+@worker(backoff=BACKOFF, fatal=[Fatal])
 def act_in_thread(
     ctx: Context,
     plan: StepPlan,
@@ -128,10 +142,10 @@ def act_in_thread(
     right: Any = DEFAULTS["right"],
     several: Any = DEFAULTS["several"],
 ) -> Any:
-    return Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt, os.getpid()).do()
+    return Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt, os.getpid(), ctx.kept).do()
 
 
-@worker(backoff=BACKOFF, executor="process")
+@worker(backoff=BACKOFF, executor="process", fatal=[Fatal])
 def act_in_process(
     ctx: Context,
     plan: StepPlan,
@@ -139,10 +153,10 @@ def act_in_process(
     right: Any = DEFAULTS["right"],
     several: Any = DEFAULTS["several"],
 ) -> Any:
-    return Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt).do()
+    return Call(ctx.workflow_id, plan, given(left, right, several, ctx), ctx.attempt, kept=ctx.kept).do()
 
 
-@worker(backoff=BACKOFF)
+@worker(backoff=BACKOFF, fatal=[Fatal])
 def act_plainly(
     workflow: str,
     plan: StepPlan,

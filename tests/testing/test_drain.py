@@ -137,6 +137,30 @@ async def test_a_timer_passes_between_steps_that_run(harness, quick):
     assert await run.wait(timeout=5) == "completed"
 
 
+async def test_a_nightly_schedule_fires_once_a_night(harness, engine, quick):
+    """Under the ids of its slots: the calendar goes on as far as the drain lets time pass."""
+    await engine.schedule("nightly", quick.new(value=1), cron="0 3 * * *", timezone="Europe/Berlin")
+
+    drained = await harness.drain(advance=3 * DAY)
+    drained_later = await harness.drain(advance=4 * DAY)
+
+    assert (len(drained.steps), len(drained_later.steps)) == (3, 4)
+    ids = sorted(job.run.id for job in await harness.inserted(quick))
+    assert all("T03:00" in run for run in ids)
+    assert len({run.partition("T")[0] for run in ids}) == 7
+
+
+async def test_a_deadline_passes_while_a_step_snoozes(harness):
+    @worker
+    async def polls() -> Snooze:
+        return Snooze(0.3 * DAY)
+
+    run = await Baton.new().add("poll", polls.new().with_options(deadline=DAY)).insert()
+
+    assert (await harness.drain(advance=30 * DAY)).steps == ["poll"] * 4
+    assert await run.wait(timeout=5) == "failed"
+
+
 async def test_all_stored_times_move_together(harness, quick):
     """The ages of what is final, and times that are not reached yet, stay in proportion."""
     run = await Baton.new().add("a", quick.new()).add("b", quick.new().with_options(schedule_in=3 * DAY)).insert()
