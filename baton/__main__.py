@@ -6,6 +6,7 @@ import sys
 
 from baton.cli.main import main
 
-# A worker process imports its parent's main module under another name: it must not start a second command line.
+# A worker process imports its parent's main module under another name: it must not start a second
+# command line.
 if __name__ == "__main__":
     sys.exit(main())

@@ -64,7 +64,7 @@ class StepsClaimed(Struct, frozen=True):
     token: UUID
     step_ids: Sequence[int]
     asked: int
-    """How many the call would have taken at most."""
+    """How many steps the call asked for."""
 
 
 class AttemptStarted(Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class AttemptEnded(AttemptStarted, frozen=True, kw_only=True):
     is_last: bool
     """No attempt is left after this one: a failed step is discarded."""
     is_requested: bool
-    """The worker asked for another attempt by returning `RetryAfter`: control flow, and no fault."""
+    """The worker asked for another attempt by returning `RetryAfter`: control flow, not a fault."""
     exception: BaseException | None
     """What the worker raised in this process; None if the pool redacts errors, for this one is not redacted."""
 
@@ -164,7 +164,7 @@ class CallFailed(Struct, frozen=True):
     outcomes: Sequence[SentOutcome]
     error: Exception
     is_transient: bool
-    """Nobody knows whether the call took effect. It is sent again as it was, which is safe."""
+    """It is unknown whether the call took effect. It is sent again unchanged, which is safe."""
 
 
 class ScheduleFired(Struct, frozen=True):
@@ -232,7 +232,7 @@ Observer: TypeAlias = Callable[[Event], object]
 
 
 class Observers:
-    """Hands the events of one pool to those who observe it.
+    """Passes the events of one pool to its observers.
 
     Args:
         log_event: is given every event first: the pool's own log.

@@ -24,7 +24,8 @@ class Tasks:
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Run a coroutine as a task of this owner. Its failure is logged, as perhaps nothing awaits it."""
-        # Looked up once: up to Python 3.11 that asks the kernel for the process id, a sixth of what a task costs.
+        # Looked up once: up to Python 3.11 that asks the kernel for the process id, a sixth of what
+        # a task costs.
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         task = self._loop.create_task(coroutine, name=name)

@@ -303,7 +303,8 @@ async def _snapshot(address: str) -> AsyncIterator[None]:
 
 async def _pruning(place: Setup) -> str:
     """Times of claims with and without a pool that prunes, alternating; rates of pruning and of a drain."""
-    # Pruning follows the key until it reaches recent inserts: what ran between the fills has to look as old.
+    # Pruning follows the key until it reaches recent inserts: what ran between the fills has to
+    # look as old.
     await place.connection.execute(
         "update baton.workflows set inserted_at = inserted_at - interval '10 days' "
         "where inserted_at > clock_timestamp() - interval '9 days'"

@@ -83,7 +83,8 @@ class MissedNotifications:
                 await self.admin.fetch("select pg_terminate_backend(pid) from unnest($1::integer[]) as pid", listeners)
                 await self._until_gone(listeners)
             is_done = await self._until_done(inserter, workflow)
-            # A pool that registered meanwhile, because the server was restarted, has claimed for that reason.
+            # A pool that registered meanwhile, because the server was restarted, has claimed for
+            # that reason.
             if not is_done and before == await inserter.fetchval("select max(id) from baton.pools"):
                 self.report(
                     f"a step released while the listener was away did not start within {PATIENCE_SECONDS:.0f} s"

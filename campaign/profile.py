@@ -19,7 +19,8 @@ _LEAST_IN_THREE_MINUTES: Mapping[str, int] = {
     "SIGSTOPs past the lease": 50,
 }
 
-# What must have happened in every campaign, however short: it proves nothing about a fault that did not happen.
+# What must have happened in every campaign, however short: it proves nothing about a fault that did
+# not happen.
 _NEVER_ZERO = (
     *_LEAST_IN_THREE_MINUTES,
     "SIGTERMs",

@@ -14,7 +14,8 @@ from tests.servers import temporary_server
 
 SETTINGS = {
     "max_connections": "300",
-    # Shorter than the engine's lock timeout: else a deadlock would end as a lock timeout and stay unnoticed.
+    # Shorter than the engine's lock timeout: else a deadlock would end as a lock timeout and stay
+    # unnoticed.
     "deadlock_timeout": "200ms",
     "log_lock_waits": "off",
     "shared_buffers": "256MB",

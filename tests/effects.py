@@ -18,7 +18,8 @@ class Effects:
     def write(self, **event: Any) -> None:
         """Append one event; the process that wrote it is added as `pid`."""
         line = json.dumps({"pid": os.getpid(), **event}) + "\n"
-        # One write with O_APPEND: lines of several processes never mix, and a kill loses no line that was written.
+        # One write with O_APPEND: lines of several processes never mix, and a kill loses no line
+        # that was written.
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(descriptor, line.encode())

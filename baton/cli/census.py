@@ -88,7 +88,8 @@ def packages_in(library: Path) -> list[str]:
     sizes = {path.name: size for path in library.iterdir() if (size := sum(map(_size, _sources(path))))}
     if not sizes:
         raise CommandError(f"{library} has no Python source; name a folder that has some with --library")
-    # The largest package takes as long as most of the others together: it should not be the last one to begin.
+    # The largest package takes as long as most of the others together: it should not be the last
+    # one to begin.
     return sorted(sizes, key=lambda name: (-sizes[name], name))
 
 

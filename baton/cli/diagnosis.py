@@ -338,7 +338,7 @@ def settings(values: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def clock(found: Clock) -> Finding:
-    """Judge the difference between the clocks: the engine uses only the database's, but people compare times."""
+    """Report the difference between the clocks: the engine uses only the database's, but people compare times."""
     apart = abs(found.ahead_seconds)
     if apart - found.error_seconds < CLOCK_SECONDS:
         return Finding(

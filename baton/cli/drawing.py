@@ -114,7 +114,7 @@ class _Columns:
         self._widest = min(max(names), WIDEST_NAME, self._most or WIDEST_NAME)
 
     def rails(self, rails: str) -> str:
-        """Return the rails; of very long ones, only the end."""
+        """Return the rails; only the end of very long ones."""
         if self._most is None or len(rails) <= self._most // 2:
             return rails
         return ELLIPSIS + rails[len(rails) + 1 - self._most // 2 :]
@@ -180,7 +180,8 @@ def _children(line: StepLine, progress: Mapping[str, Progress]) -> str:
 
 
 def _attempts(step: StepRecord) -> str:
-    # Only a returned graph comes from an attempt of the worker; what the engine does for the other groups says nothing.
+    # Only a returned graph comes from an attempt of the worker; what the engine does for the other
+    # groups says nothing.
     if step.children and step.grouping != "graph":
         return ""
     return f"{step.attempt}/{step.max_attempts}" if step.attempt else ""

@@ -16,7 +16,7 @@ from baton.database.address import ENVIRONMENT, without_password
 from baton.errors import BatonError
 
 _OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
-"""What writing to a file reports, and what a socket of the database's never does."""
+"""Errors of writing to a file, which a socket of the database never raises."""
 
 
 class CommandError(Exception):

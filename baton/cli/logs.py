@@ -24,8 +24,8 @@ TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _OF_RECORDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OURS = ("time", "level", "logger", "message", "workflow_id", "workflow_name", "step", "attempt", "pid")
 _RESERVED = frozenset({*_OURS, "exception", "stack", "extra"})
-# Valid in JSON, but a terminal obeys them or shows something else than what is there; and lone surrogates, which no
-# stream can encode.
+# Valid in JSON, but a terminal obeys them or shows something else than what is there; and lone
+# surrogates, which no stream can encode.
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

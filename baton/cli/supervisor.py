@@ -146,7 +146,8 @@ class Supervisor:
                     *("--supervisor-link", f"{life},{reporting}"),
                     stdin=DEVNULL,
                     pass_fds=(life, reporting),
-                    # The terminal sends Ctrl-C to its whole group: workers in it would get the signal twice.
+                    # The terminal sends Ctrl-C to its whole group: workers in it would get the
+                    # signal twice.
                     process_group=0,
                 )
             except OSError as error:

@@ -41,7 +41,8 @@ class SupervisorLink:
         """Drain this process when its supervisor is gone, and end it at the latest when the grace is over."""
         self.grace_seconds = grace_seconds
         for descriptor in (self.life, self.reports):
-            # The supervisor made them inheritable for us; our own child processes must not keep the pipes open.
+            # The supervisor made them inheritable for us; our own child processes must not keep the
+            # pipes open.
             os.set_inheritable(descriptor, False)
         # A thread, because an import of the module, or a step, may block the event loop.
         threading.Thread(target=self._wait, name="baton supervisor link", daemon=True).start()

@@ -21,7 +21,7 @@ def visible(text: str) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """As `visible`, for text of several lines: line feeds and tabs stay."""
+    """Do what `visible` does, for text of several lines: line feeds and tabs stay."""
     return text if text.isprintable() else text.replace("\r\n", "\n").translate(_IN_LINES)
 
 

@@ -47,7 +47,7 @@ class CallerTransaction(Protocol):
     """A connection of the caller, in a transaction or not."""
 
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
-        """Insert a workflow in the caller's transaction, or where there is none in one of its own."""
+        """Insert a workflow in the caller's transaction, or in one of its own if there is none."""
 
     async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
         """Insert workflows with distinct ids, all or none. An error while they are made rolls back as well.
@@ -104,7 +104,8 @@ class AsyncpgTransaction:
 
     async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
         existing: set[str] = set()
-        # Within the caller's transaction a savepoint: a workflow that is refused takes back those inserted before it.
+        # Within the caller's transaction a savepoint: a workflow that is refused takes back those
+        # inserted before it.
         async with self.connection.transaction():
             engine = store.Store(self.connection, schema, checks_inserts=self.checks_inserts)
             await in_turn(_calls(engine, specs, existing))
@@ -130,9 +131,10 @@ class PsycopgTransaction:
         from psycopg import AsyncCursor
         from psycopg.rows import tuple_row
 
-        # Not the connection's own kind of cursor: one that takes $1 would fail on %s, and abort the transaction.
+        # Not the connection's own kind of cursor: one that takes $1 would fail on %s, and abort the
+        # transaction.
         async with AsyncCursor(self.connection, row_factory=tuple_row) as cursor:
-            # An id that is taken is an answer here and no error, which would abort the transaction too.
+            # An id that is taken must not be an error here: an error would abort the transaction.
             query = f"select key, is_new, is_same from {quoted(schema)}.insert_workflow_json(%s::text, false)"
             await cursor.execute(query.encode(), [to_json(spec, _NO_LIMITS)])
             row = await cursor.fetchone()
@@ -189,7 +191,8 @@ class SqlalchemyTransaction:
         return self.driver.calls()
 
     def is_open(self) -> bool:
-        # Not the driver's answer: once the session has ended, its connection may be in another transaction.
+        # Not the driver's answer: once the session has ended, its connection may be in another
+        # transaction.
         return not self.connection.closed and self.connection.in_transaction()
 
 
@@ -251,8 +254,8 @@ async def _sqlalchemy_transaction(session: Any) -> CallerTransaction:
             f"using= takes SQLAlchemy sessions of the dialects postgresql+asyncpg and postgresql+psycopg, not of "
             f"{connection.dialect.name}+{connection.dialect.driver}"
         )
-    # SQLAlchemy sends BEGIN with its first statement, and does not see what the driver is asked directly: without this
-    # statement the workflow would stay when the session is rolled back.
+    # SQLAlchemy sends BEGIN with its first statement, and does not see what the driver is asked
+    # directly: without this statement the workflow would stay when the session is rolled back.
     await connection.exec_driver_sql("select 1")
     raw = await connection.get_raw_connection()
     driver = _DRIVERS[connection.dialect.driver](raw.driver_connection)

@@ -42,7 +42,8 @@ def diagram_of(steps: Sequence[StepRecord], title: str) -> Diagram:
                 scopes.append((step.name, step.children))
                 names.update(child.name for child in step.children)
         edges += _edges(siblings)
-    # A step may depend on one that lies in a closed group: the graph that a step returned knows the names outside it.
+    # A step may depend on one that lies in a closed group: the graph that a step returned knows the
+    # names outside it.
     shown = tuple(edge for edge in edges if edge.source in names)
     return Diagram(tuple(nodes), shown, tuple(groups), title)
 

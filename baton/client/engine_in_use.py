@@ -1,4 +1,4 @@
-"""Which engine is meant where none is named: that of the running attempt, else one that was entered.
+"""Find the engine that is meant where none is named: that of the running attempt, else one that was entered.
 
 A process may have several engines: a pool in each of two event loops, a test client beside the application, a plain
 worker that opens its own in its thread. The order is the one in which they are nearest to the caller:
@@ -43,7 +43,8 @@ running_attempt: ContextVar[RunningAttempt | None] = ContextVar("baton running a
 """Set by the worker pool for each attempt. Threads started with a copy of the context see it as well."""
 
 _entered_by_attempt: ContextVar[tuple[Engine, ...]] = ContextVar("baton engines of the attempt", default=())
-# Process-wide and not a context variable: what a lifespan sets in its context reaches no request handler.
+# Process-wide and not a context variable: what a lifespan sets in its context reaches no request
+# handler.
 _entered: list[Engine] = []
 
 

@@ -38,7 +38,8 @@ async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerCo
     Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
     """
     given = _checked(workflows)
-    # In one order, whatever order they are given in: calls that insert the same ids at once wait, and do not deadlock.
+    # In one order, whatever order they are given in: calls that insert the same ids at once wait,
+    # and do not deadlock.
     order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
     runs = await insert_workflows([given[place].spec for place in order], using)
     placed = dict(zip(order, runs, strict=True))

@@ -209,10 +209,10 @@ class Run(SendsToSteps, AnotherRun):
         """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
 
         Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
-        final when this returns, unless it has closing steps or undos: these still run, but for `force`, which cancels
-        them as well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled
-        step is cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000
-        characters is cut in the middle.
+        final when this returns, unless it has closing steps or undos: these still run, unless `force` cancels them as
+        well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled step is
+        cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000 characters is
+        cut in the middle.
 
         With `as_skipped` the named steps, which are no longer wanted, end as skipped: the workflow does not fail
         because of them, their dependents are skipped unless they ignore that, and `retry()` leaves them.
@@ -322,7 +322,8 @@ class Run(SendsToSteps, AnotherRun):
         if engine.listener is None:
             return await self._watched_end(engine, step, waiter)
         with engine.listener.subscribed(waiter.on_notification):
-            # LISTEN first, then the flag and the state: an end between the two would be missed the other way round.
+            # LISTEN first, then the flag and the state: an end between the two would be missed the
+            # other way round.
             await engine.listener.listening()
             return await self._watched_end(engine, step, waiter)
 

@@ -61,7 +61,8 @@ class Schedules:
         async with self._engine.connections.acquire() as connection, connection.transaction():
             store = ScheduleStore(connection, self._engine.schema)
             moment = await store.moment()
-            # In one order, so that two processes that start at once wait for each other and do not deadlock.
+            # In one order, so that two processes that start at once wait for each other and do not
+            # deadlock.
             for schedule in sorted(declared, key=lambda one: one.name):
                 outcome = await _put(store, schedule, moment, self._engine)
                 if outcome != "unchanged":

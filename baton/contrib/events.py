@@ -145,7 +145,7 @@ class _Readings:
         self._read_at = float("-inf")
 
     async def begin(self) -> None:
-        """Have ends announced, if nobody has yet. Raises `WorkflowNotFound`."""
+        """Have ends announced, unless they are already. Raises `WorkflowNotFound`."""
         async with self._lock:
             if self._has_begun:
                 return
@@ -170,7 +170,8 @@ class _Readings:
     async def _listen_and_read(self) -> None:
         if self._engine.listener is not None:
             self._listening.enter_context(self._engine.listener.subscribed(self._on_notification))
-            # LISTEN first, then the flags, then the state: an end between two of these would be missed otherwise.
+            # LISTEN first, then the flags, then the state: an end between two of these would be
+            # missed otherwise.
             await self._engine.listener.listening()
             await self._watch()
         await self._read()

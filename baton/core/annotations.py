@@ -38,7 +38,7 @@ class Annotations:
         return without_controls(self._resolved.get("return", UNANNOTATED))
 
     def remedy(self, name: str) -> str:
-        """Return how to keep a value that loses its type, to be put behind a sentence."""
+        """Return advice on how to keep a value's type, to be added to an error message."""
         what = "what the worker returns" if name == "return" else f"parameter {name!r}"
         annotation = self._resolved.get(name)
         if not isinstance(annotation, str):

@@ -57,7 +57,7 @@ class ArgumentTypes:
         return self._present(self._whole.decode(args))
 
     def convert(self, plain: dict[str, Any]) -> dict[str, Any]:
-        """As `read`, of arguments that are plain JSON values."""
+        """Do what `read` does, for arguments that are plain JSON values."""
         return self._present(self._whole.convert(plain))
 
     def require_fit(self, text: str, referenced: frozenset[str] = frozenset()) -> Any:
@@ -75,7 +75,7 @@ class ArgumentTypes:
         return decoded
 
     def require_same_scalars(self, arguments: dict[str, Any], decoded: Any) -> None:
-        """As `require_same`, of arguments that are all scalars."""
+        """Do what `require_same` does, for arguments that are all scalars."""
         for name in self.floats & arguments.keys():
             self.require_same(name, arguments[name], getattr(decoded, name))
 

@@ -36,7 +36,7 @@ class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     args: str
     """A JSON object: arguments by parameter name, null wherever a reference stands."""
     args_in_order: str
-    """The same with sets and mappings in an order of their own, for comparing."""
+    """The same with sets and mappings sorted, for comparison."""
     placed: tuple[Placed, ...]
     faults: tuple[NotJSON, ...]
     """Why arguments are not JSON, one fault per argument; if there are any, `args` is empty."""
@@ -110,7 +110,7 @@ class Parameters:
             raise ArgumentsDoNotFit(self._worker, misfit_text(error)) from error
 
     def _encode_scalars(self, arguments: dict[str, Any]) -> EncodedArguments:
-        """As `encode`, of None, text and numbers alone, as nearly all jobs have: JSON keeps these as they are."""
+        """Do what `encode` does, for None, text and numbers alone: JSON keeps them, and most jobs have only these."""
         text = codec.encode(arguments)
         decoded = self.types.require_fit(text)
         if self.types.floats:
@@ -118,7 +118,7 @@ class Parameters:
         return EncodedArguments(text, text, (), ())
 
     def _encode_values(self, arguments: dict[str, Any]) -> EncodedArguments:
-        """As `encode`, without references. Raises `ReferenceInside` if there is one."""
+        """Do what `encode` does, without references. Raises `ReferenceInside` if there is one."""
         text = codec.encode(arguments, refuse_reference)
         decoded = self.types.require_fit(text)
         faults: list[NotJSON] = []

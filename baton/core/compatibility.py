@@ -57,7 +57,8 @@ def type_name(kind: Any) -> str:
 
 
 def _has_room(shape: str, room: dict[str, tuple[Any, ...]]) -> bool:
-    # An integer is a number, and 1.0 is read as an integer; a number written as text is read as a Decimal.
+    # An integer is a number, and 1.0 is read as an integer; a number written as text is read as a
+    # Decimal.
     return shape in room or (shape in ("integer", "number") and ("integer" in room or "number" in room))
 
 

@@ -150,11 +150,15 @@ class CompiledGraph:
     def _names_awaited(self, position: int) -> tuple[str, ...]:
         step, group = self.steps[position], self.parents.get(position)
         names = step.awaited()
-        if group is None or step.name in (GATE, END) or GATE not in self.scopes[self.groups[group].start]:
+        # A gate has the edges of its group, and this one among them.
+        if group is None or step.name in (GATE, END) or GATE not in self.scopes[position]:
             return names
+        # All that is in a gated group waits for the gate, at any depth: what ignores that a step before it was skipped
+        # must not run where the gate let nothing through. What waits for all of these does not have to.
         siblings = self.steps[group].what
         assert isinstance(siblings, Draft)
-        return names if any(name in siblings.steps or name == END for name in names) else (*names, GATE)
+        is_behind = step.is_closing and any(name in siblings.steps or name == END for name in names)
+        return names if is_behind else (*names, GATE)
 
     @property
     def has_closing(self) -> bool:
@@ -344,7 +348,7 @@ class CompiledGraph:
         if each:
             wanted = {reference.step for reference in placed if reference.path[0] in each}
             others = {reference.step for reference in placed if reference.path[0] not in each}
-            # A child gets the whole of a list that its map takes apart only if another argument refers to it.
+            # A child gets the whole list of its map only if another argument refers to it.
             to_children = others | set(step.deps) if job.worker.takes_context else others
         elif job.worker.takes_context:
             wanted = set(self.awaited[position]).difference((GATE, END))
@@ -371,8 +375,8 @@ class CompiledGraph:
     def _outer(self, position: int, wanted: set[str], to_children: set[str]) -> OuterDependencies | None:
         if not (names := self._names_outside(position)):
             return None
-        # An entry step reads nothing of what it waits for in its group's place: its own scope may have another step
-        # under that name.
+        # An entry step reads nothing of what it waits for in its group's place: its own scope may
+        # have another step under that name.
         own = self.graph.outer.get(position, ())
         inputs = tuple([name for name in own if name in wanted])
         return OuterDependencies(names, inputs, tuple([name for name in own if name in to_children]))

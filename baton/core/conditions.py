@@ -27,7 +27,7 @@ _REMEDY = "write & for 'and', | for 'or', ~ for 'not', and .in_([...]) for 'in',
 
 
 class _NotYet:
-    """Refuses the uses of a value that would ask for it before it exists."""
+    """Refuses Python operations that need the value now: it does not exist yet."""
 
     __slots__ = ()
 
@@ -239,7 +239,7 @@ def comparisons_in(spec: ConditionSpec) -> Iterator[Compare | In]:
 
 
 def written(spec: ConditionSpec) -> str:
-    """Return a condition as it is written in Python, apart from parentheses nobody needs."""
+    """Return a condition as it is written in Python, with only the necessary parentheses."""
     match spec:
         case Compare(left, operator, right):
             return f"{written_operand(left)} {operator} {right!r}"
@@ -273,7 +273,7 @@ def checked_key(key: object) -> Key:
 
 
 def checked_condition(step: str, when: object) -> ConditionSpec:
-    """Return what `when=` of a step was given. Raises `TypeError` for what is no condition."""
+    """Return what `when=` of a step was given. Raises `TypeError` for anything but a condition."""
     if isinstance(when, Condition):
         return when.spec
     hint = "compare it with a value, as in when=result_of('check') == True" if isinstance(when, Operand) else _HOW

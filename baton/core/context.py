@@ -183,7 +183,7 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of the step, and for no other step: hand it to services that ask for one.
+        """The same for every attempt of the step, and for no other step: pass it to services that take one.
 
         It changes, as in `run/hotel~2`, when the step was undone or begins another round: a service that knows the old
         key would answer with what has been taken back.

@@ -1,4 +1,4 @@
-"""Checks of what decides about the steps of a graph: conditions, closing steps, numbers needed, undos."""
+"""Check the conditions, closing steps, `needs` and undos of a graph."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def faults_of_control(graph: CompiledGraph) -> Iterator[Fault]:
-    """Yield what is wrong; nothing is asked of a graph whose steps have nothing but dependencies and flags."""
+    """Yield what is wrong. A graph whose steps have only dependencies and flags is not checked."""
     for position, step in enumerate(graph.steps):
         if step.has_own_edges and not isinstance(step.what, Own):
             yield from _of_step(graph, position, step)

@@ -1,4 +1,4 @@
-"""What decides about a step, in the forms in which it is stored and hashed."""
+"""Conditions, `needs`, closing steps and undos, in the forms in which they are stored and hashed."""
 
 from __future__ import annotations
 

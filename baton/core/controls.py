@@ -1,4 +1,4 @@
-"""What decides about the steps of a compiled graph: its edges one by one, conditions, closing steps, undos."""
+"""The edges of a compiled graph one by one, and the conditions, closing steps and undos of its steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Controls:
         self._graph = graph
         self._edges: dict[int, dict[int, int]] = {}
         self.are_needed = bool(graph.groups) or any(step.has_own_edges for step in graph.steps)
-        """Whether a step has more than dependencies and flags, or waits in the place of a group."""
+        """Whether any step has more than dependencies and flags, or waits for the dependencies of its group."""
 
     def edges_of(self, position: int) -> dict[int, int]:
         """Return what each dependency in this graph means to a step, as bits; of an entry step its group's as well."""
@@ -66,7 +66,8 @@ class Controls:
         edges = None if is_group else self._stored_edges(position)
         is_last = self.is_last(position)
         role = step.what.role if isinstance(step.what, Own) else None if control is None else control.runs
-        # What the step has already stays: its kind, what it awaits, its dependencies outside the graph.
+        # What the step has already stays: its kind, what it awaits, its dependencies outside the
+        # graph.
         said = replace(
             spec.extras or NOTHING_SPECIAL,
             edges=edges,
@@ -96,7 +97,8 @@ class Controls:
         edges: dict[str, int] = {}
         for one in (*self._entries_around(position), position):
             own, outside = self._graph.steps[one].edges(), self._graph.graph.outer.get(one, ())
-            # What two of them name is done only if both count it as done. Elsewhere a name may be another step's.
+            # What two of them name is done only if both count it as done. Elsewhere a name may be
+            # another step's.
             edges |= {name: own[name] & edges.get(name, own[name]) for name in outside}
         bits = tuple([edges[name] for name in outer.deps])
         plain = self._graph.flags_of(position).bits

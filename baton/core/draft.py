@@ -15,7 +15,7 @@ from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
 from baton.core.waits import Wait
 
 GATE = "[gate]"
-"""In front of all that is in a group with a condition and the like, which the gate takes upon itself."""
+"""The first step of a group with a condition or `needs`. It takes these, and everything in the group waits for it."""
 END = "[end]"
 """Observes all ordinary steps of a scope, for closing steps that wait for all of them."""
 

@@ -21,7 +21,8 @@ class Expansion(msgspec.Struct, frozen=True, gc=False):
 class Expandable:
     """What a worker may return to expand its step."""
 
-    # Not an abstract class: every result is tested for this type, and that test would take five times as long.
+    # Not an abstract class: every result is tested for this type, and that test would take five
+    # times as long.
     def expansion(self) -> Expansion:
         """Return the graph. Raises `InvalidWorkflow`."""
         raise NotImplementedError

@@ -26,7 +26,7 @@ def check_function(function: Any) -> None:
 
 
 def hint_at_job(value: Any) -> str:
-    """Return what to write in place of a value that was given where a job is wanted; to be put behind a sentence."""
+    """Return what to write in place of a value that is not a job, to be added to an error message."""
     if inspect.iscoroutine(value):
         value.close()
         name = value.__name__

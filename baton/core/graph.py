@@ -132,8 +132,8 @@ def _faults_of_step(at: _Place, wanted: Sequence[str], found_before: int, *, is_
 
 
 def _ordered(dependencies: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
-    # Most graphs are written in an order in which they could run. To see that takes a twentieth of the time in which
-    # graphlib finds an order.
+    # Most graphs are written in an order in which they could run. To see that takes a twentieth of
+    # the time in which graphlib finds an order.
     if all(not awaited or awaited[-1] < position for position, awaited in enumerate(dependencies)):
         return tuple(range(len(dependencies)))
     # Imported where it is needed, as most programs never do.
@@ -199,7 +199,8 @@ def _cycle_within(component: Sequence[int], dependencies: Sequence[Sequence[int]
     while step not in walked:
         walked[step] = len(walked)
         step = next(dependency for dependency in dependencies[step] if dependency in members)
-    # The walk went from a step to what it waits for, which is against the order in which they would run.
+    # The walk went from a step to what it waits for, which is against the order in which they would
+    # run.
     cycle = list(walked)[walked[step] :][::-1]
     first = cycle.index(min(cycle))
     return tuple(cycle[first:] + cycle[:first])

@@ -24,7 +24,8 @@ NOTHING_GIVEN: GivenOptions = {}
 """Shared by all jobs without options of their own: a dictionary for each would be an eighth of their memory."""
 
 
-# A struct and not a dataclass: it is made in a fifth of the time, and an application may make a hundred thousand.
+# A struct and not a dataclass: it is made in a fifth of the time, and an application may make a
+# hundred thousand.
 class Job(InsertableJob, Struct, frozen=True, eq=False):
     """A worker with its arguments and options, not yet run. Never changes; adding it twice makes two steps."""
 
@@ -48,7 +49,7 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
             fails at once. The children that have not ended are cancelled then; 0 stops at the first failure. Left out,
             all children run, and the map fails in the end if one of them did.
         needs: how many children of a map have to complete; then it is completed, and the others are cancelled as not
-            needed. It fails as soon as so many cannot complete any more.
+            needed. It fails as soon as that many cannot complete any more.
         deadline: the time after the step's release at which it is discarded, whatever it is doing: over all its
             attempts and snoozes, in a paused queue as well. Of a map it is that of each child.
         start_within: the time after the step's release within which it has to start once, else it is discarded.

@@ -32,7 +32,8 @@ def to_json(spec: WorkflowSpec, limits: Limits) -> str:
 
 
 def _steps(steps: list[StepSpec]) -> list[dict[str, object]]:
-    # Most steps share a few objects for their terms, which the list keeps alive: an id stands for one of them.
+    # Most steps share a few objects for their terms, which the list keeps alive: an id stands for
+    # one of them.
     terms = {id(step.terms): step.terms for step in steps}
     written = {key: _without_usual(asdict(value)) for key, value in terms.items()}
     return [{"number": number, **written[id(step.terms)], **_own_fields(step)} for number, step in enumerate(steps)]

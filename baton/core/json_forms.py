@@ -62,7 +62,7 @@ def _as_python(value: Any) -> Any:
 
 
 def _instead(value: Any) -> str:
-    """Return what to give instead of a value that stands for something; to be put behind a sentence."""
+    """Return what to give in place of a reference or the like, to be added to an error message."""
     if inspect.iscoroutine(value):
         value.close()
         return "; await it first"
@@ -85,7 +85,8 @@ def restored(kind: Any, plain: Any) -> Any:
     if kind is object or isinstance(plain, origin):
         return plain
     if callable(validate := getattr(kind, "model_validate_json", None)):
-        # As JSON and not as Python values: a strict model takes a datetime from a string only this way.
+        # As JSON and not as Python values: a strict model takes a datetime from a string only this
+        # way.
         return validate(json.dumps(plain))
     if origin in _CONTAINERS:
         return origin(msgspec.convert(plain, _CONTAINERS[origin](get_args(kind)), str_keys=True, dec_hook=restored))
@@ -105,7 +106,8 @@ _CONTAINERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-# In a tuple: freezegun replaces each module's own reference to these classes, and a copy would be a fake one again.
+# In a tuple: freezegun replaces each module's own reference to these classes, and a copy would be a
+# fake one again.
 _BASES: tuple[tuple[type, Callable[[Any, Any], Any]], ...] = (
     (str, lambda base, value: base.__str__(value)),
     (int, lambda base, value: base.__index__(value)),

@@ -1,4 +1,4 @@
-"""How large a workflow and what it carries may be; without limits one slip fills the database."""
+"""How large a workflow, its arguments and its results may be. Without limits one mistake fills the database."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Limits:
         )
 
     def applied(self, outcome: Outcome) -> Outcome:
-        """Return the outcome, or a failed attempt, its delay left open, in place of one that carries too much."""
+        """Return the outcome; in place of one that carries too much, a failed attempt without a delay."""
         if outcome.keep is not None and (why := self.kept_excess(outcome.keep)) is not None:
             return Outcome("failed", f"the value to be kept is too large: {why}")
         if outcome.kind == "again" and outcome.detail is not None and (size := self.excess(outcome.detail)) is not None:
@@ -87,7 +87,7 @@ class Limits:
 
 
 def _is_larger(text: str, most: int) -> bool:
-    # A character has 1 to 4 bytes: few texts are near enough to the limit to be encoded for counting.
+    # A character has 1 to 4 bytes, so only texts near the limit must be encoded to be measured.
     return len(text) * 4 > most and (len(text) > most or _size(text) > most)
 
 

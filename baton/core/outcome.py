@@ -55,7 +55,7 @@ class Outcome(Struct, frozen=True, gc=False):
     trace: str | None = None
     """The traceback of a failed attempt."""
     delay: float | None = None
-    """Seconds until the next attempt, where there is to be one. Of a failed one None until its backoff is asked."""
+    """Seconds until the next attempt, if there is one. None for a failed attempt whose backoff is not computed yet."""
     graph: Expansion | None = None
     """The graph that the worker returned, of one that expanded."""
     is_requested: bool = False
@@ -175,7 +175,7 @@ def joined() -> Outcome:
 
 
 def cancelled(reason: str) -> Outcome:
-    """The worker, or who runs it, cancels the step."""
+    """The worker cancels the step."""
     return Outcome("cancelled", storable(reason, MAX_SUMMARY) or None)
 
 
@@ -222,7 +222,8 @@ def storable(text: str, limit: int) -> str:
 
     NUL and lone surrogates are written as escapes.
     """
-    # Cut before and after: the escapes lengthen the text, and searching many megabytes would take too long.
+    # Cut before and after: the escapes lengthen the text, and searching many megabytes would take
+    # too long.
     shortened = _cut(text, limit)
     return _cut(UNSTORABLE.sub(_escaped, shortened), limit) if UNSTORABLE.search(shortened) else shortened
 

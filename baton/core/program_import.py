@@ -1,4 +1,4 @@
-"""A process that imports a program for one of its workers stops the program where it would begin its work again.
+"""Import a program for one of its workers, and stop it before it begins its work a second time.
 
 A worker in the file that was started, `__main__`, is only found by running that file. Without a guard,
 `if __name__ == "__main__":`, it would open its engine and insert its workflows once more: everything that does so asks

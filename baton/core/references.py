@@ -18,7 +18,7 @@ from baton.errors import NotJSON
 
 
 class _NoDefault:
-    """Says that a reference has no default, as None is one."""
+    """Means that a reference has no default; None would be a default."""
 
     def __repr__(self) -> str:
         return "no default"
@@ -30,7 +30,7 @@ NO_DEFAULT = _NoDefault()
 class Reference(Operand):
     """Stands for the result of a step in the arguments of another, or in a condition."""
 
-    # Not a dataclass: the encoder would take it for a value, where it has to stumble over it.
+    # Not a dataclass: the encoder must refuse it, and would encode a dataclass as a value.
     __slots__ = ("default", "step")
 
     def __init__(self, step: str, default: Any = NO_DEFAULT) -> None:
@@ -51,7 +51,7 @@ class Reference(Operand):
 
 
 class Each:
-    """Stands for one item after the other of a list, or of the list that a step results in."""
+    """Stands for each item of a list, or of the list that a step returns."""
 
     __slots__ = ("items",)
 
@@ -119,11 +119,11 @@ def result_of(step: str, *, default: Any = NO_DEFAULT) -> Any:
 
 
 def each(items: Any) -> Any:
-    """Stand for one item after the other: the step becomes a map, with a child for each item of a list.
+    """Stand for each item of a list: the step becomes a map, with a child for each item.
 
     `items` is a list (or another iterable of values, read now), which may hold `result_of(...)`, or
-    `result_of("step")`: then the list is what that step results in, and how long it is turns out at run time. Several
-    `each` arguments of one job go in step with one another and must agree in length.
+    `result_of("step")`: then the list is what that step returns, and its length is known only at run time. Several
+    `each` arguments of one job are taken in parallel and must have the same length.
 
     It must be an argument itself. Raises `TypeError` for what has no items of its own, such as a string.
     """
@@ -256,7 +256,8 @@ def fill(
 
 def _leave_out(arguments: dict[str, Any], paths: list[Path], each: Sequence[str]) -> None:
     items = {path[1] for path in paths if _is_item(path, each)}
-    # From the end, so that an index still means its element when its turn comes: paths are in the order of places.
+    # From the end, so that an index still means its element when its turn comes: paths are in the
+    # order of places.
     for path in reversed([path for path in paths if not _is_item(path, each)]):
         del _container(arguments, path)[path[-1]]
     for name in each:

@@ -1,4 +1,4 @@
-"""Between what a worker returns and JSON."""
+"""Convert what a worker returns to JSON, and back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ResultType:
         return text
 
     def decode(self, text: str) -> Any:
-        """Return a result typed by the return annotation, and as plain JSON if it does not fit that."""
+        """Return a result typed by the return annotation, or as plain JSON if it does not fit that."""
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError:

@@ -46,7 +46,8 @@ class Exponential:
         return min(self._power(attempt) * spread, self.maximum)
 
     def _power(self, attempt: int) -> float:
-        # A float overflows at about 2 ** 1023, so the power is not computed where the maximum applies anyway.
+        # A float overflows at about 2 ** 1023, so the power is not computed where the maximum
+        # applies anyway.
         if attempt * math.log(self.base) > math.log(max(self.maximum, 1.0)) + 1:
             return self.maximum
         return min(self.base**attempt, self.maximum)
@@ -67,7 +68,7 @@ DEFAULT_BACKOFF = Exponential()
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A policy of the user. Where it raises, or returns something other than a duration, the default is used."""
+    """A policy of the user. If it raises or returns something other than a duration, the default is used."""
 
     policy: Callable[[int], Seconds]
     fallback: Backoff = field(default=DEFAULT_BACKOFF)

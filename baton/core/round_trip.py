@@ -83,7 +83,8 @@ def is_same_plain(value: Any, back: Any, *, is_flat: bool, is_plain: bool) -> bo
 def _is_exact(value: Any) -> bool:
     """Return whether a value consists of objects of built-in types alone, none of them of a subclass."""
     try:
-        # No serialisation is wanted, but marshal refuses everything else, and takes a third of the time of a loop.
+        # No serialisation is wanted, but marshal refuses everything else, and takes a third of the
+        # time of a loop.
         marshal.dumps(value)
     except ValueError:
         return False
@@ -244,7 +245,7 @@ def _compare_scalars(value: Any, back: Any) -> None:
             _require(value.replace(tzinfo=None, fold=0) == back.replace(tzinfo=None, fold=0))
             _compare_zones(value, back)
         case Decimal():
-            # Not by ==: it says that 1.1 is 1.10, and that NaN is nothing.
+            # Not by ==, for which Decimal 1.1 equals 1.10 and NaN does not equal itself.
             _require(value.as_tuple() == back.as_tuple())
         case _:
             _require(bool(value == back))
@@ -322,7 +323,7 @@ def _name(kind: type) -> str:
 
 @cached
 def _field_names(kind: Any) -> tuple[str, ...] | None:
-    """Return the names of a record's fields; None if it is none."""
+    """Return the names of a record's fields; None if it is not a record."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return tuple(kind.__struct_fields__)
     if is_dataclass(kind):

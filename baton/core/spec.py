@@ -15,7 +15,8 @@ from baton.core.retry import Exponential
 Role: TypeAlias = Literal["always", "on failure", "gate", "end"]
 
 
-# Structs and not dataclasses: they are made in a fifth of the time, and a workflow may have a million steps.
+# Structs and not dataclasses: they are made in a fifth of the time, and a workflow may have a
+# million steps.
 class Flags(msgspec.Struct, frozen=True):
     """Which unfavourable ends of its dependencies a step counts as done."""
 
@@ -124,7 +125,7 @@ class SignalSpec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=
     kind: str | None = None
     """JSON text that names the type of its value; see `baton.core.type_names`. None: any JSON."""
     seconds: float | None = None
-    """How long it waits; None without end."""
+    """How long it waits; None for no limit."""
     default: str | None = None
     """JSON text of its result if no signal comes in that time; None: then it is discarded."""
 

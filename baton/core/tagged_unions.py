@@ -88,7 +88,7 @@ def _union(kind: Any, members: tuple[Any, ...]) -> Any:
 
 
 def _by_tag(records: list[Any], tag: str) -> Mapping[Any, Any] | None:
-    """Return the records by the values of a field, if it tells them apart."""
+    """Return the records by the values of a field, if these are distinct."""
     members: dict[Any, Any] = {}
     for record in records:
         values = _tag_values(record, tag)

@@ -25,7 +25,7 @@ LEAST_EVERY = 1.0
 
 
 class Timing(Struct, frozen=True):
-    """When a schedule fires: by cron in a time zone, or every so many seconds."""
+    """When a schedule fires: by cron in a time zone, or at an interval."""
 
     cron: str | None
     every: float | None
@@ -42,8 +42,8 @@ class Timing(Struct, frozen=True):
             for number in range(1, MOST_COUNTED**2):
                 yield moment + timedelta(seconds=self.every * number)
             return
-        # A time that the clock skips in spring fires right after; one that it repeats in autumn fires once, unless
-        # the hour is a wildcard: then each hour that passes has its slots.
+        # A time that the clock skips in spring fires right after; one that it repeats in autumn
+        # fires once, unless the hour is a wildcard: then each hour that passes has its slots.
         yield from _cron(self.cron or "", moment.astimezone(ZoneInfo(self.timezone)))
 
     def slot_id(self, name: str, slot: datetime) -> str:

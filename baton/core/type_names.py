@@ -1,8 +1,8 @@
 """Types as text that another process can read: how a signal's sender knows what the step expects.
 
-A class is named by its module and its name in it, and read back only if this process has imported that module: nothing
-is imported because a database says so. A type that cannot be named, or is not known here, is None, and nothing is
-checked then.
+A class is named by its module and its name in it, and read back only if this process has imported that module: the
+database never causes an import. A type that cannot be named, or is not known here, is None, and nothing is checked
+then.
 """
 
 from __future__ import annotations

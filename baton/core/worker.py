@@ -181,7 +181,8 @@ class Worker(Generic[CallP, P, R_co]):
         """
         return self._parameters.types.may_be_left_out(path)
 
-    # Annotations are read at the first use, because they may name classes that are defined after the function.
+    # Annotations are read at the first use, because they may name classes that are defined after
+    # the function.
     @functools.cached_property
     def _parameters(self) -> Parameters:
         parameters = Parameters(self.name, self.function, Context)

@@ -68,9 +68,9 @@ class Baton(Insertable, Expandable, Drawable):
         """Begin a workflow.
 
         `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn now, so inserting
-        this object twice inserts one workflow. An id is free again when its workflow is pruned, seven days after its
-        end unless the worker pools are told otherwise. The flags hold for each step that is not given its own. `meta`
-        is any JSON value, kept beside the workflow; workers read it as `ctx.meta`, callers as `status().meta`.
+        this object twice inserts one workflow. An id is free again when its workflow is pruned, by default seven days
+        after its end (`WorkerPool(keep=...)`). The flags hold for each step that is not given its own. `meta` is any
+        JSON value, kept beside the workflow; workers read it as `ctx.meta`, callers as `status().meta`.
 
         `fail_fast` ends it at the first failure that nothing in it can forgive: its ordinary steps are cancelled, its
         closing steps and undos run, and it fails. `deadline`, in seconds or as a `timedelta`, ends it so at that time

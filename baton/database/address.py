@@ -1,4 +1,4 @@
-"""Which database an engine talks to, and what the addresses people have in their environment mean.
+"""Find the database's address, and read the forms of addresses that applications have in their environment.
 
 An address is given as an argument, else in BATON_DATABASE_URL, else in DATABASE_URL, else it is that
 of the embedded server, when the extra `embedded` is installed. Addresses written for SQLAlchemy,
@@ -89,7 +89,7 @@ class Address:
         return without_password(self.dsn)
 
     def release(self) -> None:
-        """Give up our use of the embedded server, if the address leads to it. Blocks until it is down."""
+        """Stop using the embedded server, if the address leads to it. Blocks until it is down."""
         if self.server is not None:
             self.server.stop()
 
@@ -139,7 +139,7 @@ def asyncpg_dsn(address: str, environment: Mapping[str, str] | None = None) -> s
 def without_password(address: str) -> str:
     """Return the address without its password and its parameters; safe to log.
 
-    Of an address that cannot be read nothing is returned, as nobody knows where the password ends.
+    Of an address that cannot be read nothing is returned, because it is unknown where the password ends.
     """
     try:
         parts = _split(address)
@@ -213,10 +213,12 @@ def _split(address: str) -> _Parts:
     scheme, found, rest = address.partition("://")
     if not found or not _SCHEME.fullmatch(scheme):
         raise InvalidAddress(_EXAMPLE)
-    # The part before "+" is the dialect, the one behind it a driver of SQLAlchemy's, which we do not need.
+    # The part before "+" is the dialect, the one behind it a driver of SQLAlchemy's, which we do
+    # not need.
     if (dialect := scheme.lower().partition("+")[0]) not in _SCHEMES:
         raise InvalidAddress(f"it begins with {dialect}://, and Baton needs PostgreSQL: postgresql://...")
-    # Not urlsplit: it takes a bracket in a password for an IPv6 address, and a raw '@' for the end of it.
+    # Not urlsplit: it takes a bracket in a password for an IPv6 address, and a raw '@' for the end
+    # of it.
     authority, path, query, fragment = _PIECES.findall(rest)[0]
     if fragment or "@" in path + query:
         raise InvalidAddress(_QUOTING)

@@ -1,7 +1,7 @@
 """Steps in the form in which the engine's functions take them: parallel arrays with one element for each step.
 
 asyncpg asks each element of an array whether it is an array itself, which is most of what it does for a short text. So
-long arrays of names, numbers and JSON are sent as one text each, and those of nothing but nulls as empty ones.
+long arrays of names, numbers and JSON are sent as one text each, and a column that is all null as an empty array.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def without_places(columns: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def sparse(values: list[Any]) -> list[Any]:
-    """Return a column, or an empty one in place of nothing but nulls: `unnest` fills it up again."""
+    """Return the column, or an empty one if it is all null: `unnest` fills it with nulls again."""
     return [] if values.count(None) == len(values) else values
 
 

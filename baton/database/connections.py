@@ -80,13 +80,14 @@ class Connector:
 _SESSION_SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
-    # A default is made for the queries of an application. If it is shorter than the engine's own limit on
-    # waiting for a lock, one locked workflow ends whole rounds of upkeep.
+    # A default is made for the queries of an application. If it is shorter than the engine's own
+    # limit on waiting for a lock, one locked workflow ends whole rounds of upkeep.
     "statement_timeout": "0",
     # The listener and pools without work are idle for long. They would be opened again and again.
     "idle_session_timeout": "0",
-    # In large tables the planner overestimates the cost of reading one workflow, and would compile the query.
-    # That takes a thousand times as long as running it. The engine's functions have this setting themselves.
+    # In large tables the planner overestimates the cost of reading one workflow, and would compile
+    # the query. That takes a thousand times as long as running it. The engine's functions have this
+    # setting themselves.
     "jit": "off",
 }
 
@@ -113,7 +114,8 @@ class ReconnectingConnection:
     async def fetch(self, query: str, *args: Any) -> list[Record]:
         connection = await self._open()
         try:
-            # asyncpg's own limit: one of asyncio around it takes a tenth of what Python does for a call.
+            # asyncpg's own limit: one of asyncio around it takes a tenth of what Python does for a
+            # call.
             return await connection.fetch(query, *args, timeout=CALL_SECONDS)
         except BaseException as error:
             self._drop_if_lost(error)
@@ -125,7 +127,8 @@ class ReconnectingConnection:
         connection = await self._open()
         try:
             async with connection.transaction():
-                # A process that is frozen would keep the lock of a workflow, and with it all of its steps.
+                # A process that is frozen would keep the lock of a workflow, and with it all of its
+                # steps.
                 await connection.execute(f"set local idle_in_transaction_session_timeout = '{IDLE_SECONDS:.0f}s'")
                 yield
         except BaseException as error:
@@ -179,7 +182,8 @@ class Connections:
             connector.dsn,
             min_size=0,
             max_size=size,
-            # Our calls leave nothing behind in a session, and asyncpg's own reset costs a round trip after each call.
+            # Our calls leave nothing behind in a session, and asyncpg's own reset costs a round
+            # trip after each call.
             reset=_no_reset,
             max_queries=2**31,
             init=None if connector.is_pooled else lift_transaction_timeout,
@@ -197,12 +201,14 @@ class Connections:
         try:
             yield connection
         except asyncio.CancelledError:
-            # The server is asked to stop what it does for us; the caller need not wait until it has.
+            # The server is asked to stop what it does for us; the caller need not wait until it
+            # has.
             self._releasing.start(self._release(connection), name="baton abandoned call")
             raise
         except BaseException as error:
             if failure_of(error) in (Failure.TRANSIENT, Failure.PERMANENT):
-                # A lost connection is back in the pool already; the error that says so would hide this one.
+                # A lost connection is back in the pool already; the error that says so would hide
+                # this one.
                 with suppress(asyncpg.InterfaceError):
                     connection.terminate()
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
@@ -210,7 +216,8 @@ class Connections:
         await self._pool.release(connection, timeout=CLOSE_SECONDS)
 
     async def _release(self, connection: PoolConnectionProxy[Record]) -> None:
-        # It failed already for the one who used it; asyncpg drops a connection that does not come to an end.
+        # It failed already for the one who used it; asyncpg drops a connection that does not come
+        # to an end.
         with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await self._pool.release(connection, timeout=CLOSE_SECONDS)
 

@@ -56,7 +56,8 @@ async def apply_functions(connection: Connection, schema: str) -> None:
     Within the transaction of a migration, with `search_path` set to the schema.
     """
     files = function_files()
-    # The functions call each other. Each body is checked when it runs, not against those applied before it.
+    # The functions call each other. Each body is checked when it runs, not against those applied
+    # before it.
     await connection.execute("set local check_function_bodies to off")
     before = await stored_functions(connection, schema)
     for file in files:

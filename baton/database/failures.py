@@ -16,8 +16,8 @@ class Failure(Enum):
     PERMANENT = "sending it again will not help"
 
 
-# 40: lost a race. 08, 57, 58: the connection or the server. 53: out of something. 25006: a standby, during failover.
-# 25P: the server ended a transaction or a session for the time it took.
+# 40: lost a race. 08, 57, 58: the connection or the server. 53: out of something. 25006: a standby,
+# during failover. 25P: the server ended a transaction or a session for the time it took.
 _TRANSIENT = ("08", "40", "53", "57", "58", "25006", "25P")
 _DATA = ("22", "23", "54")
 
@@ -30,7 +30,8 @@ def failure_of(error: BaseException) -> Failure:
         case asyncpg.PostgresError():
             return _by_code(error.sqlstate or "")
         case asyncpg.InternalClientError():
-            # asyncpg raises it on a connection whose server has just ended it ("another operation is in progress").
+            # asyncpg raises it on a connection whose server has just ended it ("another operation
+            # is in progress").
             return Failure.TRANSIENT
         case asyncpg.InterfaceError() | OSError() | TimeoutError() | EOFError():
             return Failure.TRANSIENT

@@ -12,16 +12,17 @@ Settings = dict[str, str]
 
 _INTERNAL: Settings = {}
 
-# Tables grow while a connection lives, and each plan is made once, often while its tables are nearly empty. So plans
-# are generic and go by index. Nothing is compiled: forbidden plan nodes count as so expensive that PostgreSQL up to 17
-# would compile nearly every statement.
+# Tables grow while a connection lives, and each plan is made once, often while its tables are
+# nearly empty. So plans are generic and go by index. Nothing is compiled: forbidden plan nodes
+# count as so expensive that PostgreSQL up to 17 would compile nearly every statement.
 _GENERIC_PLANS: Settings = {"plan_cache_mode": "force_generic_plan"}
 _BY_INDEX: Settings = {"enable_seqscan": "off", "jit": "off"}
 # Hash and merge joins read all of a table to find a few rows in it.
 _NESTED_LOOPS: Settings = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 
-# A workflow that somebody else has locked holds up one call for a second. Insertion waits for nobody but for an insert
-# of the same id, which it has to wait for; and a signal for another to the same step.
+# A workflow that somebody else has locked holds up one call for a second. Insertion waits for
+# nobody but for an insert of the same id, which it has to wait for; and a signal for another to the
+# same step.
 _LOCK_TIMEOUT: Settings = {"lock_timeout": "1s"}
 
 _INSERTION = _GENERIC_PLANS | _BY_INDEX

@@ -114,7 +114,7 @@ async def may_insert_unchecked(connection: Connection, schema: str) -> bool:
 
 
 def grantee(role: str) -> str:
-    """Return whom a grant to this role is for: `public` is no role, but everybody, now and later."""
+    """Return whom a grant to this role is for: `public` is not a role, but every role, now and later."""
     return "every role that may connect to this database" if role == EVERYBODY else f"role {role!r}"
 
 

@@ -14,8 +14,9 @@ from baton.core.limits import INPUT_BYTES
 from baton.core.outcome import Outcome
 
 
-# One of these and one `Settlement` are made for every attempt, and a struct is made in a tenth of the time of a frozen
-# dataclass. Neither can be part of a reference cycle, so the garbage collector may skip them.
+# One of these and one `Settlement` are made for every attempt, and a struct is made in a tenth of
+# the time of a frozen dataclass. Neither can be part of a reference cycle, so the garbage collector
+# may skip them.
 class Claimed(Struct, frozen=True, gc=False):
     """A step that a pool has claimed for one attempt, with everything needed to run it."""
 

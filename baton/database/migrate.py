@@ -73,8 +73,9 @@ def wanted_version() -> int:
     return migrations()[-1].version
 
 
-# Not to_regclass: it locks no table, so a session that has waited for the lock of another one's migration answers from
-# a cache in which the schema is not there yet (3 of 4 processes that started at once failed).
+# Not to_regclass: it locks no table, so a session that has waited for the lock of another one's
+# migration answers from a cache in which the schema is not there yet (3 of 4 processes that started
+# at once failed).
 _HAS_MIGRATIONS = """
 select exists (
     select from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -141,7 +142,8 @@ async def migrate(connection: Connection, schema: str = "baton") -> Migrated:
             return Migrated(found, found)
         if not await connection.fetchval("select exists (select from pg_namespace where nspname = $1)", schema):
             await connection.execute(f"create schema {name}")
-        # The functions keep this path. Unless pg_temp is named, and last, a caller's temporary table hides a table.
+        # The functions keep this path. Unless pg_temp is named, and last, a caller's temporary
+        # table hides a table.
         await connection.execute(f"set local search_path to {name}, pg_temp")
         await connection.execute((sql_folder() / "bootstrap.sql").read_text("utf-8"))
         before = await stored_functions(connection, schema)

@@ -64,8 +64,9 @@ async def _addresses(host: str, port: int) -> list[str]:
 class ResolvedConnection(_Connection):
     """A connection that was opened by an `OwnResolver` and has the event loop itself."""
 
-    # Only the request to cancel a statement, which asyncpg sends over another connection, is resolved by the event
-    # loop: asyncpg finds its own tasks by the loop, so that it needs the real one here.
+    # Only the request to cancel a statement, which asyncpg sends over another connection, is
+    # resolved by the event loop: asyncpg finds its own tasks by the loop, so that it needs the real
+    # one here.
 
     def __init__(self, protocol: Any, transport: Any, loop: Any, addr: Any, config: Any, params: Any) -> None:
         real_loop = loop.loop if isinstance(loop, OwnResolver) else loop

@@ -84,18 +84,18 @@ class WorkflowSummary:
 
 
 class Queries:
-    """The queries, over whatever makes the calls."""
+    """The queries, made by any `Calls`."""
 
     def __init__(self, calls: Calls, schema: str) -> None:
         self._calls = calls
         self._schema = quoted(schema)
-        # By the primary key alone, as in steps_view: `offset 0` keeps the planner from reading the whole table.
+        # By the primary key alone, as in steps_view: `offset 0` keeps the planner from reading the
+        # whole table.
         self._steps_of_w = f"""
             select s.*
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
-        # The engine's own steps are nobody's business but its own.
         # Gates and ends are the engine's own steps: nobody added them, and they have no worker.
         self._of_user = "(s.role is null or s.role not in ('gate', 'end'))"
         self._ended = f"""

@@ -1,4 +1,4 @@
-"""What is checked of a schema before it is migrated or used: that no other role put something into it, and its name.
+"""Checks of a schema before it is migrated or used: its name, and that no other role can have put something into it.
 
 A migration runs with the rights of its role, and looks for tables, functions and operators in the schema. What
 another role has put there would run with these rights.

@@ -1,7 +1,6 @@
 """What `?service=` of an address stands for: a section of pg_service.conf, as libpq reads it.
 
-Read here and not by asyncpg, which goes on without a word when there is no such section, and then
-tries the server on this machine.
+Not read by asyncpg, which silently ignores a missing section and then tries the server on this machine.
 """
 
 from __future__ import annotations

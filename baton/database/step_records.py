@@ -65,7 +65,7 @@ class StepRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """How a step ended, or how it is, as far as its result depends on it."""
+    """How a step ended, or its state now, as far as its result depends on it."""
 
     id: int
     name: str

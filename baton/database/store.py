@@ -229,7 +229,7 @@ class Store:
     ) -> HeartbeatReply:
         """Renew a pool's lease, and note the tokens it holds or has in flight, and what fails in it.
 
-        Each beat has a higher number.
+        Each heartbeat has a higher number.
         """
         (row,) = await self.calls.fetch(
             self._heartbeat, pool, number, list(tokens), list(workers), list(failures), lease_seconds
@@ -336,7 +336,8 @@ class Store:
         return bool(row["resumed"])
 
 
-# Arrays of numbers and plain words are sent as text (see `literal`), those of nothing but nulls as empty ones.
+# Arrays of numbers and plain words are sent as text (see `literal`), those that are all null as
+# empty ones.
 _ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11)"
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 

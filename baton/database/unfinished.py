@@ -1,4 +1,4 @@
-"""Why a workflow or a step is not final yet: what each of its steps waits for, and what nobody serves."""
+"""Why a workflow or a step is not final yet: what each of its steps waits for, and what no pool serves."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Explanations:
 
     @property
     def _entries(self) -> str:
-        # By the primary key, whatever the planner thinks of the size of the range.
+        # `offset 0`: by the primary key, however large the planner estimates the range.
         return f"""
             select e.step_id, case e.state when 'executing' then 1 when 'available' then 2 else 3 end
               from w

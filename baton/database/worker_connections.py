@@ -29,7 +29,8 @@ class WorkerConnections:
 
     def __init__(self, connector: Connector, size: int) -> None:
         options = connector.options("worker")
-        # The statements are the application's: the limits of its role apply to them, and so does its `jit`.
+        # The statements are the application's: the limits of its role apply to them, and so does
+        # its `jit`.
         for setting in ("statement_timeout", "jit"):
             options.get("server_settings", {}).pop(setting, None)
         self._pool = asyncpg.create_pool(connector.dsn, min_size=0, max_size=size, **options)

@@ -129,11 +129,12 @@ def within_reach(binaries: Binaries, user: ServerUser | None, home: Path) -> Bin
 def clean_environment() -> dict[str, str]:
     """Return what PostgreSQL's programs need of our environment to run, and nothing else.
 
-    The rest may hold passwords, which are no business of the account that the server runs as; and
-    PG*, LC_* and LANG would change how it behaves.
+    The rest may hold passwords, which the account that the server runs as must not see; and PG*, LC_* and LANG would
+    change how the server behaves.
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
-    # On macOS the postmaster exits when the C library starts a thread to find the locale, unless one is named.
+    # On macOS the postmaster exits when the C library starts a thread to find the locale, unless
+    # one is named.
     return kept | {"LC_ALL": "C"}
 
 
@@ -168,7 +169,8 @@ def _machine_folders(environment: Mapping[str, str]) -> Iterator[tuple[Path, str
         folders += sorted(found, key=lambda folder: _numbers(str(folder)), reverse=True)
     folders += [Path(entry) for entry in environment.get("PATH", "").split(os.pathsep) if entry]
     for folder in folders:
-        # `is_file` raises in a folder that we may not enter, and PATH may name one; `os.access` does not.
+        # `is_file` raises in a folder that we may not enter, and PATH may name one; `os.access`
+        # does not.
         if os.access(folder / "postgres", os.X_OK):
             yield (folder / "postgres").resolve().parent, "this machine"
 
@@ -212,7 +214,8 @@ def _relocatable_parts(folder: Path) -> tuple[Path, list[Path]]:
 
 
 def _copy_parts(root: Path, parts: list[Path], copy: Path) -> None:
-    # Renamed when complete: a process that is killed while it copies leaves no half of a server under this name.
+    # Renamed when complete: a process that is killed while it copies leaves no half of a server
+    # under this name.
     unfinished = Path(tempfile.mkdtemp(dir=copy.parent, prefix=f"{copy.name}-"))
     try:
         for part in parts:

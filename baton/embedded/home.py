@@ -222,7 +222,8 @@ def take_lock(path: Path, operation: int) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, operation)
-            # The whole home may have been removed meanwhile: a lock on a file without a name excludes nobody.
+            # The whole home may have been removed meanwhile: a lock on a file without a name
+            # excludes nobody.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except BaseException:
@@ -250,7 +251,8 @@ def _make_folders(folder: Path, user: ServerUser | None) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent, user)
-    # It appears with its mode: between mkdir and chmod, processes that start at the same time could not enter it.
+    # It appears with its mode: between mkdir and chmod, processes that start at the same time could
+    # not enter it.
     made = Path(tempfile.mkdtemp(prefix=".baton-", dir=folder.parent))
     made.chmod(_mode(user))
     try:
@@ -260,7 +262,8 @@ def _make_folders(folder: Path, user: ServerUser | None) -> None:
 
 
 def _mode(user: ServerUser | None) -> int:
-    # A server that runs as another user must be able to pass through it, but not to list or read it.
+    # A server that runs as another user must be able to pass through it, but not to list or read
+    # it.
     return 0o700 if user is None else 0o711
 
 

@@ -167,7 +167,8 @@ class EmbeddedServer:
 
     def _join_or_start(self, settings: Mapping[str, str]) -> None:
         with holding(self._home.folder / "start.lock", fcntl.LOCK_EX):
-            # Waits for a watchdog that is stopping the server: it holds this lock exclusively until all is down.
+            # Waits for a watchdog that is stopping the server: it holds this lock exclusively until
+            # all is down.
             self._use = take_lock(self._users_lock, fcntl.LOCK_SH)
             if not self._watchdog_lives():
                 self._stop_an_orphan()
@@ -196,8 +197,8 @@ class EmbeddedServer:
             self._wait_until_stopped(postmaster.pid)
 
     def _wait_until_stopped(self, pid: int) -> None:
-        # The server removes this file last. Its process is no sign: an orphan may stay a zombie under the first process
-        # of a container.
+        # The server removes this file last. Its process is no sign: an orphan may stay a zombie
+        # under the first process of a container.
         deadline = time.monotonic() + _STOP_SECONDS
         while (postmaster := self._home.postmaster()) is not None and postmaster.pid == pid:
             if time.monotonic() > deadline:

@@ -22,7 +22,8 @@ import threading
 import time
 from pathlib import Path
 
-# Fast shutdown first; a session that does not end then is cut off, and at last the server is killed.
+# Fast shutdown first; a session that does not end then is cut off, and at last the server is
+# killed.
 STOPPING = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 20.0), (signal.SIGKILL, 20.0))
 EARLY_SECONDS = 2.0
 EARLY_ENDS = 5
@@ -61,8 +62,8 @@ class Watchdog:
                 early_ends = 0
             elif not self._closing:
                 early_ends = early_ends + 1 if time.monotonic() - started < EARLY_SECONDS else 0
-                # Sessions of a postmaster that was killed hold its shared memory for a moment, and a new one
-                # refuses to start beside them.
+                # Sessions of a postmaster that was killed hold its shared memory for a moment, and
+                # a new one refuses to start beside them.
                 time.sleep(PAUSE_SECONDS)
 
     def _start_server(self) -> subprocess.Popen[bytes]:
@@ -99,7 +100,7 @@ class Watchdog:
                 return
 
     def _stopping(self) -> tuple[tuple[signal.Signals, float], ...]:
-        # What is thrown away afterwards needs no orderly shutdown.
+        # Data that is deleted afterwards needs no orderly shutdown.
         return STOPPING[1:] if str(self._home) in self._remove else STOPPING
 
 

@@ -41,7 +41,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
 The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 """
 
-# ruff: noqa: N818  # the names say what happened; an "Error" behind each would add nothing
+# ruff: noqa: N818  # the names say what happened; an "Error" at the end of each would add nothing
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class BatonError(Exception):
         super().__init__(self.says if message is None else message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses take facts instead of a message. By default, an error that is copied or sent to another process
-        # would be made again with its message, and that would be a TypeError.
+        # Subclasses take facts instead of a message. By default, an error that is copied or sent to
+        # another process would be made again with its message, and that would be a TypeError.
         return _restored, (type(self), str(self), self.__dict__)
 
 

@@ -1,4 +1,4 @@
-"""What may be wrong with what decides about the steps of a graph: values and not exceptions, as in `faults`."""
+"""The faults of conditions, closing steps, `needs` and undos: values and not exceptions, as in `faults`."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Cycle(Struct, frozen=True):
     """Steps wait for each other in a circle; none of them could ever start."""
 
     members: tuple[str, ...]
-    """In the order in which they would run: each is waited for by the next, and the last by the first."""
+    """In the order in which they would run: each waits for the one before it, and the first for the last."""
 
     def __str__(self) -> str:
         names = [quoted(name) for name in self.members]

@@ -26,8 +26,9 @@ def shown(value: object) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the known name most like `name`, to be put behind a sentence; empty if none is like it."""
-    # Most programs never misspell a name, and the import takes as long as that of this package's errors.
+    """Return a hint at the known name most like `name`, to be added to an error message; empty if none is like it."""
+    # Most programs never misspell a name, and the import takes as long as that of this package's
+    # errors.
     from difflib import get_close_matches
 
     # A misspelled name in a graph of a hundred thousand steps has to be answered at once.

@@ -49,7 +49,8 @@ class ApplicationExecutors:
         try:
             run: Callable[..., str] = run_elsewhere
             if isinstance(executor, ThreadPoolExecutor):
-                # A thread of this process knows which attempt it runs; to other places only strings can cross.
+                # A thread of this process knows which attempt it runs; to other places only strings
+                # can cross.
                 run = partial(copy_context().run, run)
             future = executor.submit(run, module_of(worker), claim_to_text(attempt.claimed))
         except Exception as error:  # noqa: BLE001 - another library's code: shut down, broken, or anything else

@@ -93,7 +93,8 @@ def _run(module: str, is_program: bool, file: str | None, claimed: str) -> Outco
 def _import(origin: Origin) -> None:
     if not origin.is_program:
         importlib.import_module(origin.module)
-    # multiprocessing, if anything imports it, calls this process's own main module by the same name.
+    # multiprocessing, if anything imports it, calls this process's own main module by the same
+    # name.
     elif sys.modules.get(origin.module) in (None, _OWN_MAIN):
         _import_program(origin)
 

@@ -52,11 +52,13 @@ class ClaimPlanner:
         self.limits = dict(limits)
         self._free = dict(limits)
         self._most = {queue: min(MOST_PER_CLAIM, max(WORTH_A_CALL, limit // 2)) for queue, limit in limits.items()}
-        # The queues that may have work: after a notification, a poll, or a claim that returned all it asked for.
+        # The queues that may have work: after a notification, a poll, or a claim that returned all
+        # it asked for.
         self._may_have_work = set(limits)
-        # The queues with a backlog: the last claim returned all it asked for. Such a queue may have work even while
-        # claims from it are under way, until a claim sent after the latest wakeup returns less. Otherwise half of the
-        # slots, and one connection, would wait for the other half's claim. See docs/design.md.
+        # The queues with a backlog: the last claim returned all it asked for. Such a queue may have
+        # work even while claims from it are under way, until a claim sent after the latest wakeup
+        # returns less. Otherwise half of the slots, and one connection, would wait for the other
+        # half's claim. See docs/design.md.
         self._has_backlog: set[str] = set()
         self._wakeups = 0
         self._latest_wakeup = dict.fromkeys(limits, 0)
@@ -112,7 +114,8 @@ class ClaimPlanner:
         """
         if self._is_stopped:
             return ClaimRequest(token, {})
-        # The call is made anyway, so it may as well claim from queues whose wakeup is planned for later.
+        # The call is made anyway, so it may as well claim from queues whose wakeup is planned for
+        # later.
         may_have_work = self._may_have_work.union(self._staggered.planned)
         queues = self.limits if everywhere else [queue for queue in self.limits if queue in may_have_work]
         reserved = {queue: min(self._free[queue], self._most[queue]) for queue in queues if self._free[queue] > 0}

@@ -88,7 +88,8 @@ class Dispatcher:
         self._tasks = Tasks()
         self._calls_under_way = 0
         self._idle_connections: list[asyncio.Event] = []
-        # A connection is about to check whether a call is worth making. It will see what arrives before it does.
+        # A connection is about to check whether a call is worth making. It will see what arrives
+        # before it does.
         self._is_checking = False
         self._wake_isolated = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -177,8 +178,8 @@ class Dispatcher:
                 await self._call(store, request)
             finally:
                 self._calls_under_way -= 1
-            # The steps that were claimed get one iteration of the event loop: what ends in it leaves with the next
-            # call at once.
+            # The steps that were claimed get one iteration of the event loop: what ends in it
+            # leaves with the next call at once.
             self._is_checking = True
             await asyncio.sleep(0)
 
@@ -234,13 +235,15 @@ class Dispatcher:
             self._observers.emit(StepsClaimed(request.pool, token, ids, sum(request.claiming.limits.values())))
         self._tokens.claimed(token, len(claimed))
         if request.pool != self._pool():
-            # The lease they were claimed under is lost. Given back at once they cost no attempt, as a sweep would.
+            # The lease they were claimed under is lost. Given back at once they cost no attempt, as
+            # a sweep would.
             for one in claimed:
                 self.put(one, Settlement(one.step_id, one.token, given_back(Cause.LEASE_LOST.value)))
             claimed = ()
         self._claim_planner.answered(request.claiming, claimed)
         if request.is_separate and claimed:
-            # It may have asked for less than was reserved, so an answer that is short does not mean an empty queue.
+            # It may have asked for less than was reserved, so an answer that is short does not mean
+            # an empty queue.
             self._claim_planner.wake_all()
         for one in claimed:
             self._start(one)
@@ -282,7 +285,8 @@ class Dispatcher:
             self._observers.emit(call_failed("settle", settling, error, failure))
             if (replaced := self._settler.split(settling, failure, error)) is not None:
                 self._observers.emit(outcome_replaced(replaced))
-            # After a lock timeout there was pause enough, and the lock should be taken as soon as it is free.
+            # After a lock timeout there was pause enough, and the lock should be taken as soon as
+            # it is free.
             return failure is Failure.LOCKED or (failure is Failure.DATA and len(settling) > 1)
         self._settler.settled(settling)
         self._settled(settling, settled.accepted, settled.failures)

@@ -91,7 +91,8 @@ def _log_end(ended: AttemptEnded) -> None:
     record = attempts_log.makeRecord(
         attempts_log.name, level, __file__, 0, text, tuple(facts), None, "log_event", _extra(ended)
     )
-    # The traceback as it is stored, and not the exception: what is redacted, or cannot be written, is not in it.
+    # The traceback as it is stored, and not the exception: what is redacted, or cannot be written,
+    # is not in it.
     record.exc_text = ended.trace and ended.trace.rstrip()
     if ended.exception is not None:
         # For handlers that group by the exception, as Sentry's do. Formatters write the text above.

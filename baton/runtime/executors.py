@@ -101,7 +101,8 @@ class Executors:
             ended.set()
             self._threads.release_on_behalf_of(attempt)
 
-        # Taken once: by the thread that makes the call, or by us if we are cancelled before, and then nobody makes it.
+        # Taken once: by the thread that makes the call, or by us if we are cancelled before, and
+        # then nobody makes it.
         turn = threading.Lock()
 
         def call() -> object:
@@ -116,8 +117,8 @@ class Executors:
                     loop.call_soon_threadsafe(returned)
 
         try:
-            # Waiting for a thread that hangs would hold up the timeout, the drain and the lost lease.
-            # The limit is ours to keep: an abandoned thread counts until it returns.
+            # Waiting for a thread that hangs would hold up the timeout, the drain and the lost
+            # lease. The limit is ours to keep: an abandoned thread counts until it returns.
             value = await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
         finally:
             if turn.acquire(blocking=False):

@@ -21,7 +21,7 @@ log = logging.getLogger("baton.pool")
 
 HEARTBEATS_PER_LEASE = 3
 MARGIN = 0.1
-"""The share of the lease by which the pool trusts it less long than the database does."""
+"""The pool trusts its lease for a shorter time than the database does, by this share."""
 STOP_SECONDS = 10.0
 
 Keys = frozenset[tuple[int, UUID]]
@@ -133,15 +133,16 @@ class Heartbeat:
                 return is_alive
             except Exception as error:  # noqa: BLE001 - a loop; the lease's own time decides when it is lost
                 self._is_answered = False
-                # The database may receive it all the same, at any time: the next one is not its successor, and says so
-                # by a gap in the numbers (see heartbeat.sql).
+                # The database may receive it all the same, at any time: the next one is not its
+                # successor, and says so by a gap in the numbers (see heartbeat.sql).
                 self._number += 1
                 log.warning("the lease of pool %s was not renewed: %s", self._lease.pool, error_summary(error))
                 await asyncio.sleep(min(1.0, self._lease.seconds / 20))
         return False
 
     async def _send(self, connection: ReconnectingConnection) -> bool:
-        # In this order: a claim that is answered between the two is listed and not yet held, which is harmless.
+        # In this order: a claim that is answered between the two is listed and not yet held, which
+        # is harmless.
         held = self._attempts.held()
         tokens = self._tokens.listed()
         sent_at = time.monotonic()
@@ -161,7 +162,8 @@ class Heartbeat:
         return True
 
     def _is_over(self) -> bool:
-        # A loop that was closed while its pool was entered runs no steps, and nothing will call `stop`.
+        # A loop that was closed while its pool was entered runs no steps, and nothing will call
+        # `stop`.
         return self._stopped.is_set() or self._loop.is_closed()
 
     def _call(self, callback: Callable[[], None]) -> None:

@@ -1,4 +1,5 @@
-"""Watches a pool's event loop from another thread: who blocks it is named, and the process ends if it goes on."""
+"""Watches a pool's event loop from another thread: names the step that blocks it, and ends the process if it stays
+blocked."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ class LoopWatchdog:
             answers, asked_at = self._answers, time.monotonic()
             self._loop.call_soon_threadsafe(self._answer)
             await asyncio.sleep(CHECK_SECONDS)
-            # The whole process may have been stopped meanwhile, and then the loop had no time to answer either.
+            # The whole process may have been stopped meanwhile, and then the loop had no time to
+            # answer either.
             waited = min(time.monotonic() - asked_at, 2 * CHECK_SECONDS)
             blocked = 0.0 if self._answers > answers else blocked + waited
             if blocked < BLOCKED_SECONDS:

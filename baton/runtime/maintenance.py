@@ -156,7 +156,8 @@ class Maintenance:
         return done
 
     async def _do(self, part: Part) -> UpkeepResult:
-        # What is noticed during the call may be missing in its answer, and brings the part forward again.
+        # What is noticed during the call may be missing in its answer, and brings the part forward
+        # again.
         part.due = math.inf
         try:
             did = await part.call()
@@ -224,7 +225,8 @@ class Maintenance:
     async def _do_end(self) -> UpkeepResult:
         overdue = await self._store.end_overdue(limit=LIMIT)
         self._failures.succeeded(self._end.name, overdue.passed_over, is_complete=overdue.next_in != 0)
-        # Due and not ended: somebody else holds the workflow, for as long as their transaction takes.
+        # Due and not ended: somebody else holds the workflow, for as long as their transaction
+        # takes.
         is_held = overdue.next_in == 0 and not overdue.ended
         self._times_held = self._times_held + 1 if is_held else 0
         shortest = min(LONGEST_PAUSE, PAUSE_WHILE_HELD * 2**self._times_held) if is_held else SHORTEST_PAUSE
@@ -235,7 +237,8 @@ class Maintenance:
     async def _do_stage(self) -> UpkeepResult:
         staged = await self._store.stage(limit=LIMIT)
         self._failures.succeeded(self._stage.name, staged.passed_over, is_complete=staged.next_in != 0)
-        # Due and not staged: somebody else holds the entry, and asking again at once would not help.
+        # Due and not staged: another transaction holds the entry, and asking again at once would
+        # not help.
         self._plan_stage(staged.next_in, SHORTEST_PAUSE if staged.staged else PAUSE_WHILE_HELD)
         if staged.staged:
             self._on_staged()
@@ -251,10 +254,11 @@ class Maintenance:
     async def _do_end_waits(self) -> UpkeepResult:
         ended = await self._store.end_waits(limit=LIMIT)
         if ended.has_runs:
-            # In a transaction of its own: no two workflows of which one may wait for the other are locked at once.
+            # In a transaction of its own: no two workflows of which one may wait for the other are
+            # locked at once.
             await self._store.watch_runs(limit=LIMIT)
         self._failures.succeeded(self._end_waits.name, ended.passed_over, is_complete=ended.next_in != 0)
-        # What is over and did not end is held by somebody, perhaps in a transaction that stays open.
+        # A wait that is over and did not end is held by another transaction, which may stay open.
         if ended.ended or ended.next_in != 0:
             self._pause_of_waits = SHORTEST_PAUSE
         else:
@@ -272,7 +276,8 @@ class Maintenance:
         # A workflow that was passed over is met again only when pruning has come round.
         self._failures.succeeded(self._prune.name, pruned.passed_over, is_complete=False)
         if pruned.workflows or pruned.is_more:
-            # A pause as long as the call: pruning takes half of a connection's time at most, on any server.
+            # A pause as long as the call: pruning takes half of a connection's time at most, on any
+            # server.
             self._bring_forward(self._prune, max(SHORTEST_PAUSE, self._clock() - began))
         else:
             longest = max(self._sweep_seconds, min(SWEEPS_PER_PRUNE * self._sweep_seconds, self._keep.total_seconds()))

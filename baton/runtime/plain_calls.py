@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 _INTEGRATIONS = {"django.db": "baton.contrib.django"}
 """By the module of a framework, the module whose `around_call` is entered for each call once the framework is loaded.
 
-By name, because an integration may use all of this package, and nobody pays for a framework that is
-not there.
+By name, because an integration may import all of this package, and a framework that is not there costs nothing.
 """
 
 

@@ -172,7 +172,7 @@ class WorkerPool:
     ) -> None:
         running = self._entered()
         try:
-            # Who cancels the block that holds the pool does not want to wait for what runs in it.
+            # A cancelled block does not wait for what runs in the pool.
             is_cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
             await running.drain(0 if is_cancelled else self._settings.grace)
         finally:

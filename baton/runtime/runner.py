@@ -72,7 +72,8 @@ class Runner:
             outcome = _timed_out(attempt)
         if outcome is not None:
             if outcome.kind == "misfit":
-                # Another process may have a version of the worker that they fit; after this time it is discarded.
+                # Another process may have a version of the worker that they fit; after this time it
+                # is discarded.
                 outcome = replace(outcome, delay=self._misfit_seconds)
             if outcome.kind == "again":
                 outcome = await self._rounds.checked(attempt.claimed, worker, outcome)
@@ -97,8 +98,9 @@ class Runner:
         if attempt.cause is not None:
             # Whatever it raises, it does so because it was cancelled.
             return stopped(attempt)
-        # The pool notes a cause before it cancels, so a CancelledError without one comes from the worker: it cancelled
-        # something it awaited, or its own task. That is a failure like any other.
+        # The pool notes a cause before it cancels, so a CancelledError without one comes from the
+        # worker: it cancelled something it awaited, or its own task. That is a failure like any
+        # other.
         if self._redact is None:
             attempt.error = error
         return failed(error, worker.fatal)
@@ -122,7 +124,8 @@ def _redacted(redact: Redact, text: str) -> str:
 def stopped(attempt: Attempt) -> Outcome | None:
     """Return the outcome of an attempt that was cancelled; None if it would not count."""
     match attempt.cause:
-        # Of a void claim the outcome is refused; what cleans up after the step learns by it that the attempt has ended.
+        # The outcome of a void claim is refused. It still reports that the attempt has ended, for
+        # closing steps and undos.
         case Cause.SHUTDOWN | Cause.VOID:
             return given_back(attempt.cause.value)
         case Cause.TIMEOUT | Cause.LEASE_LOST | None:

@@ -113,7 +113,8 @@ class RunningPool:
             connector,
             schema,
             sweep_seconds=settings.lease / SWEEPS_PER_LEASE,
-            # An entry that is due later than this is not announced (see notify_due.sql): a round in time finds it.
+            # An entry that is due later than this is not announced (see notify_due.sql): a round in
+            # time finds it.
             stage_seconds=min(ANNOUNCED_SECONDS, 2 * settings.poll, settings.lease / SWEEPS_PER_LEASE),
             keep=settings.keep,
             failures=self._failures,
@@ -178,7 +179,7 @@ class RunningPool:
         try:
             return await asyncio.shield(self._draining)
         except asyncio.CancelledError:
-            # Who cancels the wait wants no more grace, but no outcome is dropped.
+            # A cancelled wait means no more grace, but no outcome is dropped.
             self.hurry()
             await finish(self._draining)
             raise
@@ -196,7 +197,8 @@ class RunningPool:
         finally:
             await self._executors.aclose()
             await self._worker_connections.aclose()
-            # Here and not in a task: some context managers must be left by the task that entered them.
+            # Here and not in a task: some context managers must be left by the task that entered
+            # them.
             await self._resources.aclose()
 
     async def _register(self) -> None:
@@ -283,7 +285,8 @@ class RunningPool:
             outcome = await self._run(attempt)
             if self._observers.are_given or outcome is None or outcome.kind != "completed":
                 self._observers.emit(attempt_ended(attempt, self._pool, outcome))
-            # It holds the attempt by its traceback, which would keep both until the next garbage collection.
+            # It holds the attempt by its traceback, which would keep both until the next garbage
+            # collection.
             attempt.error = None
             if failpoints.reached is not None:
                 await failpoints.reached("after the worker")

@@ -46,7 +46,8 @@ class Settler:
             self._waiting.append(settling)
 
     def _put_isolated(self, settling: Settlement) -> None:
-        # Added to the batch of its workflow, if there is one: each batch of a locked workflow costs a lock timeout.
+        # Added to the batch of its workflow, if there is one: each batch of a locked workflow costs
+        # a lock timeout.
         for index, batch in enumerate(self._isolated):
             if _workflow(batch[0]) == _workflow(settling):
                 self._isolated[index] = [*batch, settling]

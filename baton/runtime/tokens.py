@@ -41,7 +41,8 @@ class Tokens:
     def answered(self, *tokens: UUID) -> None:
         """Note for one step under each of these tokens that its outcome was answered, or that it will send none."""
         with self._lock:
-            # Tokens of one claim often come together. Hashing a token takes as long as comparing it ten times.
+            # Tokens of one claim often come together. Hashing a token takes as long as comparing it
+            # ten times.
             for token, same in groupby(tokens):
                 left = self._unsettled.get(token, 0) - len(tuple(same))
                 if left > 0:

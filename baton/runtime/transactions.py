@@ -133,8 +133,9 @@ class Transactions:
         except Exception as error:  # noqa: BLE001 - nothing has committed, whatever it was
             return self._unsettled(error, begun, attempt, worker)
         if not is_accepted:
-            # Seen from inside the transaction the claim was void, perhaps by the worker's own doing, which is rolled
-            # back. The ordinary settle sees what is true without it: it is refused if another claim owns the step.
+            # Inside the transaction the claim was void, perhaps because of what the worker did
+            # there, which is rolled back. The ordinary settle sees the state without that: it is
+            # refused if another claim owns the step.
             return self._runner.failed(_refused(), attempt, worker)
         await failpoints.reach("before its commit")
         try:

@@ -79,8 +79,8 @@ class StaggeredWakeups:
         """
         if claimed:
             self._positions.pop(queue, None)
-            # A notification during the claim may announce what the claim returned. A later claim that finds nothing
-            # more does not show that this pool is slow.
+            # A notification during the claim may announce what the claim returned. A later claim
+            # that finds nothing more does not show that this pool is slow.
             self._notified.discard(queue)
         elif was_notified:
             self._positions[queue] = self._draw()

@@ -94,12 +94,13 @@ class WorkerProcesses:
         """End the processes that are idle; those that run end with their attempts."""
         while self._idle:
             self._kill(self._idle.pop())
-        # Not cancelled at once: that would leave pipes open, and a process that nobody waits for.
+        # Not cancelled at once: that would leave pipes open, and a process that is never waited
+        # for.
         await self._ending.ended(CLOSE_SECONDS)
         await self._ending.aclose(patience=CLOSE_SECONDS)
 
     def _taken(self) -> Child | None:
-        """Take the process that was used last, and end those that nobody needed for long."""
+        """Take the process that was used last, and end those that have been idle for long."""
         now = asyncio.get_running_loop().time()
         while self._idle and now - self._idle[0].idle_since > IDLE_SECONDS:
             self._kill(self._idle.popleft())

@@ -37,7 +37,8 @@ __all__ = [
     "context_for",
 ]
 
-# pytest imports this package wherever Baton is installed. What a test needs is imported when it asks for it.
+# pytest imports this package wherever Baton is installed. What a test needs is imported when it
+# asks for it.
 _MODULES = {
     "Harness": "harness",
     "DrainResult": "drain",

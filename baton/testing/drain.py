@@ -33,7 +33,8 @@ CANNOT_RUN = ("unknown_worker", "misfit")
 MOST_IN_ALL = 100
 """Steps of one drain in all, as a multiple of how often one step may run."""
 
-# In the order in which a pool claims. A seed chooses among those that a pool with more slots would run side by side.
+# In the order in which a pool claims. A seed chooses among those that a pool with more slots would
+# run side by side.
 _AVAILABLE = """
 select a.step_id, a.queue
   from (

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Whatever is needed only by a test that asks for it is imported there: pytest loads this module in every project where
-# Baton is installed.
+# Whatever is needed only by a test that asks for it is imported there: pytest loads this module in
+# every project where Baton is installed.
 if TYPE_CHECKING:
     from baton.client.engine import Engine
     from baton.runtime.resources import Provider

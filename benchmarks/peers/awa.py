@@ -34,7 +34,8 @@ class Adapter(Peer):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        # Its driver needs a host in the address, although it takes the socket's folder from the query.
+        # Its driver needs a host in the address, although it takes the socket's folder from the
+        # query.
         self._url = address.replace("@/", "@localhost/", 1)
 
     async def install(self) -> None:

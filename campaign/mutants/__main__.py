@@ -16,11 +16,20 @@ from itertools import pairwise
 from pathlib import Path
 
 from campaign.mutants.catalogue import MUTANTS, Mutant
+from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
+ALL_MUTANTS = (
+    *MUTANTS,
+    *MUTANTS_OF_GROUPS,
+    *MUTANTS_OF_UPKEEP,
+    *MUTANTS_OF_ENDINGS,
+    *MUTANTS_OF_ENOUGH,
+    *MUTANTS_OF_OUTCOMES,
+)
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")
 SEEDS = 3
@@ -44,11 +53,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only mutants with one of these in their names")
     parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
     options = parser.parse_args()
-    chosen = [
-        one
-        for one in (*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH, *MUTANTS_OF_OUTCOMES)
-        if not options.names or any(name in one.name for name in options.names)
-    ]
+    chosen = [one for one in ALL_MUTANTS if not options.names or any(name in one.name for name in options.names)]
     if not options.names:
         require_no_violation(options.seed)
     trials = [try_mutant(mutant, range(options.seed, options.seed + SEEDS)) for mutant in chosen]

@@ -68,7 +68,7 @@ MUTANTS_OF_OUTCOMES = (
         _COUNTING,
     ),
     Mutant(
-        "a step that keeps a value and kills its process lives for ever",
+        "a step that keeps a value and kills its process lives forever",
         (Change(_LOSSES, "p_step.loss_rows + (p_is_lost and b.begins)::integer", "0"),),
         _COUNTING,
     ),

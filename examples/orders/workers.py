@@ -34,8 +34,8 @@ async def check(order: int) -> str:
 
 @worker(max_attempts=5)
 async def charge(ctx: Context, order: int) -> str:
-    # An attempt may be killed after the payment and before it is settled. The key is the same for each attempt, so the
-    # next one finds the payment.
+    # An attempt may be killed after the payment and before it is settled. The key is the same for
+    # each attempt, so the next one finds the payment.
     connection = await asyncpg.connect(database_address())
     try:
         query = "insert into payments (idempotency_key, order_id) values ($1, $2) on conflict do nothing"

@@ -21,30 +21,45 @@ begin
     released := '{}';
     ended := '{}';
     for step in
-        select s.id, s.needs, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped
+        select s.id, s.needs, n.completed, n.open, n.observed, n.completed_ordinals, n.first_bad, n.first_skipped, n.gate
           from steps s
          cross join lateral (
              select count(*) filter (where not x.is_observed and d.state = 'completed')::integer as completed,
                     count(*) filter (where not x.is_observed and d.finished_at is null)::integer as open,
                     count(*) filter (where x.is_observed and d.finished_at is null)::integer as observed,
                     array_agg(o.ordinal) filter (where d.state = 'completed') as completed_ordinals,
-                    min(d.id) filter (where not x.is_observed and d.state in ('discarded', 'cancelled')) as first_bad,
-                    min(d.id) filter (where not x.is_observed and d.state = 'skipped') as first_skipped
+                    min(d.state) filter (where d.role = 'gate' and d.state in ('cancelled', 'discarded', 'skipped')) as gate,
+                    min(d.id) filter (where (d.role = 'gate' or not x.is_observed) and d.state in ('discarded', 'cancelled'))
+                        as first_bad,
+                    min(d.id) filter (where (d.role = 'gate' or not x.is_observed) and d.state = 'skipped') as first_skipped
                from unnest(s.dependencies) as o(ordinal)
-              cross join lateral (select edge_observes(s, o.ordinal) as is_observed) as x
                join steps d on d.id = any(array[sibling_of(s.id, o.ordinal)])
+              -- The gate of its group has to open, and is none of those that it needs.
+              cross join lateral (select edge_observes(s, o.ordinal) or d.role is not distinct from 'gate' as is_observed) as x
          ) as n
          where s.id = any(p_ids)
            and s.state = 'suspended'
          order by s.id
     loop
-        if step.completed + step.open < step.needs then
+        if step.gate is not null or step.completed + step.open < step.needs then
             update steps s
-               set state = case when step.first_bad is not null then 'cancelled' else 'skipped' end,
+               set state = case
+                               when step.gate = 'skipped' then 'skipped'
+                               when step.gate is not null then 'cancelled'
+                               when step.first_bad is not null then 'cancelled'
+                               else 'skipped'
+                           end,
                    pending = 0,
                    finished_at = p_moment,
                    reason = left(
-                       format('it needs %s of its dependencies, and only %s can complete', step.needs, step.completed + step.open)
+                       case
+                           when step.gate is not null then 'its workflow was ' || step.gate
+                           else
+                               format(
+                                   'it needs %s of its dependencies, and only %s can complete',
+                                   step.needs, step.completed + step.open
+                               )
+                       end
                        || coalesce((
                               select format('; step ''%s'' was %s', d.name, d.state) || coalesce(': ' || d.reason, '')
                                 from steps d

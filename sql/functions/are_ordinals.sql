@@ -1,4 +1,5 @@
--- Whether these are ordinals of steps of a workflow of this size: ascending, distinct, in an ordinary array.
+-- Whether these are ordinals of steps of a workflow of this size: ascending, distinct, in an
+-- ordinary array.
 create or replace function are_ordinals(p_ordinals integer[], p_total integer) returns boolean
 language plpgsql immutable strict parallel safe
 as $$

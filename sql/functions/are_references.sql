@@ -1,5 +1,5 @@
--- Whether this is a list of references as baton/core/references.py writes them: [path, step], or [path, step, what is special].
--- A path begins with the name of a parameter.
+-- Whether this is a list of references as baton/core/references.py writes them: [path, step], or
+-- [path, step, what is special]. A path begins with the name of a parameter.
 create or replace function are_references(p_references json) returns boolean
 language sql immutable parallel safe
 as $$

@@ -1,6 +1,7 @@
 -- Begin the deadlines of these steps, which have just been released, or of groups that have just
 -- begun: each counts from this moment. One that runs already goes on: a snooze, another attempt
--- and another round do not begin it anew; a retry does. The caller holds the locks of their workflows.
+-- and another round do not begin it anew; a retry does. The caller holds the locks of their
+-- workflows.
 create or replace function begin_deadlines(p_ids bigint[], p_moment timestamptz) returns void
 language plpgsql
 as $$

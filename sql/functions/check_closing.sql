@@ -1,5 +1,6 @@
--- Refuse steps that are marked as outliving a cancel although they are not, or the other way round: closing steps and what is below
--- them do, and the step that ends a scope. That step waits for each ordinary step of its scope.
+-- Refuse steps that are marked as outliving a cancel although they are not, or the other way round:
+-- closing steps and what is below them do, and the step that ends a scope. That step waits for each
+-- ordinary step of its scope.
 create or replace function check_closing(p_steps given_step[]) returns void
 language plpgsql
 as $$

@@ -1,5 +1,6 @@
--- Refuse dependencies that are not ordinals of steps that the step can see: beside it, or beside a group around it. Dependents have
--- to be their inverse, except that nobody counts a group among them: the first steps in it wait in its place.
+-- Refuse dependencies that are not ordinals of steps that the step can see: beside it, or beside a
+-- group around it. Dependents have to be their inverse, except that nobody counts a group among
+-- them: the first steps in it wait in its place.
 create or replace function check_edges(p_steps given_step[]) returns void
 language plpgsql
 as $$

@@ -1,4 +1,5 @@
--- Refuse what only some steps have (p_extras of write_steps) where it is not as Python writes it. p_most: bytes of one step's.
+-- Refuse what only some steps have (p_extras of write_steps) where it is not as Python writes it.
+-- p_most: bytes of one step's.
 create or replace function check_extras(p_steps given_step[], p_most bigint) returns void
 language plpgsql
 as $$

@@ -1,5 +1,6 @@
--- Refuse steps that are not named and grouped as Python does it: a group comes before its children, which lie side by side and
--- have its name in front of theirs; it returns one of them, and there are at most a hundred around one step.
+-- Refuse steps that are not named and grouped as Python does it: a group comes before its children,
+-- which lie side by side and have its name in front of theirs; it returns one of them, and there
+-- are at most a hundred around one step.
 --
 -- p_returns: of each workflow the step that it returns.
 create or replace function check_groups(p_steps given_step[], p_returns integer[]) returns void

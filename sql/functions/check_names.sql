@@ -1,4 +1,5 @@
--- Refuse references and conditions that name a step which theirs does not depend on. Steps are named as inside their group.
+-- Refuse references and conditions that name a step which theirs does not depend on. Steps are
+-- named as inside their group.
 create or replace function check_names(p_steps given_step[]) returns void
 language plpgsql
 as $$

@@ -1,6 +1,7 @@
 -- Refuse steps that wait for each other, a group for its children being one that waits.
 --
--- Each step is taken once all that it waits for is taken (Kahn's algorithm). The edges lie in one array, those of a step side by side.
+-- Each step is taken once all that it waits for is taken (Kahn's algorithm). The edges lie in one
+-- array, those of a step side by side.
 create or replace function check_order(p_steps given_step[]) returns void
 language plpgsql
 as $$

@@ -1,4 +1,5 @@
--- Refuse steps that depend on nothing and have nothing but arguments and terms, if their names or terms are not theirs to have.
+-- Refuse steps that depend on nothing and have nothing but arguments and terms, if their names or
+-- terms are not theirs to have.
 create or replace function check_single_steps(p_ids text[], p_flows integer[], p_names text[], p_terms json) returns void
 language plpgsql
 as $$

@@ -1,8 +1,9 @@
--- Refuse workflows that Python would not have built, in a sentence, with the code of an invalid parameter. What is accepted reaches
--- an end, whatever its steps do. The time is linear in steps and edges, apart from sorting them.
+-- Refuse workflows that Python would not have built, in a sentence, with the code of an invalid
+-- parameter. What is accepted reaches an end, whatever its steps do. The time is linear in steps
+-- and edges, apart from sorting them.
 --
--- The parameters are those of insert_workflows. flows, ordinals: its p_flows and p_ordinals, for these.
--- The owner of the schema sets how large workflows may be, in the table insert_limits.
+-- The parameters are those of insert_workflows. flows, ordinals: its p_flows and p_ordinals, for
+-- these. The owner of the schema sets how large workflows may be, in the table insert_limits.
 create or replace function check_workflows(
     p_ids text[], p_workflow_names text[], p_fingerprints text[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[],

@@ -8,8 +8,8 @@ as $$
 declare
     closed bigint[];
 begin
-    -- A sender that comes after this finds the row closed; one that came before holds the row, or is
-    -- seen by the caller's next statement.
+    -- A sender that comes after this finds the row closed; one that came before holds the row, or
+    -- is seen by the caller's next statement.
     with free as (
         select g.workflow, g.name
           from steps s

@@ -25,7 +25,8 @@ begin
                           case
                               when json_array_length(p_left) = json_array_length(p_right) and not exists (
                                        select
-                                         -- Side by side: to find an item by its index, all before it are read again.
+                                         -- Side by side: to find an item by its index,
+                                         -- all before it are read again.
                                          from (
                                              select json_array_elements(p_left) as mine, json_array_elements(p_right) as theirs
                                          ) as i

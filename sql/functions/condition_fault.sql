@@ -1,5 +1,5 @@
--- What is wrong with the form of a condition (see baton/core/conditions.py); null for nothing. evaluate_condition calls itself, so
--- the depth is limited.
+-- What is wrong with the form of a condition (see baton/core/conditions.py); null for nothing.
+-- evaluate_condition calls itself, so the depth is limited.
 create or replace function condition_fault(p_condition json) returns text
 language sql stable
 as $$

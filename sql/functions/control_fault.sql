@@ -1,4 +1,5 @@
--- What is wrong with what decides about a step besides its dependencies (see write_steps); null for nothing.
+-- What is wrong with what decides about a step besides its dependencies (see write_steps); null for
+-- nothing.
 create or replace function control_fault(p_extras json, p_kind text, p_role text, p_dependencies integer) returns text
 language plpgsql
 as $$

@@ -1,8 +1,8 @@
 -- How many attempts of a step were lost with their pools, counted when one more has ended.
 --
 -- p_token: of the attempt that has ended. p_is_lost: it was lost.
--- A step that snoozes or keeps a value begins a new row. One that does so between any two losses would
--- go on for ever, so the rows are counted as well, until it snoozes twice in succession.
+-- A step that snoozes or keeps a value begins a new row. One that does so between any two losses
+-- would go on without end, so the rows are counted as well, until it snoozes twice in succession.
 -- losses: in a row. loss_rows: how many rows.
 create or replace function count_losses(
     p_step steps, p_token uuid, p_is_lost boolean,

@@ -17,8 +17,10 @@ as $$
                    select greatest(0, p_step.needs - count(*) filter (where not x.is_observed and d.state = 'completed'))::integer
                           + count(*) filter (where x.is_observed and d.finished_at is null)::integer
                      from unnest(p_step.dependencies) as o(ordinal)
-                    cross join lateral (select edge_observes(p_step, o.ordinal) as is_observed) as x
                      join steps d on d.id = any(array[sibling_of(p_step.id, o.ordinal)])
+                    cross join lateral (
+                        select edge_observes(p_step, o.ordinal) or d.role is not distinct from 'gate' as is_observed
+                    ) as x
                )
                else (
                    select count(*)::integer

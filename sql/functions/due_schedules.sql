@@ -1,7 +1,8 @@
--- The schedules that are due, the longest overdue first; what a pool must know to fire their next slots.
+-- The schedules that are due, the longest overdue first; what a pool must know to fire their next
+-- slots.
 --
 -- moment: the time by the database's clock, which alone decides what is due.
--- Locks: nothing. Whoever fires one checks that it still is as it was read (see fire_schedule).
+-- Locks: nothing. The call that fires one checks that it is as it was read (see fire_schedule).
 create or replace function due_schedules(p_limit integer)
 returns table (
     name text, version bigint, workflow text, cron text, every double precision, timezone text,

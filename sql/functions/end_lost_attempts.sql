@@ -1,5 +1,5 @@
--- Forget the attempts that had not ended (see end_attempts) of pools that are dead or unknown, up to
--- p_limit of them, so that what cleans up after their steps may start.
+-- Forget the attempts that had not ended (see end_attempts) of pools that are dead or unknown, up
+-- to p_limit of them, so that what cleans up after their steps may start.
 --
 -- Returns how many. Those of workflows that somebody else has locked are left to the next sweep.
 -- Locks: workflows, without waiting for any.

@@ -1,7 +1,8 @@
 -- Whether the failure of a discarded or cancelled step is forgiven: each of its dependents ignores
 -- it, and at least one of these began.
 --
--- Dependents that only observe it are not counted. One that needs only some of its dependencies does without this one.
+-- Dependents that only observe it are not counted. One that needs only some of its dependencies
+-- does without this one.
 create or replace function failure_is_ignored(p_step steps) returns boolean
 language sql stable
 as $$

@@ -1,7 +1,7 @@
--- What a pool logs of workflows that failed: a JSON list of [id, name, step, reason]. The step is the
--- first one that failed, in the order added, and not because of another step; groups are left out.
--- Only the first 10,000 steps are looked at, for the locks are held meanwhile: null if none of them is
--- it.
+-- What a pool logs of workflows that failed: a JSON list of [id, name, step, reason]. The step is
+-- the first one that failed, in the order added, and not because of another step; groups are left
+-- out. Only the first 10,000 steps are looked at, for the locks are held meanwhile: null if none of
+-- them is it.
 --
 -- p_keys: the workflows.
 -- Locks: none; the caller holds those of the workflows.

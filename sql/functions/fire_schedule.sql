@@ -1,14 +1,16 @@
--- Fire a slot of a schedule, and move on to its next one. The run is inserted in the same transaction, so each
--- slot gets exactly one run, whatever dies.
+-- Fire a slot of a schedule, and move on to its next one. The run is inserted in the same
+-- transaction, so each slot gets exactly one run, whatever dies.
 --
 -- p_version, p_slot: as due_schedules returned them; if one of them has changed, nothing happens.
 -- p_missed, p_missed_at: how many slots were missed, and the last one of them.
--- p_fire: the slot to fire now, which is p_slot unless that was missed; null if all that was due was missed.
+-- p_fire: the slot to fire now, which is p_slot unless that was missed; null if all that was due
+--   was missed.
 -- p_run, p_workflow: the id of its run, and the workflow as Baton.to_json writes it, under this id.
 -- p_next, p_due: the slot after that, and when to fire it.
--- outcome: fired, skipped, waiting (for the end of an earlier run), missed, failed, or stale: somebody else fired
---   it, or holds it.
--- error: why it failed. Then it stays due, and is tried again after a while that grows up to an hour.
+-- outcome: fired, skipped, waiting (for the end of an earlier run), missed, failed, or stale:
+--   somebody else fired it, or holds it.
+-- error: why it failed. Then it stays due, and is tried again after a while that grows up to an
+--   hour.
 -- Locks: the schedule, without waiting; then, for `replace`, as cancel.
 create or replace function fire_schedule(
     p_name text, p_version bigint, p_slot timestamptz, p_missed integer, p_missed_at timestamptz,

@@ -1,5 +1,6 @@
--- The steps of workflows that are to be inserted, as check_workflows looks at them; the parameters are its own.
--- Array literals have to be as PostgreSQL writes them, since other functions compare them with '{}'.
+-- The steps of workflows that are to be inserted, as check_workflows looks at them; the parameters
+-- are its own. Array literals have to be as PostgreSQL writes them, since other functions compare
+-- them with '{}'.
 create or replace function given_steps(
     p_ids text[], p_totals integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],

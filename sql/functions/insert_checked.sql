@@ -1,7 +1,8 @@
--- Insert workflows, each whole, after checking them as Python does: for roles that may not write just anything.
+-- Insert workflows, each whole, after checking them as Python does: for roles that may not write
+-- just anything.
 --
--- The parameters and answers are those of insert_workflows, which takes what it is given, apart from p_flows and p_ordinals:
--- the steps of a workflow are side by side in their order.
+-- The parameters and answers are those of insert_workflows, which takes what it is given, apart
+-- from p_flows and p_ordinals: the steps of a workflow are side by side in their order.
 -- Locks: as insert_workflows.
 create or replace function insert_checked(
     p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],

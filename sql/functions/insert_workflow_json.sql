@@ -1,6 +1,6 @@
--- Insert a workflow that Baton.to_json or Job.to_json wrote, after checking it as Python does: for every driver and language that
--- can call a function. docs/workflow.schema.json describes the text. It commits or rolls back with the caller's transaction, and
--- nobody else sees it before.
+-- Insert a workflow that Baton.to_json or Job.to_json wrote, after checking it as Python does: for
+-- every driver and language that can call a function. docs/workflow.schema.json describes the text.
+-- It commits or rolls back with the caller's transaction, and nobody else sees it before.
 --
 -- p_workflow: text and not json, because drivers send a string as one of several types, and all are
 --   cast to text.

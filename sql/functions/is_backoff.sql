@@ -1,4 +1,5 @@
--- Whether this is a backoff as a job has it: seconds, or an object with some of base, maximum and jitter (see baton/core/retry.py).
+-- Whether this is a backoff as a job has it: seconds, or an object with some of base, maximum and
+-- jitter (see baton/core/retry.py).
 create or replace function is_backoff(p_backoff json) returns boolean
 language sql immutable parallel safe
 return case json_typeof(p_backoff)

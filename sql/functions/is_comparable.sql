@@ -1,4 +1,5 @@
--- Whether a condition may compare with this: null, a boolean, a number, a string, or a list of these.
+-- Whether a condition may compare with this: null, a boolean, a number, a string, or a list of
+-- these.
 create or replace function is_comparable(p_value json) returns boolean
 language sql immutable parallel safe
 as $$

@@ -1,4 +1,5 @@
--- Whether this is one side of a comparison, as condition_operand reads it: the state of a step, or a part of its result.
+-- Whether this is one side of a comparison, as condition_operand reads it: the state of a step, or
+-- a part of its result.
 create or replace function is_operand(p_operand json) returns boolean
 language sql immutable parallel safe
 as $$

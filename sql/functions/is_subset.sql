@@ -1,4 +1,5 @@
--- Whether all of these ordinals are among the others, both ascending and distinct. In one walk: `<@` compares each with each.
+-- Whether all of these ordinals are among the others, both ascending and distinct. In one walk:
+-- `<@` compares each with each.
 create or replace function is_subset(p_some integer[], p_all integer[]) returns boolean
 language plpgsql immutable strict parallel safe
 as $$

@@ -1,5 +1,5 @@
--- Keep a value for the next attempts of a step, in place of the one that it kept before. The count of
--- its failures begins anew: the attempt that runs is its first.
+-- Keep a value for the next attempts of a step, in place of the one that it kept before. The count
+-- of its failures begins anew: the attempt that runs is its first.
 --
 -- p_token: of the attempt that keeps it. p_value: JSON.
 -- Returns false if the claim is void: then nothing is kept. May be repeated.

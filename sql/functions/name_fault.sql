@@ -1,5 +1,6 @@
--- What is wrong with a name, as baton/core/names.py has it; null for nothing. The name of a step or worker has no characters
--- that are reserved for children, and is in the one form in which Unicode writes its letters.
+-- What is wrong with a name, as baton/core/names.py has it; null for nothing. The name of a step or
+-- worker has no characters that are reserved for children, and is in the one form in which Unicode
+-- writes its letters.
 create or replace function name_fault(p_name text, p_is_step boolean) returns text
 language sql immutable parallel safe
 return case

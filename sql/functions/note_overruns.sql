@@ -1,5 +1,5 @@
--- Note the attempts that failed because they took too long, and whose code still runs: closing steps
--- and undos wait until it has ended (see end_attempts).
+-- Note the attempts that failed because they took too long, and whose code still runs: closing
+-- steps and undos wait until it has ended (see end_attempts).
 --
 -- p_ids, p_tokens, p_kinds: parallel, as apply_outcomes takes them; those of kind overrun count.
 -- Locks: none; the caller holds the locks of the workflows.

@@ -1,7 +1,7 @@
 -- Pause a schedule, or let it go on.
 --
--- p_next, p_due: when it goes on, its next slot from now and when to fire it: what would have fired meanwhile is
---   left out, and not missed. Null to pause.
+-- p_next, p_due: when it goes on, its next slot from now and when to fire it: what would have fired
+--   meanwhile is left out, and not missed. Null to pause.
 -- is_changed: false if it was so already; null if there is none of this name.
 -- Locks: the schedule.
 create or replace function pause_schedule(

@@ -1,7 +1,7 @@
 -- Make a schedule, or change the one of this name.
 --
--- p_next, p_due: the first slot and when to fire it. A schedule whose cron, every, time zone and jitter stay
---   as they are keeps its own.
+-- p_next, p_due: the first slot and when to fire it. A schedule whose cron, every, time zone and
+--   jitter stay as they are keeps its own.
 -- outcome: created, changed, or unchanged.
 -- Locks: the schedule. Wakes pools if it is due soon.
 create or replace function put_schedule(

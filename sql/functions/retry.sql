@@ -239,7 +239,12 @@ begin
 
     -- What it needs may be there, or out of reach.
     needing := array(
-        select s.id from steps s where s.id = any(opening || waiting) and s.needs is not null and s.finished_at is null
+        select s.id
+          from steps s
+         where s.id = any(opening || waiting)
+           and s.needs is not null
+           and s.first_child is null
+           and s.finished_at is null
     );
     if needing <> '{}' then
         update steps s set pending = greatest(s.pending, 1), state = 'suspended' where s.id = any(needing);

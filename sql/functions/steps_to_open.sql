@@ -4,8 +4,9 @@
 -- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
 -- of its children. Steps of earlier rounds stay as they are; one that is named is refused.
 -- p_undone: what was undone; it is opened with everything downstream of it.
--- again: of the opened ones, steps that had expanded and run again from the start: closing steps over what is opened, what was
---   undone itself, and what is downstream of that. Their children are not opened, but deleted (see unexpand).
+-- again: of the opened ones, steps that had expanded and run again from the start: closing steps
+--   over what is opened, what was undone itself, and what is downstream of that. Their children are
+--   not opened, but deleted (see unexpand).
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(
     p_key bigint, p_names text[], p_undone bigint[],
@@ -42,7 +43,8 @@ begin
           into named, refused
           from steps s
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
-           -- As a part of `or` it is looked up in a hash table; `= any(p_names)` compares each step with each name.
+           -- As a part of `or` it is looked up in a hash table; `= any(p_names)` compares each step
+           -- with each name.
            and (p_names is null or s.name in (select unnest(p_names)));
         unknown := array(
             select n.name from unnest(p_names) as n(name)
@@ -62,7 +64,8 @@ begin
     end if;
     if cardinality(p_undone) > 0 then
         undone := array(
-            -- A group around something that was undone does not run again, but what waits for it does.
+            -- A group around something that was undone does not run again, but what waits for it
+            -- does.
             with recursive below(id, is_around) as (
                 select u.id, false from unnest(p_undone) as u(id)
                  union

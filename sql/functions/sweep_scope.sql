@@ -66,8 +66,8 @@ begin
         return;
     end if;
     perform end_entries(ids);
-    -- After the entries are locked: they may be claimed until then, and no step may end before it was
-    -- claimed.
+    -- After the entries are locked: they may be claimed until then, and no step may end before it
+    -- was claimed.
     moment := clock_timestamp();
     update steps s
        set state = 'cancelled',

@@ -1,4 +1,5 @@
--- What is wrong with a time as JSON text has it; null for nothing. Words such as `now` and `infinity` are no times.
+-- What is wrong with a time as JSON text has it; null for nothing. Words such as `now` and
+-- `infinity` are no times.
 create or replace function time_fault(p_time text) returns text
 language sql stable
 return case

@@ -1,7 +1,7 @@
 -- Delete what these steps expanded into, so that they run again from the start. All of it is final.
 --
--- Their next children have the generation of what is deleted: what those did and what was undone has
--- another idempotency key.
+-- Their next children have the generation of what is deleted: what those did and what was undone
+-- has another idempotency key.
 -- Locks: none; the caller holds the lock of the workflow, and counts its steps that remain.
 create or replace function unexpand(p_groups bigint[]) returns void
 language plpgsql

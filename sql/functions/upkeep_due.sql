@@ -1,8 +1,8 @@
 -- Say which parts of upkeep have work, so that an idle pool makes one call in place of several.
 --
 -- deaths: a lease ran out, or a pool died a day ago (see mark_dead).
--- orphans: there are claimed entries, or attempts that have not ended, that no living pool runs (see
---   rescue).
+-- orphans: there are claimed entries, or attempts that have not ended, that no living pool runs
+--   (see rescue).
 -- next_in: seconds until the next entry is due (see stage); 0 if one is, null if none waits for a
 --   time.
 -- next_schedule: the same of the next schedule (see due_schedules).

@@ -1,5 +1,5 @@
--- Write the records of steps, for the functions that insert workflows and returned graphs.
--- A group that is inserted with its children waits for them alone. Its entry steps wait for its
+-- Write the records of steps, for the functions that insert workflows and returned graphs. A group
+-- that is inserted with its children waits for them alone. Its entry steps wait for its
 -- dependencies.
 --
 -- p_ids: their ids; null for a step that is not to be written. p_base: added to each ordinal that
@@ -13,12 +13,12 @@
 --   group of this `type`:
 --     workflow   first_child, children, returns: it is inserted with its children
 --     map        each, references, child_inputs: it expands later
---   Its other keys are the columns of these names; `when` is the column condition, `scope` has fails_fast
---   and deadline of a group.
+--   Its other keys are the columns of these names; `when` is the column condition, `scope` has
+--   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
 --   by its number.
--- A step that waits for a signal gets its row in `signals`, so that one may come early; one that waits
--- for a message gets its row in `receivers`.
+-- A step that waits for a signal gets its row in `signals`, so that one may come early; one that
+-- waits for a message gets its row in `receivers`.
 -- Locks: none; the caller holds the lock of the workflow or has just inserted it.
 create or replace function write_steps(
     p_ids bigint[], p_base integer, p_prefix text, p_parent integer,

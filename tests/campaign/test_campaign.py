@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.mutants.__main__ import NEEDED, changed, first_violation
+from campaign.mutants.__main__ import ALL_MUTANTS, NEEDED, changed, first_violation
 from campaign.mutants.catalogue import MUTANTS
-from campaign.mutants.enough import MUTANTS_OF_ENOUGH
-from campaign.mutants.groups import MUTANTS_OF_GROUPS
-from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
-from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 40
@@ -40,9 +36,6 @@ def test_a_campaign_against_an_engine_that_does_not_look_at_tokens_fails():
 
     with changed(mutant) as root:
         assert first_violation(root, seed=1) is not None
-
-
-ALL_MUTANTS = [*MUTANTS, *MUTANTS_OF_GROUPS, *MUTANTS_OF_UPKEEP, *MUTANTS_OF_ENOUGH, *MUTANTS_OF_OUTCOMES]
 
 
 @pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: mutant.name)

@@ -205,7 +205,8 @@ def console_script(*arguments, cwd, **given):
 @pytest.mark.parametrize("command", [console_script, run_baton])
 def test_files_of_the_application_do_not_hide_the_standard_library(command, tmp_path):
     """They hide installed packages, as when Python runs a script: a module of the application is found."""
-    # With `python -m` Python itself puts the folder first, and what it imports before the command runs is shadowed.
+    # With `python -m` Python itself puts the folder first, and what it imports before the command
+    # runs is shadowed.
     shadows = SHADOWS if command is console_script else ["code"]
     for name in shadows:
         (tmp_path / f"{name}.py").write_text("own = True")

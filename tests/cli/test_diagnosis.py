@@ -168,7 +168,7 @@ FINE = {
     "a dead pool that holds nothing": engine(pools=[*ENGINE.pools, Pool("x", True, 99, 0)]),
     "a served queue with nothing in it": engine(queues=[queue(pools=1)]),
     "just due": engine(overdue=[Waiting("default", 1, 29)]),
-    "waiting, but paused or unserved is told already": engine(waiting=[Waiting("other", 9, 6000)]),
+    "waiting, but reported already as paused or unserved": engine(waiting=[Waiting("other", 9, 6000)]),
     "many entries, many dead rows": engine(tables=table(live=100_000, dead=150_000)),
     "a lock of a moment": replace(HEALTHY, locks=[holder(4)]),
     "a snapshot of a moment": replace(HEALTHY, snapshots=[holder(299, 1000)]),

@@ -1,4 +1,4 @@
-"""The health endpoint of one worker process, over real HTTP; and what it makes of what is no HTTP."""
+"""The health endpoint of one worker process, over real HTTP; and its answers to what is not HTTP."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def test_a_map_shows_what_its_dependents_get(database, engine, tmp_path):
     assert (printed["grouping"], printed["children"], printed["result"]) == ("map", 3, [1, 2, 3])
 
 
-async def test_a_step_is_told_as_json(database, engine, tmp_path):
+async def test_a_step_is_printed_as_json(database, engine, tmp_path):
     async with WorkerPool(engine):
         flow = Baton.new(workflow_id="one").add("a", counting.new(number=1))
         flow.add("b", failing.new(), deps=["a"]).add("c", counting.new(number=result_of("a")))
@@ -118,7 +118,7 @@ def test_a_step_of_a_workflow_that_is_not_there_is_one_sentence(database, tmp_pa
     assert said == "there is no workflow 'nothing'; it was never committed, or it was pruned"
 
 
-async def test_a_workflow_is_told_as_json_with_a_flat_list_of_steps(database, engine, tmp_path):
+async def test_a_workflow_is_printed_as_json_with_a_flat_list_of_steps(database, engine, tmp_path):
     async with WorkerPool(engine):
         inner = Baton.new().add("x", counting.new(number=1)).add("y", counting.new(number=2), deps=["x"])
         flow = Baton.new(workflow_id="one", workflow_name="flow").add("g", inner).add("b", failing.new(), deps=["g"])

@@ -53,7 +53,7 @@ def test_lines_stay_lines():
 @pytest.mark.parametrize(
     ("text", "columns"), [("abc", 3), ("größe", 5), ("日本", 4), ("e\u0301", 1), ("a\u200db", 2), ("", 0), ("🚀", 2)]
 )
-def test_a_text_takes_so_many_columns(text, columns):
+def test_the_width_of_a_text_is_known(text, columns):
     assert cells(text) == columns
 
 

@@ -50,7 +50,8 @@ async def states(run):
     return {record.name: record.state for record in await run.steps()}
 
 
-# --- waiting -----------------------------------------------------------------------------------------------------
+# --- waiting
+# ----------------------------------------------------------------------------------------
 
 
 async def test_wait_returns_the_final_state_and_raises_for_none_of_them(engine, quick, fails_until, held):
@@ -238,7 +239,8 @@ async def test_an_unknown_step_is_named_with_the_nearest_known(engine, quick):
             await call("chrage")
 
 
-# --- reading -----------------------------------------------------------------------------------------------------
+# --- reading
+# ----------------------------------------------------------------------------------------
 
 
 async def test_records_have_the_history_of_each_step(engine, quick, held):
@@ -269,7 +271,8 @@ async def test_the_inserted_steps_are_returned_in_the_order_added(engine, quick)
     assert [(job.name, job.worker, job.queue) for job in run.jobs] == [(name, "quick", "default") for name in "za"]
 
 
-# --- cancelling --------------------------------------------------------------------------------------------------
+# --- cancelling
+# ----------------------------------------------------------------------------------------
 
 
 async def test_cancelling_stops_what_runs_and_accepts_nothing_of_it(engine, held, quick):
@@ -375,7 +378,8 @@ async def test_a_retry_that_is_abandoned_ends_in_the_server(engine, connection, 
     await eventually(lambda: connection.fetchval(f"select ({retries}) = 1"), deadline=5)
 
 
-# --- retrying ----------------------------------------------------------------------------------------------------
+# --- retrying
+# ----------------------------------------------------------------------------------------
 
 
 async def test_a_retry_opens_what_failed_and_what_fell_with_it(engine, fails_until, quick):

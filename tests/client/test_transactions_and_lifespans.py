@@ -34,7 +34,8 @@ def workflow(workflow_id):
     return Baton.new(workflow_id=workflow_id).add("a", seam.new()).add("b", seam.new(number=1), deps=["a"])
 
 
-# --- the caller's transaction ----------------------------------------------------------------------------------
+# --- the caller's transaction
+# ----------------------------------------------------------------------------------
 
 
 async def test_a_workflow_commits_with_the_callers_rows_and_runs(engine, own):
@@ -51,7 +52,8 @@ async def test_nothing_runs_before_the_callers_commit(engine, own):
     async with WorkerPool(engine):
         async with own.transaction():
             await workflow("held").insert(using=own)
-            # Another workflow goes through the idle pool meanwhile, which has looked at the queue by then.
+            # Another workflow goes through the idle pool meanwhile, which has looked at the queue
+            # by then.
             await (await workflow("other").insert()).wait(timeout=30)
 
             assert await own.fetchval(
@@ -188,7 +190,8 @@ async def test_something_else_as_using_is_refused_in_a_sentence(engine):
         await workflow("one").insert(using="postgresql://localhost/app")
 
 
-# --- the lifespan of an application ----------------------------------------------------------------------------
+# --- the lifespan of an application
+# ----------------------------------------------------------------------------
 
 
 def application(database):

@@ -71,7 +71,8 @@ def test_packages_and_their_files_are_a_map_of_a_map(database, tmp_path):
     said = run_example("longest_functions.py", str(library), cwd=tmp_path, database=database)
 
     assert re.findall(r"(\w+) +(\d+) lines: f in (\w+).py", said) == [("one", "5", "m5"), ("two", "4", "m4")]
-    # The file that cannot be parsed, the map of its package's files, the package, and the map of packages.
+    # The file that cannot be parsed, the map of its package's files, the package, and the map of
+    # packages.
     assert "4 steps discarded" in said
 
 
@@ -103,5 +104,6 @@ def test_the_pictures_of_the_docs_are_drawn(database, tmp_path):
     assert drawn == {path.name for path in (ROOT / "docs/pictures").iterdir()}
     shown = re.findall(r"\(pictures/([^)]+)\)", (ROOT / "docs/pictures.md").read_text())
     assert set(shown) == drawn
-    # The times at which steps ended decide in which order they are undone, and the picture shows it.
+    # The times at which steps ended decide in which order they are undone, and the picture shows
+    # it.
     assert "hotel[undo]" in (tmp_path / "saga.svg").read_text()

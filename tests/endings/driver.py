@@ -119,7 +119,7 @@ class Drive:
         ends = {one: "joined" if one.children is not None else self._end_of(one) for one in chosen}
         self.events.append(f"settle { {one.name: end for one, end in ends.items()} }")
         settling = [settlement(self.held.pop(one), end, one) for one, end in ends.items()]
-        accepted = await self.store.settle(settling)
+        accepted = (await self.store.settle(settling)).accepted
         if not all(accepted):
             raise Differs(self.described(f"accepted: {accepted}"))
         self.machine.settle(ends)
@@ -143,7 +143,7 @@ class Drive:
     async def end_void_attempt(self) -> None:
         vertex, number, claimed = self.void.pop(self.chance.randrange(len(self.void)))
         self.events.append(f"the void attempt of {vertex.name} ends")
-        accepted = await self.store.settle([settlement(claimed, "completed", vertex)])
+        accepted = (await self.store.settle([settlement(claimed, "completed", vertex)])).accepted
         if any(accepted):
             raise Differs(self.described("its outcome was accepted"))
         self.machine.attempt_ended(vertex, number)

@@ -115,7 +115,8 @@ async def test_killed_at_the_commit_of_an_expansion_in_parts(engine, proxy, conn
 
         await finish_by_another(run, engine, connection, killed.pid)
 
-    # Another process starts the children again that the killed one had started; their number is the same.
+    # Another process starts the children again that the killed one had started; their number is the
+    # same.
     assert await run.result("g") == LISTS[kind]
     assert await children(connection) == SIZE
     await assert_consistent(connection)

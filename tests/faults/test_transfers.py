@@ -152,7 +152,8 @@ async def test_a_connection_cut_at_a_call_makes_no_transfer_twice(bank, proxy, c
             records = await run.steps()
     assert trap.caught == 4
     again = sum(record.attempt - 1 for record in records)
-    # BEGIN is tried again; and if the commit had succeeded, the settle that is sent in its place is refused.
+    # BEGIN is tried again; and if the commit had succeeded, the settle that is sent in its place is
+    # refused.
     assert again == (0 if call == "BEGIN" or (call == "COMMIT;" and moment == "answer") else 4)
     await bank.assert_each_once()
 

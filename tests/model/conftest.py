@@ -17,7 +17,8 @@ def seed() -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    # A note stands in the failure itself: what is printed is lost where a run keeps only the summary.
+    # A note stands in the failure itself: what is printed is lost where a run keeps only the
+    # summary.
     try:
         yield
     except BaseException as error:

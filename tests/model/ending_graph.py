@@ -52,6 +52,8 @@ class Vertex:
     """A closing step, an undo, the `end` of a scope, or below one of these."""
     children: list[Vertex] | None = None
     scope: Mapping[str, Vertex] = field(default_factory=dict)
+    gate_around: Vertex | None = None
+    """The nearest gate in front of it: all that is in a gated group waits for that, however deep it is."""
     undoes: Vertex | None = None
     state: State = "waiting"
     began: bool = False
@@ -129,6 +131,10 @@ class Vertex:
 
     def has_begun(self) -> bool:
         return any(vertex.began for vertex in self.below())
+
+    @property
+    def has_code_begun(self) -> bool:
+        return self.began or (self.state == "running" and self.children is None)
 
     def edge_to(self, dependency: Vertex) -> Edge:
         return self.edges[dependency]
@@ -227,7 +233,13 @@ def _connect(
         assert end is not None
         vertex.edges[end] = OBSERVED
         return
-    if any(name in inside for name in own) or group is None or group.plan.kind != "workflow":
+    if group is None:
+        return
+    around = gate if gate is not None else group.gate_around
+    if around is not None and not vertex.is_closing_step:
+        vertex.edges[around] = REQUIRED
+    vertex.gate_around = around
+    if any(name in inside for name in own) or group.plan.kind != "workflow":
         return
     # An entry step waits for the dependencies of its group, or for the gate that took these.
     inherited = {gate: REQUIRED} if gate is not None else group.edges

@@ -140,7 +140,7 @@ def _go_on(machine: Machine, opened: list[Vertex]) -> None:
     ended = machine._cascade(ordered(causes, machine.place_of_all()))
     released: list[Vertex] = []
     for one in opened:
-        if one.needs is not None and one.state == "waiting":
+        if one.needs is not None and one.is_undecided:
             ended += machine._judge_need(one, released)
     ended += machine._decide(released)
     ripe = [one for one in opened if one.state == "waiting" and one.needs is None and machine._is_ripe(one)]

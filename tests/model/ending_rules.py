@@ -197,13 +197,18 @@ class Machine:
         if one.state != "waiting" or one.needs is None:
             return []
         counted = [cause for cause, edge in one.edges.items() if not edge.observes]
+        if gates := [cause for cause in counted if cause.role == "gate"]:
+            counted.remove(gates[0])
+            if gates[0].state in UNFAVOURABLE:
+                self._end(one, "skipped" if gates[0].state == "skipped" else "cancelled")
+                return [one]
         completed = [cause for cause in counted if cause.state == "completed"]
         missing = [cause for cause in counted if cause.is_final and cause.state != "completed"]
         if len(counted) - len(missing) < one.needs:
             failed = any(cause.state in ("discarded", "cancelled") for cause in missing)
             self._end(one, "cancelled" if failed else "skipped")
             return [one]
-        watched = [cause for cause, edge in one.edges.items() if edge.observes]
+        watched = gates + [cause for cause, edge in one.edges.items() if edge.observes]
         if len(completed) < one.needs or not all(cause.is_final for cause in watched):
             return []
         one.frozen = frozenset(cause.local for cause in (*completed, *watched) if cause.state == "completed")
@@ -281,9 +286,7 @@ class Machine:
 
     def _has_nothing_to_clean_up(self, one: Vertex) -> bool:
         group = one.group.group if one.role == "gate" and one.group is not None else one.group
-        if group is not None and not any(
-            below.began or below.state == "running" for below in group.below() if not below.is_closing
-        ):
+        if group is not None and not any(below.has_code_begun for below in group.below() if not below.is_closing):
             return True
         if one.runs == "always":
             return False

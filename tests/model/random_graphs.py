@@ -29,7 +29,8 @@ def plans(seed: str, count: int) -> list[Plan]:
     """Some contested workflows, `count` random ones, and each shape twice; or only the one whose label is the seed."""
     if "/" in seed:
         return [plan(seed)]
-    # The contested ones first: their steps end together only while the pools have nothing else to do.
+    # The contested ones first: their steps end together only while the pools have nothing else to
+    # do.
     labels = [f"{seed}/{CONTESTED} {number}" for number in range(CONTESTED_PLANS)]
     labels += [f"{seed}/{number}" for number in range(count)]
     labels += [f"{seed}/{shape}{trouble}" for shape in SHAPES for trouble in ("", TROUBLED)]

@@ -26,7 +26,13 @@ from typing import Any
 from baton import Engine, WorkerPool
 from baton.database import connections
 from baton.runtime import expander, failpoints, transactions
-from tests.programs import fault_workers, forking_workers, pool_workers, transfer_workers  # noqa: F401  # registers them
+from tests.programs import (  # noqa: F401  # registers them
+    fault_workers,
+    forking_workers,
+    pool_workers,
+    program_workers,
+    transfer_workers,
+)
 
 
 def signal_at(wanted: str, number: signal.Signals, time: int) -> None:

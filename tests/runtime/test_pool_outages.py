@@ -96,7 +96,8 @@ async def test_a_server_restarted_like_a_crash_loses_nothing(count, ran):
             steps = [record for run in runs for record in await run.steps()]
 
     assert ends == [30] * 20
-    # A claim whose answer was lost with its connection is replayed; one that was rolled back is claimed again.
+    # A claim whose answer was lost with its connection is replayed; one that was rolled back is
+    # claimed again.
     assert {record.attempt for record in steps} == {1}
 
 

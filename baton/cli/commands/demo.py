@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     with ExitStack() as server:
         address = arguments.address
         if address is None:
-            # Neither the application's database nor the user's own embedded one: a demonstration leaves no trace.
+            # Neither the application's database nor the user's own embedded one: a demonstration
+            # leaves no trace.
             print("starting a PostgreSQL server for the demo")
             address = server.enter_context(EmbeddedServer.start(temporary=True)).dsn()
         runs = asyncio.run(_measured(Engine(address, schema=arguments.schema), library, packages, (1, slots)))
@@ -77,7 +78,8 @@ async def _counted(engine: Engine, library: Path, packages: Sequence[str], slots
     steps = len(workflow.step_names())
     print(f"\n{steps} steps count {library} with {slots} worker process{'es' if slots > 1 else ''}")
     clock = asyncio.get_running_loop().time
-    # Twice as many steps are claimed as run, so that a process has the next one at hand. No grace: Ctrl-C means now.
+    # Twice as many steps are claimed as run, so that a process has the next one at hand. No grace:
+    # Ctrl-C means now.
     async with WorkerPool(engine, queues={QUEUE: 2 * slots}, processes=slots, grace=0):
         began = clock()
         run = await workflow.insert(engine)

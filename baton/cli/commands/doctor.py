@@ -40,7 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace) -> int:
     """Print what was found, a line each; return 1 if there is a problem, else 0."""
-    # As a transaction pooler is used: a session that asks for no setting shows those that others get.
+    # As a transaction pooler is used: a session that asks for no setting shows those that others
+    # get.
     async with connected(arguments.address, "doctor", is_pooled=True) as connection:
         examined = await examine(connection, arguments.schema, wanted_version(), arguments.long)
     findings = list(diagnosed(examined))

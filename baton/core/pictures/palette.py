@@ -1,9 +1,8 @@
 """Colours and marks of states and kinds.
 
-The colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with any
-colour vision can tell apart, with lighter and darker shades of them for areas and lines. No state
-is told by its colour alone: each has a mark of its own, and those that look alike in grey have
-different borders.
+The colours are those of Okabe and Ito ("Color Universal Design", 2008), which people with any colour vision can tell
+apart, with lighter and darker shades of them for areas and lines. No state is shown by its colour alone: each has a
+mark of its own, and those that look alike in grey have different borders.
 """
 
 from __future__ import annotations

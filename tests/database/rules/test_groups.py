@@ -175,7 +175,8 @@ async def test_a_failed_child_that_each_of_its_dependents_ignores_fails_no_group
     await settle_all(pool, **{failing: "g/x"})
     await finish(pool)
 
-    # The dependent that does not ignore it is cancelled; a discarded child decides before a cancelled one.
+    # The dependent that does not ignore it is cancelled; a discarded child decides before a
+    # cancelled one.
     assert (await states(psql, "w"))["g"] == (becomes or failing)
 
 
