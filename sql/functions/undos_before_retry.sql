@@ -1,8 +1,8 @@
 -- What a retry must know about undos and closing steps.
 --
 -- refused: closing steps and undos that are not final, while the workflow or their group is being
---   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what was
---   undone as it is. So are undos of steps of earlier rounds, which cannot run again.
+--   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what
+--   was undone as it is. So are undos of steps of earlier rounds, which cannot run again.
 -- undone: the steps that were undone and are to run again, with all that is downstream of them.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function undos_before_retry(
@@ -38,7 +38,7 @@ begin
     if p_forward then
         return;
     end if;
-    select coalesce(array_agg(s.name) filter (where s.state <> 'completed'), '{}'),
+    select coalesce(array_agg(s.name) filter (where s.state <> 'completed' or is_in_past_round(t.id)), '{}'),
            coalesce(array_agg(sibling_of(s.id, s.undoes)) filter (where s.state = 'completed' and not t.not_needed), '{}')
       into refused, undone
       from steps s
