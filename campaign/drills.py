@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import asyncpg
 
+from baton.core.expansion import Expansion
+from baton.core.outcome import Outcome
 from baton.core.spec import Extras, Map
-from baton.database.messages import ClaimRequest, Part
+from baton.database.messages import Claimed, ClaimRequest, Part, Settlement
 from campaign.drill import Drill, make_due, overlapping, require, require_counts, require_ended, require_stored, until
 from campaign.tally import Tally
 from campaign.workload import Report
@@ -209,6 +211,46 @@ async def expansion(drill: Drill) -> None:
     drill.tally.add("expansion drills")
 
 
+async def rounds(drill: Drill) -> None:
+    """A round begins once, whatever is sent again and whoever is late; that of a graph after the graph is judged."""
+    dead, living = await drill.pool(), await drill.pool()
+    workflow = await drill.insert(living, drill.step("turn"))
+    (old,) = await drill.claim(dead)
+    await living.connection.execute("update pools set expires_at = clock_timestamp() where id = $1", dead.id)
+    await until(living, "select state from queue where step_id = $1", old.step_id, "retryable")
+    await make_due(living, old.step_id)
+    (new,) = await drill.claim(living)
+
+    both = [_asking(old, "stale"), _asking(new, "valid")]
+    drill.chance.shuffle(both)
+    expected = [one.token == new.token for one in both]
+    for _ in range(2):
+        answered = await living.settle(*both)
+        require(answered == expected, f"of a stale and a valid round {answered} was accepted, not {expected}")
+    (second,) = await drill.claim(living)
+    require(second.generation == 2, f"after the first round comes the generation {second.generation}")
+    require('"valid"' in second.args, f"the second round has the arguments {second.args}")
+
+    graph = Expansion((drill.step("only").spec,), 1, None)
+    require((await living.store.expand(second, graph, Part(None, 0, 1), 100)).accepted, "an expansion was refused")
+    (child,) = await drill.claim(living)
+    for _ in range(2):
+        require(await living.settle(_asking(child, "group")) == [True], "a round of a graph was refused")
+    (join,) = await drill.claim(living)
+    for _ in range(2):
+        require(await living.settle(outcome(join, "joined")) == [True], "a join was refused")
+    (third,) = await drill.claim(living)
+    require((third.step, third.is_join, third.generation) == ("turn", False, 3), f"the third round is {third}")
+    await living.settle(outcome(third, "completed"))
+    await require_ended(living, workflow, "completed")
+    drill.tally.add("round drills")
+
+
+def _asking(claimed: Claimed, value: str) -> Settlement:
+    detail = f'{{"arguments":{{"value":"{value}"}},"keep_rounds":null}}'
+    return Settlement(claimed.step_id, claimed.token, Outcome("again", detail, delay=0))
+
+
 DRILLS: Sequence[Callable[[Drill], Coroutine[Any, Any, None]]] = (
     zombie,
     replay,
@@ -218,6 +260,7 @@ DRILLS: Sequence[Callable[[Drill], Coroutine[Any, Any, None]]] = (
     one_batch,
     opposite_lock_orders,
     expansion,
+    rounds,
     overlapping_settles,
     opposite_lock_orders,
 )

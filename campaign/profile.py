@@ -46,6 +46,7 @@ _NEVER_ZERO = (
     "missed notification drills",
     "groups verified",
     "expansion drills",
+    "round drills",
 )
 
 

@@ -7,12 +7,13 @@ import logging
 import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.held_slot import HeldSlot
+from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
 from baton.core.drawable import SVG, Direction
 from baton.core.durations import Seconds, seconds
@@ -174,6 +175,19 @@ class Run(SendsToSteps, AnotherRun):
         if status is None:
             raise WorkflowNotFound(self.id)
         return status
+
+    async def progress(
+        self, timeout: float | None = None, *, stream: TextIO | None = None, every: Seconds | None = None
+    ) -> FinalWorkflowState:
+        """Draw how far the workflow is until it is final, and return its state, as `wait` does.
+
+        In a terminal a bar, twice a second, if rich is installed; elsewhere a line at most every five seconds, when
+        something has changed. `stream` is where to, left out stderr; `every` is how often, in seconds.
+
+        Raises: as `wait`.
+        """
+        pause = None if every is None else seconds("every", every)
+        return await follow(self.id, self.status, lambda: self.wait(timeout), stream, pause)
 
     async def steps(self) -> Sequence[StepRecord]:
         """Return the steps as they are now, in the order added; those below a group are its `children`."""

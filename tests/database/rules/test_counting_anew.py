@@ -180,3 +180,16 @@ async def test_a_snoozed_dependent_keeps_its_run_when_upstream_is_retried(pool, 
     await pool.retry("w", "a")
 
     assert (await steps(psql, "w"))["b"]["state"] == "scheduled"
+
+
+async def test_a_step_that_keeps_nothing_does_not_read_what_is_kept(pool, connect):
+    """Neither its claim nor its settle, be it completed, failed or given back; with a context on its first attempt."""
+    await pool.insert("w", step("a"), step("b", takes_context=True), step("c"), step("d", "a"))
+    async with pool.connection.transaction():
+        await pool.claim()
+        await pool.settle(*pool.outcomes("w", completed="a", failed="b", given_back="c"))
+        await pool.claim()
+
+        reads = "select coalesce(seq_scan, 0) + coalesce(idx_scan, 0) from pg_stat_xact_user_tables where relname = $1"
+        assert await pool.connection.fetchval(reads, "kept") == 1  # the second attempt of b
+        assert await pool.connection.fetchval(reads, "steps") > 0
