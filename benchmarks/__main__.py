@@ -11,7 +11,7 @@ from benchmarks.comparison import compare
 from benchmarks.plan import MEASURES
 from benchmarks.server import machine, started
 
-ALONE = {"growth": "growth", "many-pools": "many_pools", "slow-network": "slow_network"}
+ALONE = {"growth": "growth", "many-pools": "many_pools", "slow-network": "slow_network", "waiting": "waiting"}
 """Those that measure Baton alone, each a program of its own, and the modules they are in."""
 
 

@@ -20,6 +20,7 @@ from baton.core.spec import Extras, Map
 from baton.database.messages import Claimed, ClaimRequest, Part, Settlement
 from campaign.drill import Drill, make_due, overlapping, require, require_counts, require_ended, require_stored, until
 from campaign.tally import Tally
+from campaign.waiting_drills import WAITING_DRILLS
 from campaign.workload import Report
 from tests.database.raw_pool import outcome
 
@@ -263,6 +264,7 @@ DRILLS: Sequence[Callable[[Drill], Coroutine[Any, Any, None]]] = (
     rounds,
     overlapping_settles,
     opposite_lock_orders,
+    *WAITING_DRILLS,
 )
 
 

@@ -194,6 +194,8 @@ def _time(step: StepRecord, shown: Progress, now: datetime) -> str:
             return f"{since(shown.began_at, now)} so far"
         case "scheduled" | "retryable" if step.scheduled_at is not None and not step.children:
             return _due(step.scheduled_at, now)
+        case "waiting" if step.ends_at is not None:
+            return _due(step.ends_at, now)
         case final if final in FINAL_STEP_STATES and shown.began_at is not None:
             return since(shown.began_at, ended) if (ended := ended_at(step)) is not None else ""
         case _:

@@ -257,7 +257,8 @@ class Run(SendsToSteps, AnotherRun):
 
         Raises:
             StepNotFound: a name is no step of the workflow; nothing was changed.
-            RetryRefused: a named step is not final; nothing was changed.
+            RetryRefused: a named step is not final or belongs to an earlier round, or undos keep it from running again;
+                nothing was changed.
         """
         engine, names = self.engine_to_ask(), await self.names_stored(steps)
         retried = await engine.store.retry(self.id, names or None, forward=forward)

@@ -102,7 +102,7 @@ class Queries:
             v.id, v.name, v.state, v.worker, v.result::text, v.reason, v.grouping, v.children,
             {self._schema}.sibling_of(v.id, v.parent) as parent_id,
             {self._schema}.sibling_of(v.id, v.returns) as returns_id,
-            coalesce(v.is_last, v.dependents = '{{}}') as is_last"""
+            coalesce(v.is_last, v.dependents = '{{}}') as is_last, v.awaits ->> 'kind' as awaited_kind"""
         # By the lease as well: if every pool is gone, none is left to mark them dead.
         self._living_pools = f"""(
             select p.queues, p.limits, p.workers
@@ -233,7 +233,7 @@ class Queries:
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool,
                    -- of infinity asyncpg makes a datetime without a time zone
                    case when isfinite(v.scheduled_at) then v.scheduled_at end as scheduled_at,
-                   v.attempted_at, v.finished_at, v.concurrency, v.role, v.edges, {self._ended}
+                   v.attempted_at, v.finished_at, v.ends_at, v.concurrency, v.role, v.edges, {self._ended}
               from {self._schema}.steps_view v
              where v.workflow_id = $1 and (v.role is null or v.role not in ('gate', 'end'))
              order by v.id

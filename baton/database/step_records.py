@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import msgspec
+
 from baton.core import registry
+from baton.core.codec import Decoder
 from baton.core.states import StepState
+from baton.core.type_names import known_type
 
 if TYPE_CHECKING:
     from baton.database.connections import Record
@@ -59,6 +64,8 @@ class StepRecord:
     """What makes it a closing step, by `runs=`, or an undo; None for an ordinary step."""
     edges: Sequence[EdgeKind] = ()
     """What each of its dependencies means to it. A step runs only if those it requires completed."""
+    ends_at: datetime | None = None
+    """When a step that waits for a signal, a message or a timer ends at the latest; None for any other."""
     children: Sequence[StepRecord] = ()
     """The steps that a group stands for, in their order."""
 
@@ -83,6 +90,8 @@ class StepEnd:
     """The id of the child whose result is the group's."""
     is_last: bool
     """No step depends on it."""
+    awaited_kind: str | None
+    """What names the type of the signal or message that it waited for; None for any, and for a step of a worker."""
 
     @property
     def local_name(self) -> str:
@@ -158,10 +167,21 @@ class Results:
 
 
 def _typed(step: StepEnd, result: str) -> Any:
-    """Return a result typed by its worker's annotation, if the worker is registered here."""
+    """Return a result typed by its worker's annotation, if the worker is registered here; what was sent likewise."""
+    if step.awaited_kind is not None:
+        return _typed_as_sent(step.awaited_kind, result)
     known = registry.get(step.worker)
     # A group that has a result of its own is an empty map, and its result an empty list.
     return json.loads(result) if known is None or step.grouping is not None else known.decode_result(result)
+
+
+def _typed_as_sent(kind: str, result: str) -> Any:
+    expected = known_type(kind)
+    if expected is not Any:
+        # What SQL sent was not checked.
+        with suppress(msgspec.ValidationError):
+            return Decoder(expected).decode(result)
+    return json.loads(result)
 
 
 def step_tree(rows: Sequence[Record]) -> Sequence[StepRecord]:

@@ -21,6 +21,7 @@ from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
+from campaign.mutants.waits import MUTANTS_OF_WAITS
 
 ALL_MUTANTS = (
     *MUTANTS,
@@ -29,6 +30,7 @@ ALL_MUTANTS = (
     *MUTANTS_OF_ENDINGS,
     *MUTANTS_OF_ENOUGH,
     *MUTANTS_OF_OUTCOMES,
+    *MUTANTS_OF_WAITS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
+from baton import SignalRefused
 from baton.contrib.fastapi import baton_lifespan, event_stream
 from examples.orders.shop import Order, RefusedOrderError, Shop, opened_shop, run_of
+from examples.orders.workers import Approval
 
 
 @asynccontextmanager
@@ -54,6 +56,15 @@ async def read_order(order: KnownOrder) -> dict[str, Any]:
 @app.get("/orders/{number}/events")
 async def follow_order(order: KnownOrder, request: Request) -> StreamingResponse:
     return event_stream(request, run_of(order["id"]))
+
+
+@app.post("/orders/{number}/approve")
+async def approve_order(order: KnownOrder, approval: Approval, shop: ShopDep) -> dict[str, str]:
+    try:
+        await shop.approve(order["id"], approval.by)
+    except SignalRefused as error:
+        raise HTTPException(409, str(error)) from error
+    return {"approved by": approval.by}
 
 
 @app.post("/orders/{number}/cancel")

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from baton import Run, WorkflowNotFound
-from examples.orders.workers import database_address, fulfilment
+from examples.orders.workers import Approval, database_address, fulfilment
 
 TABLES = """
     create table if not exists articles (name text primary key);
@@ -22,6 +22,8 @@ TABLES = """
         article  text not null references articles deferrable initially deferred,
         quantity integer not null check (quantity > 0)
     );
+
+    create table if not exists approvals (order_id bigint primary key references orders, approved_by text not null);
 
     create table if not exists payments (idempotency_key text primary key, order_id bigint not null references orders);
 """
@@ -47,12 +49,19 @@ class Shop:
             async with self._connections.acquire() as connection, connection.transaction():
                 query = "insert into orders (article, quantity) values ($1, $2) returning id"
                 number: int = await connection.fetchval(query, order.article, order.quantity)
-                await fulfilment(number).insert(using=connection)
+                await fulfilment(number, order.quantity).insert(using=connection)
         except asyncpg.ForeignKeyViolationError as error:
             raise RefusedOrderError(f"there is no article {order.article!r}") from error
         except asyncpg.CheckViolationError as error:
             raise RefusedOrderError(f"{order.quantity} is no quantity") from error
         return number
+
+    async def approve(self, number: int, by: str) -> None:
+        """Write who approved an order, and let its workflow go on: both, or neither. Of several the first counts."""
+        async with self._connections.acquire() as connection, connection.transaction():
+            query = "insert into approvals (order_id, approved_by) values ($1, $2) on conflict do nothing"
+            await connection.execute(query, number, by)
+            await run_of(number).send("approval", Approval(by), key="approval", using=connection)
 
     async def read(self, number: int) -> dict[str, Any] | None:
         row = await self._connections.fetchrow("select id, article, quantity from orders where id = $1", number)

@@ -4,32 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 
-from baton import Baton, Context, result_of, worker
+from baton import Baton, Context, Receive, result_of, worker
 
 SECONDS_TO_PACK = float(os.environ.get("ORDERS_SECONDS_TO_PACK", "5"))
+MOST_WITHOUT_APPROVAL = 10
 
 
 def database_address() -> str:
     return os.environ.get("BATON_DATABASE_URL") or os.environ["DATABASE_URL"]
 
 
-def fulfilment(order: int) -> Baton:
-    """The workflow of an order: paid for while it is packed, then shipped."""
+@dataclass
+class Approval:
+    by: str
+
+
+def fulfilment(order: int, quantity: int = 1) -> Baton:
+    """The workflow of an order: paid for while it is packed, then shipped; approved before that if it is large."""
+    flow = Baton.new(workflow_id=f"order-{order}", workflow_name="fulfilment").add("check", check.new(order=order))
+    before = ["check"]
+    if quantity > MOST_WITHOUT_APPROVAL:
+        before = _approved(flow, order)
     return (
-        Baton.new(workflow_id=f"order-{order}", workflow_name="fulfilment")
-        .add("check", check.new(order=order))
-        .add("charge", charge.new(order=order), deps=["check"])
-        .add("pack", pack.new(order=order), deps=["check"])
+        # Of an order that was approved at once, the steps that ask again are skipped.
+        flow.add("charge", charge.new(order=order), deps=before, ignore_skipped=True)
+        .add("pack", pack.new(order=order), deps=before, ignore_skipped=True)
         .add("ship", ship.new(order=order, receipt=result_of("charge"), parcel=result_of("pack")))
     )
+
+
+def _approved(flow: Baton, order: int) -> list[str]:
+    """Let an order wait for its approval: for a day, and after a reminder for six more."""
+    kind = Approval | None
+    flow.add("approval", Receive("approval", kind, timeout=timedelta(days=1), default=None), deps=["check"])
+    flow.add("remind", remind.new(order=order), when=result_of("approval").in_([None]))
+    flow.add("late approval", Receive("approval", Approval, timeout=timedelta(days=6)), deps=["remind"])
+    return ["approval", "late approval"]
 
 
 @worker
 async def check(order: int) -> str:
     return f"order {order} can be delivered"
+
+
+@worker
+async def remind(ctx: Context, order: int) -> None:
+    ctx.log.warning("order %d waits for its approval since yesterday", order)
 
 
 @worker(max_attempts=5)

@@ -38,7 +38,7 @@ begin
     if p_forward then
         return;
     end if;
-    select coalesce(array_agg(s.name) filter (where s.state <> 'completed'), '{}'),
+    select coalesce(array_agg(s.name) filter (where s.state <> 'completed' or is_in_past_round(t.id)), '{}'),
            coalesce(array_agg(sibling_of(s.id, s.undoes)) filter (where s.state = 'completed' and not t.not_needed), '{}')
       into refused, undone
       from steps s

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from baton import Baton, InvalidWorkflow, each, result_of, state_of, worker
+from baton import Baton, InvalidWorkflow, Receive, Run, Signal, Timer, each, result_of, state_of, worker
 from baton.core.pictures.diagram import Edge
 
 
@@ -117,3 +117,20 @@ def test_the_direction_can_be_chosen():
 
     assert whole.to_mermaid(direction="right").count("flowchart LR") == 1
     assert whole.to_mermaid(direction="down").count("flowchart TD") == 1
+
+
+def test_steps_that_wait_are_drawn_by_what_they_wait_for():
+    found = boxes(
+        flow()
+        .add("approval", Signal(timeout=60))
+        .add("talk", Receive("chat"))
+        .add("rest", Timer(hours=1))
+        .add("batch", Run("batch-7"))
+    )
+
+    assert {key: (box.kind, box.sublabel) for key, box in found.items()} == {
+        "approval": ("signal", "signal within 60 s"),
+        "talk": ("signal", "message of chat"),
+        "rest": ("timer", "3600 s"),
+        "batch": ("run", "run batch-7"),
+    }

@@ -166,6 +166,8 @@ class RawPool:
             rescued = await self.store.rescue(limit=limit)
             pruned = 0 if keep is None else (await self.store.prune(keep, limit=limit)).workflows
             done = UpkeepResult(marked.died, rescued.lost, rescued.given_back, pruned)
+            await self.store.watch_runs(limit=limit)
+            done = replace(done, waits_ended=(await self.store.end_waits(limit=limit)).ended)
         return replace(done, staged=(await self.store.stage(limit=limit)).staged)
 
     def _keep(self, claims: Sequence[Claimed]) -> list[Claimed]:

@@ -79,8 +79,8 @@ def working(database, seconds_to_pack="0"):
         yield process
 
 
-async def placed(client, article="kettle") -> int:
-    answer = await client.post("/orders", json={"article": article, "quantity": 2})
+async def placed(client, article="kettle", quantity=2) -> int:
+    answer = await client.post("/orders", json={"article": article, "quantity": quantity})
     assert answer.status_code == 202, answer.text
     return answer.json()["id"]
 
@@ -206,3 +206,49 @@ async def test_a_client_that_leaves_holds_nothing_up(service, client):
     await client.aclose()
 
     assert "Traceback" not in await asyncio.to_thread(service.stopped)
+
+
+with_fastapi = pytest.mark.parametrize("service", ["fastapi"], indirect=True)
+
+
+@with_fastapi
+async def test_a_large_order_waits_for_its_approval(service, client, database):
+    """The worker is killed meanwhile; the approval is sent in the handler's transaction."""
+    number = await placed(client, quantity=100)
+    with working(database) as first:
+        await until(client, number, approval="waiting")
+        first.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(first.wait)
+
+    answers = [await client.post(f"/orders/{number}/approve", json={"by": by}) for by in ("Ada", "Bob")]
+    with working(database):
+        await until(client, number, ship="completed")
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await states(client, number) | {"remind": "skipped", "late approval": "skipped"} == await states(
+        client, number
+    )
+
+
+@with_fastapi
+async def test_after_a_day_an_approval_is_asked_for_again(service, client, database, connection):
+    number = await placed(client, quantity=100)
+    with working(database):
+        await until(client, number, approval="waiting")
+        await connection.execute(
+            "update baton.queue set ends_at = ends_at - interval '1 day' where ends_at is not null"
+        )
+        await until(client, number, remind="completed", **{"late approval": "waiting"})
+        await client.post(f"/orders/{number}/approve", json={"by": "Ada"})
+        await until(client, number, ship="completed")
+
+
+@with_fastapi
+async def test_an_order_that_ended_takes_no_approval(service, client):
+    number = await placed(client, quantity=100)
+    await client.post(f"/orders/{number}/cancel")
+
+    answer = await client.post(f"/orders/{number}/approve", json={"by": "Ada"})
+
+    assert answer.status_code == 409
+    assert "is cancelled, and takes no messages any more" in answer.text

@@ -44,6 +44,11 @@ async def snooze() -> Snooze:
     return Snooze(0.01)
 
 
+@worker(name="deadline snooze long")
+async def snooze_long() -> Snooze:
+    return Snooze(600)
+
+
 @worker(name="deadline fail", max_attempts=1000, backoff=0.01)
 async def fail() -> None:
     raise ValueError("again")
@@ -144,7 +149,7 @@ async def test_a_step_that_started_in_time_may_take_longer(engine, pool, connect
 
 
 async def test_a_step_that_snoozed_has_started(engine, pool, connection):
-    run = await Baton.new().add("a", snooze.new().with_options(start_within=SOON)).insert()
+    run = await Baton.new().add("a", snooze_long.new().with_options(start_within=SOON)).insert()
 
     await eventually(lambda: no_deadlines(connection))
 

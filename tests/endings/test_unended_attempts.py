@@ -39,13 +39,13 @@ async def note(ctx: Context) -> None:
 @worker(name="unended block", max_attempts=1)
 def block() -> None:
     calls.append("blocks")
-    release.wait(SECONDS)
+    release.wait(3 * SECONDS)
 
 
 @worker(name="unended block elsewhere", max_attempts=1, executor="own")
 def block_elsewhere() -> None:
     calls.append("blocks")
-    release.wait(SECONDS)
+    release.wait(3 * SECONDS)
 
 
 async def states(run):

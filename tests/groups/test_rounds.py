@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from baton import Again, Baton, Context, InvalidOption, Limits, StepFailed, WorkerPool, result_of, worker
+from baton import Again, Baton, Context, InvalidOption, Limits, RetryRefused, StepFailed, WorkerPool, result_of, worker
 from tests.waiting import eventually
 
 SECONDS = 30
@@ -320,3 +320,48 @@ async def loop(n: int = 0) -> Baton | int:
 @worker(name="rounds go on")
 async def go_on(n: int, step: int) -> Again:
     return Again(n=n + step)
+
+
+@worker(name="rounds book")
+async def book(ctx: Context) -> str:
+    seen.append(ctx.idempotency_key.partition("/")[2])
+    return "booked"
+
+
+@worker(name="rounds unbook")
+async def unbook(booked: str | None = None) -> None:
+    seen.append(f"undone {booked}")
+
+
+@worker(name="rounds saga", max_attempts=1)
+async def saga(n: int = 0) -> Baton:
+    if n == 2:
+        raise ValueError("the third round fails")
+    inner = Baton.new().add("book", book.new(), undo=unbook.new(result_of("book", default=None)))
+    return inner.add("next", saga_next.new(n), deps=["book"])
+
+
+@worker(name="rounds saga next")
+async def saga_next(n: int) -> Again:
+    return Again(n=n + 1, keep_rounds=0)
+
+
+async def test_what_earlier_rounds_did_is_undone(pool):
+    """So these are kept, whatever `keep_rounds` says. They cannot run again; what failed can."""
+    run = await Baton.new().add("saga", saga.new()).insert()
+
+    assert await run.wait(timeout=SECONDS) == "failed"
+
+    assert seen == ["saga/book", "saga[#2]/book~2", "undone booked", "undone booked"]
+    with pytest.raises(RetryRefused, match=r"what was undone cannot run again .* retry\(forward=True\)"):
+        await run.retry()
+    assert await run.retry(forward=True) == 1
+    assert await run.wait(timeout=SECONDS) == "failed"
+
+
+async def test_a_step_of_an_earlier_round_that_is_named_is_refused(pool):
+    run = await Baton.new().add("turn", turn.new([], 1)).insert()
+    await run.result("turn", timeout=SECONDS)
+
+    with pytest.raises(RetryRefused, match="steps of earlier rounds cannot run again: 'turn/model' is completed"):
+        await run.retry("turn/model")
