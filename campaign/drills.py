@@ -213,7 +213,7 @@ async def expansion(drill: Drill) -> None:
 
 
 async def rounds(drill: Drill) -> None:
-    """A round begins once, whatever is sent again or comes late; that of a graph after the graph is judged."""
+    """A round begins once, whatever is sent again or comes late; that of a graph begins after the graph ended."""
     dead, living = await drill.pool(), await drill.pool()
     workflow = await drill.insert(living, drill.step("turn"))
     (old,) = await drill.claim(dead)

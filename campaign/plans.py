@@ -50,7 +50,8 @@ def _step_for_campaign(step: StepPlan, special: Act | None, chance: random.Rando
         most = chance.choice((1, 2, 2))
         acts: tuple[Act, ...] = (special,) if chance.random() < 0.6 else (special, "return")
         return replace(step, acts=acts, max_attempts=most, worker="act", timeout=None, snoozes=0, rounds=0)
-    # The one starts a process for each call; the other seems too slow if its process was stopped meanwhile.
+    # The one starts a process for each call; the other seems too slow if its process was stopped
+    # meanwhile.
     if step.worker == "act_in_process" or step.timeout is not None:
         return replace(step, worker="act")
     return step

@@ -90,7 +90,8 @@ class JSONLines(logging.Formatter):
         return "{" + ", ".join(members) + "}"
 
     def _traceback(self, record: logging.LogRecord) -> str:
-        # Who has written it already has left out what must not be shown, such as the input of Pydantic's errors.
+        # Who has written it already has left out what must not be shown, such as the input of
+        # Pydantic's errors.
         if record.exc_text or not record.exc_info:
             return str(record.exc_text)
         try:

@@ -164,7 +164,8 @@ class Supervisor:
             try:
                 return await slot.process.wait()
             finally:
-                # A total that fell when a process ends would look as if all processes had begun anew.
+                # A total that fell when a process ends would look as if all processes had begun
+                # anew.
                 self._ended.merge(slot.samples().totals())
                 slot.process, slot.facts = None, {}
 

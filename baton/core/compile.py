@@ -153,8 +153,9 @@ class CompiledGraph:
         # A gate has the edges of its group, and this one among them.
         if group is None or step.name in (GATE, END) or GATE not in self.scopes[position]:
             return names
-        # All that is in a gated group waits for the gate, at any depth: what ignores that a step before it was skipped
-        # must not run where the gate let nothing through. What waits for all of these does not have to.
+        # All that is in a gated group waits for the gate, at any depth: what ignores that a step
+        # before it was skipped must not run where the gate let nothing through. What waits for all
+        # of these does not have to.
         siblings = self.steps[group].what
         assert isinstance(siblings, Draft)
         is_behind = step.is_closing and any(name in siblings.steps or name == END for name in names)

@@ -26,7 +26,8 @@ def texts(column: Iterable[str]) -> str:
     return "\x1f".join(column)
 
 
-# A store is made for each insert into a caller's transaction, and to write its statements took a tenth of that insert.
+# A store is made for each insert into a caller's transaction, and to write its statements took a
+# tenth of that insert.
 @lru_cache(maxsize=1024)
 def call(function: str, parameters: int, *, texts: tuple[int, ...] = ()) -> str:
     """Return the statement that calls a function; the parameters of these numbers, from 1, are what `texts` returns."""

@@ -107,7 +107,8 @@ class Runner:
 
     def redacted(self, outcome: Outcome) -> Outcome:
         """Return an outcome with its texts redacted."""
-        # A graph stays as it is: with other texts its arguments would be others, and a long text would be cut.
+        # A graph stays as it is: with other texts its arguments would be others, and a long text
+        # would be cut.
         if self._redact is None or outcome.kind in ("completed", "expanded", "again"):
             return outcome
         detail = outcome.detail and _redacted(self._redact, outcome.detail)

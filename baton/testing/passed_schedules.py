@@ -16,7 +16,8 @@ from baton.database.schedules import DueSchedule, ScheduleStore
 if TYPE_CHECKING:
     from baton.database.connections import Calls
 
-# As sql/functions/due_schedules.sql. One that waits for the end of an earlier run is asked for again each time.
+# As sql/functions/due_schedules.sql. One that waits for the end of an earlier run is asked for
+# again each time.
 _DUE = """
 with moment as (select clock_timestamp() + interval '1 second' * $2 as now)
 select s.name, s.version, s.workflow, s.cron, s.every, s.timezone, s.catch_up, s.jitter, s.next_at, s.is_waiting,

@@ -50,8 +50,9 @@ select p.name
 _LOCK_TIMEOUT = "set local lock_timeout = '10s'"
 """A transaction that a test left open is an error, and not a test that hangs."""
 
-# $1: how many seconds may pass: as many as are missing until something is due, or all if nothing is due by then.
-# $2: how many have passed before. What is due already was seen before, and is held or failed: it moves nothing.
+# $1: how many seconds may pass: as many as are missing until something is due, or all if nothing is
+# due by then. $2: how many have passed before. What is due already was seen before, and is held or
+# failed: it moves nothing.
 _MOVE = """
 with next as (
     select extract(epoch from min(d.at) - clock_timestamp())::double precision as due_in

@@ -6,8 +6,8 @@
 --                      skipped
 --
 -- Observed dependencies are always awaited.
--- released: steps for which nothing is pending; those that start cancel what they no longer need (see
---   cancel_rests). ended: steps that became final.
+-- released: steps for which nothing is pending; those that start cancel what they no longer need
+--   (see cancel_rests). ended: steps that became final.
 -- Locks: none; the caller holds the locks of the workflows.
 create or replace function apply_needs(
     p_ids bigint[], p_moment timestamptz,

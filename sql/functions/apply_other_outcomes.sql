@@ -15,9 +15,10 @@
 --                                   given back. A misfit is discarded when the first one in a row
 --                                   is as old as its delay; null means never
 --
--- A join is no attempt, so it is given back after any of these: at once, but after 15 s if it failed,
--- which it does if its outcome cannot be stored, and would at once do again. A map that is lost while it expands
--- has at least twenty attempts: these are the engine's, and max_attempts is meant for its children.
+-- A join is no attempt, so it is given back after any of these: at once, but after 15 s if it
+-- failed, which it does if its outcome cannot be stored, and would at once do again. A map that is
+-- lost while it expands has at least twenty attempts: these are the engine's, and max_attempts is
+-- meant for its children.
 -- final: the steps that became final. queues: the queue of each step that became available again.
 -- Locks: none; apply_outcomes has taken them.
 create or replace function apply_other_outcomes(

@@ -2,14 +2,14 @@
 --
 -- Shared by settle, advance and rescue. Each outcome counts only under its own token.
 -- p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays: parallel, one element an outcome.
---   p_kinds: see apply_other_outcomes; `joined` for a join; `overrun` for failed while its code still runs. An expansion is a call of its own
---   (expand).
+--   p_kinds: see apply_other_outcomes; `joined` for a join; `overrun` for failed while its code
+--   still runs. An expansion is a call of its own (expand).
 --   p_details: the result of a completed step as JSON; of one that begins another round `arguments`
 --   and `keep_rounds`, as JSON; else plain text: error, reason or cause.
 --   p_traces: of an error, null for none; of a snoozed one the value that it keeps, as JSON.
 --   p_delays: seconds. Of a failed attempt until the next, null for the default; of a snoozed one;
---   until another round; of a misfit until it is discarded.
---   Traces or delays that are all null may be empty arrays.
+--   until another round; of a misfit until it is discarded. Traces or delays that are all null may
+--   be empty arrays.
 -- accepted: parallel to them; true if the outcome took effect, now or in an earlier call that this
 --   one repeats: the step's last accepted outcome has this token and this kind. Compared after the
 --   lock.

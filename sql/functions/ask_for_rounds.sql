@@ -1,8 +1,9 @@
 -- Apply the consequences for steps whose workers asked for another round. They have their states: a
--- step that is not final begins the round itself; for one that is completed, the group around it does
--- when it is judged completed (see looping_group).
+-- step that is not final begins the round itself; for one that is completed, the group around it
+-- does when it is judged completed (see looping_group).
 --
--- p_details: parallel to p_ids; `arguments` and `keep_rounds`, as JSON. p_delays: parallel; seconds.
+-- p_details: parallel to p_ids; `arguments` and `keep_rounds`, as JSON. p_delays: parallel;
+--   seconds.
 -- Locks: none; apply_outcomes has taken them.
 create or replace function ask_for_rounds(p_ids bigint[], p_details text[], p_delays double precision[]) returns void
 language plpgsql

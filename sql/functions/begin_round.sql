@@ -1,5 +1,5 @@
--- Let the next round of a step begin with its next attempt: these arguments replace those of the same
--- names, and what stood there. What it kept is forgotten.
+-- Let the next round of a step begin with its next attempt: these arguments replace those of the
+-- same names, and what stood there. What it kept is forgotten.
 --
 -- Its idempotency key changes, so that a service does not answer with the call of an earlier round.
 -- p_given: a JSON object, arguments by name.

@@ -1,7 +1,8 @@
 -- Cancel what these steps, which start now, no longer need, and undo what of that had begun. Those
 -- that do not start, because their condition does not hold, cancel nothing.
 --
--- ended: what was cancelled, for the caller to apply the consequences. opened: undos to be released.
+-- ended: what was cancelled, for the caller to apply the consequences. opened: undos to be
+--   released.
 -- Locks: the entries of the cancelled steps, in order of step; the caller holds the lock of the
 -- workflows.
 create or replace function cancel_rests(p_ids bigint[], p_moment timestamptz, out ended bigint[], out opened bigint[])

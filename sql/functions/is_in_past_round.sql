@@ -1,4 +1,5 @@
--- Whether a step belongs to an earlier round of a step around it, which has begun another one since.
+-- Whether a step belongs to an earlier round of a step around it, which has begun another one
+-- since.
 create or replace function is_in_past_round(p_step bigint) returns boolean
 language sql stable
 as $$

@@ -1,5 +1,5 @@
--- The worker whose arguments a step replaces when it asks for another round: its own, or that of the
--- group around it (see looping_group). Null if there is no such step.
+-- The worker whose arguments a step replaces when it asks for another round: its own, or that of
+-- the group around it (see looping_group). Null if there is no such step.
 create or replace function round_worker(p_step bigint) returns text
 language sql stable security definer
 as $$

@@ -1,6 +1,6 @@
 -- Write the undos of steps of one workflow that were cancelled as not needed after they had begun.
--- They run at once, however the workflow ends. Returns those to be released; others wait for attempts
--- that have not ended.
+-- They run at once, however the workflow ends. Returns those to be released; others wait for
+-- attempts that have not ended.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function undo_unneeded(p_ids bigint[], p_moment timestamptz) returns bigint[]
 language plpgsql

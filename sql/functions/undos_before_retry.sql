@@ -1,8 +1,8 @@
 -- What a retry must know about undos and closing steps.
 --
 -- refused: closing steps and undos that are not final, while the workflow or their group is being
---   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what was
---   undone as it is. So are undos of steps of earlier rounds, which cannot run again.
+--   ended; or undos that failed, unless they are what is to be retried, or p_forward leaves what
+--   was undone as it is. So are undos of steps of earlier rounds, which cannot run again.
 -- undone: the steps that were undone and are to run again, with all that is downstream of them.
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function undos_before_retry(

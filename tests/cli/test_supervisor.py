@@ -208,10 +208,10 @@ time.sleep(60)
 
 async def test_a_process_that_does_not_end_in_time_is_killed(tmp_path):
     """The exit code of the supervisor says so."""
-    deaf = tmp_path / "deaf"
-    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(deaf)], 1, grace_seconds=0, cleanup_seconds=1.0)
+    began = tmp_path / "began"
+    supervisor = Supervisor([sys.executable, "-c", STUBBORN, str(began)], 1, grace_seconds=0, cleanup_seconds=1.0)
     running = asyncio.create_task(supervisor.run(None))
-    await eventually(deaf.exists)
+    await eventually(began.exists)
 
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -15,12 +15,12 @@ from baton.core.spec import StepSpec, Terms, WorkflowSpec
 INSERT = "select * from baton.insert_workflow_json($1)"
 
 
-@worker(name="portable noted", queue="elsewhere", priority=3, timeout=1.5)
+@worker(name="json format: noted", queue="elsewhere", priority=3, timeout=1.5)
 async def noted(ctx: Context, value: object = 1) -> object:
     return value
 
 
-@worker(name="portable joined")
+@worker(name="json format: joined")
 async def joined(left: object = None, right: object = None) -> list[object]:
     return [left, right]
 

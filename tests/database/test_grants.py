@@ -185,17 +185,24 @@ async def test_a_grant_to_public_is_for_every_role(database: str, connection: as
     assert grantee("app") == "role 'app'"
 
 
+SENDS = {"record_signal", "signal", "record_message", "send"}
 GRANTED = {
     "worker": {
-        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage", "end_waits"),
-        *("claim", "claim_separately", "settle", "advance", "expand", "expand_map"),
+        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
+        *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
+        *("claim", "claim_separately", "settle", "keep", "round_worker", "advance", "expand", "expand_map"),
     },
-    "client": {"insert_checked", "insert_workflow_json", "cancel", "retry", "watch", "record_signal", "signal"},
-    "operator": {"pause", "resume", "cancel", "retry", "watch", "record_signal", "signal"},
+    "client": {
+        *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch"),
+        *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
+    },
+    "operator": {"pause", "resume", "cancel", "retry", "watch", "pause_schedule", *SENDS},
     "viewer": set(),
     "public": set(),
 }
-READS = {"workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind"}
+READS = {
+    *("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind"),
+}
 """None of these changes anything, or reads more than the tables, which every part may read."""
 
 

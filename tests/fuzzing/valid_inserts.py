@@ -46,6 +46,15 @@ def valid_inserts() -> Sequence[Baton]:
             "gated", Baton.new().add("x", step.new()).add("y", step.new(), deps=["x"]), when=state_of("a") != "skipped"
         )
     )
+    hasty = Baton.new(fail_fast=True, deadline=600).add("p", step.new()).add("q", step.new())
+    bounded = (
+        Baton.new(workflow_id="w", fail_fast=True, deadline=3600)
+        .add("a", step.new().with_options(deadline=60, start_within=30))
+        .add("m", step.new(each([1, 2, 3])).with_options(tolerate=1), deps=["a"])
+        .add("some", step.new(each([1, 2, 3])).with_options(needs=2), ignore_discarded=True, deps=["a"])
+        .add("g", hasty, deps=["m"], runs="on failure")
+        .add("undone", step.new(), undo=step.new(), deps=["some"], ignore_cancelled=True)
+    )
     waiting = (
         Baton.new(workflow_id="w")
         .add("approval", Signal(int, timeout=60, default=3))
@@ -65,4 +74,4 @@ def valid_inserts() -> Sequence[Baton]:
         .add("destroy", step.new(), runs="always")
         .add("after", Baton.new().add("z", step.new()), runs="always")
     )
-    return diamond, nested, conditional, closing, waiting
+    return diamond, nested, conditional, closing, waiting, bounded

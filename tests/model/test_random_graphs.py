@@ -89,7 +89,8 @@ def worker_process(database: str, effects: Effects, name: str) -> Iterator[None]
         process.kill()
         process.wait()
     assert process.returncode == 0, log.read_text()
-    # The steps fail as planned, and their failures are logged; anything else is an error of the pool.
+    # The steps fail as planned, and their failures are logged; anything else is an error of the
+    # pool.
     planned = (" ERROR baton.attempts: ", " ERROR baton.workflows: ")
     lines = [line for line in log.read_text().splitlines() if " ERROR " in line]
     assert [line for line in lines if not any(kind in line for kind in planned)] == [], log.read_text()

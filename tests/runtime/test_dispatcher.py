@@ -12,18 +12,18 @@ from baton.runtime import failpoints
 from tests.runtime.pool_calls import PoolCalls
 
 
-class Turns:
-    """Counts the turns of the event loop, and notes in which one each point was passed."""
+class LoopIterations:
+    """Counts the iterations of the event loop, and notes in which one each point was passed."""
 
     def __init__(self):
         self._number = 0
         self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_soon(self._turn)
+        self._next = self._loop.call_soon(self._iterate)
         self.passed = []
 
-    def _turn(self):
+    def _iterate(self):
         self._number += 1
-        self._next = self._loop.call_soon(self._turn)
+        self._next = self._loop.call_soon(self._iterate)
 
     async def reached(self, point):
         self.passed.append((point, self._number))
@@ -32,17 +32,17 @@ class Turns:
         self._next.cancel()
 
     def between(self, first, second):
-        """How many turns lay between each `first` and the `second` right after it."""
+        """How many iterations lay between each `first` and the `second` right after it."""
         points = [passed for passed in self.passed if passed[0] in (first, second)]
         return [then - turn for (point, turn), (other, then) in pairwise(points) if (point, other) == (first, second)]
 
 
 @pytest.fixture
-async def turns(monkeypatch):
-    turns = Turns()
-    monkeypatch.setattr(failpoints, "reached", turns.reached)
-    yield turns
-    turns.stop()
+async def iterations(monkeypatch):
+    iterations = LoopIterations()
+    monkeypatch.setattr(failpoints, "reached", iterations.reached)
+    yield iterations
+    iterations.stop()
 
 
 @worker
@@ -64,28 +64,28 @@ async def idle_pool(engine):
             yield pool
 
 
-async def test_a_step_that_ends_at_once_is_settled_in_the_turn_it_ran_in(idle_pool, turns):
+async def test_a_step_that_ends_at_once_is_settled_in_the_turn_it_ran_in(idle_pool, iterations):
     chain = Baton.new().add("0", at_once.new())
     for number in range(1, 4):
         chain.add(str(number), at_once.new(), deps=[str(number - 1)])
     run = await chain.insert()
     assert await run.wait(timeout=10) == "completed"
 
-    assert turns.between("after the worker", "before settle") == [0] * 4
-    assert turns.between("after settle", "before the worker") == [1] * 3
+    assert iterations.between("after the worker", "before settle") == [0] * 4
+    assert iterations.between("after settle", "before the worker") == [1] * 3
 
 
-async def test_what_ends_in_one_turn_leaves_in_one_call(idle_pool, turns):
+async def test_what_ends_in_one_turn_leaves_in_one_call(idle_pool, iterations):
     flow = Baton.new()
     for number in range(10):
         flow.add(str(number), at_once.new())
     run = await flow.insert()
     assert await run.wait(timeout=10) == "completed"
 
-    assert [point for point, _ in turns.passed].count("before settle") == 1
+    assert [point for point, _ in iterations.passed].count("before settle") == 1
 
 
-async def test_what_ends_later_is_settled_in_the_next_turn(idle_pool, turns):
+async def test_what_ends_later_is_settled_in_the_next_turn(idle_pool, iterations):
     began, may_end = asyncio.Event(), asyncio.Event()
 
     @worker
@@ -98,4 +98,4 @@ async def test_what_ends_later_is_settled_in_the_next_turn(idle_pool, turns):
     may_end.set()
     assert await run.wait(timeout=10) == "completed"
 
-    assert turns.between("after the worker", "before settle") == [1]
+    assert iterations.between("after the worker", "before settle") == [1]

@@ -117,12 +117,12 @@ async def test_what_a_worker_returns_commits_with_its_rows_unless_it_failed(engi
     """Snooze, Cancel and Skip are returned; RetryAfter fails the attempt."""
 
     @worker(transactional=True, max_attempts=1)
-    async def steering(ctx: Context) -> None:
+    async def returning_control(ctx: Context) -> None:
         await write(ctx, "a")
         return returned
 
     async with WorkerPool(engine):
-        run = await steering.new().insert()
+        run = await returning_control.new().insert()
         await run.wait(timeout=20)
         (record,) = await run.steps()
     assert (record.state, await written(connection)) == (state, rows)

@@ -166,7 +166,8 @@ async def _serve(engine: Engine, pool: WorkerPool, arguments: argparse.Namespace
             async with engine:
                 if link is not None and metrics is not None:
                     reporting.start(_read_depths(metrics, engine), name="baton queue depths")
-                # Steps may fork as soon as the pool is entered, a moment before it handles the signals.
+                # Steps may fork as soon as the pool is entered, a moment before it handles the
+                # signals.
                 with kept_from_children(*ending_signals()):
                     async with pool:
                         return await pool.serve()
