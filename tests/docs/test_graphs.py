@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from baton import Baton, WorkerPool, each, worker
+from baton import Baton, Cancel, Skip, WorkerPool, each, result_of, state_of, worker
 from tests.cli.command import ROOT
 
 TEXT = (ROOT / "docs" / "graphs.md").read_text()
@@ -32,6 +32,48 @@ async def test_the_folder_walk_counts_files(engine, tmp_path):
     async with WorkerPool(engine):
         run = await names["count_files"].new(str(tmp_path)).insert()
         assert await run.result(timeout=30) == 3
+
+
+@worker(name="graphs end", max_attempts=1)
+async def end(how: str) -> str | Cancel | Skip:
+    match how:
+        case "discarded":
+            raise ValueError("fails")
+        case "cancelled":
+            return Cancel("no")
+        case "skipped":
+            return Skip("no")
+    return how
+
+
+@worker(name="graphs see")
+async def see(given: object = None) -> None:
+    """Takes whatever its dependency left."""
+
+
+async def test_the_table_of_edges_says_what_becomes_of_a_step(engine):
+    """All of its cells in one workflow: a dependent for each way to name each of four steps."""
+    rows = re.findall(
+        r"^\| (completed|discarded|cancelled|skipped) \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", TEXT, re.MULTILINE
+    )
+    flow = Baton.new()
+    for how, *_ in rows:
+        flow.add(how, end.new(how))
+        ignored = {} if how == "completed" else {f"ignore_{how}": True}
+        flow.add(f"{how} 0", see.new(), deps=[how])
+        flow.add(f"{how} 1", see.new(), deps=[how], **ignored)
+        flow.add(f"{how} 2", see.new(result_of(how, default=None)))
+        flow.add(f"{how} 3", see.new(state_of(how)))
+
+    async with WorkerPool(engine):
+        run = await flow.insert()
+        await run.wait(timeout=30)
+
+    found = {step.name: step.state.replace("completed", "runs") for step in await run.steps()}
+    assert len(rows) == 4
+    assert [[found[f"{how} {column}"] for column in range(4)] for how, *_ in rows] == [
+        list(cells) for _, *cells in rows
+    ]
 
 
 async def test_the_query_is_answered(engine, connection):
