@@ -63,8 +63,9 @@ _PROFILES: Mapping[str, Settings] = {
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
     "watch_runs": _ENGINE,
-    # It joins steps and terms, which are no tables. A nested loop of them would be quadratic.
+    # They join steps and terms, or undos and their levels, which are no tables. A nested loop would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
+    "write_undos": {"enable_hashjoin": "on"},
 }
 
 _INLINED = frozenset(

@@ -33,6 +33,9 @@ def log_event(event: Event) -> None:
     match event:
         case AttemptEnded():
             _log_end(event)
+        case AttemptStarted() | StepsClaimed():
+            # Among the first: with observers, each attempt comes through here, and a case takes 0.06 µs.
+            pass
         case OutcomeReplaced() | OutcomesAnswered() | CallFailed():
             _log_outcomes(event)
         case WorkflowFailed():
@@ -45,7 +48,7 @@ def log_event(event: Event) -> None:
             log.info("worker pool %s (%s) serves %s", event.pool, event.name, dict(event.queues))
         case PoolDraining():
             log.info("worker pool %s drains: %d attempt(s) run", event.pool, event.running)
-        case AttemptStarted() | StepsClaimed() | LeaseLost() | PoolDrained():
+        case LeaseLost() | PoolDrained():
             # A lost lease is logged where it is noticed, in a thread that no step can block.
             pass
 

@@ -16,26 +16,31 @@ declare
     total   integer;
     last    integer;
     ready   bigint[];
+    undone  integer[];
 begin
     select coalesce(w.next_ordinal, w.total) into base from workflows w where w.key = p_key and w.has_undo;
     if not found then
         return '{}';
     end if;
+    -- Read once: looked up for each step it would be quadratic.
+    undone := array(
+        select u.undoes
+          from steps u
+         where u.id >= step_of(p_key, 0) and u.id < step_of(p_key + 1, 0)
+           and u.undoes is not null
+    );
     with armed as (
         select s.id,
                coalesce(m.id, s.id) as together,
                max(s.finished_at) over (partition by coalesce(m.id, s.id)) as ended_at
           from steps s
-          left join steps m on m.id = sibling_of(s.id, s.parent) and m.grouping = 'map'
+          left join steps m on m.id = any(array[sibling_of(s.id, s.parent)]) and m.grouping = 'map'
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
            and s.undo is not null
            and s.began
            and s.finished_at is not null
            and (p_steps is null or s.id = any(p_steps))
-           and not exists (
-                   select from steps u
-                    where u.id >= step_of(p_key, 0) and u.id < step_of(p_key + 1, 0) and u.undoes = ordinal_of(s.id)
-               )
+           and ordinal_of(s.id) <> all(undone)
            and not is_in_forgiven_group(s.id)
     )
     select array_agg(a.id order by a.ended_at desc, a.together desc, a.id),

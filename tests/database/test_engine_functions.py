@@ -44,6 +44,7 @@ EXPECTED = {
     "watch": INSERTION | LOCK_TIMEOUT,
     "watch_runs": ENGINE,
     "write_steps": {"enable_hashjoin": "on"},
+    "write_undos": {"enable_hashjoin": "on"},
 }
 """Besides `search_path`; any other function has nothing else."""
 INLINED = {
