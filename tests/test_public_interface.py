@@ -20,6 +20,7 @@ PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.e
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",
+    "Baton.add": "Wait AnotherRun",
     "Baton.expansion": "Expansion",
     "Baton.spec": "WorkflowSpec",
     "Engine.connections": "Connections",
@@ -29,6 +30,10 @@ INTERNAL = {
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
+    "Receive.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
+    "Run.end": "Wait",
+    "Signal.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
+    "Timer.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
     "Job.spec": "WorkflowSpec",
     "Limits.applied": "Outcome",
     "Limits.faults": "WorkflowSpec",

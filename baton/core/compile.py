@@ -22,7 +22,7 @@ from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
-from baton.core.job import Job, faults_of, step_spec, written_step
+from baton.core.job import Job, faults_of, faults_without_results, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
 from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
@@ -35,8 +35,6 @@ from baton.errors.faults import (
     EmptyWorkflow,
     EndlessGroup,
     Fault,
-    IgnoredInFixedPlace,
-    IgnoredWithoutDefault,
     NestedTooDeep,
     TooManySteps,
     TypesDoNotFit,
@@ -221,7 +219,7 @@ class CompiledGraph:
                 name, arguments = self.names[position], step.what.arguments
                 yield from faults_of(name, step.what)
                 if any(self.flags_of(position).as_tuple()):
-                    yield from _faults_without_results(name, step.what)
+                    yield from faults_without_results(name, step.what)
                 for placed in arguments.placed:
                     yield from self._misfits(position, step.what, placed)
 
@@ -389,13 +387,3 @@ class CompiledGraph:
             position = self.parents[position]
             names |= dict.fromkeys(self.graph.outer.get(position, ()))
         return tuple(names)
-
-
-def _faults_without_results(name: str, job: Job) -> Iterator[Fault]:
-    """Yield why a job cannot run without the results of steps that it ignores, one fault an argument and step."""
-    lacking = [placed for placed in job.arguments.placed if placed.default is None and not placed.is_state]
-    places = [placed for placed in lacking if not job.worker.may_lack(placed.path)]
-    kinds = [IgnoredInFixedPlace if len(placed.path) > 1 else IgnoredWithoutDefault for placed in places]
-    yield from dict.fromkeys(
-        [kind(name, str(placed.path[0]), placed.step) for kind, placed in zip(kinds, places, strict=True)]
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Unpack
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from baton.core.options import GivenOptions, JobOptions, check_together, job_opt
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
 from baton.errors import InvalidWorkflow
-from baton.errors.faults import ArgumentNotJSON, Fault, UnknownDependency
+from baton.errors.faults import ArgumentNotJSON, Fault, IgnoredInFixedPlace, IgnoredWithoutDefault, UnknownDependency
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
@@ -123,3 +124,13 @@ def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...
 def faults_of(step: str, job: Job) -> list[Fault]:
     """Return why a job's arguments cannot be stored, one fault for each argument."""
     return [ArgumentNotJSON(step, fault.path, fault.why) for fault in job.arguments.faults]
+
+
+def faults_without_results(name: str, job: Job) -> Iterator[Fault]:
+    """Yield why a job cannot run without the results of steps that it ignores, one fault an argument and step."""
+    lacking = [placed for placed in job.arguments.placed if placed.default is None and not placed.is_state]
+    places = [placed for placed in lacking if not job.worker.may_lack(placed.path)]
+    kinds = [IgnoredInFixedPlace if len(placed.path) > 1 else IgnoredWithoutDefault for placed in places]
+    yield from dict.fromkeys(
+        [kind(name, str(placed.path[0]), placed.step) for kind, placed in zip(kinds, places, strict=True)]
+    )

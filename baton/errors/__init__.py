@@ -49,7 +49,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from baton.errors.faults import Fault
-from baton.errors.texts import did_you_mean, quoted, shortened, shown
+from baton.errors.texts import did_you_mean, quoted, shortened, shown, why_not_retried
 
 MOST_SHOWN = 20
 """Faults of one workflow in the text of the error."""
@@ -246,9 +246,6 @@ class StepSkipped(NoResult):
     ending = "was skipped"
 
 
-_FINAL = frozenset({"completed", "cancelled", "discarded", "skipped"})
-
-
 class RetryRefused(BatonError):
     """Raised by a retry of steps that cannot run again; nothing was changed.
 
@@ -258,19 +255,7 @@ class RetryRefused(BatonError):
     def __init__(self, states: Mapping[str, str]) -> None:
         self.states = dict(states)
         """The state of each of these steps, by name, as it was a moment later."""
-        steps = ", ".join(f"{quoted(step)} is {state}" for step, state in list(states.items())[:MOST_SHOWN])
-        steps += f" and {more:,} more" if (more := len(states) - MOST_SHOWN) > 0 else ""
-        undos = [step for step in states if step.endswith("[undo]")]
-        if not _FINAL.issuperset(states.values()):
-            why = f"only steps that are final can run again: {steps}; wait for them, or cancel them first"
-        elif undos:
-            why = (
-                f"what was undone cannot run again as it is: {steps}; retry({undos[0]!r}) repeats an undo that "
-                f"failed, and retry(forward=True) leaves undone what was undone"
-            )
-        else:
-            why = f"steps of earlier rounds cannot run again: {steps}; name a step of the last round, or none"
-        super().__init__(why)
+        super().__init__(why_not_retried(states, MOST_SHOWN))
 
 
 class SignalRefused(BatonError):

@@ -25,7 +25,11 @@ class Schedules:
 
     async def _fire(self, schedule: DueSchedule) -> bool:
         """Fire a slot. Return whether the schedule moved on, so that its next slot may be due as well."""
-        what = _what_is_due(schedule)
+        try:
+            what = _what_is_due(schedule)
+        except Exception as fault:  # noqa: BLE001  # cron or time zone of one schedule must not stop the others
+            self._observers.emit(ScheduleFired(schedule.name, "failed", None, None, 0, repr(fault)))
+            return False
         run = None if what.fire is None else schedule.timing.slot_id(schedule.name, what.fire)
         next_due = due_at(schedule.name, what.next, schedule.jitter)
         outcome, error = await self._store.fire(schedule, what, run, next_due)

@@ -14,6 +14,19 @@ as $$
 declare
     due timestamptz;
 begin
+    -- Not only Python calls this: what a pool cannot calculate with would stop it from firing any.
+    perform refuse(case
+        when name_fault(p_name, false) is not null then 'the name of the schedule ' || name_fault(p_name, false)
+        when not (p_every >= 1 and p_every <= 3162240000) then
+            'every must be at least a second, and at most a hundred years'
+        when p_cron !~ '^[-0-9A-Za-z*/,#?]+(\s+[-0-9A-Za-z*/,#?]+){4,5}$' or length(p_cron) > 1000 then
+            'cron has five or six fields'
+        when (p_catch_up between 0 and 3162240000) is not true then 'catch_up must be 0 or more seconds'
+        when (p_jitter between 0 and 3162240000) is not true then 'jitter must be 0 or more seconds'
+        when not (p_next between '1900-01-01 00:00Z' and '9001-01-01 00:00Z')
+             or not (p_due between '1900-01-01 00:00Z' and '9001-01-01 00:00Z') then
+            'its next time is not between the years 1900 and 9000'
+    end);
     insert into schedules as s (
         name, workflow, cron, every, timezone, overlap, catch_up, jitter, next_at, due_at
     )

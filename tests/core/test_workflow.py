@@ -144,22 +144,31 @@ def test_a_name_may_have_200_characters_and_no_more() -> None:
         Baton.new().add("x" * 201, go.new())
 
 
+NO_STEP = "must be a job, a Baton, a Signal, a Timer, a Receive or a Run, not"
+
+
 @pytest.mark.parametrize(
     ("add", "message"),
     [
-        (lambda add: add("a", go), "step 'a' must be a job or a Baton, not Worker; did you mean go.new(...)?"),
-        (lambda add: add("a", print), "must be a job or a Baton, not builtin_function_or_method; register it with"),
+        (
+            lambda add: add("a", go),
+            f"step 'a' {NO_STEP} Worker; did you mean go.new(...)?",
+        ),
+        (
+            lambda add: add("a", print),
+            f"{NO_STEP} builtin_function_or_method; register it with",
+        ),
         (
             lambda add: add("a", sum([1])),
             (
-                "step 'a' must be a job or a Baton, not int: if it is what a worker returned, write worker.new(...) in "
+                f"step 'a' {NO_STEP} int: if it is what a worker returned, write worker.new(...) in "
                 "place of the call worker(...)"
             ),
         ),
         (
             lambda add: add("a", wait()),
             (
-                "step 'a' must be a job or a Baton, not coroutine: wait(...) calls the function; write wait.new(...), "
+                f"step 'a' {NO_STEP} coroutine: wait(...) calls the function; write wait.new(...), "
                 "which makes a job of the call"
             ),
         ),

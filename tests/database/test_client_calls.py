@@ -10,6 +10,7 @@ import pytest
 
 from baton import Baton, Run, Signal, WorkerPool, result_of, worker
 from baton.database.grants import grant
+from tests.waiting import eventually
 
 
 @worker(name="called")
@@ -47,6 +48,13 @@ REFUSED = {
     "signal('w', 'approval', 'nan')": "invalid input syntax for type json",
     "signal('w', 'approval', '1', repeat('k', 201))": "the key of a signal has more than 200 characters",
     "signal('w', 'approval', to_json(repeat('x', 9000000))::text)": "a signal has at most 8 MiB",
+    "put_schedule('s', '{}', null, 0, 'UTC', 'skip', 0, 0, now(), now())": "every must be at least a second",
+    "put_schedule('s', '{}', null, 'NaN', 'UTC', 'skip', 0, 0, now(), now())": "every must be at least a second",
+    "put_schedule('s', '{}', null, 9, 'UTC', 'skip', 'NaN', 0, now(), now())": "catch_up must be 0 or more seconds",
+    "put_schedule('s', '{}', null, 9, 'UTC', 'skip', 0, -1, now(), now())": "jitter must be 0 or more seconds",
+    "put_schedule('s', '{}', null, 9, 'UTC', 'skip', 0, 0, 'infinity', now())": "its next time is not between",
+    "put_schedule('s', '{}', 'daily', null, 'UTC', 'skip', 0, 0, now(), now())": "cron has five or six fields",
+    "put_schedule(E'\\n', '{}', null, 9, 'UTC', 'skip', 0, 0, now(), now())": "the name of the schedule is empty",
     "insert_workflow_json(null)": "this is not a workflow",
     "insert_workflow_json('')": "invalid input syntax for type json",
     "insert_workflow_json('[]')": "this is not a workflow",
@@ -77,3 +85,16 @@ async def test_a_call_that_cannot_be_is_refused(client, engine, run, call):
     async with WorkerPool(engine):
         assert await run.signal("approval", 7)
         assert await run.result("after", timeout=20) == 7
+
+
+async def test_a_schedule_that_cannot_be_calculated_with_stops_no_other(client, engine, connection):
+    """There is no 31st of February, and no such time zone."""
+    put = "select put_schedule($1, $2, $3, $4, $5, 'skip', 3600, 0, now(), now())"
+    document = Baton.new(workflow_id="t").add("a", part.new(1)).to_json()
+    await client.execute(put, "bad cron", document, "* * 31 2 *", None, "UTC")
+    await client.execute(put, "bad zone", document, "* * * * *", None, "No/Where")
+    await client.execute(put, "good", document, None, 3600.0, "UTC")
+
+    async with WorkerPool(engine, lease=1):
+        fired = "select count(*) > 0 from workflows where id like 'good%'"
+        assert await eventually(lambda: connection.fetchval(fired))
