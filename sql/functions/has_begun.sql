@@ -12,5 +12,7 @@ as $$
                                case when p_step.role = 'gate' then sibling_of(p_step.id, p_step.parent) else p_step.id end
                            ]))
                        and s.began
+                       -- What a group cleans up with does not use what it depends on.
+                       and (p_step.role is distinct from 'gate' or not s.is_closing)
                 ))
 $$;

@@ -130,6 +130,8 @@ class Vertex:
             group = group.group
 
     def has_begun(self) -> bool:
+        if self.role == "gate" and self.group is not None:  # it stands for its group
+            return any(vertex.began and not vertex.is_closing for vertex in self.group.below())
         return any(vertex.began for vertex in self.below())
 
     @property
