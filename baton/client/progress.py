@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
@@ -69,9 +68,16 @@ async def follow(
 
 def display_on(stream: TextIO) -> Display:
     """Return a bar for a terminal, if rich is installed; else lines."""
-    if stream.isatty() and importlib.util.find_spec("rich") is not None:
+    if stream.isatty() and _rich_is_installed():
         return Bar(stream)
     return Lines(stream)
+
+
+def _rich_is_installed() -> bool:
+    # A program that draws nothing does not import it.
+    from importlib.util import find_spec
+
+    return find_spec("rich") is not None
 
 
 class Lines:

@@ -10,7 +10,9 @@ language sql stable
 as $$
     select json_agg(json_build_array(w.id, w.name, f.name, f.reason) order by w.key)::text
       from unnest(p_keys) as k(key)
-      join workflows w on w.key = any(array[k.key])
+     cross join lateral (
+               select f.key, f.id, f.name from workflows f where f.key = k.key offset 0
+           ) as w
       left join lateral (
                select s.name, s.reason
                  from (

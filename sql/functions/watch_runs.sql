@@ -14,14 +14,23 @@ declare
 begin
     perform require_read_committed();
     ids := array(select a.run_id from awaited_runs a where a.is_new limit p_limit);
+    -- Each by its id: in one statement with the order, all workflows would be read in the order of
+    -- their keys.
     keys := array(
-        select w.key from workflows w where w.id = any(ids) order by w.key for no key update skip locked
+        select f.key
+          from unnest(ids) as i(id)
+         cross join lateral (select w.key from workflows w where w.id = i.id offset 0) as f
+    );
+    keys := array(
+        select w.key from workflows w where w.key = any(keys) order by w.key for no key update skip locked
     );
     update workflows w set watched = true where w.key = any(keys) and not w.watched and w.finished_at is null;
     with found as (
         select a.step_id, w.key
           from awaited_runs a
-          join workflows w on w.id = any(array[a.run_id])
+         cross join lateral (
+                   select f.key, f.finished_at from workflows f where f.id = a.run_id offset 0
+               ) as w
          where a.is_new
            and w.key = any(keys)
            and w.finished_at is null
