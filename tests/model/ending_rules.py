@@ -177,7 +177,7 @@ class Machine:
                 for cause in below:
                     for one in cause.dependents:
                         if self._is_kept_by(one, cause):
-                            self._end(one, verdict)
+                            self._end(one, verdict, not_needed=root.not_needed)
                             below.append(one)
                             ended.append(one)
         return ended
