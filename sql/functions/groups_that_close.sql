@@ -4,12 +4,13 @@ create or replace function groups_that_close(p_key bigint, p_ids bigint[]) retur
 language sql stable
 as $$
     with recursive around(id, parent) as (
-        select s.id, s.parent
+        -- Not the closing steps themselves: one that became a group ends if it is named.
+        select g.id, g.parent
           from steps s
+          join steps g on g.id = any(array[sibling_of(s.id, s.parent)])
          where s.id >= step_of(p_key, 0) and s.id < step_of(p_key + 1, 0)
            and s.is_closing
            and s.finished_at is null
-           and s.parent is not null
          union
         select g.id, g.parent
           from around a

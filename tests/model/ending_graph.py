@@ -251,3 +251,14 @@ def _connect(
 
 def ordered(vertices: Iterable[Vertex], place: Mapping[Vertex, int]) -> list[Vertex]:
     return sorted(vertices, key=place.__getitem__)
+
+
+def has_undo(one: Vertex) -> bool:
+    return one.role == "step" and one.plan.has_undo and one.plan.kind != "workflow"
+
+
+def undo_of(one: Vertex) -> Vertex:
+    undo = Vertex(f"{one.name}[undo]", f"{one.name}[undo]", EndStep(one.name), role="undo", undoes=one)
+    undo.is_closing = True
+    undo.generation = one.generation
+    return undo

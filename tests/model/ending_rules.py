@@ -13,11 +13,13 @@ from tests.model.ending_graph import (
     UNFAVOURABLE,
     Vertex,
     grown,
+    has_undo,
     items_of,
     ordered,
     returned_by,
+    undo_of,
 )
-from tests.model.ending_plan import EndPlan, EndStep
+from tests.model.ending_plan import EndPlan
 
 
 class Machine:
@@ -398,14 +400,3 @@ class Machine:
 
     def _is_in_forgiven(self, one: Vertex) -> bool:
         return any(group.state in ("discarded", "cancelled") and self._is_forgiven(group) for group in one.around())
-
-
-def has_undo(one: Vertex) -> bool:
-    return one.role == "step" and one.plan.has_undo and one.plan.kind != "workflow"
-
-
-def undo_of(one: Vertex) -> Vertex:
-    undo = Vertex(f"{one.name}[undo]", f"{one.name}[undo]", EndStep(one.name), role="undo", undoes=one)
-    undo.is_closing = True
-    undo.generation = one.generation
-    return undo

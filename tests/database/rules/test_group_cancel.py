@@ -168,3 +168,19 @@ async def test_the_end_of_a_cancelled_child_goes_on_inside_the_groups_beside_it(
     assert await states_below(psql, "g") == {"/x": "cancelled", "/deep": "available", "/deep/y": "cancelled"}
     await settle_all(pool, joined="g/deep g")
     assert await state(psql, "w") == "failed"
+
+
+async def test_a_closing_group_whose_join_is_claimed_ends_when_it_is_named(pool, psql):
+    """It is the closing step itself, and not a group that waits for a closing step below it."""
+    inside = flow().add("work", part.new()).add("tidy", part.new(), runs="always")
+    await insert(pool, flow().add("g", inside))
+    await pool.end("w", completed="g/work")
+    await held(pool, "g/tidy")
+    await return_graph(pool, "g/tidy", chain("x"))
+    await pool.end("w", completed="g/tidy/x")
+    assert (await held(pool, "g/tidy")).is_join
+
+    await pool.cancel("w", "g/tidy")
+
+    assert (await states(psql, "w"))["g/tidy"] == "cancelled"
+    assert await psql.fetchval("select count(*) from queue where state = 'executing'") == 0
