@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -262,3 +262,10 @@ def undo_of(one: Vertex) -> Vertex:
     undo.is_closing = True
     undo.generation = one.generation
     return undo
+
+
+def does_without(one: Vertex, cause: Vertex, consumer: Vertex, unneeded: Collection[Vertex]) -> bool:
+    """Whether a dependent of `cause` no longer needs it, if `consumer` does not."""
+    if one is consumer or one in unneeded or one.is_final or one.edge_to(cause).observes:
+        return True
+    return one.has_begun() or one.state == "running"

@@ -12,6 +12,7 @@ from tests.model.ending_graph import (
     OBSERVED,
     UNFAVOURABLE,
     Vertex,
+    does_without,
     grown,
     has_undo,
     items_of,
@@ -241,7 +242,7 @@ class Machine:
                 and cause.is_ordinary
                 and cause not in unneeded
                 and cause is not consumer
-                and all(self._does_without(one, cause, consumer, unneeded) for one in cause.dependents)
+                and all(does_without(one, cause, consumer, unneeded) for one in cause.dependents)
             ]
             unneeded += [below for one in level for below in one.below()]
         chosen = [one for one in unneeded if not one.is_final and not one.is_closing]
@@ -254,12 +255,6 @@ class Machine:
 
     attempts: Mapping[Vertex, int] = {}
     """The number of the claim under which each step runs; given from outside."""
-
-    @staticmethod
-    def _does_without(one: Vertex, cause: Vertex, consumer: Vertex, unneeded: Collection[Vertex]) -> bool:
-        if one is consumer or one in unneeded or one.is_final or one.edge_to(cause).observes:
-            return True
-        return one.has_begun() or one.state == "running"
 
     # What is decided when nothing is pending
 
