@@ -55,7 +55,7 @@ def _chosen_arguments(worker: AnyWorker, own: inspect.Signature, function: Calla
     """Return the arguments that `function` takes by name; None if it takes them as the worker does."""
     try:
         taken = inspect.signature(function).parameters
-    except ValueError:  # a built-in function does not say what it takes
+    except (ValueError, TypeError):  # a built-in function does not say what it takes, nor do some mocks
         return None
     names = frozenset(own.parameters)
     if any(one.kind in _VARIADIC for one in (*taken.values(), *own.parameters.values())):

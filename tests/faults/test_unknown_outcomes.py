@@ -75,10 +75,10 @@ async def test_settle(store, pool, proxy, connection, moment, kind):
     (one,) = await claimed(store, pool, "a")
     trap = proxy.trap(".settle(", moment)
 
-    accepted = await store.settle([outcome(one, kind, delay=60)])
+    settled = await store.settle([outcome(one, kind, delay=60)])
 
     await trap.sprung()
-    assert accepted == [True]
+    assert settled.accepted == [True]
     record = (await steps(connection, "w"))["a"]
     spent = 0 if kind in ("snoozed", "given_back") else 1
     assert (record["attempt"], len(record["errors"] or [])) == (spent, kind in ("failed", "discarded"))

@@ -146,6 +146,13 @@ def _go_on(machine: Machine, opened: list[Vertex]) -> None:
     ripe = [one for one in opened if one.state == "waiting" and one.needs is None and machine._is_ripe(one)]
     ended += machine._decide(ripe)
     machine._spread(ended, machine._cancel_rests(released))
+    skipped: list[Vertex] = []
     for one in opened:
         if one.state == "waiting" and one.children is not None and all(child.is_final for child in one.children):
-            one.state = "ready"
+            # A closing group with nothing to clean up is skipped at once, as its gate was.
+            if any(child.role == "gate" and child.runs and child.state == "skipped" for child in one.children):
+                machine._end(one, "skipped")
+                skipped.append(one)
+            else:
+                one.state = "ready"
+    machine._spread(skipped)

@@ -305,4 +305,6 @@ def test_the_layout_takes_linear_time(shape) -> None:
         laid_out(diagram, "down")
         return process_time() - started
 
-    assert seconds(4_000) < 30 * max(min(seconds(500), seconds(500)), 0.005)
+    small = max(min(seconds(500), seconds(500)), 0.005)
+    # Twice, for something else may use the processor's caches meanwhile.
+    assert min(seconds(4_000), seconds(4_000)) < 30 * small

@@ -7,6 +7,10 @@ import pytest
 
 from tests.database.raw_pool import step
 
+SCHEDULE = """
+    insert into schedules (name, workflow, timezone, catch_up, jitter, cron, every, overlap)
+    values ('nightly', '{{}}', 'UTC', 0, 0, {}, {})
+"""
 WRONG = {
     "workflows_state": ["update workflows set state = 'running', finished_at = now(), remaining = 0"],
     "workflows_finished": [
@@ -71,6 +75,9 @@ WRONG = {
     ],
     "deadlines_kind": ["insert into deadlines (step_id, due_at, kind) values (1, now(), 'never')"],
     "upkeep_one_row": ["insert into upkeep (pruned_to, id) values (0, false)"],
+    "insert_limits_one_row": ["insert into insert_limits (id) values (false)"],
+    "schedule_timing": [SCHEDULE.format("null, null", "'skip'"), SCHEDULE.format("'* * * * *', 60", "'skip'")],
+    "schedule_overlap": [SCHEDULE.format("null, 60", "'both'")],
     "steps_slots_free": ["update steps set concurrency = 2, slots = -1"],
     "queue_state": ["update queue set state = 'suspended'"],
     "queue_claim": [
