@@ -15,7 +15,7 @@ from baton.database.columns import call
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
-    from baton.database.connections import Calls
+    from baton.database.connections import Calls, Record
 
 Firing: TypeAlias = Literal["fired", "skipped", "waiting", "missed", "failed", "stale"]
 Put: TypeAlias = Literal["created", "changed", "unchanged"]
@@ -119,20 +119,7 @@ class ScheduleStore:
 
     async def due(self, limit: int) -> Sequence[DueSchedule]:
         """Return the schedules that are due, the longest overdue first. Changes nothing."""
-        return [
-            DueSchedule(
-                row["name"],
-                row["version"],
-                row["workflow"],
-                Timing(row["cron"], row["every"], row["timezone"]),
-                row["catch_up"],
-                row["jitter"],
-                row["next_at"],
-                row["is_waiting"],
-                row["moment"],
-            )
-            for row in await self._calls.fetch(self._due, limit)
-        ]
+        return [due_schedule(row) for row in await self._calls.fetch(self._due, limit)]
 
     async def fire(
         self, schedule: DueSchedule, due: Due, run: str | None, next_due: datetime | None
@@ -216,6 +203,21 @@ class ScheduleStore:
             only_troubled,
         )
         return [ScheduleRecord(**{name: row[name] for name in _RECORD_FIELDS}) for row in rows]
+
+
+def due_schedule(row: Record) -> DueSchedule:
+    """Return a schedule that is due from a row of `due_schedules`."""
+    return DueSchedule(
+        row["name"],
+        row["version"],
+        row["workflow"],
+        Timing(row["cron"], row["every"], row["timezone"]),
+        row["catch_up"],
+        row["jitter"],
+        row["next_at"],
+        row["is_waiting"],
+        row["moment"],
+    )
 
 
 def with_id(workflow: str, workflow_id: str) -> str:

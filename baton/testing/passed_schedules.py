@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from baton.core.timing import Timing
 from baton.database.migrate import quoted
-from baton.database.schedules import DueSchedule, ScheduleStore
+from baton.database.schedules import DueSchedule, ScheduleStore, due_schedule
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls
@@ -41,17 +40,4 @@ class PassedSchedules(ScheduleStore):
 
     async def due(self, limit: int) -> Sequence[DueSchedule]:
         """Return the schedules that are due by then, the longest overdue first."""
-        return [
-            DueSchedule(
-                row["name"],
-                row["version"],
-                row["workflow"],
-                Timing(row["cron"], row["every"], row["timezone"]),
-                row["catch_up"],
-                row["jitter"],
-                row["next_at"],
-                row["is_waiting"],
-                row["moment"],
-            )
-            for row in await self._calls.fetch(self._due_later, limit, self.passed)
-        ]
+        return [due_schedule(row) for row in await self._calls.fetch(self._due_later, limit, self.passed)]
