@@ -47,33 +47,13 @@ The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from baton.errors.faults import Fault
+from baton.errors.root import BatonError as BatonError
 from baton.errors.texts import did_you_mean, quoted, shortened, shown, why_not_retried
 
 MOST_SHOWN = 20
 """Faults of one workflow in the text of the error."""
-
-
-def _restored(kind: type[BatonError], message: str, facts: dict[str, Any]) -> BatonError:
-    error = kind.__new__(kind, message)
-    error.__dict__.update(facts)
-    return error
-
-
-class BatonError(Exception):
-    """The root of every error Baton raises on purpose."""
-
-    says = "something went wrong"
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(self.says if message is None else message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses take facts instead of a message. By default, an error that is copied or sent to
-        # another process would be made again with its message, and that would be a TypeError.
-        return _restored, (type(self), str(self), self.__dict__)
 
 
 class InvalidWorkflow(BatonError, ValueError):
