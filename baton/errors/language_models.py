@@ -1,5 +1,7 @@
 """Errors of what concerns language models; part of the tree in `baton.errors`."""
 
+# ruff: noqa: N818  # as in baton.errors
+
 from __future__ import annotations
 
 from baton.errors import BatonError

@@ -218,9 +218,7 @@ CASES = {
         [
             RawMessageStartEvent(
                 type="message_start",
-                message=message(
-                    {"input_tokens": 40, "cache_read_input_tokens": 60, "output_tokens": 1}, None
-                ),
+                message=message({"input_tokens": 40, "cache_read_input_tokens": 60, "output_tokens": 1}, None),
             ),
             RawMessageDeltaEvent.model_validate(
                 {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 33}}

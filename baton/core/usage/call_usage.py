@@ -61,7 +61,7 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
             value = getattr(self, field)
             if value is not None and not isinstance(value, str):
                 raise InvalidUsage(f"{field} of Usage must be a text, and it is {type(value).__name__}")
-        seconds = self.first_chunk_seconds
+        seconds: object = self.first_chunk_seconds
         if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < float("inf")):
             raise InvalidUsage(f"first_chunk_seconds of Usage must be a number of at least 0, and it is {seconds!r}")
         if self.cost is not None:

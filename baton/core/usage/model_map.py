@@ -1,28 +1,37 @@
 """Model maps: which language model each step asks.
 
-A map holds for one scope, the workflow or a group. Its keys are names of steps and of groups in it, names of workers, and
-"*" for every other step.
+A map holds for one scope, the workflow or a group. Its keys are names of steps and of groups in it, names of workers,
+and "*" for every other step.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
+from baton.core.fingerprint import VERSION
 from baton.core.names import checked_name, checked_text
+from baton.core.spec import UNBOUNDED, WorkflowSpec
 from baton.errors import InvalidName, InvalidOption
 
 ModelMap: TypeAlias = Mapping[str, str]
 ANY = "*"
 _NUMBERS = re.compile(r"\[[^\]]*\]")
 MOST_CHARACTERS = 200
+AT_INSERT = "/"
+"""In the place of a group's name: the map that was given with the insert, which goes before all others."""
 
 
 def checked_models(models: object) -> dict[str, str]:
     """Return a model map as it is stored, sorted by key. Raises `InvalidOption`."""
     if not isinstance(models, Mapping):
-        raise InvalidOption("models", models, "it names a model for steps, as in {'summarise': 'gpt-5', '*': 'gpt-5-mini'}")
+        raise InvalidOption(
+            "models", models, "it names a model for steps, as in {'summarise': 'gpt-5', '*': 'gpt-5-mini'}"
+        )
     checked: dict[str, str] = {}
     for name, model in models.items():
         if not isinstance(model, str) or not model.strip() or len(model) > MOST_CHARACTERS:
@@ -52,14 +61,24 @@ def model_of(step: str, worker: str, scopes: Mapping[str, ModelMap]) -> str | No
     worker, then "*". Children of maps, rounds and undos have no names of their own here: `pages[3]` is `pages`.
     """
     plain = _NUMBERS.sub("", step)
-    for scope in (*_groups_around(plain), ""):
+    for scope in (AT_INSERT, *_groups_around(plain), ""):
         if (models := scopes.get(scope)) is None:
             continue
-        inside = plain[len(scope) + 1 :] if scope else plain
+        inside = plain[len(scope) + 1 :] if scope not in (AT_INSERT, "") else plain
         for name in (inside, *_groups_around(inside), worker, ANY):
             if (model := models.get(name)) is not None:
                 return model
     return None
+
+
+def with_models_at_insert(spec: WorkflowSpec, models: object) -> WorkflowSpec:
+    """Return a workflow with a model map that goes before all of its own. Raises `InvalidOption`."""
+    if models is None:
+        return spec
+    bounds = spec.scope or UNBOUNDED
+    scopes = {**(bounds.models or {}), AT_INSERT: checked_models(models)}
+    written = sha256(f"{spec.fingerprint} models {scopes[AT_INSERT]}".encode()).hexdigest()
+    return replace(spec, scope=replace(bounds, models=scopes), fingerprint=f"{VERSION}:{written}")
 
 
 def _groups_around(name: str) -> Iterator[str]:

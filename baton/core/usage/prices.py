@@ -164,9 +164,7 @@ def public_price(usage: Usage) -> Price | None:
     # Another name for the provider than the one that is known there must not leave the model without a price.
     for provider in dict.fromkeys([usage.provider, None]):
         try:
-            found = public.calc_price(
-                counted, usage.model, provider_id=provider, genai_request_timestamp=usage.at
-            )
+            found = public.calc_price(counted, usage.model, provider_id=provider, genai_request_timestamp=usage.at)
         except (LookupError, ValueError):
             continue
         return Price(found.total_price, f"genai-prices {public.__version__}", found.provider.id)

@@ -249,9 +249,7 @@ def _count(value: object, name: str) -> int | None:
 
 
 def _is_whole(value: object) -> bool:
-    return not isinstance(value, bool) and (
-        isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    )
+    return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))
 
 
 def _no_count(value: object, name: str, found: object) -> int:
