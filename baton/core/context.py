@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 Keep = Callable[[Any], Awaitable[None]]
+Leave = Callable[[str, str, str], None]
+"""Leaves a record of the attempt: its kind, its key within the kind, and its value as JSON text."""
 
 _log = logging.getLogger("baton.step")
 
@@ -135,6 +137,7 @@ class Context:
     _model: str | None = field(default=None, repr=False)
     _worker: str = field(default="", repr=False, compare=False)
     _keep: Keep | None = field(default=None, repr=False, compare=False)
+    _leave: Leave | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
