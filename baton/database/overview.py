@@ -118,75 +118,8 @@ async def read_recent(calls: Calls, schema: str) -> Recent:
 
 async def read_queue_counts(calls: Calls, schema: str) -> Sequence[QueueCounts]:
     """Return the queues that have entries that may run or run, are paused or are served, by name."""
-    prefix = quoted(schema)
-    rows = await calls.fetch(
-        f"""
-        with recursive named(queue) as (
-            (select q.queue from {prefix}.queue q where q.state = 'available' order by q.queue limit 1)
-             union all
-            select (
-                       select q.queue
-                         from {prefix}.queue q
-                        where q.state = 'available' and q.queue > n.queue
-                        order by q.queue
-                        limit 1
-                   )
-              from named n
-             where n.queue is not null
-        ), available as (
-            select n.queue, c.number, c.oldest_at
-              from named n
-             cross join lateral (
-                      select count(*) as number, min(x.scheduled_at) as oldest_at
-                        from (
-                                 select q.scheduled_at
-                                   from {prefix}.queue q
-                                  where q.state = 'available' and q.queue = n.queue
-                                  order by q.priority, q.position, q.step_id
-                                  limit {COUNTED + 1}
-                             ) x
-                  ) c
-             where n.queue is not null
-        ), executing as (
-            select x.queue, count(*) as number
-              from (
-                       select q.queue from {prefix}.queue q where q.state = 'executing'
-                        order by q.pool, q.token limit {COUNTED + 1}
-                   ) x
-             group by x.queue
-        ), later as (
-            select x.queue, count(*) as number
-              from (
-                       select q.queue from {prefix}.queue q where q.state in ('scheduled', 'retryable')
-                        order by q.scheduled_at limit {COUNTED}
-                   ) x
-             group by x.queue
-        ), served as (
-            select l.queue, count(*) as pools, sum(l.slots) as slots
-              from {prefix}.pools p
-             cross join unnest(p.queues, p.limits) as l(queue, slots)
-             where p.dead_at is null and p.expires_at > clock_timestamp()
-             group by l.queue
-        ), all_names as (
-            select a.queue from available a
-             union select e.queue from executing e
-             union select l.queue from later l
-             union select s.queue from served s
-             union select u.queue from {prefix}.pauses u
-        )
-        select n.queue as name, u.paused_at, coalesce(a.number, 0) as available, a.oldest_at,
-               coalesce(l.number, 0) as later, coalesce(e.number, 0) as executing,
-               coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
-          from all_names n
-          left join available a on a.queue = n.queue
-          left join executing e on e.queue = n.queue
-          left join later l on l.queue = n.queue
-          left join served s on s.queue = n.queue
-          left join {prefix}.pauses u on u.queue = n.queue
-         order by n.queue
-        """
-    )
-    return [QueueCounts(**row) for row in rows]
+    query = _QUEUES.format(prefix=quoted(schema), counted=COUNTED, more=COUNTED + 1)
+    return [QueueCounts(**row) for row in await calls.fetch(query)]
 
 
 async def read_pools(calls: Calls, schema: str) -> Sequence[PoolFacts]:
@@ -207,3 +140,71 @@ async def read_pools(calls: Calls, schema: str) -> Sequence[PoolFacts]:
         """
     )
     return [PoolFacts(**row) for row in rows]
+
+
+# The names are found by jumps in the index of what is available.
+_QUEUES = """
+with recursive named(queue) as (
+    (select q.queue from {prefix}.queue q where q.state = 'available' order by q.queue limit 1)
+     union all
+    select (
+               select q.queue
+                 from {prefix}.queue q
+                where q.state = 'available' and q.queue > n.queue
+                order by q.queue
+                limit 1
+           )
+      from named n
+     where n.queue is not null
+), available as (
+    select n.queue, c.number, c.oldest_at
+      from named n
+     cross join lateral (
+              select count(*) as number, min(x.scheduled_at) as oldest_at
+                from (
+                         select q.scheduled_at
+                           from {prefix}.queue q
+                          where q.state = 'available' and q.queue = n.queue
+                          order by q.priority, q.position, q.step_id
+                          limit {more}
+                     ) x
+          ) c
+     where n.queue is not null
+), executing as (
+    select x.queue, count(*) as number
+      from (
+               select q.queue from {prefix}.queue q where q.state = 'executing'
+                order by q.pool, q.token limit {more}
+           ) x
+     group by x.queue
+), later as (
+    select x.queue, count(*) as number
+      from (
+               select q.queue from {prefix}.queue q where q.state in ('scheduled', 'retryable')
+                order by q.scheduled_at limit {counted}
+           ) x
+     group by x.queue
+), served as (
+    select l.queue, count(*) as pools, sum(l.slots) as slots
+      from {prefix}.pools p
+     cross join unnest(p.queues, p.limits) as l(queue, slots)
+     where p.dead_at is null and p.expires_at > clock_timestamp()
+     group by l.queue
+), all_names as (
+    select a.queue from available a
+     union select e.queue from executing e
+     union select l.queue from later l
+     union select s.queue from served s
+     union select u.queue from {prefix}.pauses u
+)
+select n.queue as name, u.paused_at, coalesce(a.number, 0) as available, a.oldest_at,
+       coalesce(l.number, 0) as later, coalesce(e.number, 0) as executing,
+       coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
+  from all_names n
+  left join available a on a.queue = n.queue
+  left join executing e on e.queue = n.queue
+  left join later l on l.queue = n.queue
+  left join served s on s.queue = n.queue
+  left join {prefix}.pauses u on u.queue = n.queue
+ order by n.queue
+"""

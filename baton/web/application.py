@@ -43,7 +43,7 @@ def dashboard(engine: Engine | None = None, *, user: Identify, trusted_origins: 
     Args:
         engine: left out, the engine that is in use when a request comes.
         user: says who sends a request, and what they may do; see `Identify`. It is asked before anything is read.
-            Whoever it does not know is answered with 403.
+            Somebody it does not know is answered with 403.
         trusted_origins: addresses such as `https://ops.example.org` from which writes are accepted although a proxy
             changes the Host header. Most proxies need none.
 
