@@ -26,6 +26,7 @@ from baton.core.states import FinalStepState, FinalWorkflowState, StepState, Wor
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
+from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
@@ -35,6 +36,7 @@ from baton.errors import (
     DuplicateStep,
     DuplicateWorker,
     EngineClosed,
+    InterventionRefused,
     InvalidAddress,
     InvalidName,
     InvalidOption,
@@ -81,6 +83,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Changes",
     "Condition",
     "Context",
     "Drained",
@@ -94,6 +97,8 @@ __all__ = [
     "FinalWorkflowState",
     "Health",
     "InsertedStep",
+    "Intervention",
+    "InterventionRefused",
     "InvalidAddress",
     "InvalidName",
     "InvalidOption",
@@ -133,6 +138,7 @@ __all__ = [
     "Snooze",
     "Status",
     "StepCancelled",
+    "StepChange",
     "StepFailed",
     "StepLog",
     "StepNotFound",
