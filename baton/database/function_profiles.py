@@ -35,6 +35,7 @@ _CHECKS: Settings = {"enable_hashjoin": "on", "enable_nestloop": "off"}
 
 _PROFILES: Mapping[str, Settings] = {
     "advance": _ENGINE,
+    "advance_with_records": _ENGINE,
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "complete": _ENGINE,
@@ -51,6 +52,7 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_workflows": _INSERTION,
     "fire_schedule": _ENGINE,
     "keep": _ENGINE,
+    "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
@@ -63,6 +65,7 @@ _PROFILES: Mapping[str, Settings] = {
     "settle": _ENGINE,
     "skip": _ENGINE,
     "start_now": _ENGINE,
+    "settle_with_records": _ENGINE,
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
