@@ -15,6 +15,7 @@ from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
 from baton.core.drawable import SVG
+from baton.core.holes import param
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
@@ -40,6 +41,7 @@ from baton.errors import (
     InvalidAddress,
     InvalidName,
     InvalidOption,
+    InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
     NoAddress,
@@ -102,6 +104,7 @@ __all__ = [
     "InvalidAddress",
     "InvalidName",
     "InvalidOption",
+    "InvalidTemplate",
     "InvalidWorkflow",
     "Job",
     "JobOptions",
@@ -159,6 +162,7 @@ __all__ = [
     "each",
     "failed",
     "insert_many",
+    "param",
     "provided",
     "result_of",
     "state_of",

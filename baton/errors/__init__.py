@@ -4,6 +4,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
 
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
+    ├── InvalidTemplate (ValueError)      a template that cannot be read, or filled with these values
     ├── DuplicateStep (ValueError)        `add` got a name that is taken
     ├── InvalidName (ValueError)          a name that is not allowed
     ├── InvalidOption (ValueError)        a value that an option may not have
@@ -12,6 +13,8 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── ResultNotJSON                 the same of what a worker returned
     │   └── KeptNotJSON                   the same of what a worker keeps for its next attempt
     ├── NotKept                           ctx.keep could not keep the value
+    ├── InvalidUsage (ValueError)         what a call of a model used is not understood (baton.errors.language_models)
+    ├── NoModel                           no model map names a model for the step (the same module)
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned
@@ -70,6 +73,14 @@ class InvalidWorkflow(BatonError, ValueError):
         if (more := len(self.faults) - MOST_SHOWN) > 0:
             lines.append(f"and {more:,} more")
         super().__init__("\n".join(lines))
+
+
+class InvalidTemplate(BatonError, ValueError):
+    """Raised by `Baton.from_template` for a text that is no template, and for values that do not fit its holes."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the template cannot be used: {why}")
 
 
 class DuplicateStep(BatonError, ValueError):
