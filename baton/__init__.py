@@ -27,6 +27,7 @@ from baton.core.states import FinalStepState, FinalWorkflowState, StepState, Wor
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
+from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
@@ -36,6 +37,7 @@ from baton.errors import (
     DuplicateStep,
     DuplicateWorker,
     EngineClosed,
+    InterventionRefused,
     InvalidAddress,
     InvalidName,
     InvalidOption,
@@ -83,6 +85,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Changes",
     "Condition",
     "Context",
     "Drained",
@@ -96,6 +99,8 @@ __all__ = [
     "FinalWorkflowState",
     "Health",
     "InsertedStep",
+    "Intervention",
+    "InterventionRefused",
     "InvalidAddress",
     "InvalidName",
     "InvalidOption",
@@ -136,6 +141,7 @@ __all__ = [
     "Snooze",
     "Status",
     "StepCancelled",
+    "StepChange",
     "StepFailed",
     "StepLog",
     "StepNotFound",

@@ -24,6 +24,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── StepCancelled
     │   └── StepSkipped
     ├── RetryRefused                      steps that are to run again are not final
+    ├── InterventionRefused               a step cannot be completed, skipped or started as it is now
     ├── SignalRefused                     a step takes a signal no more, or not this value
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
@@ -51,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from baton.errors.faults import Fault
+from baton.errors.refusals import InterventionRefused as InterventionRefused
 from baton.errors.root import BatonError as BatonError
 from baton.errors.texts import did_you_mean, quoted, shortened, shown, why_not_retried
 
