@@ -225,6 +225,11 @@ class Engine(Scheduling):
         return self._opened().connections
 
     @property
+    def background(self) -> Tasks:
+        """What runs as long as it is entered, at the most."""
+        return self._opened().tasks
+
+    @property
     def checks_inserts(self) -> bool:
         """Whether its role may insert only what the database checks; the owner of the schema may insert anything."""
         return self._opened().checks_inserts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast, overload
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
+from baton.client.follows import FollowsRuns
 from baton.client.held_slot import HeldSlot
 from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
@@ -61,7 +62,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(SendsToSteps, AnotherRun):
+class Run(SendsToSteps, FollowsRuns, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a

@@ -194,10 +194,10 @@ GRANTED = {
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
-        *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch"),
+        *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch", "follow"),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "cancel", "retry", "watch", "pause_schedule", *SENDS},
+    "operator": {"pause", "resume", "cancel", "retry", "watch", "follow", "pause_schedule", *SENDS},
     "viewer": set(),
     "public": set(),
 }
