@@ -63,6 +63,9 @@ class Status:
     """How far attempts are whose workers say so by `ctx.progress`, by step name; at most 100."""
     meta: Any = None
     """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Which language model each step asks: model maps by the name of the group they hold for. That of the workflow has
+    an empty name, the one given with the insert is named `/`, and goes before all others."""
 
 
 class Queries:
@@ -108,7 +111,8 @@ class Queries:
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
                    w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta,
-                   {self._progress_of_w}::text as progress
+                   {self._progress_of_w}::text as progress,
+                   w.models::text as models
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
@@ -129,6 +133,7 @@ class Queries:
             unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
             progress={step: StepProgress(*says) for step, *says in json.loads(first["progress"] or "[]")},
             meta=None if first["meta"] is None else json.loads(first["meta"]),
+            models={} if first["models"] is None else json.loads(first["models"]),
         )
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
