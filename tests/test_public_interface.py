@@ -16,7 +16,9 @@ import pytest
 import baton
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"}
+PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"} | {
+    f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
+}
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",
