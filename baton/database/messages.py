@@ -51,7 +51,7 @@ class Claimed(Struct, frozen=True, gc=False):
     """Raised each time the step was undone or began another round."""
     extras: str | None = None
     """A JSON object of what few claims carry: `backoff`, where the job was given one; where its worker takes a context,
-    `meta`, that of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
+    `meta` and `models`, those of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
 
     @property
     def undeliverable(self) -> str | None:
@@ -69,12 +69,31 @@ class Claim(Protocol):
     def token(self) -> UUID: ...
 
 
+class AttemptRecord(Struct, frozen=True, gc=False):
+    """What an attempt leaves besides its outcome: see sql/functions/write_records.sql."""
+
+    step_id: int
+    token: UUID
+    attempt: int
+    kind: str
+    """Decides where it is written."""
+    key: str
+    number: int
+    """The order within the attempt."""
+    left_at: float
+    """In the time of `monotonic`."""
+    value: str
+    """JSON."""
+
+
 class Settlement(Struct, frozen=True, gc=False):
     """An attempt's outcome on its way to the database."""
 
     step_id: int
     token: UUID
     outcome: Outcome
+    records: tuple[AttemptRecord, ...] = ()
+    """What the attempt leaves besides, written in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ create table workflows (
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
+    models      json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
@@ -132,6 +133,7 @@ comment on column workflows.watched is 'A client waits for the finish, so it is 
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
+comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';
 comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
 comment on column workflows.finished_at is 'Set when the state becomes final; a retry clears it.';
 
@@ -463,6 +465,28 @@ comment on table kept is 'What a step keeps from one attempt for the next. Delet
 comment on column kept.step_id is 'The step (steps.id).';
 comment on column kept.token is 'The claim of the attempt that kept it.';
 comment on column kept.value is 'The value.';
+
+
+create table debug_records (
+    step_id     bigint not null,
+    token       uuid not null,
+    number      integer not null,
+    attempt     integer not null,
+    recorded_at timestamptz not null,
+    kind        text not null,
+    value       json not null,
+    primary key (step_id, token, number)
+);
+create index debug_records_by_time on debug_records (recorded_at);
+
+comment on table debug_records is 'What attempts of workflows with debug leave for people who look into them. It may hold personal data, so it has a grant of its own.';
+comment on column debug_records.step_id is 'The step (steps.id).';
+comment on column debug_records.token is 'The claim of the attempt.';
+comment on column debug_records.number is 'The order within the attempt. Numbers may be missing.';
+comment on column debug_records.attempt is 'Number of the attempt, as the claim counted it.';
+comment on column debug_records.recorded_at is 'When it was recorded.';
+comment on column debug_records.kind is 'What it is: arguments, results, log, dropped, or what the worker called it.';
+comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
 create table deadlines (
