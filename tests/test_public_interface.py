@@ -32,6 +32,7 @@ INTERNAL = {
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
+    "Job.holes": "Hole",
     "Receive.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
     "Run.end": "Wait",
     "Signal.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
@@ -41,6 +42,8 @@ INTERNAL = {
     "Limits.faults": "WorkflowSpec",
     "Run.of_insert": ("WorkflowSpec", "CallerTransaction"),
     "Worker": "Origin",
+    "Worker.fill_holes": "EncodedArguments",
+    "Worker.read": "EncodedArguments",
     "Worker.terms": ("Flags", "Terms"),
 }
 CONDITION_PARTS = {"All", "AnyOf", "Compare", "Failed", "In", "Not", "Succeeded"}
@@ -140,7 +143,7 @@ def test_importing_baton_imports_no_module_that_few_programs_need():
     assert [module for module in modules if not module.startswith("baton")] == ["copy", "dataclasses"]
     late = ("baton.runtime", "baton.cli.", "baton.contrib", "baton.embedded", "baton.core.pictures", "baton.events")
     assert [module for module in modules if module.startswith(late)] == []
-    assert len(modules) <= 95
+    assert len(modules) <= 100
 
 
 def test_inserting_imports_nothing_that_runs_workers():

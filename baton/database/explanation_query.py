@@ -9,7 +9,7 @@ MOST_LINKS = 600
 """How many links from step to step are followed. A chain is followed as far as this."""
 LINKS_OF_A_STEP = 8
 MOST_ROOTS = 20
-"""Of so many steps that wait for no other one, everything is read."""
+"""How many steps with an entry are read in full."""
 
 STEP = """
     select s.id, 1

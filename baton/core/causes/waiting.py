@@ -326,7 +326,7 @@ class Scheduled(Kind, frozen=True):
 
     def __str__(self) -> str:
         if self.seconds_left is None:
-            return "is scheduled for a time that never comes: cancel it, or start it by hand"
+            return "is scheduled for a time that never comes: cancel it"
         return f"is scheduled, and starts in {span(self.seconds_left)}"
 
 
