@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "worker": "run the steps of the workers a module defines",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
+    "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
     "signal": "answer a step that waits for a signal",
