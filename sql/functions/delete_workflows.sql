@@ -25,6 +25,7 @@ begin
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);
     delete from signals g where g.workflow = any(p_keys);
     delete from messages m where m.workflow = any(p_keys);
+    delete from interventions i where i.workflow = any(p_keys);
     delete from receivers r where r.workflow = any(p_keys);
     delete from awaited_runs a
      using unnest(p_keys) as k(key)

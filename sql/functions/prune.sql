@@ -103,5 +103,7 @@ begin
                     limit p_limit
                );
     end if;
+    -- What was changed in queues and schedules belongs to no workflow.
+    delete from interventions i where i.workflow is null and i.at < horizon;
     update upkeep u set pruned_to = came_to where u.pruned_to <> came_to;
 end $$;

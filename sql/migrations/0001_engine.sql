@@ -656,6 +656,35 @@ comment on column pauses.queue is 'The queue; there need not be an entry in it, 
 comment on column pauses.paused_at is 'When it was paused first; pausing it again changes nothing.';
 
 
+create table interventions (
+    id       bigint generated always as identity primary key,
+    workflow bigint,
+    at       timestamptz not null default clock_timestamp(),
+    changed  integer,
+    action   text collate "C" not null,
+    subject  text collate "C",
+    role     text not null,
+    actor    text,
+    steps    text[],
+    reason   text,
+    options  json
+);
+create index interventions_of_workflow on interventions (workflow, at);
+
+comment on table interventions is 'One row per call that changed a workflow, a queue or a schedule by somebody''s decision. Deleted with the workflow; the others as old workflows are.';
+comment on column interventions.id is 'Drawn when it was noted.';
+comment on column interventions.workflow is 'Key of the workflow; null for a queue or a schedule.';
+comment on column interventions.at is 'When.';
+comment on column interventions.changed is 'How many steps it changed; null if it does not change steps.';
+comment on column interventions.action is 'What: retry, cancel, complete, skip, start_now, signal, send, reuse, pause, resume, schedule and the like.';
+comment on column interventions.subject is 'The queue or the schedule; null for a workflow.';
+comment on column interventions.role is 'The database role that called.';
+comment on column interventions.actor is 'Who, as the application said; null if it did not.';
+comment on column interventions.steps is 'The steps that were named, the first hundred; null for the whole workflow.';
+comment on column interventions.reason is 'Why, as the caller said.';
+comment on column interventions.options is 'The options of the call, those that were given.';
+
+
 create view steps_view as
 select w.id as workflow_id,
        w.name as workflow_name,
