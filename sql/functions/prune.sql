@@ -11,7 +11,7 @@
 -- passed_over, errors: parallel; the workflows that could not be deleted, in words, and why.
 -- Locks: the row of upkeep, then workflows, without waiting for any.
 create or replace function prune(
-    p_keep double precision, p_limit integer, p_keep_usage double precision,
+    p_keep double precision, p_limit integer, p_keep_usage double precision default null,
     out pruned integer, out is_more boolean, out passed_over text[], out errors text[]
 )
 language plpgsql security definer
