@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "schedules": "list the schedules, and pause, resume, run or delete one",
     "pause": "stop the start of steps of a queue, on every machine",
     "resume": "let a paused queue go on",
+    "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }
 """What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`."""
