@@ -75,6 +75,7 @@ if typing.TYPE_CHECKING:
     from baton.client.following import RunEvents
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
+    from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -98,6 +99,8 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "EventsReset",
+    "ExplainedStep",
+    "Explanation",
     "Exponential",
     "Fail",
     "FinalStepState",
@@ -189,6 +192,8 @@ _IMPORTED_LATE = {
     "RunEvents": "baton.client.following",
     "RunFinished": "baton.client.run_events",
     "RunLevel": "baton.client.run_events",
+    "ExplainedStep": "baton.core.explaining.explanation",
+    "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
