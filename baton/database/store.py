@@ -96,7 +96,7 @@ class Store:
         self._upkeep_due = call(f"{prefix}.upkeep_due", 0)
         self._mark_dead = call(f"{prefix}.mark_dead", 0)
         self._rescue = call(f"{prefix}.rescue", 1)
-        self._prune = call(f"{prefix}.prune", 2)
+        self._prune = call(f"{prefix}.prune", 3)
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
@@ -109,6 +109,7 @@ class Store:
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
+        self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
         self._resume = call(f"{prefix}.resume", 1)
@@ -287,9 +288,13 @@ class Store:
         (row,) = await self.calls.fetch(self._rescue, limit)
         return Rescued(row["lost"], row["given_back"], row["is_more"], _passed_over(row))
 
-    async def prune(self, keep: timedelta, *, limit: int) -> Pruned:
-        """Delete workflows that finished longer ago than `keep`. Replayable."""
-        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit)
+    async def prune(self, keep: timedelta, *, limit: int, keep_usage: timedelta | None = None) -> Pruned:
+        """Delete workflows that finished longer ago than `keep`. Replayable.
+
+        What calls of language models used goes with them, or is kept as long as `keep_usage` says.
+        """
+        usage = None if keep_usage is None else keep_usage.total_seconds()
+        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit, usage)
         return Pruned(row["pruned"], row["is_more"], _passed_over(row))
 
     async def stage(self, *, limit: int) -> Staged:
@@ -371,6 +376,10 @@ class Store:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
+
+    async def follow(self, workflow_id: str, seconds: float) -> None:
+        """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow, workflow_id, seconds)
 
     async def pause(self, queue: str) -> bool:
         """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
