@@ -32,6 +32,7 @@ from baton.database.store import Store
 from baton.errors import (
     InvalidName,
     InvalidOption,
+    KeyTaken,
     RetryRefused,
     StepCancelled,
     StepFailed,
@@ -82,19 +83,29 @@ class Run(SendsToSteps, AnotherRun):
         self.id = workflow_id
         self.may_come_within = None if may_come_within is None else seconds("may_come_within", may_come_within)
         self.is_new: bool | None = None
-        """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
-        that did not insert. After a lost connection it may be False although this insert made it."""
+        """Whether the insert made the workflow; False if it was there before, with the same graph, or holds the key of
+        the one that was to be inserted. None on a handle that did not insert. After a lost connection it may be False although this insert made it."""
         self._engine = using
         self._steps: Sequence[StepSpec] = ()
         self._caller: CallerTransaction | None = None
 
     @classmethod
     def of_insert(
-        cls, spec: WorkflowSpec, engine: Engine | None, caller: CallerTransaction | None, *, is_new: bool
+        cls,
+        spec: WorkflowSpec,
+        engine: Engine | None,
+        caller: CallerTransaction | None,
+        *,
+        is_new: bool,
+        holder: str | None = None,
     ) -> Run:
-        """Return the handle that an insert gives, in the caller's transaction if there is one."""
-        run = cls(spec.id, engine)
-        run.is_new, run._steps, run._caller = is_new, spec.steps, caller
+        """Return the handle that an insert gives, in the caller's transaction if there is one.
+
+        `holder` is the run that holds the key, which stands in the place of this workflow.
+        """
+        run = cls(spec.id if holder is None else holder, engine)
+        run.is_new, run._caller = is_new, caller
+        run._steps = spec.steps if holder is None else ()
         return run
 
     def __repr__(self) -> str:
@@ -259,12 +270,15 @@ class Run(SendsToSteps, AnotherRun):
             StepNotFound: a name is no step of the workflow; nothing was changed.
             RetryRefused: a named step is not final or belongs to an earlier round, or undos keep it from running again;
                 nothing was changed.
+            KeyTaken: another run holds its key; nothing was changed.
         """
         engine, names = self.engine_to_ask(), await self.names_stored(steps)
         retried = await engine.store.retry(self.id, names or None, forward=forward)
         if retried.count is None:
             raise WorkflowNotFound(self.id)
         await self._require_known(retried.unknown)
+        if retried.run_key is not None and retried.key_holder is not None:
+            raise KeyTaken(retried.run_key, retried.key_holder)
         if retried.refused:
             raise RetryRefused(await engine.reads.states(self.id, retried.refused))
         if steps and not retried.count:

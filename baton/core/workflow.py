@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -18,9 +18,10 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
+from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
-from baton.core.spec import Bounds, Flags, WorkflowSpec
+from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, NotJSON
@@ -48,6 +49,8 @@ class Baton(Insertable, Expandable, Drawable):
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
+        self._key: RunKey | None = None
+        self._tags: dict[str, str] | None = None
         return self
 
     @classmethod
@@ -62,6 +65,9 @@ class Baton(Insertable, Expandable, Drawable):
         ignore_skipped: bool = False,
         fail_fast: bool = False,
         deadline: Seconds | None = None,
+        key: str | None = None,
+        key_for: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
         debug: bool = False,
         meta: object = None,
     ) -> Baton:
@@ -77,6 +83,11 @@ class Baton(Insertable, Expandable, Drawable):
         after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
         moment when what the group waits for is done.
 
+        `key`, a string of at most 200 characters, is held by at most one run at a time: from the commit that inserts
+        it until its end, and for `key_for` longer, in seconds or as a `timedelta`. What an insert does if another run
+        holds it says `insert(if_running=...)`. `tags` are what the run is found by: at most fifty names and values,
+        all strings, as in `{"team": "red"}`. Only a run has these, so such a workflow is no step of another one.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
@@ -86,7 +97,9 @@ class Baton(Insertable, Expandable, Drawable):
         checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        return cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        begun = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        begun._key, begun._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        return begun
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
@@ -143,6 +156,11 @@ class Baton(Insertable, Expandable, Drawable):
         """The workflow's id: the one given to `new`, or the UUID that `new` drew."""
         return self._id
 
+    @property
+    def key(self) -> str | None:
+        """The key that at most one run holds at a time; None if it has none."""
+        return None if self._key is None else self._key.key
+
     def step_names(self) -> list[str]:
         """Return the names of the steps in the order added."""
         return list(self._draft.steps)
@@ -169,12 +187,12 @@ class Baton(Insertable, Expandable, Drawable):
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        return WorkflowSpec(
-            self._id, self._name, written, self._debug, self._meta, steps, graph.returns, self._draft.said_bounds
-        )
+        scope = run_scope(self._draft.said_bounds, self._key, self._tags)
+        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, scope)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
+        self._require_no_run()
         graph = CompiledGraph(self._draft, is_open=True)
         return Expansion(tuple(graph.specs()), graph.children, graph.returns, self._draft.said_bounds)
 
@@ -185,6 +203,12 @@ class Baton(Insertable, Expandable, Drawable):
 
     def _compiled(self) -> CompiledGraph:
         return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
+
+    def _require_no_run(self) -> None:
+        """Raises `InvalidOption` if it has what only a run can have."""
+        for option, value in (("key", self.key), ("tags", self._tags)):
+            if value is not None:
+                raise InvalidOption(option, value, "only a run has it, and this workflow is a step of another one")
 
     def _flags_with(self, *given: bool | None) -> Flags:
         """Return the flags of a step: those given, and the workflow's for the others."""
@@ -199,6 +223,7 @@ def _what(step: str, what: object) -> Job | Draft | Wait:
         case Job() | Wait():
             return what
         case Baton():
+            what._require_no_run()
             return what._draft
         case AnotherRun():
             return what.end()

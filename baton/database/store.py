@@ -31,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NotInserted,
     Overdue,
     Part,
     PassedOver,
@@ -104,8 +105,10 @@ class Store:
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
         if self.checks_inserts:
-            taken = await self.insert_workflows(workflow_columns([spec]))
-            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
+            missing = await self.insert_workflows(workflow_columns([spec]))
+            existing, holder = missing.existing, missing.held.get(spec.id)
+            is_new = holder is None and spec.id not in existing
+            return Inserted(None, is_new, existing.get(spec.id, spec.fingerprint), holder)
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
@@ -113,19 +116,20 @@ class Store:
             whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
             size = (len(spec.steps), spec.returns)
             (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
-            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
+            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"], row["holder"])
             if not inserted.is_new:
                 break
             key = inserted.key
         return inserted
 
-    async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
-        """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
+    async def insert_workflows(self, columns: tuple[Any, ...]) -> NotInserted:
+        """Insert what `workflow_columns` returned, and return which were not inserted."""
         if self.checks_inserts:
             (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
         else:
             (row,) = await self.calls.fetch(self._insert_workflows, *columns)
-        return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+        existing = dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+        return NotInserted(existing, dict(zip(row["held"] or (), row["holders"] or (), strict=True)))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
         """Write a part of the graph that takes the place of a step. The last part settles the step's attempt.
@@ -318,7 +322,9 @@ class Store:
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
         """Open failed steps again, or the named ones. Replayable: it returns the same and opens nothing more."""
         (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
-        return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
+        return Retried(
+            row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"]
+        )
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""

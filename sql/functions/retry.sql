@@ -14,17 +14,19 @@
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
 -- opened: how many steps; null if there is no such workflow.
--- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
---   nothing is changed.
--- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
+-- unknown: names that are not steps of it. refused: names of steps that are not final. key_holder:
+--   the id of another run that holds its key, run_key. With any of them nothing is changed.
+-- Locks: its key, the workflow, then the signals of named steps, then all entries of the closure by step,
 -- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
-    out opened integer, out unknown text[], out refused text[]
+    out opened integer, out unknown text[], out refused text[], out key_holder text, out run_key text
 )
 language plpgsql security definer
 as $$
 declare
+    keyed    record;
+    holder   bigint;
     flow     record;
     undone   bigint[] := '{}';
     moment   timestamptz;
@@ -43,6 +45,10 @@ declare
     applied  record;
 begin
     perform require_read_committed();
+    select w.key, w.run_key into keyed from workflows w where w.id = p_workflow_id;
+    if keyed.run_key is not null then
+        holder := lock_key(keyed.run_key, keyed.key);
+    end if;
     select w.key, w.request, w.touched, w.ending, w.finished_at, w.has_undo, w.has_closing
       into flow
       from workflows w
@@ -59,6 +65,15 @@ begin
     end if;
     moment := clock_timestamp();
     opened := 0;
+    if holder <> flow.key then
+        select w.id into key_holder from workflows w where w.key = holder and holds_key(w);
+        if found then
+            run_key := keyed.run_key;
+            unknown := '{}';
+            refused := '{}';
+            return;
+        end if;
+    end if;
 
     if flow.has_closing then
         select r.refused, r.undone into refused, undone from undos_before_retry(flow.key, p_names, p_forward) as r;
@@ -202,6 +217,9 @@ begin
            ),
            failed = count_bad_ends(flow.key)
      where w.key = flow.key;
+    if holder <> flow.key then
+        update run_keys k set workflow = flow.key where k.key = keyed.run_key;
+    end if;
     perform begin_run_deadlines(array[flow.key], moment);
     -- Of a group that begins with its gate, the deadline begins with that.
     perform begin_deadlines(
