@@ -497,6 +497,28 @@ comment on column kept.token is 'The claim of the attempt that kept it.';
 comment on column kept.value is 'The value.';
 
 
+create table debug_records (
+    step_id     bigint not null,
+    token       uuid not null,
+    number      integer not null,
+    attempt     integer not null,
+    recorded_at timestamptz not null,
+    kind        text not null,
+    value       json not null,
+    primary key (step_id, token, number)
+);
+create index debug_records_by_time on debug_records (recorded_at);
+
+comment on table debug_records is 'What attempts of workflows with debug leave for people who look into them. It may hold personal data, so it has a grant of its own.';
+comment on column debug_records.step_id is 'The step (steps.id).';
+comment on column debug_records.token is 'The claim of the attempt.';
+comment on column debug_records.number is 'The order within the attempt. Numbers may be missing.';
+comment on column debug_records.attempt is 'Number of the attempt, as the claim counted it.';
+comment on column debug_records.recorded_at is 'When it was recorded.';
+comment on column debug_records.kind is 'What it is: arguments, results, log, dropped, or what the worker called it.';
+comment on column debug_records.value is 'What was recorded, cut and redacted.';
+
+
 create table deadlines (
     step_id bigint not null,
     due_at  timestamptz not null,

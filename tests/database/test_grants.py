@@ -190,7 +190,8 @@ GRANTED = {
     "worker": {
         *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
-        *("claim", "claim_separately", "settle", "keep", "round_worker", "advance", "expand", "expand_map"),
+        *("claim", "claim_separately", "settle", "settle_with_records", "leave_records", "keep", "round_worker"),
+        *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
         *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch"),
