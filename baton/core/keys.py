@@ -60,9 +60,10 @@ def with_policy(spec: WorkflowSpec, if_running: IfRunning | None) -> WorkflowSpe
     if if_running is None:
         return spec
     require_policy(if_running)
-    if (key := key_of(spec)) is None:
+    scope = spec.scope
+    if not isinstance(scope, RunScope) or scope.key is None:
         raise InvalidOption("if_running", if_running, "the workflow has no key, so nothing keeps it from running")
-    return replace(spec, scope=replace(spec.scope, key=replace(key, if_running=if_running)))
+    return replace(spec, scope=replace(scope, key=replace(scope.key, if_running=if_running)))
 
 
 def require_policy(if_running: object) -> None:

@@ -332,9 +332,7 @@ class Store:
     async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
         """Open failed steps again, or the named ones. Replayable: it returns the same and opens nothing more."""
         (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
-        return Retried(
-            row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"]
-        )
+        return Retried(row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"])
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""

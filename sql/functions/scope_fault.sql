@@ -9,7 +9,7 @@ begin
     elsif json_typeof(p_scope) <> 'object' then
         return 'a scope that is not a JSON object';
     end if;
-    perform check_keys(p_scope, case when p_is_run then '{fails_fast,deadline,key,tags}' else '{fails_fast,deadline}' end, 'a scope');
+    perform check_keys(p_scope, array['fails_fast', 'deadline'] || case when p_is_run then array['key', 'tags'] else '{}' end, 'a scope');
     if p_scope -> 'fails_fast' is not null and json_typeof(p_scope -> 'fails_fast') <> 'boolean' then
         return 'a scope whose fails_fast is neither true nor false';
     elsif p_scope -> 'deadline' is not null
