@@ -15,6 +15,7 @@ from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
 from baton.core.drawable import SVG
+from baton.core.holes import param
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
@@ -26,6 +27,7 @@ from baton.core.states import FinalStepState, FinalWorkflowState, StepState, Wor
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
+from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
@@ -35,9 +37,11 @@ from baton.errors import (
     DuplicateStep,
     DuplicateWorker,
     EngineClosed,
+    InterventionRefused,
     InvalidAddress,
     InvalidName,
     InvalidOption,
+    InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
     KeyTaken,
@@ -82,6 +86,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Changes",
     "Condition",
     "Context",
     "Drained",
@@ -95,9 +100,12 @@ __all__ = [
     "FinalWorkflowState",
     "Health",
     "InsertedStep",
+    "Intervention",
+    "InterventionRefused",
     "InvalidAddress",
     "InvalidName",
     "InvalidOption",
+    "InvalidTemplate",
     "InvalidWorkflow",
     "Job",
     "JobOptions",
@@ -135,6 +143,7 @@ __all__ = [
     "Snooze",
     "Status",
     "StepCancelled",
+    "StepChange",
     "StepFailed",
     "StepLog",
     "StepNotFound",
@@ -155,6 +164,7 @@ __all__ = [
     "each",
     "failed",
     "insert_many",
+    "param",
     "provided",
     "result_of",
     "state_of",

@@ -30,6 +30,7 @@ INTERNAL = {
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
+    "Job.holes": "Hole",
     "Receive.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
     "Run.end": "Wait",
     "Signal.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
@@ -39,6 +40,8 @@ INTERNAL = {
     "Job.spec": ("WorkflowSpec", "Bounds"),
     "Run.of_insert": ("WorkflowSpec", "CallerTransaction"),
     "Worker": "Origin",
+    "Worker.fill_holes": "EncodedArguments",
+    "Worker.read": "EncodedArguments",
     "Worker.terms": ("Flags", "Terms"),
 }
 CONDITION_PARTS = {"All", "AnyOf", "Compare", "Failed", "In", "Not", "Succeeded"}

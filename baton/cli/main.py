@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "count the standard library in a workflow of two hundred steps",
     "migrate": "create the schema, or bring it up to date",
     "worker": "run the steps of the workers a module defines",
+    "insert": "insert a workflow from a template, with values in its holes",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
     "cancel": "cancel a workflow, or some of its steps",

@@ -7,6 +7,7 @@ recurses, however deep groups are nested.
 
 from __future__ import annotations
 
+import functools
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import GenericAlias
@@ -22,10 +23,10 @@ from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
-from baton.core.job import Job, faults_of, faults_without_results, step_spec, written_step
+from baton.core.job import Job, faults_of, faults_without_results, open_holes, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
@@ -52,11 +53,14 @@ class CompiledGraph:
 
     Args:
         is_open: an unknown name stands for a dependency of the step whose worker returned the draft.
+        is_template: it may have holes.
 
     Raises: InvalidWorkflow, with every fault.
     """
 
-    def __init__(self, draft: Draft, *, is_open: bool = False, faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self, draft: Draft, *, is_open: bool = False, is_template: bool = False, faults: Sequence[Fault] = ()
+    ) -> None:
         self._draft = draft
         self.steps = [*draft.steps.values(), *draft.own_steps()]
         self.names: list[str] = [step.name for step in self.steps]
@@ -78,6 +82,7 @@ class CompiledGraph:
             *faults_of_control(self),
             *self._faults_of_returns(),
             *self._faults_of_steps(),
+            *([] if is_template else self._holes()),
             *faults,
         ]
         if found:
@@ -87,6 +92,17 @@ class CompiledGraph:
     def returns(self) -> int | None:
         """Position of the step whose result is the whole's."""
         return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
+
+    @functools.cached_property
+    def bounds(self) -> Bounds | None:
+        """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
+        drafts = {"": self._draft, **{self.names[group]: self.steps[group].what for group in self.groups}}
+        models = {
+            name: draft.models
+            for name, draft in drafts.items()
+            if isinstance(draft, Draft) and draft.models is not None
+        }
+        return replace(self._draft.bounds, models=models) if models else self._draft.said_bounds
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
@@ -99,7 +115,7 @@ class CompiledGraph:
             if self.controls.are_needed
             else range(len(self.names))
         )
-        return fingerprint(map(self._written, written), self._draft.returns, self._draft.said_bounds)
+        return fingerprint(map(self._written, written), self._draft.returns, self.bounds)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""
@@ -222,6 +238,11 @@ class CompiledGraph:
                     yield from faults_without_results(name, step.what)
                 for placed in arguments.placed:
                     yield from self._misfits(position, step.what, placed)
+
+    def _holes(self) -> Iterator[Fault]:
+        for name, step in zip(self.names, self.steps, strict=True):
+            for job in step.jobs():
+                yield from open_holes(name, job)
 
     def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
         dependency = self.scopes[position].get(placed.step)

@@ -12,6 +12,7 @@ from baton.core.control import Control
 from baton.core.job import Job
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
+from baton.core.usage.model_map import ModelMap
 from baton.core.waits import Wait
 
 GATE = "[gate]"
@@ -30,6 +31,7 @@ class Draft:
     steps: dict[str, Added] = field(default_factory=dict)
     returns: str | None = None
     bounds: Bounds = UNBOUNDED
+    models: ModelMap | None = None
 
     def own_steps(self, group: Added | None = None) -> Iterator[Added]:
         """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""
@@ -68,6 +70,13 @@ class Added(Struct, frozen=True):
     """As declared, normalised and distinct."""
     flags: Flags
     control: Control | None = None
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield what it runs, and what undoes that."""
+        if isinstance(self.what, Job):
+            yield self.what
+        if self.control is not None and self.control.undo is not None:
+            yield self.control.undo
 
     def placed(self) -> tuple[Placed, ...]:
         return self.what.arguments.placed if isinstance(self.what, Job) else ()

@@ -9,6 +9,7 @@ from baton.core.durations import Seconds
 from baton.core.json_format import to_json
 from baton.core.keys import IfRunning, checked_key, checked_tags, run_scope, with_policy
 from baton.core.spec import Bounds, WorkflowSpec
+from baton.core.usage.model_map import ModelMap, with_models_at_insert
 
 if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
@@ -26,7 +27,11 @@ class Insertable:
         raise NotImplementedError
 
     async def insert(
-        self, using: Engine | CallerConnection | None = None, *, if_running: IfRunning | None = None
+        self,
+        using: Engine | CallerConnection | None = None,
+        *,
+        if_running: IfRunning | None = None,
+        models: ModelMap | None = None,
     ) -> Run:
         """Check the workflow, write it in one transaction or not at all, and return its run.
 
@@ -41,10 +46,13 @@ class Insertable:
         if none of its steps has begun, else it is returned. A run that has ended is not replaced while its key stays
         taken (`key_for`): it is returned. An insert waits for another one of the same key to commit or roll back.
 
+        `models` goes before the model maps of the workflow and of the groups in it, for this run alone:
+        `models={"*": "small"}` lets each step ask the small one.
+
         Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `KeyTaken`; `InvalidOption` for
         `if_running` without a key; `NoTransaction` if the session is in AUTOCOMMIT.
         """
-        return await _inserted(with_policy(self.spec(), if_running), using)
+        return await _inserted(with_models_at_insert(with_policy(self.spec(), if_running), models), using)
 
     def to_json(self, *, if_running: IfRunning | None = None) -> str:
         """Return the workflow as JSON text, for connections that `insert` does not take, such as synchronous ones.
@@ -75,15 +83,18 @@ class InsertableJob(Insertable):
         key_for: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
         if_running: IfRunning | None = None,
+        models: ModelMap | None = None,
     ) -> Run:
         """Insert a workflow of this one step, named as its worker; see `Baton.insert`.
 
         `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn for each insert. It
-        is free again when the workflow is pruned. `key`, `key_for` and `tags` are as in `Baton.new`.
+        is free again when the workflow is pruned. `key`, `key_for` and `tags` are as in `Baton.new`. `models` names the
+        language model that the step asks, as `ctx.model`.
 
         Raises `InvalidWorkflow`, `InvalidName`, `InvalidOption`, `WorkflowExists`, `KeyTaken` and `NoTransaction`.
         """
-        return await _inserted(_job_spec(self, workflow_id, key, key_for, tags, if_running), using)
+        spec = _job_spec(self, workflow_id, key, key_for, tags, if_running)
+        return await _inserted(with_models_at_insert(spec, models), using)
 
     def to_json(
         self,

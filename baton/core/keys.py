@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from baton.core.durations import Seconds, more_than_none
 from baton.core.names import checked_text
-from baton.core.spec import Bounds, RunKey, RunScope, WorkflowSpec
+from baton.core.spec import UNBOUNDED, Bounds, RunKey, RunScope, WorkflowSpec
 from baton.errors import InvalidName, InvalidOption
 
 IfRunning: TypeAlias = Literal["return", "refuse", "replace", "replace unless begun"]
@@ -48,8 +48,7 @@ def run_scope(bounds: Bounds | None, key: RunKey | None, tags: dict[str, str] | 
     """Return what holds for a run as a whole; None for nothing."""
     if key is None and tags is None:
         return bounds
-    bounds = bounds or Bounds()
-    return RunScope(bounds.fails_fast, bounds.deadline, key, tags)
+    return RunScope(**asdict(bounds or UNBOUNDED), key=key, tags=tags)
 
 
 def with_policy(spec: WorkflowSpec, if_running: IfRunning | None) -> WorkflowSpec:

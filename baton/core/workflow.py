@@ -22,6 +22,7 @@ from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
+from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, NotJSON
@@ -70,6 +71,7 @@ class Baton(Insertable, Expandable, Drawable):
         tags: Mapping[str, str] | None = None,
         debug: bool = False,
         meta: object = None,
+        models: ModelMap | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -88,6 +90,10 @@ class Baton(Insertable, Expandable, Drawable):
         holds it says `insert(if_running=...)`. `tags` are what the run is found by: at most fifty names and values,
         all strings, as in `{"team": "red"}`. Only a run has these, so such a workflow is no step of another one.
 
+        `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
+        around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
+        before that one's.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
@@ -97,9 +103,10 @@ class Baton(Insertable, Expandable, Drawable):
         checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        begun = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
-        begun._key, begun._tags = checked_key(key, key_for), checked_tags("tags", tags)
-        return begun
+        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made._draft.models = None if models is None else checked_models(models)
+        made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        return made
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
@@ -183,26 +190,62 @@ class Baton(Insertable, Expandable, Drawable):
         graph = self._compiled()
         return [graph.names[position] for position in graph.graph.order]
 
+    def to_template(self) -> str:
+        """Return the workflow as JSON text, with its holes, for `from_template` and for people to read.
+
+        It names steps and workers; its own id is not in it. docs/template.schema.json describes it. Raises
+        `InvalidWorkflow` for any fault but a hole without a value.
+        """
+        from baton.core.templates.writing import template_of
+
+        self._compiled(is_template=True)
+        return template_of(self._draft, self._name, self._meta, debug=self._debug)
+
+    @classmethod
+    def from_template(
+        cls,
+        template: str | bytes,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        workflow_id: str | None = None,
+        **named: Any,
+    ) -> Baton:
+        """Return the workflow that a template describes, with values in its holes.
+
+        It is checked as one that is built in Python: a worker that this process knows checks its arguments and gives
+        its own options; of others the template says what is needed. `values` are those whose names are taken here, as
+        `workflow_id` is; the named ones are added to them.
+
+        Raises `InvalidTemplate` for text that is none, of a newer version, with an unknown field or worker, for a hole
+        without a value, a value without a hole, and one that does not fit. Other faults are found by the insert.
+        """
+        from baton.core.templates.reading import read_template
+
+        given = {**(values or {}), **named}
+        return read_template(template, given, workflow_id)
+
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        scope = run_scope(self._draft.said_bounds, self._key, self._tags)
+        scope = run_scope(graph.bounds, self._key, self._tags)
         return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, scope)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         self._require_no_run()
         graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, self._draft.said_bounds)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of
 
         return diagram_of(self._compiled(), self._name or "")
 
-    def _compiled(self) -> CompiledGraph:
-        return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
+    def _compiled(self, *, is_template: bool = False) -> CompiledGraph:
+        faults = [self._meta_fault] if self._meta_fault is not None else ()
+        return CompiledGraph(self._draft, is_template=is_template, faults=faults)
 
     def _require_no_run(self) -> None:
         """Raises `InvalidOption` if it has what only a run can have."""

@@ -96,8 +96,8 @@ class Store:
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 6)
-        self._retry = call(f"{prefix}.retry", 4)
+        self._cancel = call(f"{prefix}.cancel", 7)
+        self._retry = call(f"{prefix}.retry", 7)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 1)
         self._resume = call(f"{prefix}.resume", 1)
@@ -324,14 +324,28 @@ class Store:
         *,
         force: bool = False,
         as_skipped: bool = False,
+        actor: str | None = None,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
+        (row,) = await self.calls.fetch(
+            self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped, actor
+        )
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
-    async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
+    async def retry(
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        *,
+        forward: bool = False,
+        downstream: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> Retried:
         """Open failed steps again, or the named ones. Replayable: it returns the same and opens nothing more."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
+        (row,) = await self.calls.fetch(
+            self._retry, workflow_id, _listed(steps), uuid4(), forward, downstream, actor, reason
+        )
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"])
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:

@@ -4,6 +4,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
 
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
+    ├── InvalidTemplate (ValueError)      a template that cannot be read, or filled with these values
     ├── DuplicateStep (ValueError)        `add` got a name that is taken
     ├── InvalidName (ValueError)          a name that is not allowed
     ├── InvalidOption (ValueError)        a value that an option may not have
@@ -12,6 +13,8 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── ResultNotJSON                 the same of what a worker returned
     │   └── KeptNotJSON                   the same of what a worker keeps for its next attempt
     ├── NotKept                           ctx.keep could not keep the value
+    ├── InvalidUsage (ValueError)         what a call of a model used is not understood (baton.errors.language_models)
+    ├── NoModel                           no model map names a model for the step (the same module)
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── KeyTaken                          another run holds the key
@@ -22,6 +25,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── StepCancelled
     │   └── StepSkipped
     ├── RetryRefused                      steps that are to run again are not final
+    ├── InterventionRefused               a step cannot be completed, skipped or started as it is now
     ├── SignalRefused                     a step takes a signal no more, or not this value
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
@@ -49,6 +53,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from baton.errors.faults import Fault
+from baton.errors.refusals import InterventionRefused as InterventionRefused
 from baton.errors.root import BatonError as BatonError
 from baton.errors.schema import SchemaMismatch as SchemaMismatch
 from baton.errors.schema import SchemaMissing as SchemaMissing
@@ -75,6 +80,14 @@ class InvalidWorkflow(BatonError, ValueError):
         if (more := len(self.faults) - MOST_SHOWN) > 0:
             lines.append(f"and {more:,} more")
         super().__init__("\n".join(lines))
+
+
+class InvalidTemplate(BatonError, ValueError):
+    """Raised by `Baton.from_template` for a text that is no template, and for values that do not fit its holes."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the template cannot be used: {why}")
 
 
 class DuplicateStep(BatonError, ValueError):

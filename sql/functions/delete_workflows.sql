@@ -37,6 +37,7 @@ begin
        and k.workflow = w.key;
     delete from signals g where g.workflow = any(p_keys);
     delete from messages m where m.workflow = any(p_keys);
+    delete from interventions i where i.workflow = any(p_keys);
     delete from receivers r where r.workflow = any(p_keys);
     delete from awaited_runs a
      using unnest(p_keys) as k(key)

@@ -3,7 +3,7 @@
 -- Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
--- p_scope: what holds for it as a whole, as JSON: fails_fast, deadline in seconds, key (see
+-- p_scope: what holds for it as a whole, as JSON: fails_fast, deadline in seconds, models, key (see
 --   take_keys), tags; null for nothing.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
 --   workflow's, or null.
@@ -96,6 +96,7 @@ begin
             perform open_gates(ready.gates, clock_timestamp());
         end if;
         if p_scope is not null then
+            perform name_models(array[key], array[p_scope], '');
             perform begin_run_deadlines(array[key], clock_timestamp());
             if p_scope::json -> 'tags' is not null then
                 perform write_tags(array[key]);

@@ -91,5 +91,7 @@ begin
         is_more := came_to > 0;
         exit when piece.is_full or piece.is_end or room <= 0;
     end loop;
+    -- What was changed in queues and schedules belongs to no workflow.
+    delete from interventions i where i.workflow is null and i.at < horizon;
     update upkeep u set pruned_to = came_to where u.pruned_to <> came_to;
 end $$;

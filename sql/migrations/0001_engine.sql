@@ -80,6 +80,7 @@ create table workflows (
     fingerprint text collate "C" not null,
     meta        json,
     tags        json,
+    models      json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
@@ -164,6 +165,7 @@ comment on column workflows.watched is 'A client waits for the finish, so it is 
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
+comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';
 comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
 comment on column workflows.finished_at is 'Set when the state becomes final; a retry clears it.';
 
@@ -632,6 +634,35 @@ create table pauses (
 comment on table pauses is 'One row per paused queue: its entries stay where they are, and no claim takes one until the row is gone.';
 comment on column pauses.queue is 'The queue; there need not be an entry in it, nor a pool that serves it.';
 comment on column pauses.paused_at is 'When it was paused first; pausing it again changes nothing.';
+
+
+create table interventions (
+    id       bigint generated always as identity primary key,
+    workflow bigint,
+    at       timestamptz not null default clock_timestamp(),
+    changed  integer,
+    action   text collate "C" not null,
+    subject  text collate "C",
+    role     text not null,
+    actor    text,
+    steps    text[],
+    reason   text,
+    options  json
+);
+create index interventions_of_workflow on interventions (workflow, at);
+
+comment on table interventions is 'One row per call that changed a workflow, a queue or a schedule by somebody''s decision. Deleted with the workflow; the others as old workflows are.';
+comment on column interventions.id is 'Drawn when it was noted.';
+comment on column interventions.workflow is 'Key of the workflow; null for a queue or a schedule.';
+comment on column interventions.at is 'When.';
+comment on column interventions.changed is 'How many steps it changed; null if it does not change steps.';
+comment on column interventions.action is 'What: retry, cancel, complete, skip, start_now, signal, send, reuse, pause, resume, schedule and the like.';
+comment on column interventions.subject is 'The queue or the schedule; null for a workflow.';
+comment on column interventions.role is 'The database role that called.';
+comment on column interventions.actor is 'Who, as the application said; null if it did not.';
+comment on column interventions.steps is 'The steps that were named, the first hundred; null for the whole workflow.';
+comment on column interventions.reason is 'Why, as the caller said.';
+comment on column interventions.options is 'The options of the call, those that were given.';
 
 
 create view steps_view as
