@@ -27,6 +27,7 @@ INTERNAL = {
     "Engine.connector": "Connector",
     "Engine.explanations": "Explanations",
     "Engine.listener": "Listener",
+    "Engine.inserts": "ConcurrentInserts",
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",

@@ -13,6 +13,7 @@ from baton.client.caller_transactions import (
     caller_transaction,
     require_may_stay,
 )
+from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
@@ -26,14 +27,11 @@ from baton.core.worker import Worker
 from baton.core.workflow import Baton
 from baton.database.connections import with_retries
 from baton.database.messages import Inserted, NotInserted
-from baton.database.store import STEPS_PER_CALL, Store
+from baton.database.store import STEPS_PER_CALL
 from baton.errors import InvalidWorkflow, WorkflowExists
 
 if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
-
-REPLAY_SECONDS = 30.0
-"""For how long an insert is sent again after transient failures."""
 
 
 async def insert_many(
@@ -118,7 +116,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.limits, spec)
-        inserted = await with_retries(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
+        inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
@@ -197,9 +195,12 @@ async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> N
         return await AsyncpgTransaction(connection, engine.checks_inserts).insert_many(specs, engine.schema)
 
 
-async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
+async def _insert(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
-        store = Store(engine.connections, engine.schema, checks_inserts=engine.checks_inserts)
-        return await store.insert_workflow(spec)
+        return await engine.inserts.insert(spec)
+    return await with_retries(lambda: _insert_in_parts(spec, engine), REPLAY_SECONDS)
+
+
+async def _insert_in_parts(spec: WorkflowSpec, engine: Engine) -> Inserted:
     async with engine.connections.acquire() as connection:
         return await AsyncpgTransaction(connection, engine.checks_inserts).insert(spec, engine.schema)
