@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from baton.client.concurrent_inserts import ConcurrentInserts
 from baton.client.engine_in_use import add_entered, remove_entered
 from baton.client.scheduling import Scheduling
 from baton.core.keywords import suggests_keywords
@@ -113,7 +114,7 @@ class Engine(Scheduling):
         opened = _Open(self, address)
         try:
             await opened.connections.open()
-            opened.checks_inserts = await self._prepare_schema(opened.connections)
+            opened.accept_inserts(checked=await self._prepare_schema(opened.connections))
         except BaseException:
             await opened.aclose()
             raise
@@ -238,6 +239,10 @@ class Engine(Scheduling):
         return self._opened().connections
 
     @property
+    def inserts(self) -> ConcurrentInserts:
+        return self._opened().inserts
+
+    @property
     def checks_inserts(self) -> bool:
         """Whether its role may insert only what the database checks; the owner of the schema may insert anything."""
         return self._opened().checks_inserts
@@ -320,9 +325,10 @@ class _Open:
         self.address = address
         self.connector = Connector(address.dsn, is_pooled, engine._password)
         self.connections = Connections(self.connector, engine._size)
+        self._size = engine._size
         self.store = Store(RetryingCalls(self.connections), engine.schema)
         self.reads = Queries(RetryingCalls(self.connections), engine.schema)
-        self.checks_inserts = True
+        self.accept_inserts(checked=True)
         self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
         listening = self.connector
@@ -330,7 +336,12 @@ class _Open:
             listening = Connector(asyncpg_dsn(engine._listener_address), password=engine._password)
         self.listener = None if listening.is_pooled else Listener(listening, engine.schema, self.tasks)
 
+    def accept_inserts(self, *, checked: bool) -> None:
+        self.checks_inserts = checked
+        self.inserts = ConcurrentInserts(self.connections, self.store.schema, self._size, checks_inserts=checked)
+
     async def aclose(self) -> None:
+        await self.inserts.aclose()
         await self.tasks.aclose()
         await self.connections.aclose()
         await in_thread(self.address.release)
