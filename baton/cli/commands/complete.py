@@ -13,8 +13,8 @@ from baton.client.run import Run
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
-        "Complete a step with a value, without running it. If it is discarded, cancelled or skipped, what ended because "
-        "of it is opened."
+        "Complete a step with a value, without running it. If it is discarded, cancelled or skipped, what ended "
+        "because of it is opened."
     )
     parser.add_argument("id", metavar="ID", help="the workflow's id")
     parser.add_argument("step", metavar="STEP", help="the name of the step")

@@ -13,8 +13,8 @@ from baton.client.run import Run
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
-        "Skip a step: it ends without running and fails nothing, and its dependents are skipped unless they ignore that. "
-        "If it is discarded or cancelled, what ended because of it is opened for that."
+        "Skip a step: it ends without running and fails nothing, and its dependents are skipped unless they ignore "
+        "that. If it is discarded or cancelled, what ended because of it is opened for that."
     )
     parser.add_argument("id", metavar="ID", help="the workflow's id")
     parser.add_argument("step", metavar="STEP", help="the name of the step")
