@@ -68,10 +68,10 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     drawn = drawing(arguments.id, status, steps, lines, now, width(), silent)
     print_lines([*drawn.heading, []], overlong="wrap")
     print_lines(drawn.tree)
-    if drawn.hints:
-        print_lines([[], *drawn.hints], overlong="wrap")
     if noted := await run.interventions():
         print_lines([[], *_noted(noted, at_most=None if arguments.all else INTERVENTIONS)], overlong="wrap")
+    if drawn.hints:
+        print_lines([[], *drawn.hints], overlong="wrap")
 
 
 async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
