@@ -15,6 +15,7 @@
     schedules list the schedules, and pause, resume, run or delete one
     pause     stop the start of steps of a queue, on every machine
     resume    let a paused queue go on
+    web       serve the dashboard
     doctor    say what is wrong with an installation, and what to do
     demo      count the standard library in a workflow of two hundred steps
 

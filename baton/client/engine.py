@@ -23,6 +23,7 @@ from baton.database.connections import Connections, Connector, Password, Retryin
 from baton.database.grants import may_insert_unchecked
 from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
+from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
@@ -204,6 +205,18 @@ class Engine(Scheduling):
         Raises: InvalidOption.
         """
         return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
+
+    async def usage(self, *, since: datetime | timedelta | None = None, by: UsageBy = "model") -> EngineUsage:
+        """Return what calls of language models used and cost, all runs together and by one thing.
+
+        Args:
+            since: only calls from this time on; a `timedelta` counts back from now.
+            by: what the sums in `by` are of: "model", "provider", "workflow" (its name), "run", "step", "worker", or
+                "day" (in UTC).
+
+        Raises: InvalidOption.
+        """
+        return await read_engine_usage(self.connections, self.schema, since, by)
 
     @property
     def address(self) -> str:

@@ -15,6 +15,7 @@ from baton.client.held_slot import HeldSlot
 from baton.client.intervening import Intervening
 from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
+from baton.client.used import UsesModels
 from baton.core.drawable import SVG, Direction
 from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
@@ -57,7 +58,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(Intervening, SendsToSteps, AnotherRun):
+class Run(Intervening, SendsToSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
