@@ -4,6 +4,7 @@
     worker    run the steps of the workers a module defines
     list      list workflows, the newest first
     show      draw a workflow's steps, or print everything about one
+    explain   say why a workflow, or a step of it, is where it is
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
     complete  complete a step with a value, without running it

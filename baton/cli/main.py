@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "insert": "insert a workflow from a template, with values in its holes",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
+    "explain": "say why a workflow, or a step of it, is where it is",
     "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",

@@ -20,6 +20,7 @@ from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
+from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
 from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
@@ -27,7 +28,6 @@ from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
-from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
 
