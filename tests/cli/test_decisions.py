@@ -71,7 +71,7 @@ async def test_show_lists_the_interventions(failed, command):
     lines = assert_succeeded(command("show", "r")).splitlines()
 
     place = lines.index("interventions:")
-    assert [line[22:] for line in lines[place + 1 :]] == [
+    assert [line[22:] for line in lines[place + 1 : -2]] == [
         "ada (postgres): complete 'b', 2 steps changed: by phone",
         "bob (postgres): cancel, 1 step changed",
     ]
