@@ -73,6 +73,7 @@ from baton.errors import (
 
 if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
@@ -93,6 +94,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
     "Exponential",
     "Fail",
     "FinalStepState",
@@ -127,6 +129,7 @@ __all__ = [
     "Run",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -153,6 +156,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -174,6 +179,10 @@ __all__ = [
 _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "ScheduleRecord": "baton.database.schedules",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",
