@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from baton.core.names import checked_text
+from baton.core.names import checked_actor
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.database.interventions import Changes, DryRun, InterventionStore, Repair
 from baton.errors import InterventionRefused, RetryRefused, StepNotFound, WorkflowNotFound
@@ -23,7 +23,7 @@ class InterventionCall:
         self.engine = engine
         self.names = names
         self.reason = None if reason is None else storable(reason, MAX_SUMMARY)
-        self.actor = None if actor is None else checked_text("actor", actor)
+        self.actor = checked_actor(actor)
         self.store = InterventionStore(engine.store.calls, engine.schema)
 
     @classmethod

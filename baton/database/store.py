@@ -101,17 +101,18 @@ class Store:
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
         self._watch_runs = call(f"{prefix}.watch_runs", 1)
-        self._record_message = call(f"{prefix}.record_message", 4)
+        self._record_message = call(f"{prefix}.record_message", 5)
         self._topic_kind = call(f"{prefix}.topic_kind", 2)
-        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._record_signal = call(f"{prefix}.record_signal", 5)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
+        self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
-        self._pause = call(f"{prefix}.pause", 1)
-        self._resume = call(f"{prefix}.resume", 1)
+        self._pause = call(f"{prefix}.pause", 2)
+        self._resume = call(f"{prefix}.resume", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
@@ -329,14 +330,18 @@ class Store:
         kind: str | None = row["topic_kind"]
         return kind
 
-    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+    async def record_message(
+        self, workflow_id: str, topic: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a message. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key, actor)
         return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
-    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+    async def record_signal(
+        self, workflow_id: str, step: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key, actor)
         return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
@@ -376,14 +381,18 @@ class Store:
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
 
-    async def pause(self, queue: str) -> bool:
+    async def follow(self, workflow_id: str, seconds: float) -> None:
+        """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow, workflow_id, seconds)
+
+    async def pause(self, queue: str, actor: str | None = None) -> bool:
         """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._pause, queue)
+        (row,) = await self.calls.fetch(self._pause, queue, actor)
         return bool(row["paused"])
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(self, queue: str, actor: str | None = None) -> bool:
         """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._resume, queue)
+        (row,) = await self.calls.fetch(self._resume, queue, actor)
         return bool(row["resumed"])
 
 

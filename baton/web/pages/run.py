@@ -43,7 +43,7 @@ async def run(view: View) -> Page:
         if groups.counts.get(state)
         for step in await read_step_page(calls, schema, facts.key, state, None, None, FAILED_SHOWN)
     ]
-    why = await view.engine.explanations.unfinished(facts.id) if facts.state == "executing" else None
+    why = await view.engine.explanations.of_run(facts.id) if facts.state == "executing" else None
     return Page("run.html", facts.name or facts.id, _shown(facts, groups, opened, steps, failed, why), follows=facts.id)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from baton.client.engine import Engine
 from baton.database.step_details import StepDetails, read_step_details
 from baton.database.step_records import Results
-from baton.database.unfinished import UnfinishedStep
 from baton.errors import StepNotFound, WorkflowNotFound
 from baton.web.rendering import Page
 from baton.web.view import View
@@ -23,11 +21,11 @@ async def step(view: View) -> Page:
     engine = run.engine_to_ask()
     details = await found_step(engine, run.id, name)
     sees_data = view.user.can("see data")
-    unfinished = await engine.explanations.unfinished(run.id, name) if details.finished_at is None else None
+    why = await engine.explanations.of_step(run.id, details.name)
     facts = {
         "run_id": run.id,
         "step": details,
-        "why": _why(unfinished.steps if unfinished else (), name),
+        "why": why and "; ".join([why.path[0].why, *why.sentences()[1:]]),
         "attempts": list(reversed(details.errors)),
         "sees_data": sees_data,
         "references": json.loads(details.references or "[]"),
@@ -56,7 +54,3 @@ async def result_of_step(engine: Engine, run: str, details: StepDetails) -> str 
     if not roots or results.decisive(roots[0]) is not roots[0]:
         return None
     return json.dumps(results.value(roots[0]), default=str, ensure_ascii=False)
-
-
-def _why(steps: Sequence[UnfinishedStep], name: str) -> str | None:
-    return next((one.why for one in steps if one.step == name), None)
