@@ -75,12 +75,9 @@ if typing.TYPE_CHECKING:
     from baton.client.following import RunEvents
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
-<<<<<<< HEAD
-    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
-=======
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.run_readings import ActiveStep
->>>>>>> main
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
@@ -102,13 +99,10 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
-<<<<<<< HEAD
     "EngineUsage",
-=======
     "EventsReset",
     "ExplainedStep",
     "Explanation",
->>>>>>> main
     "Exponential",
     "Fail",
     "FinalStepState",

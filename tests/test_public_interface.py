@@ -16,15 +16,11 @@ import pytest
 import baton
 
 ROOT = Path(__file__).resolve().parents[1]
-<<<<<<< HEAD
-PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"}
-# `baton.llm` exports what these have.
-PUBLIC_MODULES |= {"baton.core.usage.call_usage", "baton.core.usage.prices", "baton.database.model_calls"}
-=======
 PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"} | {
     f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
 }
->>>>>>> main
+# `baton.llm` exports what these have.
+PUBLIC_MODULES |= {"baton.core.usage.call_usage", "baton.core.usage.prices", "baton.database.model_calls"}
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",
