@@ -24,7 +24,6 @@ from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
 from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
-from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
@@ -34,6 +33,7 @@ from baton.tasks import Tasks, in_thread
 if TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.database.connections import Connection
+    from baton.database.model_calls import EngineUsage, UsageBy
 
 T = TypeVar("T")
 
@@ -216,6 +216,8 @@ class Engine(Scheduling):
 
         Raises: InvalidOption.
         """
+        from baton.database.model_calls import read_engine_usage
+
         return await read_engine_usage(self.connections, self.schema, since, by)
 
     @property
