@@ -44,6 +44,7 @@ from baton.errors import (
     InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
+    KeyTaken,
     NoAddress,
     NoEngine,
     NoResult,
@@ -76,6 +77,7 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -98,6 +100,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
     "EventsReset",
     "ExplainedStep",
     "Explanation",
@@ -117,6 +120,7 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "KeyTaken",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -139,6 +143,7 @@ __all__ = [
     "RunLevel",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -167,6 +172,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -197,6 +204,10 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",
