@@ -73,6 +73,7 @@ from baton.errors import (
 
 if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
+    from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
@@ -93,6 +94,8 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "ExplainedStep",
+    "Explanation",
     "Exponential",
     "Fail",
     "FinalStepState",
@@ -172,6 +175,8 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "ExplainedStep": "baton.core.explaining.explanation",
+    "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",
     "ScheduleRecord": "baton.database.schedules",
     "Drained": "baton.runtime.health",

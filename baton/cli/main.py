@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, str] = {
     "insert": "insert a workflow from a template, with values in its holes",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
+    "explain": "say why a workflow, or a step of it, is where it is",
+    "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
     "signal": "answer a step that waits for a signal",
@@ -32,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "schedules": "list the schedules, and pause, resume, run or delete one",
     "pause": "stop the start of steps of a queue, on every machine",
     "resume": "let a paused queue go on",
+    "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }
 """What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`."""

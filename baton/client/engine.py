@@ -19,12 +19,13 @@ from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
+from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
 from baton.database.listener import Listener
+from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
-from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
 
@@ -191,6 +192,18 @@ class Engine(Scheduling):
         Raises: InvalidOption.
         """
         return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
+
+    async def usage(self, *, since: datetime | timedelta | None = None, by: UsageBy = "model") -> EngineUsage:
+        """Return what calls of language models used and cost, all runs together and by one thing.
+
+        Args:
+            since: only calls from this time on; a `timedelta` counts back from now.
+            by: what the sums in `by` are of: "model", "provider", "workflow" (its name), "run", "step", "worker", or
+                "day" (in UTC).
+
+        Raises: InvalidOption.
+        """
+        return await read_engine_usage(self.connections, self.schema, since, by)
 
     @property
     def address(self) -> str:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast, overload
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
+from baton.client.explaining import ExplainsSteps
 from baton.client.held_slot import HeldSlot
 from baton.client.intervening import Intervening
 from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
+from baton.client.used import UsesModels
 from baton.core.drawable import SVG, Direction
 from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-EXPLANATION_SECONDS = 2.0
-"""How long an error that time is up may take to say why."""
-
 
 @dataclass(frozen=True, slots=True)
 class InsertedStep:
@@ -57,7 +56,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(Intervening, SendsToSteps, AnotherRun):
+class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
@@ -256,17 +255,7 @@ class Run(Intervening, SendsToSteps, AnotherRun):
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise TimeoutError(await self._why_unfinished(engine, step, timeout)) from error
-
-    async def _why_unfinished(self, engine: Engine, step: str | None, timeout: float | None) -> str:
-        what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
-        why = f"{what} is not final after {timeout} s"
-        try:
-            async with asyncio.timeout(EXPLANATION_SECONDS):
-                unfinished = await engine.explanations.unfinished(self.id, step)
-        except TimeoutError:
-            return f"{why}; the database does not answer the question why"
-        return f"{why}: {unfinished}" if unfinished else why
+            raise TimeoutError(await self.why_unfinished(step, timeout)) from error
 
     async def _announced_end(self, engine: Engine, step: str | None) -> Watched:
         waiter = _EndWaiter(step)

@@ -96,7 +96,7 @@ class Store:
         self._upkeep_due = call(f"{prefix}.upkeep_due", 0)
         self._mark_dead = call(f"{prefix}.mark_dead", 0)
         self._rescue = call(f"{prefix}.rescue", 1)
-        self._prune = call(f"{prefix}.prune", 2)
+        self._prune = call(f"{prefix}.prune", 3)
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
@@ -287,9 +287,13 @@ class Store:
         (row,) = await self.calls.fetch(self._rescue, limit)
         return Rescued(row["lost"], row["given_back"], row["is_more"], _passed_over(row))
 
-    async def prune(self, keep: timedelta, *, limit: int) -> Pruned:
-        """Delete workflows that finished longer ago than `keep`. Replayable."""
-        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit)
+    async def prune(self, keep: timedelta, *, limit: int, keep_usage: timedelta | None = None) -> Pruned:
+        """Delete workflows that finished longer ago than `keep`. Replayable.
+
+        What calls of language models used goes with them, or is kept as long as `keep_usage` says.
+        """
+        usage = None if keep_usage is None else keep_usage.total_seconds()
+        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit, usage)
         return Pruned(row["pruned"], row["is_more"], _passed_over(row))
 
     async def stage(self, *, limit: int) -> Staged:
