@@ -79,7 +79,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         entered: Engine | None = using or default_engine()
         assert entered is not None
         engine = entered
-        _require_within(engine.limits, spec)
+        _require_within(engine.size_limits, spec)
         inserted = await with_retries(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()

@@ -6,7 +6,7 @@ one part or several:
     worker   run steps: register, heartbeat, claim, settle, upkeep
     client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, make
              schedules, and read
-    operator pause and resume queues and schedules, cancel, retry and signal workflows, and read
+    operator pause and resume queues and schedules, set limits, cancel, retry and signal workflows, and read
     viewer   read
 """
 
@@ -67,6 +67,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "operator": (
         "pause",
         "resume",
+        "set_limits",
         "cancel",
         "retry",
         "watch",

@@ -17,6 +17,14 @@ class QueueHasWork:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneFreed:
+    """A step of this lane has ended, and others wait in its queue, which has limits."""
+
+    queue: str
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryDue:
     seconds: float
     """From the moment when the notification was sent."""
@@ -64,6 +72,7 @@ class Reconnected:
 
 Notification = (
     QueueHasWork
+    | LaneFreed
     | EntryDue
     | ScheduleDue
     | WaitOver
@@ -91,6 +100,10 @@ def parse(payload: str) -> Notification | None:
             case "queue":
                 entries, _, queue = subject.partition(" ")
                 return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
+            case "lane":
+                length, _, names = subject.partition(" ")
+                size = int(length)
+                return LaneFreed(names[:size], names[size + 1 :]) if 0 < size < len(names) - 1 else None
             case "due":
                 return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "schedule":

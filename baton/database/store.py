@@ -95,8 +95,8 @@ class Store:
         self._cancel = call(f"{prefix}.cancel", 6)
         self._retry = call(f"{prefix}.retry", 4)
         self._watch = call(f"{prefix}.watch", 2)
-        self._pause = call(f"{prefix}.pause", 1)
-        self._resume = call(f"{prefix}.resume", 1)
+        self._pause = call(f"{prefix}.pause", 2)
+        self._resume = call(f"{prefix}.resume", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
@@ -155,10 +155,11 @@ class Store:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = claiming.columns()
         rows = await self.calls.fetch(
-            self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling)
+            self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling), claiming.memory
         )
-        failures = read_failures(rows[0]["failures"])
-        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[2:]) for row in rows[1:]], failures)
+        last = rows.pop()
+        failures = read_failures(last["failures"])
+        return Advanced(last["accepted"], [Claimed(claiming.token, *row[3:]) for row in rows], failures, last["memory"])
 
     async def settle(self, settling: Sequence[Settlement]) -> Settled:
         """Write outcomes with all their consequences. Replayable."""
@@ -325,20 +326,20 @@ class Store:
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
 
-    async def pause(self, queue: str) -> bool:
-        """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._pause, queue)
+    async def pause(self, queue: str, lane: str | None = None) -> bool:
+        """Pause a queue or a lane: no claim takes an entry of it. Return True if it was not paused; a replay False."""
+        (row,) = await self.calls.fetch(self._pause, queue, lane)
         return bool(row["paused"])
 
-    async def resume(self, queue: str) -> bool:
-        """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._resume, queue)
+    async def resume(self, queue: str, lane: str | None = None) -> bool:
+        """Resume a queue or a lane and wake its pools. Return True if it was paused; a replay returns False."""
+        (row,) = await self.calls.fetch(self._resume, queue, lane)
         return bool(row["resumed"])
 
 
 # Arrays of numbers and plain words are sent as text (see `literal`), those that are all null as
 # empty ones.
-_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11)"
+_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11, $12)"
 _SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 
 _SETTLE_ONE = """

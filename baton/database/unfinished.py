@@ -123,7 +123,9 @@ class Explanations:
             case when s.outcome = 'misfit' then s.reason end as misfit,
             p.name as pool,
             p.id is null or p.dead_at is not null or p.expires_at < clock_timestamp() as is_gone,
-            exists (select from {self._schema}.pauses u where u.queue = s.queue) as is_paused,
+            exists (
+                select from {self._schema}.queue_settings u where u.queue = s.queue and u.paused_at is not null
+            ) as is_paused,
             exists ({living} and s.queue = any(l.queues)) as is_served,
             exists ({living} and s.queue = any(l.queues) and (q.is_join or s.worker = any(l.workers))) as is_known,
             (
