@@ -19,6 +19,7 @@ from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
 from baton.core.provided import Provided, provided
+from baton.core.queue_limits import QueueLimits, Rate
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
@@ -27,6 +28,7 @@ from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
+from baton.database.queue_limits import LimitedQueue
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
 from baton.errors import (
@@ -101,6 +103,7 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "LimitedQueue",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -112,6 +115,8 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "QueueLimits",
+    "Rate",
     "Receive",
     "ResultNotJSON",
     "RetryAfter",

@@ -104,7 +104,7 @@ async def insert_workflows(
     if isinstance(using, Engine | None):
         entered: Engine | None = using or default_engine()
         assert entered is not None
-        engine, making = entered, _Making(makes, entered.limits)
+        engine, making = entered, _Making(makes, entered.size_limits)
         existing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
@@ -143,7 +143,7 @@ class _Making:
 def limits_in_effect() -> Limits:
     """Return the limits of the engine in use, or the usual ones if no engine is entered."""
     entered = engine_in_use()
-    return entered.limits if entered else Limits()
+    return entered.size_limits if entered else Limits()
 
 
 def _require_within(limits: Limits, spec: WorkflowSpec) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 Keep = Callable[[Any], Awaitable[None]]
+Leave = Callable[[str, str, str], None]
+"""Leaves a record of the attempt: its kind, its key within the kind, and its value as JSON text."""
 
 _log = logging.getLogger("baton.step")
 
@@ -132,6 +134,7 @@ class Context:
     """What an earlier attempt kept, by `keep` or by `Snooze(keep=...)`, as a plain JSON value; None for nothing."""
 
     _keep: Keep | None = field(default=None, repr=False, compare=False)
+    _leave: Leave | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

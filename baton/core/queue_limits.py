@@ -83,7 +83,9 @@ def _rate(queue: str, lane: str, starts: float | None, per: Seconds | None, burs
     if starts is None:
         for name, value in ((f"{lane}per", per), (f"{lane}burst", burst)):
             if value is not None:
-                raise InvalidOption(name, value, f"it belongs to {option}, how many units may start in that time: give both")
+                raise InvalidOption(
+                    name, value, f"it belongs to {option}, how many units may start in that time: give both"
+                )
         return None
     number = _number(option, starts)
     if number == 0:

@@ -35,6 +35,7 @@ _CHECKS: Settings = {"enable_hashjoin": "on", "enable_nestloop": "off"}
 
 _PROFILES: Mapping[str, Settings] = {
     "advance": _ENGINE,
+    "advance_with_records": _ENGINE,
     "cancel": _ENGINE,
     "claim": _ENGINE,
     "claim_separately": _ENGINE,
@@ -49,6 +50,7 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_workflows": _INSERTION,
     "fire_schedule": _ENGINE,
     "keep": _ENGINE,
+    "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
@@ -60,6 +62,7 @@ _PROFILES: Mapping[str, Settings] = {
     "round_worker": _ENGINE,
     "set_limits": _ENGINE,
     "settle": _ENGINE,
+    "settle_with_records": _ENGINE,
     "stage": _ENGINE,
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,

@@ -69,12 +69,31 @@ class Claim(Protocol):
     def token(self) -> UUID: ...
 
 
+class AttemptRecord(Struct, frozen=True, gc=False):
+    """What an attempt leaves besides its outcome: see sql/functions/write_records.sql."""
+
+    step_id: int
+    token: UUID
+    attempt: int
+    kind: str
+    """Decides where it is written."""
+    key: str
+    number: int
+    """The order within the attempt."""
+    left_at: float
+    """In the time of `monotonic`."""
+    value: str
+    """JSON."""
+
+
 class Settlement(Struct, frozen=True, gc=False):
     """An attempt's outcome on its way to the database."""
 
     step_id: int
     token: UUID
     outcome: Outcome
+    records: tuple[AttemptRecord, ...] = ()
+    """What the attempt leaves besides, written in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +164,7 @@ class Advanced:
     claimed: Sequence[Claimed]
     failures: Sequence[FailedWorkflow] = ()
     memory: str | None = None
-    """What the next claim of a queue with limits is to be told, as JSON; None if no queue has any."""
+    """What the next claim of queues with limits goes by, as JSON; None if no queue has any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import md5
 
@@ -101,17 +102,9 @@ def parse(payload: str) -> Notification | None:
                 entries, _, queue = subject.partition(" ")
                 return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
             case "lane":
-                length, _, names = subject.partition(" ")
-                size = int(length)
-                return LaneFreed(names[:size], names[size + 1 :]) if 0 < size < len(names) - 1 else None
-            case "due":
-                return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "schedule":
-                return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "end":
-                return DeadlineDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "ripe":
-                return WaitOver(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+                return _lane_freed(subject)
+            case "due" | "schedule" | "end" | "ripe":
+                return _DUE[kind](int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
             case "cancel":
                 return ClaimsVoid(int(subject))
             case "workflow":
@@ -122,3 +115,17 @@ def parse(payload: str) -> Notification | None:
                 return None
     except ValueError:
         return None
+
+
+_DUE: Mapping[str, Callable[[float], Notification]] = {
+    "due": EntryDue,
+    "schedule": ScheduleDue,
+    "end": DeadlineDue,
+    "ripe": WaitOver,
+}
+
+
+def _lane_freed(subject: str) -> LaneFreed | None:
+    length, _, names = subject.partition(" ")
+    size = int(length)
+    return LaneFreed(names[:size], names[size + 1 :]) if 0 < size < len(names) - 1 else None

@@ -180,8 +180,10 @@ class Queries:
               join lateral (
                        select e.state, e.is_join from {self._schema}.queue e where e.step_id = s.id offset 0
                    ) q on true
-              cross join (select 
-                  array(select u.queue from {self._schema}.queue_settings u where u.paused_at is not null) as queues
+              cross join (
+                  select array(
+                             select u.queue from {self._schema}.queue_settings u where u.paused_at is not null
+                         ) as queues
               ) z
              where w.id = $1
                and q.state not in ('executing', 'waiting')
@@ -199,7 +201,7 @@ class Queries:
         return [_unserved(row) for row in rows]
 
     async def queues(self) -> Sequence[Queue]:
-        """Return every queue that has entries, is paused, is served, or has limits, by name. Reads every entry there is."""
+        """Return every queue that has entries, is paused, served or limited, by name. Reads every entry there is."""
         rows = await self._calls.fetch(
             f"""
             with entries as (

@@ -48,7 +48,8 @@ class LimitStore:
         """Return the queues that have limits, or lanes that are paused, by name."""
         rows = await self._calls.fetch(
             f"""
-            select s.queue, s.running, s.starts, s.per, s.burst, s.lane_running, s.lane_starts, s.lane_per, s.lane_burst,
+            select s.queue, s.running, s.starts, s.per, s.burst,
+                   s.lane_running, s.lane_starts, s.lane_per, s.lane_burst,
                    count(*) filter (where q.state = 'executing' and q.lane is distinct from '') as executing,
                    count(*) filter (where q.state = 'available') as available,
                    (
@@ -78,4 +79,6 @@ def _limited(row: Record) -> LimitedQueue:
     rate = None if row["starts"] is None else Rate(row["starts"], row["per"], row["burst"])
     lane_rate = None if row["lane_starts"] is None else Rate(row["lane_starts"], row["lane_per"], row["lane_burst"])
     limits = QueueLimits(row["running"], rate, row["lane_running"], lane_rate)
-    return LimitedQueue(row["queue"], limits, row["executing"], row["available"], row["free_units"], row["paused_lanes"])
+    return LimitedQueue(
+        row["queue"], limits, row["executing"], row["available"], row["free_units"], row["paused_lanes"]
+    )

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from baton.core.expansion import Expansion
-from baton.core.outcome import Outcome
 from baton.core.spec import WorkflowSpec
+from baton.database import settling as statements
 from baton.database.columns import (
     COLUMNS,
     call,
     columns,
-    literal,
     scope_json,
-    sparse,
     texts,
     without_places,
     workflow_columns,
 )
 from baton.database.messages import (
     Advanced,
+    AttemptRecord,
     Cancelled,
     Claim,
     Claimed,
@@ -48,6 +47,7 @@ from baton.database.messages import (
     read_failures,
 )
 from baton.database.migrate import quoted
+from baton.database.settling import outcome_parameters, record_parameters, records_with, trace_parameter
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
@@ -70,9 +70,12 @@ class Store:
         self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
         self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
-        self._advance = _ADVANCE.format(prefix)
-        self._settle = _SETTLE.format(prefix)
-        self._settle_one = _SETTLE_ONE.format(prefix)
+        self._advance = statements.ADVANCE.format(prefix)
+        self._settle = statements.SETTLE.format(prefix)
+        self._settle_one = statements.SETTLE_ONE.format(prefix)
+        self._advance_with_records = statements.ADVANCE_WITH_RECORDS.format(prefix)
+        self._settle_with_records = statements.SETTLE_WITH_RECORDS.format(prefix)
+        self._leave_records = call(f"{prefix}.leave_records", 8)
         self._keep = call(f"{prefix}.keep", 3)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
         self._claim = call(f"{prefix}.claim", 5)
@@ -154,16 +157,19 @@ class Store:
     async def advance(self, pool: int, settling: Sequence[Settlement], claiming: ClaimRequest) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = claiming.columns()
-        rows = await self.calls.fetch(
-            self._advance, pool, queues, limits, claiming.token, claiming.input_bytes, *_outcomes(settling), claiming.memory
-        )
+        claim = (queues, limits, claiming.token, claiming.input_bytes)
+        records = records_with(settling)
+        statement = self._advance_with_records if records else self._advance
+        rows = await self.calls.fetch(statement, pool, *claim, *outcome_parameters(settling), claiming.memory, *records)
         last = rows.pop()
         failures = read_failures(last["failures"])
         return Advanced(last["accepted"], [Claimed(claiming.token, *row[3:]) for row in rows], failures, last["memory"])
 
     async def settle(self, settling: Sequence[Settlement]) -> Settled:
         """Write outcomes with all their consequences. Replayable."""
-        (row,) = await self.calls.fetch(self._settle, *_outcomes(settling))
+        records = records_with(settling)
+        statement = self._settle_with_records if records else self._settle
+        (row,) = await self.calls.fetch(statement, *outcome_parameters(settling), *records)
         return Settled(row["accepted"], read_failures(row["failures"]))
 
     async def settle_one(self, settling: Settlement) -> bool:
@@ -172,7 +178,8 @@ class Store:
         delay = None if outcome.delay is None else repr(outcome.delay)
         (row,) = await self.calls.fetch(
             self._settle_one,
-            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail, _trace(outcome), delay),
+            *(str(settling.step_id), str(settling.token), outcome.kind, outcome.detail),
+            *(trace_parameter(outcome), delay),
         )
         return bool(row["accepted"])
 
@@ -180,6 +187,10 @@ class Store:
         """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
         (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
         return bool(row["keep"])
+
+    async def leave_records(self, records: Sequence[AttemptRecord]) -> None:
+        """Write what attempts leave while they run. Replayable."""
+        await self.calls.fetch(self._leave_records, *record_parameters(records))
 
     async def round_worker(self, claim: Claim) -> str | None:
         """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""
@@ -337,20 +348,6 @@ class Store:
         return bool(row["resumed"])
 
 
-# Arrays of numbers and plain words are sent as text (see `literal`), those that are all null as
-# empty ones.
-_ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11, $12)"
-_SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
-
-_SETTLE_ONE = """
-select s.accepted[1] as accepted
-  from {}.settle(
-           array[$1::text::bigint], array[$2::text::uuid], array[$3::text], array[$4::text], array[$5::text],
-           array[$6::text::double precision]
-       ) as s
-"""
-
-
 def _passed_over(row: Record) -> Sequence[PassedOver]:
     rows, errors = row["passed_over"] or (), row["errors"] or ()
     return [PassedOver(*one) for one in zip(rows, errors, strict=True)]
@@ -358,20 +355,3 @@ def _passed_over(row: Record) -> Sequence[PassedOver]:
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)
-
-
-def _trace(outcome: Outcome) -> str | None:
-    """The parameter `p_traces` of sql/functions/apply_outcomes.sql."""
-    return outcome.trace if outcome.keep is None else outcome.keep
-
-
-def _outcomes(settling: Sequence[Settlement]) -> tuple[Any, ...]:
-    outcomes = [settled.outcome for settled in settling]
-    return (
-        literal([str(settled.step_id) for settled in settling]),
-        [settled.token for settled in settling],
-        literal(["overrun" if outcome.still_runs else outcome.kind for outcome in outcomes]),
-        [outcome.detail for outcome in outcomes],
-        sparse([_trace(outcome) for outcome in outcomes]),
-        sparse([outcome.delay for outcome in outcomes]),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import logging
 import multiprocessing
 import signal
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 
+from baton.core.context import Leave
 from baton.core.names import checked_name
 from baton.core.outcome import Outcome, from_text, lost, to_text, unable
 from baton.core.worker import AnyWorker
@@ -35,12 +37,12 @@ class ApplicationExecutors:
     def __init__(self, executors: Mapping[str, Executor]) -> None:
         self._executors = dict(executors)
 
-    async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome:
+    async def run(self, attempt: Attempt, worker: AnyWorker, leave: Leave) -> Outcome:
         """Call the worker in the executor it names. The attempt's time begins when it is submitted.
 
         An attempt that is cancelled is cancelled in the executor as well, if it has not begun there; if it has, it
-        keeps its slot until it returns. An executor that is missing, or takes no work, costs no attempt: another pool
-        may have it.
+        keeps its slot until it returns. What it leaves comes with its outcome. An executor that is missing, or takes no
+        work, costs no attempt: another pool may have it.
         """
         if (why := self.missing(worker)) is not None:
             return unable(why)
@@ -68,7 +70,10 @@ class ApplicationExecutors:
             return lost(f"executor {worker.executor!r} cancelled the attempt: it was shut down, or lost it")
         except Exception as error:  # noqa: BLE001 - the executor's: what the worker raises comes back as an outcome
             return lost(f"executor {worker.executor!r} lost the attempt: {_described(error)}")
-        return from_text(answer)
+        outcome, left = json.loads(answer)
+        for record in left:
+            leave(*record)
+        return from_text(outcome)
 
     def missing(self, worker: AnyWorker) -> str | None:
         """Return why the worker cannot run here, if the executor that it names is not there."""
@@ -100,18 +105,19 @@ def checked_executors(executors: Mapping[str, Executor] | None) -> dict[str, Exe
 
 
 def run_elsewhere(module: str, claimed: str) -> str:
-    """Run one attempt in a thread or process of an executor, and return its outcome as JSON.
+    """Run one attempt in a thread or process of an executor, and return its outcome and what it leaves, as JSON.
 
     Raises nothing that the worker, or importing its module, raises: such an error might not travel back.
     """
+    left: list[tuple[str, str, str]] = []
     try:
         with _ignoring_interrupts():
             importlib.import_module(module)
-            outcome = run_imported(claim_from_text(claimed), module)
+            outcome = run_imported(claim_from_text(claimed), module, lambda *record: left.append(record))
     except BaseException as error:  # noqa: BLE001 - importing runs the code of the application
         remedy = "install it there, with all it imports"
         outcome = import_failed(module, "where the executor runs", error, remedy)
-    return to_text(outcome)
+    return json.dumps([to_text(outcome), left], ensure_ascii=True)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from baton.tasks import Tasks, wait_for_event
 if TYPE_CHECKING:
     import asyncpg
 
+    from baton.runtime.attempt_records import Outbox
+
 
 class Cause(Enum):
     """Why an attempt is cancelled; noted before it is, so that the runner need not guess it from a CancelledError."""
@@ -45,6 +47,8 @@ class Attempt(Struct, eq=False):
     """Its outcome has committed already, in the transaction of a transactional worker."""
     has_kept: bool = False
     """It has kept a value, so that the count of attempts began anew with it."""
+    outbox: Outbox | None = None
+    """What it leaves besides its outcome, and has not been sent; None if it has left nothing."""
     error: BaseException | None = None
     """What its worker raised in this process, for the events; None if errors are redacted."""
     _began_at: float | None = None

@@ -21,11 +21,14 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, BinaryIO
 
+from baton.core.context import Leave
 from baton.core.outcome import Outcome, to_text
 from baton.core.program_import import importing_program
 from baton.runtime.invocation import MAIN, Origin, claim_from_text, import_failed, run_imported
 
 LENGTH_BYTES = 8
+LEFT = "left "
+"""How a message begins that is not the answer, but what the attempt leaves before it: kind, key and value."""
 PARENT_SECONDS = 1.0
 """How often the child checks whether its parent is still there."""
 ORPHANED = 71
@@ -39,10 +42,20 @@ def main() -> None:
     # The terminal's Ctrl-C goes to the whole group; the pool decides what becomes of this attempt.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = _own_streams()
+    # The worker may use threads, and each message has to be whole.
+    lock = threading.Lock()
+
+    def send(message: str) -> None:
+        encoded = message.encode()
+        with lock:
+            answers.write(len(encoded).to_bytes(LENGTH_BYTES, "big") + encoded)
+            answers.flush()
+
+    def leave(kind: str, key: str, value: str) -> None:
+        send(LEFT + json.dumps([kind, key, value], ensure_ascii=True))
+
     while (request := _received(requests)) is not None:
-        answer = to_text(_run(**request)).encode()
-        answers.write(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
-        answers.flush()
+        send(to_text(_run(**request, leave=leave)))
 
 
 def _received(requests: BinaryIO) -> Mapping[str, Any] | None:
@@ -81,13 +94,13 @@ def end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, name="baton parent watch", daemon=True).start()
 
 
-def _run(module: str, is_program: bool, file: str | None, claimed: str) -> Outcome:
+def _run(module: str, is_program: bool, file: str | None, claimed: str, leave: Leave) -> Outcome:
     try:
         _import(Origin(module, is_program, file))
     except BaseException as error:  # noqa: BLE001 - it runs the application's code, and this process serves others too
         remedy = "its import must work in a process that only runs its workers"
         return import_failed(file or module, "in another process", error, remedy)
-    return run_imported(claim_from_text(claimed), module)
+    return run_imported(claim_from_text(claimed), module, leave)
 
 
 def _import(origin: Origin) -> None:

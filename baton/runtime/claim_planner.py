@@ -106,7 +106,9 @@ class ClaimPlanner:
 
     def next_wakeup_in(self, now: float) -> float | None:
         """Return the seconds until the next planned wakeup, or None if there is none."""
-        planned = [seconds for seconds in (self._staggered.next_in(now), self._limited.next_in(now)) if seconds is not None]
+        planned = [
+            seconds for seconds in (self._staggered.next_in(now), self._limited.next_in(now)) if seconds is not None
+        ]
         return min(planned) if planned else None
 
     def stop(self) -> None:
@@ -158,7 +160,7 @@ class ClaimPlanner:
                 self._has_backlog.discard(queue)
 
     def paced(self, memory: str | None, now: float) -> list[Paced]:
-        """Note what a claim returned of queues with limits. Return those whose limit it reached, unlike the one before."""
+        """Note what a claim returned of queues with limits. Return those of which it reached another limit."""
         paced = self._limited.answered(memory, now)
         for one in paced:
             if one.next_in == 0:

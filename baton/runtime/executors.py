@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from baton.core.context import Context
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
+from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt
 from baton.runtime.invocation import prepared
 from baton.runtime.keeping import Keeping
@@ -33,13 +35,21 @@ class Executors:
         application: runs the workers that name an executor of the application.
         resources: what workers in this process are provided with.
         keeping: keeps values for them.
+        records: takes what attempts leave besides their outcomes.
     """
 
     def __init__(
-        self, threads: int, processes: int, application: ApplicationExecutors, resources: Resources, keeping: Keeping
+        self,
+        threads: int,
+        processes: int,
+        application: ApplicationExecutors,
+        resources: Resources,
+        keeping: Keeping,
+        records: AttemptRecords,
     ) -> None:
         self._resources = resources
         self._keeping = keeping
+        self._records = records
         self._application = application
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = WorkerProcesses(processes)
@@ -64,14 +74,15 @@ class Executors:
 
         Raises: ArgumentsDoNotFit, before the worker is called.
         """
+        leave = partial(self._records.leave, attempt)
         match worker.executor:
             case "async" | "thread":
                 pass
             case "process":
-                return await self._processes.run(attempt, worker)
+                return await self._processes.run(attempt, worker, leave)
             case _:
-                return await self._application.run(attempt, worker)
-        arguments, context = prepared(worker, attempt.claimed, self._keeping.of(attempt, worker))
+                return await self._application.run(attempt, worker, leave)
+        arguments, context = prepared(worker, attempt.claimed, self._keeping.of(attempt, worker), leave)
         if worker.provided:
             if (why := self._resources.missing(worker)) is not None:
                 return unable(why)

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import structs
 
 from baton.core import codec, registry
-from baton.core.context import Context, Keep, outcomes
+from baton.core.context import Context, Keep, Leave, outcomes
 from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
@@ -28,10 +28,13 @@ RENAMED_MAIN = "__mp_main__"
 """What a program's file is called where it is imported, as multiprocessing calls it: its guard is not met."""
 
 
-def prepared(worker: AnyWorker, claimed: Claimed, keep: Keep | None = None) -> tuple[dict[str, Any], Context | None]:
+def prepared(
+    worker: AnyWorker, claimed: Claimed, keep: Keep | None, leave: Leave
+) -> tuple[dict[str, Any], Context | None]:
     """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
 
-    `keep` does what `ctx.keep` says; None where that is not possible. Raises: ArgumentsDoNotFit.
+    `keep` does what `ctx.keep` says; None where that is not possible. `leave` takes what the attempt leaves besides its
+    outcome. Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
     ended = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
@@ -52,6 +55,7 @@ def prepared(worker: AnyWorker, claimed: Claimed, keep: Keep | None = None) -> t
         generation=claimed.generation,
         kept=extras.get("kept"),
         _keep=keep,
+        _leave=leave,
     )
     return arguments, context
 
@@ -126,7 +130,7 @@ def claim_from_text(text: str) -> Claimed:
     return Claimed(**facts | {"token": UUID(facts["token"])})
 
 
-def run_imported(claimed: Claimed, module: str) -> Outcome:
+def run_imported(claimed: Claimed, module: str, leave: Leave) -> Outcome:
     """Run one attempt in a process that has imported its worker's module. Raises nothing that the worker raises."""
     worker = registry.get(claimed.worker)
     if worker is None:
@@ -135,7 +139,7 @@ def run_imported(claimed: Claimed, module: str) -> Outcome:
             f"of a module, outside of functions and of 'if __name__ == \"__main__\"'"
         )
     try:
-        arguments, context = prepared(worker, claimed)
+        arguments, context = prepared(worker, claimed, None, leave)
         return classify(worker, call_plain(worker, arguments, context))
     except ArgumentsDoNotFit as error:
         return misfit(error)

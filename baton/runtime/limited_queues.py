@@ -48,18 +48,18 @@ class LimitedQueues:
         return self._held
 
     def memory_for(self, queues: Iterable[str]) -> str | None:
-        """Return what a claim from these queues is told, as JSON; None if none of them has limits."""
+        """Return what a claim from these queues goes by, as JSON; None if none of them has limits."""
         if not self._memory and not self._freed:
             return None
-        told: dict[str, dict[str, Any]] = {}
+        sent: dict[str, dict[str, Any]] = {}
         for queue in queues:
             self._held.discard(queue)
             self._due.pop(queue, None)
             freed = self._freed.pop(queue, None)
             known = self._memory.get(queue)
             if known is not None or freed:
-                told[queue] = {**(known or {}), "freed": list(freed or ())}
-        return json.dumps(told) if told else None
+                sent[queue] = {**(known or {}), "freed": list(freed or ())}
+        return json.dumps(sent) if sent else None
 
     def answered(self, memory: str | None, now: float) -> list[Paced]:
         """Note what a claim returned. Return it for each of its queues that has limits."""

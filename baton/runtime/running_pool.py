@@ -34,6 +34,7 @@ from baton.events import LeaseLost, Observers, PoolDrained, PoolDraining, PoolRe
 from baton.runtime import failpoints
 from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempt_events import attempt_ended, attempt_started
+from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Attempts, Cause
 from baton.runtime.claim_planner import ClaimPlanner
 from baton.runtime.dispatcher import Dispatcher
@@ -87,6 +88,7 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
+        self._records = AttemptRecords(engine.store.leave_records)
         self._executors = self._made_executors()
         self._runner = self._made_runner()
         self._worker_connections = WorkerConnections(connector, settings.connections)
@@ -127,13 +129,15 @@ class RunningPool:
         settings, engine = self._settings, self._engine
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.size_limits, engine.store.keep)
-        return Executors(settings.threads, settings.processes, application, self._resources, keeping)
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping, self._records)
 
     def _made_runner(self) -> Runner:
         settings, engine = self._settings, self._engine
         rounds = Rounds(engine.store.round_worker)
         shows = settings.errors_show_input
-        return Runner(self._executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows)
+        return Runner(
+            self._executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows
+        )
 
     @property
     def pool_id(self) -> int:
@@ -168,6 +172,7 @@ class RunningPool:
             self._listening.enter_context(self._engine.listener.subscribed(self._hear))
         self._tasks.start(self.dispatcher.run(), name="baton dispatcher")
         self._tasks.start(self._maintenance.run(), name="baton maintenance")
+        self._tasks.start(self._records.run(), name="baton records")
         self._tasks.start(self._poll(), name="baton poll")
 
     async def drain(self, grace: float) -> Drained:
@@ -301,7 +306,9 @@ class RunningPool:
             elif outcome.still_runs:
                 await self._settle_overrun(attempt, outcome)
             else:
-                self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
+                # An expansion is a call of its own, and its records leave by themselves.
+                records = () if outcome.kind == "expanded" else await self._records.last(attempt)
+                self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome, records))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
@@ -355,6 +362,7 @@ class RunningPool:
         self.attempts.cancel_all(Cause.SHUTDOWN)
         await self.attempts.ended(STOP_SECONDS)
         is_settled = await self.dispatcher.flushed(FLUSH_SECONDS)
+        await self._records.flush(FLUSH_SECONDS)
         if not is_settled:
             log.error("the database did not answer in time: the last outcomes are dropped, and their steps run again")
         self._observers.emit(PoolDrained(self._pool, cut_short, is_settled))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,6 +13,8 @@ from baton.core.outcome import Outcome
 from baton.core.step_ids import workflow_of
 from baton.database.failures import Failure
 from baton.database.messages import Settlement
+
+log = logging.getLogger("baton.pool")
 
 MOST_PER_CALL = 500
 
@@ -85,6 +88,10 @@ class Settler:
             case Failure.DATA if len(settling) > 1:
                 half = len(settling) // 2
                 self._isolated.extend((settling[:half], settling[half:]))
+            case Failure.DATA if settling[0].records:
+                # Its records may be what the database refuses. The outcome counts more.
+                log.error("what an attempt of step %s left could not be stored: %s", settling[0].step_id, error)
+                self._isolated.append((structs.replace(settling[0], records=()),))
             case Failure.DATA:
                 replaced = _unstorable(settling[0], error)
                 self._isolated.append((replaced,))

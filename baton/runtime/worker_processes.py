@@ -16,10 +16,11 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from baton.core.context import Leave
 from baton.core.outcome import Outcome, from_text
 from baton.core.worker import AnyWorker
 from baton.runtime.attempts import Attempt
-from baton.runtime.child_process import LENGTH_BYTES
+from baton.runtime.child_process import LEFT, LENGTH_BYTES
 from baton.runtime.invocation import Origin, claim_to_text, origin_of, undefined_elsewhere
 from baton.tasks import Tasks
 
@@ -44,15 +45,23 @@ class Child:
     answers: BufferedByteReceiveStream
     idle_since: float = 0.0
 
-    async def ask(self, request: bytes) -> str:
-        """Send a request and return the answer. Raises ChildProcessError if the process ends before it answers."""
+    async def ask(self, request: bytes, leave: Leave) -> str:
+        """Send a request and return the answer; hand on what the attempt leaves before it.
+
+        Raises ChildProcessError if the process ends before it answers.
+        """
         try:
             assert self.process.stdin is not None
             await self.process.stdin.send(len(request).to_bytes(LENGTH_BYTES, "big") + request)
-            length = int.from_bytes(await self.answers.receive_exactly(LENGTH_BYTES), "big")
-            return (await self.answers.receive_exactly(length)).decode()
+            while (message := await self._received()).startswith(LEFT):
+                leave(*json.loads(message.removeprefix(LEFT)))
+            return message
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, OSError) as error:
             raise ChildProcessError(f"the worker's process {await self._end()} during the attempt") from error
+
+    async def _received(self) -> str:
+        length = int.from_bytes(await self.answers.receive_exactly(LENGTH_BYTES), "big")
+        return (await self.answers.receive_exactly(length)).decode()
 
     async def _end(self) -> str:
         code = await self.process.wait()
@@ -71,7 +80,7 @@ class WorkerProcesses:
         self._idle: deque[Child] = deque()
         self._ending = Tasks()
 
-    async def run(self, attempt: Attempt, worker: AnyWorker) -> Outcome:
+    async def run(self, attempt: Attempt, worker: AnyWorker, leave: Leave) -> Outcome:
         """Call the worker in a process. Cancelling the call kills that process.
 
         Raises: ChildProcessError if the process ends by itself, or cannot be started.
@@ -82,7 +91,7 @@ class WorkerProcesses:
             attempt.begin()
             child = self._taken() or await _started()
             try:
-                answer = await child.ask(_request(origin, attempt))
+                answer = await child.ask(_request(origin, attempt), leave)
             except BaseException:
                 self._kill(child)
                 raise

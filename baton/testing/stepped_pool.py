@@ -19,12 +19,13 @@ from baton.core import registry
 from baton.core.outcome import Outcome, lost
 from baton.database.connections import ReconnectingConnection
 from baton.database.failures import Failure, failure_of
-from baton.database.messages import Claimed, ClaimRequest, Settlement
+from baton.database.messages import AttemptRecord, Claimed, ClaimRequest, Settlement
 from baton.database.store import Store
 from baton.database.worker_connections import WorkerConnections
 from baton.events import AttemptEnded, Observers
 from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempt_events import attempt_ended, attempt_started
+from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Cause, current
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
@@ -51,6 +52,8 @@ class Ran(Struct, frozen=True):
     """A transactional worker has committed it already."""
     ended: AttemptEnded | None
     """None if nothing had to run for it: a join, or the expansion of a map."""
+    records: tuple[AttemptRecord, ...] = ()
+    """What leaves with the outcome."""
 
 
 class LosingRunner(Runner):
@@ -59,7 +62,9 @@ class LosingRunner(Runner):
     def __init__(self, engine: Engine, settings: PoolSettings, executors: Executors, is_lost: IsLost) -> None:
         rounds = Rounds(engine.store.round_worker)
         shows = settings.errors_show_input
-        super().__init__(executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows)
+        super().__init__(
+            executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows
+        )
         self._is_lost = is_lost
         self.kept_back: dict[tuple[int, UUID], Outcome] = {}
 
@@ -85,12 +90,14 @@ class SteppedPool:
         limits = engine.size_limits
         self.observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
+        self._records = AttemptRecords(engine.store.leave_records)
         self._executors = Executors(
             settings.threads,
             settings.processes,
             ApplicationExecutors(settings.executors),
             self._resources,
             Keeping(limits, engine.store.keep),
+            self._records,
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)
@@ -150,14 +157,18 @@ class SteppedPool:
         self.observers.emit(ended)
         if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
             await attempt.thread_ended.wait()
-        return Ran(claimed, outcome, attempt.is_settled, ended)
+        return Ran(claimed, outcome, attempt.is_settled, ended, await self._records.last(attempt))
 
     async def settle(self, ran: Ran) -> None:
         """Write how an attempt ended, with all its consequences."""
+        if ran.outcome is None or ran.is_settled or ran.outcome.kind == "expanded":
+            if ran.records:
+                await self._engine.store.leave_records(ran.records)
+            ran = structs.replace(ran, records=())
         if ran.outcome is None or ran.is_settled:
             return
         claimed = ran.claimed
-        settling = Settlement(claimed.step_id, claimed.token, ran.outcome)
+        settling = Settlement(claimed.step_id, claimed.token, ran.outcome, ran.records)
         if ran.outcome.kind == "expanded":
             replaced = await self._expand(claimed, settling)
             if replaced is None:

@@ -109,8 +109,11 @@ begin
     end if;
 
     if is_mixed then
-        select u.final, u.queues, freed || u.freed, freed_lanes || u.freed_lanes into failed, delayed, freed, freed_lanes
-          from apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment) as u;
+        applied := apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment);
+        failed := applied.final;
+        delayed := applied.queues;
+        freed := freed || applied.freed;
+        freed_lanes := freed_lanes || applied.freed_lanes;
         if 'joined' = any(kinds) then
             applied := apply_joins(p_ids, p_tokens, kinds, moment);
             failed := failed || applied.final;

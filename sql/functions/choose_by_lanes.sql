@@ -2,7 +2,7 @@
 --
 -- A few lanes after the one that this pool served last come first, then those in which a step has
 -- ended, then those further round: 128 in all. With the freed ones first, a lane that never lacks
--- work would keep its slots for ever.
+-- work would never give its slots up.
 -- p_room, p_units: how many entries, and of how many units. p_moment: when they start.
 -- p_memory: what the last call for this pool returned: `after`, the lane that was served last; where
 --   the search goes on if it found nothing: `level`, a priority, and `turns`, how often it came to

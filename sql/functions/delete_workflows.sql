@@ -16,6 +16,9 @@ begin
     delete from kept e
      using unnest(p_keys) as k(key)
      where e.step_id >= step_of(k.key, 0) and e.step_id < step_of(k.key + 1, 0);
+    delete from debug_records r
+     using unnest(p_keys) as k(key)
+     where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);
     delete from deadlines d
      using unnest(p_keys) as k(key)
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);

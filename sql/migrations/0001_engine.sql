@@ -483,6 +483,28 @@ comment on column kept.token is 'The claim of the attempt that kept it.';
 comment on column kept.value is 'The value.';
 
 
+create table debug_records (
+    step_id     bigint not null,
+    token       uuid not null,
+    number      integer not null,
+    attempt     integer not null,
+    recorded_at timestamptz not null,
+    kind        text not null,
+    value       json not null,
+    primary key (step_id, token, number)
+);
+create index debug_records_by_time on debug_records (recorded_at);
+
+comment on table debug_records is 'What attempts of workflows with debug leave for people who look into them. It may hold personal data, so it has a grant of its own.';
+comment on column debug_records.step_id is 'The step (steps.id).';
+comment on column debug_records.token is 'The claim of the attempt.';
+comment on column debug_records.number is 'The order within the attempt. Numbers may be missing.';
+comment on column debug_records.attempt is 'Number of the attempt, as the claim counted it.';
+comment on column debug_records.recorded_at is 'When it was recorded.';
+comment on column debug_records.kind is 'What it is: arguments, results, log, dropped, or what the worker called it.';
+comment on column debug_records.value is 'What was recorded, cut and redacted.';
+
+
 create table deadlines (
     step_id bigint not null,
     due_at  timestamptz not null,
@@ -611,11 +633,11 @@ comment on column queue_settings.paused_at is 'When it was paused first, pausing
 comment on column queue_settings.has_limits is 'It has limits or had some once. Then the row stays, because entries may still have a lane.';
 comment on column queue_settings.is_laned is 'Its entries get their lanes when they are released.';
 comment on column queue_settings.running is 'How many of its steps execute at once, over all pools; null for no limit.';
-comment on column queue_settings.starts is 'How many units may start in so many seconds (per); null for no limit.';
+comment on column queue_settings.starts is 'How many units may start in per seconds; null for no limit.';
 comment on column queue_settings.per is 'Seconds.';
 comment on column queue_settings.burst is 'How many units may start at once after a rest.';
 comment on column queue_settings.lane_running is 'How many steps of each lane execute at once; null for no limit.';
-comment on column queue_settings.lane_starts is 'How many units of each lane may start in so many seconds (lane_per); null for no limit.';
+comment on column queue_settings.lane_starts is 'How many units of each lane may start in lane_per seconds; null for no limit.';
 comment on column queue_settings.lane_per is 'Seconds.';
 comment on column queue_settings.lane_burst is 'How many units of a lane may start at once after a rest.';
 

@@ -43,3 +43,21 @@ def keeps_in_process(ctx: Context) -> int | Snooze:
         except NotKept:
             return Snooze(0, keep=3)
     return int(ctx.kept)
+
+
+@worker(executor="thread")
+def leaves_in_thread(ctx: Context) -> None:
+    assert ctx._leave is not None
+    ctx._leave("debug", "note", '"thread"')
+
+
+@worker(executor="process")
+def leaves_in_process(ctx: Context) -> None:
+    assert ctx._leave is not None
+    ctx._leave("debug", "note", '"process"')
+
+
+@worker(executor="own")
+def leaves_in_own(ctx: Context) -> None:
+    assert ctx._leave is not None
+    ctx._leave("debug", "note", '"own"')

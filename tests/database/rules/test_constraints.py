@@ -60,7 +60,7 @@ WRONG = {
     ],
     "steps_queue": [
         "update steps set queue = repeat('q', 8100)",
-        "insert into pauses (queue) values (repeat('q', 8100))",
+        "insert into queue_settings (queue) values (repeat('q', 8100))",
     ],
     "steps_scheduled_at": [
         "update steps set scheduled_at = 'infinity'",

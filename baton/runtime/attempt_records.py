@@ -1,0 +1,173 @@
+"""What attempts leave besides their outcomes: what they record, how far they are.
+
+It leaves with the outcome, in the same transaction, or by a call for all attempts of the pool, soon after it was left:
+`SECONDS` says how soon. A new kind needs its seconds here, and a branch in sql/functions/write_records.sql.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Literal, TypeAlias
+
+from baton.database.connections import error_summary
+from baton.database.failures import Failure, failure_of
+from baton.database.messages import AttemptRecord
+from baton.runtime.attempts import Attempt
+from baton.tasks import wait_for_event
+
+log = logging.getLogger("baton.pool")
+
+RecordKind: TypeAlias = Literal["debug"]
+SECONDS: Mapping[RecordKind, float] = {"debug": 2.0}
+"""After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
+PAUSE_AFTER_FAILURE = 1.0
+MOST_UNSENT = 10_000
+"""An attempt that leaves more than this while the database is away loses the rest."""
+
+Send: TypeAlias = Callable[[Sequence[AttemptRecord]], Awaitable[None]]
+
+
+class Outbox:
+    """What one attempt has left and what was not sent yet, in order."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        claimed = attempt.claimed
+        self._identity = (claimed.step_id, claimed.token, claimed.attempt)
+        self.unsent: list[AttemptRecord] = []
+        self.being_sent = 0
+        self.answered = asyncio.Event()
+        self._last_number = 0
+        self._lost = 0
+
+    def put(self, kind: RecordKind, key: str, value: str) -> None:
+        self._last_number += 1
+        if len(self.unsent) >= MOST_UNSENT:
+            self._lost += 1
+            if self._lost == 1:
+                log.error("step %s leaves more than can be sent; the rest is dropped", self._identity[0])
+            return
+        self.unsent.append(AttemptRecord(*self._identity, kind, key, self._last_number, monotonic(), value))
+
+    def take(self, kinds: frozenset[str]) -> list[AttemptRecord]:
+        """Return the records of these kinds, which are sent now."""
+        taken = [record for record in self.unsent if record.kind in kinds]
+        self.unsent = [record for record in self.unsent if record.kind not in kinds]
+        self.being_sent += len(taken)
+        self.answered.clear()
+        return taken
+
+    def sent(self, records: int) -> None:
+        """Note that so many of those that were taken are answered for."""
+        self.being_sent -= records
+        if self.being_sent == 0:
+            self.answered.set()
+
+    def put_back(self, records: Sequence[AttemptRecord]) -> None:
+        """Keep what could not be sent."""
+        self.unsent = [*records, *self.unsent]
+
+
+class AttemptRecords:
+    """Sends what the attempts of a pool leave.
+
+    Args:
+        send: writes records; may be repeated.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._outboxes: dict[Outbox, None] = {}
+        self._due: dict[RecordKind, float] = {}
+        self._changed = asyncio.Event()
+
+    def leave(self, attempt: Attempt, kind: RecordKind, key: str, value: str) -> None:
+        """Leave a record, as JSON. May be called in any thread, and returns at once."""
+        if threading.get_ident() == self._thread:
+            self._leave(attempt, kind, key, value)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._leave, attempt, kind, key, value)
+
+    def _leave(self, attempt: Attempt, kind: RecordKind, key: str, value: str) -> None:
+        if attempt.outbox is None:
+            attempt.outbox = Outbox(attempt)
+        attempt.outbox.put(kind, key, value)
+        self._outboxes[attempt.outbox] = None
+        if kind not in self._due:
+            self._due[kind] = self._loop.time() + SECONDS[kind]
+            self._changed.set()
+
+    async def last(self, attempt: Attempt) -> tuple[AttemptRecord, ...]:
+        """Return what is to leave with the outcome of an attempt that has ended. What is being sent is waited for."""
+        if (outbox := attempt.outbox) is None:
+            return ()
+        while outbox.being_sent:
+            await outbox.answered.wait()
+        self._outboxes.pop(outbox, None)
+        records, outbox.unsent = tuple(outbox.unsent), []
+        return records
+
+    async def run(self) -> None:
+        """Send what is due until cancelled."""
+        while True:
+            pause = min(self._due.values(), default=float("inf")) - self._loop.time()
+            if pause > 0:
+                await wait_for_event(self._changed, None if pause == float("inf") else pause)
+                self._changed.clear()
+                continue
+            now = self._loop.time()
+            if not await self._sent(frozenset(kind for kind, due in self._due.items() if due <= now)):
+                await asyncio.sleep(PAUSE_AFTER_FAILURE)
+
+    async def flush(self, timeout: float) -> None:
+        """Send everything that was left, for at most `timeout` seconds: what cannot be sent then is dropped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._sent(frozenset(SECONDS))
+        if lost := sum(len(outbox.unsent) for outbox in self._outboxes):
+            log.error("%s records that attempts left are dropped", lost)
+
+    async def _sent(self, kinds: frozenset[RecordKind]) -> bool:
+        """Send what was left of these kinds. Returns False if it has to be sent again."""
+        for kind in kinds:
+            self._due.pop(kind, None)
+        parts = [(outbox, outbox.take(kinds)) for outbox in self._outboxes]
+        self._outboxes = {outbox: None for outbox in self._outboxes if outbox.unsent}
+        is_sent = False
+        try:
+            await self._write([record for _, part in parts for record in part])
+            is_sent = True
+        except Exception as error:  # noqa: BLE001 - a loop; they are sent again, or with their outcomes
+            log.warning("what attempts left could not be written yet: %s", error_summary(error))
+        finally:
+            for outbox, part in parts:
+                if part and not is_sent:
+                    outbox.put_back(part)
+                    self._outboxes[outbox] = None
+                outbox.sent(len(part))
+            if not is_sent:
+                now = self._loop.time()
+                self._due.update({kind: now for kind in kinds if kind not in self._due})
+        return is_sent
+
+    async def _write(self, records: Sequence[AttemptRecord]) -> None:
+        """Write records. One that cannot be stored is dropped, and delays no other."""
+        if not records:
+            return
+        try:
+            await self._send(records)
+        except Exception as error:
+            if failure_of(error) is not Failure.DATA:
+                raise
+            if len(records) == 1:
+                log.error("what an attempt of step %s left could not be stored: %s", records[0].step_id, error)
+                return
+            half = len(records) // 2
+            await self._write(records[:half])
+            await self._write(records[half:])
