@@ -19,7 +19,6 @@ from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
 from baton.core.provided import Provided, provided
-from baton.core.queue_limits import QueueLimits, Rate
 from baton.core.references import each, result_of
 from baton.core.retry import Backoff, Exponential
 from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
@@ -28,7 +27,6 @@ from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
 from baton.database.queries import Queue, Status, Unserved
-from baton.database.queue_limits import LimitedQueue
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
 from baton.errors import (
@@ -71,6 +69,8 @@ from baton.errors import (
 
 if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
+    from baton.core.queue_limits import QueueLimits, Rate
+    from baton.database.queue_limits import LimitedQueue
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
@@ -169,6 +169,9 @@ __all__ = [
 _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "ScheduleRecord": "baton.database.schedules",
+    "LimitedQueue": "baton.database.queue_limits",
+    "QueueLimits": "baton.core.queue_limits",
+    "Rate": "baton.core.queue_limits",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

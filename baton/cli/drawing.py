@@ -15,6 +15,7 @@ from baton.cli.text import ELLIPSIS, cells, cut, one_line, padded
 from baton.cli.times import INFINITE_YEAR, since
 from baton.cli.tree import FoldLine, StepLine, TreeLine
 from baton.core.states import FINAL_STEP_STATES, StepState
+from baton.core.usage.model_map import AT_INSERT
 from baton.database.queries import Status
 from baton.database.silent_pools import SilentPool
 from baton.database.step_records import StepRecord
@@ -25,6 +26,7 @@ COLUMNS_BEHIND_NAME = 31
 """For the state, the attempts and the time."""
 NAMED_DEPENDENCIES = 3
 NAMED_UNSERVED = 5
+MODELS_OF = {"": "", AT_INSERT: " given with the insert"}
 
 _ENDED = re.compile(r"' (?:upstream )?was (?:cancelled|discarded|skipped): ")
 
@@ -64,6 +66,9 @@ def drawing(
 def _heading(workflow_id: str, status: Status, counts: Mapping[StepState, int]) -> Iterator[Line]:
     named = f" ({status.name})" if status.name else ""
     yield [Piece(f"workflow {workflow_id}{named} is "), state(status.state), Piece(f": {summed(counts)}")]
+    for group, models in status.models.items():
+        named = ", ".join(f"{name}: {model}" for name, model in models.items())
+        yield [Piece(f"  models{MODELS_OF.get(group, f' in {group}')}: {cut(one_line(named), WIDEST_REMARK)}", "dim")]
     by_reason: dict[str, list[str]] = {}
     for unserved in status.unserved:
         by_reason.setdefault(unserved.why, []).append(unserved.step)

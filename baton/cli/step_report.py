@@ -54,6 +54,8 @@ class _Results(dict[str, object]):
 
 def _facts(step: StepDetails) -> Iterator[Line]:
     yield _fact("worker", step.worker)
+    if step.model is not None:
+        yield _fact("model", step.model)
     yield _fact("queue", f"{step.queue}, priority {step.priority}")
     limit = f", each at most {step.timeout:g} s" if step.timeout is not None else ""
     yield _fact("attempts", f"{step.attempt} of {step.max_attempts}{limit}")

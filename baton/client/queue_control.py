@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 from baton.core.durations import Seconds
 from baton.core.options import checked_option_name, checked_queue
-from baton.core.queue_limits import QueueLimits, queue_limits
-from baton.database.queue_limits import LimitedQueue, LimitStore
 
 if TYPE_CHECKING:
     from baton.client.engine import Engine
     from baton.database.queries import Queue
+    from baton.database.queue_limits import LimitedQueue, LimitStore
 
 
 class QueueControl:
-    """A part of `Engine`."""
+    """A part of `Engine`. What it needs is imported by those who have limits."""
 
     async def queues(self) -> Sequence[Queue]:
         """Return every queue that has entries, is paused, is served, or has limits. Reads every entry there is."""
@@ -79,6 +78,8 @@ class QueueControl:
         Returns whether this changed anything. Raises `InvalidOption`; and `asyncpg.LockNotAvailableError` after half a
         minute, if what executes is locked by other sessions for so long.
         """
+        from baton.core.queue_limits import queue_limits
+
         limits = queue_limits(
             queue,
             running=running,
@@ -94,6 +95,8 @@ class QueueControl:
 
     async def remove_limit(self, queue: str) -> bool:
         """Take all limits of a queue away. Returns whether it had any. Raises `InvalidOption`."""
+        from baton.core.queue_limits import QueueLimits
+
         return await self._limits().put(checked_queue("queue", queue), QueueLimits())
 
     async def limits(self) -> Sequence[LimitedQueue]:
@@ -101,6 +104,8 @@ class QueueControl:
         return await self._limits().records()
 
     def _limits(self) -> LimitStore:
+        from baton.database.queue_limits import LimitStore
+
         engine = self._engine()
         return LimitStore(engine.store.calls, engine.schema)
 

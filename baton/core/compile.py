@@ -7,6 +7,7 @@ recurses, however deep groups are nested.
 
 from __future__ import annotations
 
+import functools
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import GenericAlias
@@ -25,7 +26,7 @@ from baton.core.graph import dependents_of, resolve
 from baton.core.job import Job, faults_of, faults_without_results, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
-from baton.core.spec import Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
+from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
@@ -88,6 +89,17 @@ class CompiledGraph:
         """Position of the step whose result is the whole's."""
         return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
+    @functools.cached_property
+    def bounds(self) -> Bounds | None:
+        """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
+        drafts = {"": self._draft, **{self.names[group]: self.steps[group].what for group in self.groups}}
+        models = {
+            name: draft.models
+            for name, draft in drafts.items()
+            if isinstance(draft, Draft) and draft.models is not None
+        }
+        return replace(self._draft.bounds, models=models) if models else self._draft.said_bounds
+
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
         steps = Steps(len(self.names), self._spec)
@@ -99,7 +111,7 @@ class CompiledGraph:
             if self.controls.are_needed
             else range(len(self.names))
         )
-        return fingerprint(map(self._written, written), self._draft.returns, self._draft.said_bounds)
+        return fingerprint(map(self._written, written), self._draft.returns, self.bounds)
 
     def _flatten(self) -> Iterator[Fault]:
         """Append the steps of all groups; yield the faults that prevent it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.core.states import FinalStepState
 from baton.errors import NotKept, NoTransaction
+from baton.errors.language_models import NoModel
 from baton.errors.texts import did_you_mean
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class Context:
     kept: Any = None
     """What an earlier attempt kept, by `keep` or by `Snooze(keep=...)`, as a plain JSON value; None for nothing."""
 
+    _model: str | None = field(default=None, repr=False)
+    _worker: str = field(default="", repr=False, compare=False)
     _keep: Keep | None = field(default=None, repr=False, compare=False)
     _leave: Leave | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
@@ -142,6 +145,16 @@ class Context:
             object.__setattr__(self, "results", Results(self.step, self.results))
         if not isinstance(self.outcomes, Outcomes):
             object.__setattr__(self, "outcomes", Outcomes(self.step, self.outcomes))
+
+    @property
+    def model(self) -> str:
+        """The language model that the step asks: see `Baton.new(models=...)`.
+
+        Raises: NoModel if no model map names one for it; the step is discarded then.
+        """
+        if self._model is None:
+            raise NoModel(self.step, self._worker)
+        return self._model
 
     @property
     def connection(self) -> asyncpg.Connection[asyncpg.Record]:

@@ -12,6 +12,7 @@ from baton.core.control import Control
 from baton.core.job import Job
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
+from baton.core.usage.model_map import ModelMap
 from baton.core.waits import Wait
 
 GATE = "[gate]"
@@ -30,6 +31,7 @@ class Draft:
     steps: dict[str, Added] = field(default_factory=dict)
     returns: str | None = None
     bounds: Bounds = UNBOUNDED
+    models: ModelMap | None = None
 
     def own_steps(self, group: Added | None = None) -> Iterator[Added]:
         """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""

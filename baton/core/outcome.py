@@ -15,6 +15,7 @@ from baton.core.kept import kept_text
 from baton.core.names import UNSTORABLE
 from baton.core.returned import Again, Cancel, Fail, RetryAfter, Skip, Snooze
 from baton.errors import DuplicateStep, InvalidName, InvalidWorkflow, KeptNotJSON, NotJSON, ResultNotJSON
+from baton.errors.language_models import NoModel
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
@@ -40,8 +41,8 @@ Kind = Literal[
     "joined",
     "lost",
 ]
-PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName)
-"""Errors of a worker that builds a graph: another attempt would build the same graph."""
+PERMANENT_ERRORS = (InvalidWorkflow, DuplicateStep, InvalidName, NoModel)
+"""Errors of a worker that builds a graph, or that no model is named for: another attempt would meet the same."""
 
 
 # One is made for every attempt: a frozen dataclass takes 1.2 µs to make, a struct 0.2.

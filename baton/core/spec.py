@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, overload
 
@@ -97,6 +97,8 @@ class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The first failure in it that nothing can forgive ends it."""
     deadline: float | None = None
     """Seconds after which it is ended."""
+    models: Mapping[str, Mapping[str, str]] | None = None
+    """Of a whole workflow or returned graph: the model maps by the group they hold for; see `model_of`."""
 
 
 UNBOUNDED = Bounds()

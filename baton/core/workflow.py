@@ -21,6 +21,7 @@ from baton.core.job import Job
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Bounds, Flags, WorkflowSpec
+from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
 from baton.errors import DuplicateStep, InvalidName, InvalidOption, NotJSON
@@ -64,6 +65,7 @@ class Baton(Insertable, Expandable, Drawable):
         deadline: Seconds | None = None,
         debug: bool = False,
         meta: object = None,
+        models: ModelMap | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -77,6 +79,10 @@ class Baton(Insertable, Expandable, Drawable):
         after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
         moment when what the group waits for is done.
 
+        `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
+        around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
+        before that one's.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
@@ -86,7 +92,9 @@ class Baton(Insertable, Expandable, Drawable):
         checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        return cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made._draft.models = None if models is None else checked_models(models)
+        return made
 
     def __repr__(self) -> str:
         return f"<Baton {self._id!r} with {len(self._draft.steps)} steps>"
@@ -169,14 +177,12 @@ class Baton(Insertable, Expandable, Drawable):
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        return WorkflowSpec(
-            self._id, self._name, written, self._debug, self._meta, steps, graph.returns, self._draft.said_bounds
-        )
+        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, graph.bounds)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, self._draft.said_bounds)
+        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of

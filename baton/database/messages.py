@@ -51,7 +51,7 @@ class Claimed(Struct, frozen=True, gc=False):
     """Raised each time the step was undone or began another round."""
     extras: str | None = None
     """A JSON object of what few claims carry: `backoff`, where the job was given one; where its worker takes a context,
-    `meta`, that of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
+    `meta` and `models`, those of the workflow, and `kept`, what an earlier attempt kept. None for none of these."""
 
     @property
     def undeliverable(self) -> str | None:

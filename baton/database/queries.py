@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,9 @@ class Status:
     """Steps that could run but that no living worker pool can run, and why; at most 100."""
     meta: Any = None
     """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Which language model each step asks: model maps by the name of the group they hold for. That of the workflow has
+    an empty name, the one given with the insert is named `/`, and goes before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ class Queries:
         rows = await self._calls.fetch(
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
-                   w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta
+                   w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta,
+                   w.models::text as models
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               left join lateral (select q.state from {self._schema}.queue q where q.step_id = s.id offset 0) q on true
@@ -134,6 +138,7 @@ class Queries:
             counts={row["state"]: row["n"] for row in rows},
             unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
             meta=None if first["meta"] is None else json.loads(first["meta"]),
+            models={} if first["models"] is None else json.loads(first["models"]),
         )
 
     async def summary(self, workflow_id: str) -> WorkflowSummary | None:

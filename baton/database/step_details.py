@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from baton.core.states import StepState
+from baton.core.usage.model_map import model_of
 from baton.database.migrate import quoted
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class StepDetails:
     finished_at: datetime | None
     now: datetime
     """The time by the database's clock."""
+    model: str | None = None
+    """The language model that a model map names for it; None for none."""
 
 
 async def read_step_details(calls: Calls, schema: str, workflow_id: str, step: str) -> StepDetails | None:
@@ -71,6 +74,7 @@ async def read_step_details(calls: Calls, schema: str, workflow_id: str, step: s
                coalesce(q.scheduled_at, s.scheduled_at) as scheduled_at,
                coalesce(q.attempted_at, s.attempted_at) as attempted_at,
                s.finished_at,
+               w.models::text as models,
                clock_timestamp() as now
           from {prefix}.workflows w
           join lateral (
@@ -101,8 +105,10 @@ async def read_step_details(calls: Calls, schema: str, workflow_id: str, step: s
     if not rows:
         return None
     facts = dict(rows[0])
+    models = facts.pop("models")
     return StepDetails(
         dependencies=dict(zip(facts.pop("names"), facts.pop("states"), strict=True)),
         errors=[json.loads(error) for error in facts.pop("errors")],
+        model=None if models is None else model_of(facts["name"], facts["worker"], json.loads(models)),
         **facts,
     )

@@ -12,6 +12,8 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── ResultNotJSON                 the same of what a worker returned
     │   └── KeptNotJSON                   the same of what a worker keeps for its next attempt
     ├── NotKept                           ctx.keep could not keep the value
+    ├── InvalidUsage (ValueError)         what a call of a model used is not understood (baton.errors.language_models)
+    ├── NoModel                           no model map names a model for the step (the same module)
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
     ├── WorkflowNotFound                  no such workflow, or it was pruned

@@ -18,6 +18,7 @@ from baton.core.error_texts import input_is_shown, text_of, trace_of
 from baton.core.outcome import MAX_SUMMARY, MAX_TRACE, Outcome, classify, discarded, failed, misfit, storable
 from baton.core.references import reads_states
 from baton.core.retry import Backoff, stored_backoff
+from baton.core.usage.model_map import model_of
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
@@ -54,6 +55,8 @@ def prepared(
         meta=extras.get("meta"),
         generation=claimed.generation,
         kept=extras.get("kept"),
+        _model=model_of(claimed.step, claimed.worker, extras.get("models") or {}),
+        _worker=claimed.worker,
         _keep=keep,
         _leave=leave,
     )

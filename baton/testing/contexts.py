@@ -22,13 +22,14 @@ def context_for(
     max_attempts: int | None = None,
     results: Mapping[str, Any] | None = None,
     outcomes: Mapping[str, StepOutcome] | None = None,
+    model: str | None = None,
     connection: asyncpg.Connection[asyncpg.Record] | None = None,
 ) -> Context:
     """Return the context of one attempt, with which a test calls the worker: `await ship(context_for(ship), order=1)`.
 
     Left out, `step` is the worker's name and `max_attempts` the worker's own. `results` and `outcomes` are those of its
-    dependencies, by step name; a result is plain JSON, as a pool gives it. `connection` is that of a transactional
-    worker; the test ends its transaction.
+    dependencies, by step name; a result is plain JSON, as a pool gives it. `model` is what `ctx.model` says.
+    `connection` is that of a transactional worker; the test ends its transaction.
 
     Raises: TypeError if the worker takes no context.
     """
@@ -42,5 +43,7 @@ def context_for(
         max_attempts=worker.options.max_attempts if max_attempts is None else max_attempts,
         results={} if results is None else results,
         outcomes={} if outcomes is None else outcomes,
+        _model=model,
+        _worker=worker.name,
     )
     return context if connection is None else context.with_connection(connection)

@@ -2,13 +2,18 @@
 -- and its deadline, which begins now. If the step has a deadline of its own, the earlier one holds.
 -- The caller holds the lock of the workflow.
 --
--- p_scope: fails_fast, and deadline in seconds.
+-- p_scope: fails_fast, deadline in seconds, models.
 create or replace function bound_group(p_step bigint, p_scope json, p_moment timestamptz) returns void
 language plpgsql
 as $$
 declare
     due timestamptz;
 begin
+    if p_scope -> 'models' is not null then
+        perform name_models(
+            array[workflow_of(p_step)], array[p_scope::text], (select s.name from steps s where s.id = any(array[p_step]))
+        );
+    end if;
     update steps g
        set fails_fast = (p_scope ->> 'fails_fast')::boolean,
            deadline = least(g.deadline, (p_scope ->> 'deadline')::double precision)

@@ -3,7 +3,8 @@
 -- Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
--- p_scope: what bounds it as a whole, as JSON: fails_fast, deadline in seconds; null for nothing.
+-- p_scope: what bounds it as a whole, as JSON: fails_fast, deadline in seconds, models; null for
+--   nothing.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
 --   workflow's, or null.
 -- p_first: ordinal of the first step of this call. p_names …: see write_steps.
@@ -77,6 +78,7 @@ begin
             perform open_gates(ready.gates, clock_timestamp());
         end if;
         if p_scope is not null then
+            perform name_models(array[key], array[p_scope], '');
             perform begin_run_deadlines(array[key], clock_timestamp());
         end if;
     end if;

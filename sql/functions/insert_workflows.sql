@@ -104,6 +104,7 @@ begin
         perform open_gates(ready.gates, clock_timestamp());
     end if;
     if cardinality(p_scopes) > 0 then
+        perform name_models(keys, p_scopes, '');
         perform begin_run_deadlines(keys, clock_timestamp());
     end if;
 end $$;

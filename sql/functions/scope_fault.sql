@@ -9,12 +9,12 @@ begin
     elsif json_typeof(p_scope) <> 'object' then
         return 'a scope that is not a JSON object';
     end if;
-    perform check_keys(p_scope, '{fails_fast,deadline}', 'a scope');
+    perform check_keys(p_scope, '{fails_fast,deadline,models}', 'a scope');
     if p_scope -> 'fails_fast' is not null and json_typeof(p_scope -> 'fails_fast') <> 'boolean' then
         return 'a scope whose fails_fast is neither true nor false';
     elsif p_scope -> 'deadline' is not null
           and ((p_scope ->> 'deadline')::double precision > 0 and (p_scope ->> 'deadline')::double precision <= 3162240000) is not true then
         return 'a deadline that is not more than 0 seconds, and at most a hundred years';
     end if;
-    return null;
+    return models_fault(p_scope -> 'models');
 end $$;

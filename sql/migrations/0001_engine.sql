@@ -80,6 +80,7 @@ create table workflows (
     name        text,
     fingerprint text collate "C" not null,
     meta        json,
+    models      json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
@@ -135,6 +136,7 @@ comment on column workflows.watched is 'A client waits for the finish, so it is 
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
+comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';
 comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
 comment on column workflows.finished_at is 'Set when the state becomes final; a retry clears it.';
 

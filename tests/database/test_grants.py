@@ -197,7 +197,7 @@ GRANTED = {
         *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch"),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "cancel", "retry", "watch", "pause_schedule", *SENDS},
+    "operator": {"pause", "resume", "set_limits", "cancel", "retry", "watch", "pause_schedule", *SENDS},
     "viewer": set(),
     "public": set(),
 }
