@@ -15,6 +15,7 @@ from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
 from baton.core.drawable import SVG
+from baton.core.holes import param
 from baton.core.job import Job
 from baton.core.limits import Limits
 from baton.core.options import JobOptions, Options
@@ -26,6 +27,7 @@ from baton.core.states import FinalStepState, FinalWorkflowState, StepState, Wor
 from baton.core.waits import Receive, Signal, Timer
 from baton.core.worker import Worker, worker
 from baton.core.workflow import Baton
+from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
 from baton.database.step_records import StepRecord
@@ -35,9 +37,11 @@ from baton.errors import (
     DuplicateStep,
     DuplicateWorker,
     EngineClosed,
+    InterventionRefused,
     InvalidAddress,
     InvalidName,
     InvalidOption,
+    InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
     NoAddress,
@@ -69,6 +73,7 @@ from baton.errors import (
 
 if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
+    from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.queue_limits import LimitedQueue
     from baton.database.schedules import ScheduleRecord
@@ -83,6 +88,7 @@ __all__ = [
     "Baton",
     "BatonError",
     "Cancel",
+    "Changes",
     "Condition",
     "Context",
     "Drained",
@@ -90,15 +96,20 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "ExplainedStep",
+    "Explanation",
     "Exponential",
     "Fail",
     "FinalStepState",
     "FinalWorkflowState",
     "Health",
     "InsertedStep",
+    "Intervention",
+    "InterventionRefused",
     "InvalidAddress",
     "InvalidName",
     "InvalidOption",
+    "InvalidTemplate",
     "InvalidWorkflow",
     "Job",
     "JobOptions",
@@ -138,6 +149,7 @@ __all__ = [
     "Snooze",
     "Status",
     "StepCancelled",
+    "StepChange",
     "StepFailed",
     "StepLog",
     "StepNotFound",
@@ -158,6 +170,7 @@ __all__ = [
     "each",
     "failed",
     "insert_many",
+    "param",
     "provided",
     "result_of",
     "state_of",
@@ -167,6 +180,8 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "ExplainedStep": "baton.core.explaining.explanation",
+    "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",
     "ScheduleRecord": "baton.database.schedules",
     "LimitedQueue": "baton.database.queue_limits",

@@ -16,7 +16,9 @@ import pytest
 import baton
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"}
+PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"} | {
+    f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
+}
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",
@@ -30,6 +32,7 @@ INTERNAL = {
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
+    "Job.holes": "Hole",
     "Receive.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
     "Run.end": "Wait",
     "Signal.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
@@ -39,6 +42,8 @@ INTERNAL = {
     "Limits.faults": "WorkflowSpec",
     "Run.of_insert": ("WorkflowSpec", "CallerTransaction"),
     "Worker": "Origin",
+    "Worker.fill_holes": "EncodedArguments",
+    "Worker.read": "EncodedArguments",
     "Worker.terms": ("Flags", "Terms"),
 }
 CONDITION_PARTS = {"All", "AnyOf", "Compare", "Failed", "In", "Not", "Succeeded"}
@@ -138,7 +143,7 @@ def test_importing_baton_imports_no_module_that_few_programs_need():
     assert [module for module in modules if not module.startswith("baton")] == ["copy", "dataclasses"]
     late = ("baton.runtime", "baton.cli.", "baton.contrib", "baton.embedded", "baton.core.pictures", "baton.events")
     assert [module for module in modules if module.startswith(late)] == []
-    assert len(modules) <= 97
+    assert len(modules) <= 110
 
 
 def test_inserting_imports_nothing_that_runs_workers():

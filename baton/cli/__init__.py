@@ -4,6 +4,7 @@
     worker    run the steps of the workers a module defines
     list      list workflows, the newest first
     show      draw a workflow's steps, or print everything about one
+    explain   say why a workflow, or a step of it, is where it is
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
     signal    answer a step that waits for a signal
@@ -12,6 +13,7 @@
     schedules list the schedules, and pause, resume, run or delete one
     pause     stop the start of steps of a queue, on every machine
     resume    let a paused queue go on
+    web       serve the dashboard
     doctor    say what is wrong with an installation, and what to do
     demo      count the standard library in a workflow of two hundred steps
 

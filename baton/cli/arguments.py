@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 ADDRESS_HELP = "postgresql://...; left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server"
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -73,3 +74,17 @@ def json_value(text: str) -> object:
 
 def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
+def moment_or_ago(text: str) -> datetime | timedelta:
+    """Read a date, a time, or how long ago. Without a zone it is the local time of this machine."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return timedelta(seconds=duration(text))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-11-27 or 2026-11-27T10:00, and not a duration such as 30m, 2h or 7d"
+        ) from None

@@ -21,8 +21,11 @@ COMMANDS: Mapping[str, str] = {
     "demo": "count the standard library in a workflow of two hundred steps",
     "migrate": "create the schema, or bring it up to date",
     "worker": "run the steps of the workers a module defines",
+    "insert": "insert a workflow from a template, with values in its holes",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
+    "explain": "say why a workflow, or a step of it, is where it is",
+    "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
     "signal": "answer a step that waits for a signal",
@@ -31,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "schedules": "list the schedules, and pause, resume, run or delete one",
     "pause": "stop the start of steps of a queue, on every machine",
     "resume": "let a paused queue go on",
+    "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }
 """What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from baton.client.concurrent_inserts import ConcurrentInserts
 from baton.client.engine_in_use import add_entered, remove_entered
 from baton.client.queue_control import QueueControl
 from baton.client.scheduling import Scheduling
@@ -19,12 +20,13 @@ from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
+from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
 from baton.database.listener import Listener
+from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
-from baton.database.unfinished import Explanations
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
 
@@ -112,7 +114,7 @@ class Engine(QueueControl, Scheduling):
         opened = _Open(self, address)
         try:
             await opened.connections.open()
-            opened.checks_inserts = await self._prepare_schema(opened.connections)
+            opened.accept_inserts(checked=await self._prepare_schema(opened.connections))
         except BaseException:
             await opened.aclose()
             raise
@@ -171,6 +173,18 @@ class Engine(QueueControl, Scheduling):
         """
         return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
 
+    async def usage(self, *, since: datetime | timedelta | None = None, by: UsageBy = "model") -> EngineUsage:
+        """Return what calls of language models used and cost, all runs together and by one thing.
+
+        Args:
+            since: only calls from this time on; a `timedelta` counts back from now.
+            by: what the sums in `by` are of: "model", "provider", "workflow" (its name), "run", "step", "worker", or
+                "day" (in UTC).
+
+        Raises: InvalidOption.
+        """
+        return await read_engine_usage(self.connections, self.schema, since, by)
+
     @property
     def address(self) -> str:
         """The address of its database, for connections of your own; also that of the embedded server.
@@ -203,6 +217,10 @@ class Engine(QueueControl, Scheduling):
     @property
     def connections(self) -> Connections:
         return self._opened().connections
+
+    @property
+    def inserts(self) -> ConcurrentInserts:
+        return self._opened().inserts
 
     @property
     def checks_inserts(self) -> bool:
@@ -287,9 +305,10 @@ class _Open:
         self.address = address
         self.connector = Connector(address.dsn, is_pooled, engine._password)
         self.connections = Connections(self.connector, engine._size)
+        self._size = engine._size
         self.store = Store(RetryingCalls(self.connections), engine.schema)
         self.reads = Queries(RetryingCalls(self.connections), engine.schema)
-        self.checks_inserts = True
+        self.accept_inserts(checked=True)
         self.explanations = Explanations(self.connections, engine.schema)
         self.tasks = Tasks()
         listening = self.connector
@@ -297,7 +316,12 @@ class _Open:
             listening = Connector(asyncpg_dsn(engine._listener_address), password=engine._password)
         self.listener = None if listening.is_pooled else Listener(listening, engine.schema, self.tasks)
 
+    def accept_inserts(self, *, checked: bool) -> None:
+        self.checks_inserts = checked
+        self.inserts = ConcurrentInserts(self.connections, self.store.schema, self._size, checks_inserts=checked)
+
     async def aclose(self) -> None:
+        await self.inserts.aclose()
         await self.tasks.aclose()
         await self.connections.aclose()
         await in_thread(self.address.release)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from baton.client.caller_transactions import AsyncpgTransaction, CallerTransaction, caller_transaction
+from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
@@ -18,14 +19,11 @@ from baton.core.worker import Worker
 from baton.core.workflow import Baton
 from baton.database.connections import with_retries
 from baton.database.messages import Inserted
-from baton.database.store import STEPS_PER_CALL, Store
+from baton.database.store import STEPS_PER_CALL
 from baton.errors import InvalidWorkflow, WorkflowExists
 
 if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
-
-REPLAY_SECONDS = 30.0
-"""For how long an insert is sent again after transient failures."""
 
 
 async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerConnection | None = None) -> list[Run]:
@@ -80,7 +78,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.size_limits, spec)
-        inserted = await with_retries(lambda: _insert_alone(spec, engine), REPLAY_SECONDS)
+        inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
@@ -156,9 +154,12 @@ async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> f
         return await AsyncpgTransaction(connection, engine.checks_inserts).insert_many(specs, engine.schema)
 
 
-async def _insert_alone(spec: WorkflowSpec, engine: Engine) -> Inserted:
+async def _insert(spec: WorkflowSpec, engine: Engine) -> Inserted:
     if len(spec.steps) <= STEPS_PER_CALL:
-        store = Store(engine.connections, engine.schema, checks_inserts=engine.checks_inserts)
-        return await store.insert_workflow(spec)
+        return await engine.inserts.insert(spec)
+    return await with_retries(lambda: _insert_in_parts(spec, engine), REPLAY_SECONDS)
+
+
+async def _insert_in_parts(spec: WorkflowSpec, engine: Engine) -> Inserted:
     async with engine.connections.acquire() as connection:
         return await AsyncpgTransaction(connection, engine.checks_inserts).insert(spec, engine.schema)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast, overload
 from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
+from baton.client.explaining import ExplainsSteps
 from baton.client.held_slot import HeldSlot
+from baton.client.intervening import Intervening
 from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
+from baton.client.used import UsesModels
 from baton.core.drawable import SVG, Direction
 from baton.core.durations import Seconds, seconds
 from baton.core.names import UNSTORABLE, normalised
-from baton.core.outcome import MAX_SUMMARY, storable
 from baton.core.spec import StepSpec, WorkflowSpec
 from baton.core.states import FINAL_STEP_STATES, FINAL_WORKFLOW_STATES, FinalWorkflowState
 from baton.core.waits import AnotherRun
@@ -31,8 +32,6 @@ from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
 from baton.errors import (
     InvalidName,
-    InvalidOption,
-    RetryRefused,
     StepCancelled,
     StepFailed,
     StepNotFound,
@@ -45,11 +44,7 @@ from baton.tasks import wait_for_event
 if TYPE_CHECKING:
     from baton.client.drawn_run import DrawnRun
 
-log = logging.getLogger("baton")
 R = TypeVar("R")
-
-EXPLANATION_SECONDS = 2.0
-"""How long an error that time is up may take to say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(SendsToSteps, AnotherRun):
+class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
@@ -217,66 +212,6 @@ class Run(SendsToSteps, AnotherRun):
         status, steps = await self.status(), await self.steps()
         return DrawnRun(steps, status.name or self.id)
 
-    async def cancel(
-        self, *steps: str, reason: str | None = None, force: bool = False, as_skipped: bool = False
-    ) -> int:
-        """Cancel the workflow, or only the named steps. Returns how many steps this call cancelled.
-
-        Of the whole workflow, every ordinary step that is not final is cancelled, whatever its flags. The workflow is
-        final when this returns, unless it has closing steps or undos: these still run, unless `force` cancels them as
-        well. Of single steps, their dependents go on as the rules say. What still runs for a cancelled step is
-        cancelled within about a second, and nothing it returns is accepted. A reason longer than 2,000 characters is
-        cut in the middle.
-
-        With `as_skipped` the named steps, which are no longer wanted, end as skipped: the workflow does not fail
-        because of them, their dependents are skipped unless they ignore that, and `retry()` leaves them.
-
-        Raises:
-            StepNotFound: a name is no step of the workflow; nothing was cancelled.
-            InvalidOption: `as_skipped` without names; a whole workflow cannot be skipped.
-        """
-        if as_skipped and not steps:
-            whole = "a whole workflow cannot be skipped: name the steps, or leave it out to cancel the workflow"
-            raise InvalidOption("as_skipped", as_skipped, whole)
-        engine, names = self.engine_to_ask(), await self.names_stored(steps)
-        why = None if reason is None else storable(reason, MAX_SUMMARY)
-        cancelled = await engine.store.cancel(self.id, names or None, why, force=force, as_skipped=as_skipped)
-        if cancelled.count is None:
-            raise WorkflowNotFound(self.id)
-        await self._require_known(cancelled.unknown)
-        return cancelled.count
-
-    async def retry(self, *steps: str, forward: bool = False) -> int:
-        """Open again every discarded and cancelled step. Returns how many steps this call opened.
-
-        With names: those steps, however they ended, and what was cancelled or skipped downstream of them; of a group,
-        what failed in it (if nothing did, a warning in the log says so). Attempts begin again at 0, the history of
-        errors is kept. A dependent that began by ignoring the failure keeps its run.
-        Closing steps over what is opened are opened as well. What was undone is opened with all that is downstream of
-        it; with `forward` it stays undone, and only what failed is opened.
-
-        Raises:
-            StepNotFound: a name is no step of the workflow; nothing was changed.
-            RetryRefused: a named step is not final or belongs to an earlier round, or undos keep it from running again;
-                nothing was changed.
-        """
-        engine, names = self.engine_to_ask(), await self.names_stored(steps)
-        retried = await engine.store.retry(self.id, names or None, forward=forward)
-        if retried.count is None:
-            raise WorkflowNotFound(self.id)
-        await self._require_known(retried.unknown)
-        if retried.refused:
-            raise RetryRefused(await engine.reads.states(self.id, retried.refused))
-        if steps and not retried.count:
-            # An ordinary step is opened however it ended, or refused.
-            log.warning(
-                "retry(%s) of workflow %r opened nothing: of a group it opens what failed, and nothing did; name the "
-                "steps in it that are to run again",
-                ", ".join(map(repr, steps)),
-                self.id,
-            )
-        return retried.count
-
     @property
     def is_in_open_transaction(self) -> bool:
         """Whether the caller's transaction that inserted it is still open."""
@@ -320,17 +255,7 @@ class Run(SendsToSteps, AnotherRun):
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise TimeoutError(await self._why_unfinished(engine, step, timeout)) from error
-
-    async def _why_unfinished(self, engine: Engine, step: str | None, timeout: float | None) -> str:
-        what = f"workflow {self.id!r}" if step is None else f"step {step!r} of workflow {self.id!r}"
-        why = f"{what} is not final after {timeout} s"
-        try:
-            async with asyncio.timeout(EXPLANATION_SECONDS):
-                unfinished = await engine.explanations.unfinished(self.id, step)
-        except TimeoutError:
-            return f"{why}; the database does not answer the question why"
-        return f"{why}: {unfinished}" if unfinished else why
+            raise TimeoutError(await self.why_unfinished(step, timeout)) from error
 
     async def _announced_end(self, engine: Engine, step: str | None) -> Watched:
         waiter = _EndWaiter(step)

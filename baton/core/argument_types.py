@@ -22,10 +22,11 @@ from baton.core.places import (
     may_be_left_out,
     pieces_without_references,
 )
-from baton.core.references import refuse_reference
+from baton.core.references import Each, refuse_reference
 from baton.core.round_trip import SCALARS, check, is_same_plain, key_step
 from baton.core.signature import Signature
 from baton.core.tagged_unions import with_tagged_unions
+from baton.errors.texts import did_you_mean
 
 
 class ArgumentTypes:
@@ -93,26 +94,45 @@ class ArgumentTypes:
         check(f"$.{name}", value, back, self._signature.annotations.remedy(name))
         return False
 
-    def require_pieces(self, name: str, value: Any, paths: Sequence[Path], *, is_each: bool) -> None:
+    def in_order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments in the order of the parameters.
+
+        Raises `TypeError` for one that the function does not take or lacks, and for `each(...)` where it cannot be.
+        """
+        given = arguments.keys()
+        if unknown := sorted(given - self._kinds.keys()):
+            hint = did_you_mean(unknown[0], self._kinds)
+            takes = f"; it takes {', '.join(self._kinds) or 'none'}"
+            raise TypeError(f"{self._worker}: it has no argument {unknown[0]!r}{hint or takes}")
+        if missing := sorted(self._signature.required - given):
+            raise TypeError(f"{self._worker}: it lacks the argument {missing[0]!r}")
+        each = [name for name, value in arguments.items() if type(value) is Each]
+        if variadic := [name for name in each if name not in self._signature.by_name]:
+            raise TypeError(f"{self._worker}: each(...) cannot be given to {variadic[0]!r}, which takes any number")
+        return {name: arguments[name] for name in self._kinds if name in arguments}
+
+    def require_pieces(
+        self, name: str, value: Any, paths: Sequence[Path], *, is_each: bool, is_json: bool = False
+    ) -> None:
         """Check the parts of an argument in which no reference stands, each by itself.
 
-        Raises `TypeError` and `NotJSON`, as `require_fit` and `require_same`.
+        Raises `TypeError`, as `require_fit`, and unless the parts are JSON already `NotJSON`, as `require_same`.
         """
         kind = self._kind_of_argument(name, is_each=is_each)
         for piece in pieces_without_references(kind, value, paths, (name,)):
-            self._require_piece(piece, is_item=is_each)
+            self._require_piece(piece, is_item=is_each, is_json=is_json)
 
-    def require_default(self, path: Path, value: Any, *, is_each: bool) -> None:
-        """Check the default of a reference against the annotation of its place, as `require_pieces`."""
+    def require_at(self, path: Path, value: Any, *, is_each: bool, is_json: bool = False) -> None:
+        """Check what is to stand at a path against the annotation of that place, as `require_pieces`."""
         kind = self._kind_of_argument(str(path[0]), is_each=is_each)
         for key in path[1:]:
             kind = kind_at(kind, key)
-        self._require_piece(Piece(path, kind, value), is_item=False)
+        self._require_piece(Piece(path, kind, value), is_item=False, is_json=is_json)
 
     def _kind_of_argument(self, name: str, *, is_each: bool) -> Any:
         return GenericAlias(list, (self.kind(name),)) if is_each else self.kind(name)
 
-    def _require_piece(self, piece: Piece, *, is_item: bool) -> None:
+    def _require_piece(self, piece: Piece, *, is_item: bool, is_json: bool) -> None:
         name, path = str(piece.path[0]), "$" + "".join(map(_step, piece.path))
         try:
             back = codec.Decoder(with_tagged_unions(piece.kind)).decode(codec.encode(piece.value, refuse_reference))
@@ -121,6 +141,8 @@ class ArgumentTypes:
         except (msgspec.ValidationError, Unmet) as error:
             what = f"an item of each(...) for {name!r} does not fit" if is_item else f"in `{path}`"
             raise TypeError(f"{self._worker}: {what}: {text_of(error)}") from None
+        if is_json:
+            return
         is_flat, only_plain = equality_suffices(piece.kind), is_plain(piece.kind)
         if type(piece.value) not in SCALARS and not is_same_plain(
             piece.value, back, is_flat=is_flat, is_plain=only_plain

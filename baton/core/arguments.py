@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 from baton.core import codec
 from baton.core.argument_types import ArgumentTypes
 from baton.core.error_texts import misfit_text
+from baton.core.holes import Hole
 from baton.core.places import Path
 from baton.core.references import (
     STAND_INS,
@@ -34,7 +35,7 @@ class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """A call, ready to be stored."""
 
     args: str
-    """A JSON object: arguments by parameter name, null wherever a reference stands."""
+    """A JSON object: arguments by parameter name, null wherever a reference or a hole stands."""
     args_in_order: str
     """The same with sets and mappings sorted, for comparison."""
     placed: tuple[Placed, ...]
@@ -42,6 +43,7 @@ class EncodedArguments(msgspec.Struct, frozen=True, gc=False):
     """Why arguments are not JSON, one fault per argument; if there are any, `args` is empty."""
     each: tuple[str, ...] = ()
     """The arguments that are lists of which each child of the step gets one item."""
+    holes: tuple[Hole, ...] = ()
 
 
 class Parameters:
@@ -130,7 +132,7 @@ class Parameters:
                 faults.append(fault)
         if faults:
             return EncodedArguments("{}", "{}", (), tuple(faults))
-        return EncodedArguments(text, text if is_ordered else _in_order(arguments, text), (), ())
+        return EncodedArguments(text, text if is_ordered else in_order(arguments, text), (), ())
 
     def _encode_with_references(
         self, arguments: dict[str, Any], each: tuple[str, ...], *, is_nested: bool
@@ -139,7 +141,7 @@ class Parameters:
         try:
             try:
                 taken = (take_out_nested if is_nested else take_out)(arguments)
-                inside = sum([len(reference.path) > 1 for reference in taken.placed]) if is_nested else 0
+                inside = sum([len(path) > 1 for path in taken.paths]) if is_nested else 0
                 text = codec.encode(taken.arguments, refuse_reference, nones_inside=inside)
             except ReferenceInside:
                 if not is_nested:
@@ -151,8 +153,8 @@ class Parameters:
         except NotJSON as error:
             faults = _faults(taken.arguments) or (error,)
         if faults:
-            return EncodedArguments("{}", "{}", taken.placed, faults, each)
-        return EncodedArguments(text, _in_order(taken.arguments, text), taken.placed, (), each)
+            return EncodedArguments("{}", "{}", taken.placed, faults, each, taken.holes)
+        return EncodedArguments(text, in_order(taken.arguments, text), taken.placed, (), each, taken.holes)
 
     def _with_items(self, arguments: dict[str, Any], each: tuple[str, ...]) -> dict[str, Any]:
         """Return the arguments with lists, or references to such, in place of each `each`."""
@@ -161,17 +163,14 @@ class Parameters:
         if variadic := [name for name in each if name not in self.signature.by_name]:
             raise TypeError(f"{self._worker}: each(...) cannot be given to {variadic[0]!r}, which takes any number")
         opened = {name: value.items if type(value) is Each else value for name, value in arguments.items()}
-        lengths = {name: len(items) for name in each if isinstance(items := opened[name], list)}
-        if len(set(lengths.values())) > 1:
-            shown = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
-            raise TypeError(f"{self._worker}: the lists of several each(...) must agree in length: {shown}")
+        require_equal_lists(self._worker, each, opened)
         return opened
 
     def _faults_with_references(self, taken: TakenOut, text: str, each: tuple[str, ...]) -> tuple[NotJSON, ...]:
         """Return the faults of values next to references that would come back as others, one fault per argument."""
         paths: dict[str, list[Path]] = {name: [] for name in each}
-        for reference in taken.placed:
-            paths.setdefault(str(reference.path[0]), []).append(reference.path)
+        for path in taken.paths:
+            paths.setdefault(str(path[0]), []).append(path)
         decoded = self.types.require_fit(text, frozenset(paths))
         faults = []
         for name, value in taken.arguments.items():
@@ -183,14 +182,23 @@ class Parameters:
             except NotJSON as fault:
                 faults.append(fault)
         for path, default in taken.defaults:
-            self.types.require_default(path, default, is_each=path[0] in each)
+            self.types.require_at(path, default, is_each=path[0] in each)
         return tuple(faults)
+
+
+def require_equal_lists(worker: str, each: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """Raise `TypeError` if the lists of a map that are known already differ in length."""
+    lengths = {name: len(items) for name in each if isinstance(items := arguments[name], list)}
+    if len(set(lengths.values())) > 1:
+        shown = " and ".join(f"{name!r} has {length:,} items" for name, length in lengths.items())
+        raise TypeError(f"{worker}: the lists of several each(...) must agree in length: {shown}")
 
 
 _NO_ARGUMENTS = EncodedArguments("{}", "{}", (), ())
 
 
-def _in_order(arguments: dict[str, Any], text: str) -> str:
+def in_order(arguments: dict[str, Any], text: str) -> str:
+    """Return arguments as JSON text that is the same for equal sets and mappings; `text` is their JSON."""
     if "[" not in text and text.count("{") == 1:
         return text
     return codec.encode_in_order(arguments) or text

@@ -23,7 +23,7 @@ from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, Own
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
-from baton.core.job import Job, faults_of, faults_without_results, step_spec, written_step
+from baton.core.job import Job, faults_of, faults_without_results, open_holes, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
@@ -53,11 +53,14 @@ class CompiledGraph:
 
     Args:
         is_open: an unknown name stands for a dependency of the step whose worker returned the draft.
+        is_template: it may have holes.
 
     Raises: InvalidWorkflow, with every fault.
     """
 
-    def __init__(self, draft: Draft, *, is_open: bool = False, faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self, draft: Draft, *, is_open: bool = False, is_template: bool = False, faults: Sequence[Fault] = ()
+    ) -> None:
         self._draft = draft
         self.steps = [*draft.steps.values(), *draft.own_steps()]
         self.names: list[str] = [step.name for step in self.steps]
@@ -79,6 +82,7 @@ class CompiledGraph:
             *faults_of_control(self),
             *self._faults_of_returns(),
             *self._faults_of_steps(),
+            *([] if is_template else self._holes()),
             *faults,
         ]
         if found:
@@ -234,6 +238,11 @@ class CompiledGraph:
                     yield from faults_without_results(name, step.what)
                 for placed in arguments.placed:
                     yield from self._misfits(position, step.what, placed)
+
+    def _holes(self) -> Iterator[Fault]:
+        for name, step in zip(self.names, self.steps, strict=True):
+            for job in step.jobs():
+                yield from open_holes(name, job)
 
     def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
         dependency = self.scopes[position].get(placed.step)

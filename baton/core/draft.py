@@ -71,6 +71,13 @@ class Added(Struct, frozen=True):
     flags: Flags
     control: Control | None = None
 
+    def jobs(self) -> Iterator[Job]:
+        """Yield what it runs, and what undoes that."""
+        if isinstance(self.what, Job):
+            yield self.what
+        if self.control is not None and self.control.undo is not None:
+            yield self.control.undo
+
     def placed(self) -> tuple[Placed, ...]:
         return self.what.arguments.placed if isinstance(self.what, Job) else ()
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Unpack
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.core.arguments import EncodedArguments
 from baton.core.fingerprint import WrittenStep, fingerprint, written_options, written_references
+from baton.core.holes import Hole, Param
 from baton.core.insertable import InsertableJob
 from baton.core.names import checked_text, new_workflow_id
 from baton.core.options import GivenOptions, JobOptions, check_together, job_options
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
 from baton.errors import InvalidWorkflow
-from baton.errors.faults import ArgumentNotJSON, Fault, IgnoredInFixedPlace, IgnoredWithoutDefault, UnknownDependency
+from baton.errors.faults import (
+    ArgumentNotJSON,
+    Fault,
+    HoleWithoutValue,
+    IgnoredInFixedPlace,
+    IgnoredWithoutDefault,
+    UnknownDependency,
+)
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
@@ -65,13 +73,35 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         check_together(given, is_map=bool(self.arguments.each))
         return replace(self, given=given)
 
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """The holes in its arguments and its options, those of an option under its name alone."""
+        if not self.given:
+            return self.arguments.holes
+        options = [Hole((option,), value.name) for option, value in self.given.items() if isinstance(value, Param)]
+        return (*self.arguments.holes, *options) if options else self.arguments.holes
+
+    def filled(self, values: Mapping[str, Any]) -> Job:
+        """Return the job with these values in its holes, as far as there is one for them.
+
+        Raises `TypeError`, `NotJSON` and `InvalidOption` for a value that could not have been written there.
+        """
+        options = {
+            option: values[value.name]
+            for option, value in self.given.items()
+            if isinstance(value, Param) and value.name in values
+        }
+        arguments = self.worker.fill_holes(self.arguments, values)
+        job = self if arguments is self.arguments else replace(self, arguments=arguments)
+        return job.with_options(**options) if options else job
+
     def spec(self, workflow_id: str | None = None) -> WorkflowSpec:
         """Return a workflow of this one step, which is named as its worker. Raises `InvalidWorkflow`, `InvalidName`."""
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = self.worker.name
-        if self.arguments.faults or self.arguments.placed:
+        if self.arguments.faults or self.arguments.placed or self.holes:
             unknown = [UnknownDependency(name, reference.step, ()) for reference in self.arguments.placed]
-            raise InvalidWorkflow([*unknown, *faults_of(name, self)])
+            raise InvalidWorkflow([*unknown, *faults_of(name, self), *open_holes(name, self)])
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
         step = step_spec(name, self, NO_FLAGS)
         return WorkflowSpec(identity, None, written, debug=False, meta=None, steps=(step,))
@@ -126,6 +156,11 @@ def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...
 def faults_of(step: str, job: Job) -> list[Fault]:
     """Return why a job's arguments cannot be stored, one fault for each argument."""
     return [ArgumentNotJSON(step, fault.path, fault.why) for fault in job.arguments.faults]
+
+
+def open_holes(step: str, job: Job) -> list[Fault]:
+    """Return the holes of a job that have no value, as faults, each name once."""
+    return [HoleWithoutValue(step, name) for name in dict.fromkeys([hole.name for hole in job.holes])]
 
 
 def faults_without_results(name: str, job: Job) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 import msgspec
 
 from baton.core.durations import Seconds, checked_deadline, seconds
+from baton.core.holes import Param
 from baton.core.names import checked_text
 from baton.core.retry import Exponential, storable_backoff
 from baton.errors import InvalidName, InvalidOption
@@ -107,11 +108,15 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
     if unknown := [option for option in given if option not in _CHECKS]:
         hint = did_you_mean(unknown[0], _CHECKS)
         raise TypeError(f"a job has no option {unknown[0]!r}{hint}")
-    return {option: _CHECKS[option](option, value) for option, value in given.items()}
+    # What fills a hole is checked then.
+    return {
+        option: value if isinstance(value, Param) else _CHECKS[option](option, value) for option, value in given.items()
+    }
 
 
 def check_together(given: GivenOptions, *, is_map: bool) -> None:
     """Raise `InvalidOption` for options of a job that do not go together."""
+    given = {option: value for option, value in given.items() if not isinstance(value, Param)}
     for option in ("concurrency", "tolerate", "needs"):
         if option in given and not is_map:
             raise InvalidOption(option, given[option], "no argument of this job is each(...), so it has no children")

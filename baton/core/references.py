@@ -10,6 +10,7 @@ import msgspec
 
 from baton.core.codec import encode
 from baton.core.conditions import Key, Operand, ResultOf, ResultPart, State, checked_key
+from baton.core.holes import Hole, Param
 from baton.core.json_forms import plain_form
 from baton.core.names import normalised
 from baton.core.places import Path
@@ -55,14 +56,14 @@ class Each:
 
     __slots__ = ("items",)
 
-    def __init__(self, items: list[Any] | Reference) -> None:
+    def __init__(self, items: list[Any] | Reference | Param) -> None:
         self.items = items
 
     def __repr__(self) -> str:
         return f"each({self.items!r})"
 
 
-STAND_INS: frozenset[type] = frozenset({Reference, State, Each})
+STAND_INS: frozenset[type] = frozenset({Reference, State, Param, Each})
 
 
 # Structs and not dataclasses: some are made with every job, in a fifth of the time.
@@ -78,18 +79,24 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class TakenOut(msgspec.Struct, frozen=True):
-    """Arguments with None wherever a reference stood, and where these were."""
+    """Arguments with None wherever a reference or a hole was, and where these were."""
 
     arguments: dict[str, Any]
     placed: tuple[Placed, ...]
     defaults: tuple[tuple[Path, Any], ...] = ()
     """The defaults of references, and where these were."""
+    holes: tuple[Hole, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where references and holes were."""
+        return [*[reference.path for reference in self.placed], *[hole.path for hole in self.holes]]
 
 
 class ReferenceInside(Exception):  # noqa: N818  # a signal between two functions, seen by no caller
     """The encoder met a reference where no path leads to it, or an `each` that is not an argument itself."""
 
-    def __init__(self, found: Reference | Each | Operand) -> None:
+    def __init__(self, found: Reference | Each | Operand | Param) -> None:
         super().__init__(repr(found))
         self.found = found
 
@@ -122,12 +129,12 @@ def each(items: Any) -> Any:
     """Stand for each item of a list: the step becomes a map, with a child for each item.
 
     `items` is a list (or another iterable of values, read now), which may hold `result_of(...)`, or
-    `result_of("step")`: then the list is what that step returns, and its length is known only at run time. Several
-    `each` arguments of one job are taken in parallel and must have the same length.
+    `result_of("step")`: then the list is what that step returns, and its length is known only at run time. In a
+    template it may be a hole. Several `each` arguments of one job are taken in parallel and must have the same length.
 
     It must be an argument itself. Raises `TypeError` for what has no items of its own, such as a string.
     """
-    if type(items) is Reference:
+    if type(items) in (Reference, Param):
         return Each(items)
     if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
         raise TypeError(f"each takes a list of items or result_of(...), not {type(items).__name__}")
@@ -136,38 +143,41 @@ def each(items: Any) -> Any:
 
 def refuse_reference(value: Any) -> Any:
     """Return what `plain_form` does; raises `ReferenceInside` for a reference and for an `each`."""
-    if isinstance(value, Operand) or type(value) is Each:
+    if isinstance(value, Operand) or type(value) in (Each, Param):
         raise ReferenceInside(value)
     return plain_form(value)
 
 
 def take_out(arguments: dict[str, Any]) -> TakenOut:
-    """Return the arguments without the references that are arguments themselves."""
+    """Return the arguments without the references and holes that are arguments themselves."""
     found: list[tuple[Path, Any]] = []
     plain: dict[str, Any] = {}
     for name, value in arguments.items():
-        if type(value) in _REFERENCES:
+        if type(value) in _TAKEN_OUT:
             found.append(((name,), value))
             value = None  # noqa: PLW2901  # what stands in its place
         plain[name] = value
     return _taken_out(plain, found)
 
 
-_REFERENCES = frozenset({Reference, State})
+_TAKEN_OUT = frozenset({Reference, State, Param})
 
 
 def _taken_out(arguments: dict[str, Any], found: Sequence[tuple[Path, Any]]) -> TakenOut:
     placed: list[Placed] = []
     defaults: list[tuple[Path, Any]] = []
+    holes: list[Hole] = []
     for path, value in found:
-        if type(value) is State:
+        if type(value) is Param:
+            holes.append(Hole(path, value.name))
+        elif type(value) is State:
             placed.append(Placed(path, value.step, is_state=True))
         elif value.default is NO_DEFAULT:
             placed.append(Placed(path, value.step))
         else:
             placed.append(Placed(path, value.step, _encoded_default(path, value.default)))
             defaults.append((path, value.default))
-    return TakenOut(arguments, tuple(placed), tuple(defaults))
+    return TakenOut(arguments, tuple(placed), tuple(defaults), tuple(holes))
 
 
 def _encoded_default(path: Path, default: Any) -> str:
@@ -178,9 +188,9 @@ def _encoded_default(path: Path, default: Any) -> str:
 
 
 def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
-    """Return the arguments without the references in lists, tuples and mappings, however deep.
+    """Return the arguments without the references and holes in lists, tuples and mappings, however deep.
 
-    A reference under a key that is not text, or inside anything else, is left where it is. Nothing given is changed.
+    One under a key that is not text, or inside anything else, is left where it is. Nothing given is changed.
     """
     found: list[tuple[Path, Any]] = []
     root: dict[str, Any] = {}
@@ -189,7 +199,7 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
         at = open_.pop()
         for key, value in at.entries():
             path = (*at.path, key)
-            if type(value) in _REFERENCES and at.has_path(key):
+            if type(value) in _TAKEN_OUT and at.has_path(key):
                 found.append((path, value))
                 at.put(key, None)
             elif type(value) in (list, tuple, dict) and at.has_path(key) and id(value) not in at.ancestors:

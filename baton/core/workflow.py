@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -173,6 +173,41 @@ class Baton(Insertable, Expandable, Drawable):
         graph = self._compiled()
         return [graph.names[position] for position in graph.graph.order]
 
+    def to_template(self) -> str:
+        """Return the workflow as JSON text, with its holes, for `from_template` and for people to read.
+
+        It names steps and workers; its own id is not in it. docs/template.schema.json describes it. Raises
+        `InvalidWorkflow` for any fault but a hole without a value.
+        """
+        from baton.core.templates.writing import template_of
+
+        self._compiled(is_template=True)
+        return template_of(self._draft, self._name, self._meta, debug=self._debug)
+
+    @classmethod
+    def from_template(
+        cls,
+        template: str | bytes,
+        values: Mapping[str, Any] | None = None,
+        /,
+        *,
+        workflow_id: str | None = None,
+        **named: Any,
+    ) -> Baton:
+        """Return the workflow that a template describes, with values in its holes.
+
+        It is checked as one that is built in Python: a worker that this process knows checks its arguments and gives
+        its own options; of others the template says what is needed. `values` are those whose names are taken here, as
+        `workflow_id` is; the named ones are added to them.
+
+        Raises `InvalidTemplate` for text that is none, of a newer version, with an unknown field or worker, for a hole
+        without a value, a value without a hole, and one that does not fit. Other faults are found by the insert.
+        """
+        from baton.core.templates.reading import read_template
+
+        given = {**(values or {}), **named}
+        return read_template(template, given, workflow_id)
+
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
@@ -189,8 +224,9 @@ class Baton(Insertable, Expandable, Drawable):
 
         return diagram_of(self._compiled(), self._name or "")
 
-    def _compiled(self) -> CompiledGraph:
-        return CompiledGraph(self._draft, faults=[self._meta_fault] if self._meta_fault is not None else ())
+    def _compiled(self, *, is_template: bool = False) -> CompiledGraph:
+        faults = [self._meta_fault] if self._meta_fault is not None else ()
+        return CompiledGraph(self._draft, is_template=is_template, faults=faults)
 
     def _flags_with(self, *given: bool | None) -> Flags:
         """Return the flags of a step: those given, and the workflow's for the others."""

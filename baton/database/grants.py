@@ -4,9 +4,10 @@ The engine's functions run with the rights of the schema's owner, and no other r
 one part or several:
 
     worker   run steps: register, heartbeat, claim, settle, upkeep
-    client   insert workflows, which the database checks as Python does, cancel, retry, signal and watch them, make
-             schedules, and read
-    operator pause and resume queues and schedules, set limits, cancel, retry and signal workflows, and read
+    client   insert workflows, which the database checks as Python does, cancel, retry, complete, skip, signal and watch
+             them and their steps, make schedules, and read
+    operator pause and resume queues and schedules, set limits, cancel, retry, complete, skip and signal
+             workflows and their steps, and read
     viewer   read
 """
 
@@ -58,6 +59,10 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "insert_workflow_json",
         "cancel",
         "retry",
+        "complete",
+        "skip",
+        "start_now",
+        "dry_run",
         "watch",
         "put_schedule",
         "pause_schedule",
@@ -73,6 +78,10 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "set_limits",
         "cancel",
         "retry",
+        "complete",
+        "skip",
+        "start_now",
+        "dry_run",
         "watch",
         "pause_schedule",
         "record_signal",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
 from baton.database.step_records import StepEnd, StepRecord, step_end, step_tree
-from baton.database.unfinished import why_unserved
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
@@ -178,12 +177,20 @@ class Queries:
                    exists (
                        select from {self._living_pools} p where s.queue = any(p.queues)
                    ) as is_served,
-                   s.queue = any(z.queues) as is_paused,
-                   false as is_known
+                   (
+                       select extract(epoch from clock_timestamp() - u.paused_at)::double precision
+                         from {self._schema}.queue_settings u
+                        where u.queue = s.queue
+                   ) as paused_seconds,
+                   q.state,
+                   coalesce(extract(epoch from q.scheduled_at - clock_timestamp())::double precision, 0) as seconds_left
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
               join lateral (
-                       select e.state, e.is_join from {self._schema}.queue e where e.step_id = s.id offset 0
+                       select e.state, e.is_join, e.scheduled_at
+                         from {self._schema}.queue e
+                        where e.step_id = s.id
+                       offset 0
                    ) q on true
               cross join (
                   select array(
@@ -326,4 +333,17 @@ class Queries:
 
 
 def _unserved(row: Record) -> Unserved:
-    return Unserved(row["name"], row["queue"], row["worker"], why_unserved(row) or "")
+    from baton.core.explaining.unfinished import why_unserved  # few programs need it
+
+    cause = why_unserved(
+        state=row["state"],
+        queue=row["queue"],
+        worker=row["worker"],
+        paused_seconds=row["paused_seconds"],
+        is_served=row["is_served"],
+        is_known=False,
+        misfit=row["misfit"],
+        refusal=row["reason"] if row["refusals"] else None,
+        seconds_left=row["seconds_left"],
+    )
+    return Unserved(row["name"], row["queue"], row["worker"], cause.fact if cause else "")

@@ -56,6 +56,17 @@ STEPS_PER_CALL = 20_000
 """How many steps go into one call: a workflow of a million is sent in parts, in bounded memory."""
 
 
+def _with_lock_timeout(insertion: str) -> str:
+    """Return the statement of an insertion, with a limit on how long it waits for an id that others are inserting.
+
+    The limit holds for this statement, without a round trip of its own. The first argument is made from what sets it,
+    so that it is set before the function begins.
+    """
+    call_after_setting = insertion.replace("$1::text", "substr(s.seconds, 3) || $1::text", 1)
+    setting = "select set_config('lock_timeout', '1s', true) as seconds"
+    return f"select i.* from ({setting}) as s, lateral ({call_after_setting}) as i"
+
+
 class Store:
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
@@ -68,6 +79,7 @@ class Store:
         self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
         self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
+        self._insert_together = _with_lock_timeout(self._insert_checked if checks_inserts else self._insert_workflows)
         self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = statements.ADVANCE.format(prefix)
@@ -84,7 +96,7 @@ class Store:
         self._upkeep_due = call(f"{prefix}.upkeep_due", 0)
         self._mark_dead = call(f"{prefix}.mark_dead", 0)
         self._rescue = call(f"{prefix}.rescue", 1)
-        self._prune = call(f"{prefix}.prune", 2)
+        self._prune = call(f"{prefix}.prune", 3)
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
@@ -95,8 +107,8 @@ class Store:
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
-        self._cancel = call(f"{prefix}.cancel", 6)
-        self._retry = call(f"{prefix}.retry", 4)
+        self._cancel = call(f"{prefix}.cancel", 7)
+        self._retry = call(f"{prefix}.retry", 7)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 2)
         self._resume = call(f"{prefix}.resume", 2)
@@ -128,6 +140,17 @@ class Store:
             (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
         else:
             (row,) = await self.calls.fetch(self._insert_workflows, *columns)
+        return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+
+    async def insert_together(self, specs: Sequence[WorkflowSpec]) -> dict[str, str]:
+        """Insert small workflows with distinct ids in one transaction, as `insert_workflows`.
+
+        Raises: LockNotAvailableError if one of the ids is being inserted in a transaction that stays open for a second.
+        """
+        given = workflow_columns(specs)
+        (row,) = await self.calls.fetch(
+            self._insert_together, *(without_places(given) if self.checks_inserts else given)
+        )
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
@@ -266,9 +289,13 @@ class Store:
         (row,) = await self.calls.fetch(self._rescue, limit)
         return Rescued(row["lost"], row["given_back"], row["is_more"], _passed_over(row))
 
-    async def prune(self, keep: timedelta, *, limit: int) -> Pruned:
-        """Delete workflows that finished longer ago than `keep`. Replayable."""
-        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit)
+    async def prune(self, keep: timedelta, *, limit: int, keep_usage: timedelta | None = None) -> Pruned:
+        """Delete workflows that finished longer ago than `keep`. Replayable.
+
+        What calls of language models used goes with them, or is kept as long as `keep_usage` says.
+        """
+        usage = None if keep_usage is None else keep_usage.total_seconds()
+        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit, usage)
         return Pruned(row["pruned"], row["is_more"], _passed_over(row))
 
     async def stage(self, *, limit: int) -> Staged:
@@ -322,14 +349,28 @@ class Store:
         *,
         force: bool = False,
         as_skipped: bool = False,
+        actor: str | None = None,
     ) -> Cancelled:
         """Cancel a workflow, or some of its steps. Replayable: it returns the same and cancels nothing more."""
-        (row,) = await self.calls.fetch(self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped)
+        (row,) = await self.calls.fetch(
+            self._cancel, workflow_id, _listed(steps), reason, uuid4(), force, as_skipped, actor
+        )
         return Cancelled(row["cancelled"], row["unknown"] or ())
 
-    async def retry(self, workflow_id: str, steps: Sequence[str] | None, *, forward: bool = False) -> Retried:
+    async def retry(
+        self,
+        workflow_id: str,
+        steps: Sequence[str] | None,
+        *,
+        forward: bool = False,
+        downstream: bool = False,
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> Retried:
         """Open failed steps again, or the named ones. Replayable: it returns the same and opens nothing more."""
-        (row,) = await self.calls.fetch(self._retry, workflow_id, _listed(steps), uuid4(), forward)
+        (row,) = await self.calls.fetch(
+            self._retry, workflow_id, _listed(steps), uuid4(), forward, downstream, actor, reason
+        )
         return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:

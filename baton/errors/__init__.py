@@ -4,6 +4,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
 
     BatonError
     ├── InvalidWorkflow (ValueError)      the graph has faults; `.faults` holds them all
+    ├── InvalidTemplate (ValueError)      a template that cannot be read, or filled with these values
     ├── DuplicateStep (ValueError)        `add` got a name that is taken
     ├── InvalidName (ValueError)          a name that is not allowed
     ├── InvalidOption (ValueError)        a value that an option may not have
@@ -23,6 +24,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     │   ├── StepCancelled
     │   └── StepSkipped
     ├── RetryRefused                      steps that are to run again are not final
+    ├── InterventionRefused               a step cannot be completed, skipped or started as it is now
     ├── SignalRefused                     a step takes a signal no more, or not this value
     ├── TransactionStillOpen              waiting inside the transaction that inserts the workflow
     ├── NoTransaction                     a session in AUTOCOMMIT as using=; ctx.connection of a plain worker
@@ -48,33 +50,14 @@ The records in `InvalidWorkflow.faults` are of baton.errors.faults.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from baton.errors.faults import Fault
+from baton.errors.refusals import InterventionRefused as InterventionRefused
+from baton.errors.root import BatonError as BatonError
 from baton.errors.texts import did_you_mean, quoted, shortened, shown, why_not_retried
 
 MOST_SHOWN = 20
 """Faults of one workflow in the text of the error."""
-
-
-def _restored(kind: type[BatonError], message: str, facts: dict[str, Any]) -> BatonError:
-    error = kind.__new__(kind, message)
-    error.__dict__.update(facts)
-    return error
-
-
-class BatonError(Exception):
-    """The root of every error Baton raises on purpose."""
-
-    says = "something went wrong"
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(self.says if message is None else message)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses take facts instead of a message. By default, an error that is copied or sent to
-        # another process would be made again with its message, and that would be a TypeError.
-        return _restored, (type(self), str(self), self.__dict__)
 
 
 class InvalidWorkflow(BatonError, ValueError):
@@ -90,6 +73,14 @@ class InvalidWorkflow(BatonError, ValueError):
         if (more := len(self.faults) - MOST_SHOWN) > 0:
             lines.append(f"and {more:,} more")
         super().__init__("\n".join(lines))
+
+
+class InvalidTemplate(BatonError, ValueError):
+    """Raised by `Baton.from_template` for a text that is no template, and for values that do not fit its holes."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the template cannot be used: {why}")
 
 
 class DuplicateStep(BatonError, ValueError):

@@ -113,6 +113,19 @@ class IgnoredInFixedPlace(Struct, frozen=True):
         )
 
 
+class HoleWithoutValue(Struct, frozen=True):
+    """A job has a hole, and a workflow with holes cannot be inserted."""
+
+    step: str
+    hole: str
+
+    def __str__(self) -> str:
+        return (
+            f"step {quoted(self.step)} has the hole {self.hole!r}, and no value for it; write the workflow with "
+            f"to_template() and give the value to Baton.from_template(), or add it with each={{{self.hole!r}: ...}}"
+        )
+
+
 class EmptyGroup(Struct, frozen=True):
     """A sub-workflow has no step."""
 
@@ -227,6 +240,7 @@ Fault = (
     | SelfDependency
     | Cycle
     | ArgumentNotJSON
+    | HoleWithoutValue
     | MetaNotJSON
     | IgnoredWithoutDefault
     | IgnoredInFixedPlace

@@ -22,8 +22,8 @@ from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
 
-RecordKind: TypeAlias = Literal["debug"]
-SECONDS: Mapping[RecordKind, float] = {"debug": 2.0}
+RecordKind: TypeAlias = Literal["debug", "usage"]
+SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "usage": 2.0}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
 PAUSE_AFTER_FAILURE = 1.0
 MOST_UNSENT = 10_000

@@ -38,7 +38,7 @@ MUTANTS_OF_ENDINGS = (
     _mutant("begun is read from the attempt", _BEGUN, "p_step.began", "p_step.attempt > 0"),
     _mutant(
         "a retry clears what began",
-        f"{_SQL}retry.sql",
+        f"{_SQL}reopen.sql",
         "           not_needed = false,",
         "           began = false,\n           not_needed = false,",
     ),

@@ -120,7 +120,7 @@ MUTANTS_OF_ENOUGH = (
     ),
     Mutant(
         "a deadline goes on through a retry",
-        (Change("sql/functions/retry.sql", "and d.kind in ('end', 'start')", "and false"),),
+        (Change("sql/functions/reopen.sql", "and d.kind in ('end', 'start')", "and false"),),
         _DEADLINES,
     ),
     Mutant(

@@ -133,7 +133,11 @@ MUTANTS_OF_OUTCOMES = (
     ),
     Mutant(
         "a step that is retried has asked for the round already",
-        (Change("sql/functions/retry.sql", "sibling_of(g.id, (g.again ->> 'by')::integer) = any(opening)", "false"),),
+        (
+            Change(
+                "sql/functions/reopen.sql", "sibling_of(g.id, (g.again ->> 'by')::integer) = any(p_opening)", "false"
+            ),
+        ),
         _ROUNDS,
     ),
     Mutant(

@@ -66,7 +66,7 @@ MUTANTS_OF_WAITS = (
     ),
     Mutant(
         "a step retried by name keeps its answer",
-        (Change("sql/functions/retry.sql", "and g.name in (select unnest(p_names))", "and false"),),
+        (Change("sql/functions/reopen.sql", "and g.name in (select unnest(p_names))", "and false"),),
         _SIGNALS,
     ),
     Mutant(

@@ -8,6 +8,7 @@
 --   the usual rules.
 -- p_force: closing steps and undos are cancelled as well.
 -- p_as_skipped: the named steps end as skipped, not as cancelled, and fail nothing.
+-- p_actor: who cancels; noted as an intervention, with the reason.
 -- p_reason: of more than 2,000 characters the first are kept.
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
@@ -16,7 +17,7 @@
 -- Locks: the workflow, then its entries by step.
 create or replace function cancel(
     p_workflow_id text, p_names text[], p_reason text, p_request uuid default null, p_force boolean default false,
-    p_as_skipped boolean default false, out cancelled integer, out unknown text[]
+    p_as_skipped boolean default false, p_actor text default null, out cancelled integer, out unknown text[]
 )
 language plpgsql security definer
 as $$
@@ -90,6 +91,13 @@ begin
     -- was claimed.
     moment := clock_timestamp();
     update workflows w set request = p_request, touched = cancelled where w.key = flow.key;
+    perform note_intervention(
+        flow.key, 'cancel', p_actor, p_names, cancelled, p_reason,
+        case
+            when p_force or p_as_skipped then
+                json_strip_nulls(json_build_object('force', nullif(p_force, false), 'as_skipped', nullif(p_as_skipped, false)))
+        end
+    );
 
     -- suspended, scheduled, available, executing, retryable -> cancelled or skipped
     update steps s

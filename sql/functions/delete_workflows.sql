@@ -1,7 +1,8 @@
 -- Delete these workflows with all their steps. Returns how many steps.
 --
+-- p_keep_usage: calls of language models are kept for so many seconds; null deletes all of theirs.
 -- Locks: none; prune has locked the workflows.
-create or replace function delete_workflows(p_keys bigint[]) returns integer
+create or replace function delete_workflows(p_keys bigint[], p_keep_usage double precision) returns integer
 language plpgsql
 as $$
 declare
@@ -24,10 +25,15 @@ begin
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);
     delete from signals g where g.workflow = any(p_keys);
     delete from messages m where m.workflow = any(p_keys);
+    delete from interventions i where i.workflow = any(p_keys);
     delete from receivers r where r.workflow = any(p_keys);
     delete from awaited_runs a
      using unnest(p_keys) as k(key)
      where a.step_id >= step_of(k.key, 0) and a.step_id < step_of(k.key + 1, 0);
+    delete from model_calls c
+     using unnest(p_keys) as k(key)
+     where c.step_id >= step_of(k.key, 0) and c.step_id < step_of(k.key + 1, 0)
+       and (p_keep_usage is null or c.at < clock_timestamp() - interval '1 second' * least(p_keep_usage, 1e10));
     with deleted as (
         delete from workflows w where w.key = any(p_keys) returning w.total
     )

@@ -56,7 +56,7 @@ begin
                 if is_running then
                     perform cancel(
                         schedule.last_run, null, format('replaced by the next run of schedule %s', p_name),
-                        gen_random_uuid(), false, false
+                        gen_random_uuid(), false, false, format('schedule %s', p_name)
                     );
                 end if;
                 -- A run of this id that exists, of a backfill for example, is the slot's.

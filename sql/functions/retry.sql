@@ -3,23 +3,22 @@
 -- With p_names these steps are opened whatever their final state, with what was cancelled or
 -- skipped downstream of them (see steps_to_open). Attempts begin again at 0; earlier errors are
 -- kept. What a completed step kept for its next attempt is forgotten; a failed one goes on from it.
---
--- A group with children does not run again. It waits for those of them that are opened, and these
--- take free slots if it has any. What each opened step waits for is computed anew from the states
--- of its dependencies. The same is done for each dependent of an opened step that has not begun: it
--- is suspended, or its entry is at attempt 0, neither executing nor snoozed, and then the entry is
--- deleted. A dependent that began by ignoring the failure goes on. An opened step ends again at
--- once if a dependency that stays as it is keeps it from running.
+-- What opening a step means for others: see reopen.
 --
 -- p_request: drawn by the caller for this call. A repeated call changes nothing and returns the
 --   same.
+-- p_forward: what was undone stays so.
+-- p_downstream: everything downstream of what is opened runs again too, however it ended, and what
+--   waits for its next attempt begins anew.
+-- p_actor, p_reason: who retries, and why; noted as an intervention.
 -- opened: how many steps; null if there is no such workflow.
--- unknown: names that are not steps of it. refused: names of steps that are not final. With either,
---   nothing is changed.
+-- unknown: names that are not steps of it. refused: names of steps that are not final, or with
+--   p_downstream, that execute. With either, nothing is changed.
 -- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
 -- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
+    p_downstream boolean default false, p_actor text default null, p_reason text default null,
     out opened integer, out unknown text[], out refused text[]
 )
 language plpgsql security definer
@@ -27,23 +26,11 @@ as $$
 declare
     flow     record;
     undone   bigint[] := '{}';
-    moment   timestamptz;
     opening  bigint[];
     again    bigint[];
-    needing  bigint[];
-    needed   record;
-    rest     record;
-    waiting  bigint[];
-    groups   bigint[];
-    root     bigint;
-    ended    bigint[] := '{}';
-    queued   bigint[];
-    decided  record;
-    released record;
-    applied  record;
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched, w.ending, w.finished_at, w.has_undo, w.has_closing
+    select w.key, w.request, w.touched, w.has_closing
       into flow
       from workflows w
      where w.id = p_workflow_id
@@ -57,7 +44,6 @@ begin
         refused := '{}';
         return;
     end if;
-    moment := clock_timestamp();
     opened := 0;
 
     if flow.has_closing then
@@ -66,207 +52,23 @@ begin
             return;
         end if;
     end if;
-    select c.opening, c.again, c.unknown, c.refused into opening, again, unknown, refused from steps_to_open(flow.key, p_names, undone) as c;
+    if p_downstream then
+        perform lock_downstream(flow.key, p_names);
+    end if;
+    select c.opening, c.again, c.unknown, c.refused
+      into opening, again, unknown, refused
+      from steps_to_open(flow.key, p_names, undone, p_downstream) as c;
     if cardinality(opening) = 0 or cardinality(unknown) > 0 or cardinality(refused) > 0 then
         return;
     end if;
     opened := (select count(*) from steps s where s.id = any(opening) and (s.role is null or s.role not in ('gate', 'end')));
-    if flow.has_undo and not exists (select from steps s where s.id = any(opening) and s.undoes is not null) then
-        perform delete_undos(flow.key);
-    end if;
-
-    if p_names is not null then
-        -- Named itself, a step waits anew. Opened with others, it keeps the answer that it has.
-        update signals g
-           set sent_at = null,
-               key = null,
-               value = null,
-               is_new = false
-         where g.workflow = flow.key
-           and g.name in (select unnest(p_names))
-           and g.sent_at is not null;
-        update messages m
-           set taken_by = 0
-         where m.taken_by = any(array(
-                   select s.id from steps s where s.id = any(opening) and s.name = any(p_names) and s.awaits is not null
-               ));
-    end if;
-
-    perform unexpand(again);
-    groups := array(
-        select distinct sibling_of(s.id, s.parent) from steps s where s.id = any(opening) and s.parent is not null
+    update workflows w set request = p_request, touched = opened where w.key = flow.key;
+    perform reopen(flow.key, opening, again, p_names, clock_timestamp());
+    perform note_intervention(
+        flow.key, 'retry', p_actor, p_names, opened, p_reason,
+        case
+            when p_forward or p_downstream then
+                json_strip_nulls(json_build_object('forward', nullif(p_forward, false), 'downstream', nullif(p_downstream, false)))
+        end
     );
-    waiting := array(
-        select c.id
-          from steps c
-         where c.id = any(array(
-                   select sibling_of(s.id, o.ordinal)
-                     from steps s
-                    cross join lateral unnest(s.dependents) as o(ordinal)
-                    where s.id = any(opening)
-               ))
-           and c.first_child is null
-    );
-    perform 1 from queue q where q.step_id = any(waiting || groups) order by q.step_id for update;
-    -- A step that snoozes is at attempt 0 again, although it has begun.
-    delete from queue q
-     where q.step_id = any(array(
-               select s.id from steps s where s.id = any(waiting) and coalesce(s.outcome not in ('snoozed', 'again'), true)
-           ))
-       and q.attempt = 0
-       and q.state <> 'executing';
-    delete from queue q where q.step_id = any(groups);
-    waiting := array(
-        select s.id
-          from steps s
-         where s.id = any(waiting || groups)
-           and s.finished_at is null
-           and (select q.step_id from queue q where q.step_id = s.id) is null
-    );
-
-    delete from kept k
-     where k.step_id = any(array(select s.id from steps s where s.id = any(opening) and s.state = 'completed'));
-    -- Their deadlines begin anew with their next release.
-    delete from deadlines d where d.step_id = any(opening || waiting) and d.kind in ('end', 'start');
-
-    -- final -> queued, for now; when all are open, the next statement counts what each waits for
-    update steps s
-       set state = 'queued',
-           attempt = case when s.first_child is null then 0 else s.attempt end,
-           losses = 0,
-           loss_rows = 0,
-           refusals = 0,
-           misfit_at = null,
-           holds_slot = false,
-           not_needed = false,
-           awaits_attempts = false,
-           ending = null,
-           result = null,
-           reason = null,
-           finished_at = null
-     where s.id = any(opening);
-    -- A step that asked for another round of its group is to run again, and may not ask this time.
-    update steps g
-       set again = null
-     where g.id = any(groups)
-       and sibling_of(g.id, (g.again ->> 'by')::integer) = any(opening);
-    -- queued, suspended -> suspended or queued
-    with counted as (
-        select s.id, count_pending(s) as n from steps s where s.id = any(opening || waiting)
-    )
-    update steps s
-       set pending = c.n,
-           state = case when c.n > 0 then 'suspended' else 'queued' end
-      from counted c
-     where s.id = any(array[c.id]);
-    update steps g
-       set next_child = 0,
-           slots = g.concurrency - (
-               select count(*)
-                 from steps c
-                where c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
-                  and c.holds_slot
-                  and c.finished_at is null
-           )
-     where g.id = any(groups)
-       and g.concurrency is not null;
-    update steps g
-       set failures_left = map_allowance(g.map, g.children) + 1 - c.failed
-                           - case when g.completions_left is not null then c.skipped else 0 end,
-           completions_left = (g.map ->> 'needs')::integer - c.completed
-      from (
-          select m.id,
-                 (count(*) filter (where c.state = 'completed'))::integer as completed,
-                 (count(*) filter (where c.state = 'skipped'))::integer as skipped,
-                 (count(*) filter (where c.state in ('discarded', 'cancelled') and not c.not_needed))::integer as failed
-            from steps m
-            join steps c on c.id >= sibling_of(m.id, m.first_child) and c.id < sibling_of(m.id, m.first_child + m.children)
-           where m.id = any(groups)
-             and m.failures_left is not null
-           group by m.id
-      ) as c
-     where g.id = any(array[c.id]);
-    waiting := waiting || assign_slots(groups);
-
-    update workflows w
-       set state = 'executing',
-           ending = case when exists (select from steps s where s.id = any(opening) and s.undoes is not null) then w.ending end,
-           request = p_request,
-           touched = opened,
-           finished_at = null,
-           remaining = (
-               select count(*)
-                 from steps s
-                where s.id >= step_of(flow.key, 0) and s.id < step_of(flow.key + 1, 0)
-                  and s.finished_at is null
-           ),
-           failed = count_bad_ends(flow.key)
-     where w.key = flow.key;
-    perform begin_run_deadlines(array[flow.key], moment);
-    -- Of a group that begins with its gate, the deadline begins with that.
-    perform begin_deadlines(
-        array(
-            select g.id
-              from steps g
-             where g.id = any(opening)
-               and g.first_child is not null
-               and g.deadline is not null
-               and not exists (
-                       select
-                         from steps c
-                        where c.id >= sibling_of(g.id, g.first_child) and c.id < sibling_of(g.id, g.first_child + g.children)
-                          and c.role = 'gate'
-                          and c.finished_at is null
-                   )
-        ),
-        moment
-    );
-
-    for root in
-        select d.id
-          from steps d
-         where d.id = any(array(
-                   select sibling_of(s.id, o.ordinal)
-                     from steps s
-                    cross join lateral unnest(s.dependencies) as o(ordinal)
-                    where s.id = any(opening)
-               ))
-           and d.state in ('cancelled', 'discarded', 'skipped')
-         order by d.state = 'skipped', d.id
-    loop
-        ended := ended || end_dependents(root, moment);
-    end loop;
-
-    -- What it needs may be there, or out of reach.
-    needing := array(
-        select s.id
-          from steps s
-         where s.id = any(opening || waiting)
-           and s.needs is not null
-           and s.first_child is null
-           and s.finished_at is null
-    );
-    if needing <> '{}' then
-        update steps s set pending = greatest(s.pending, 1), state = 'suspended' where s.id = any(needing);
-        needed := apply_needs(needing, moment);
-        ended := ended || needed.ended;
-    end if;
-    queued := array(select s.id from steps s where s.id = any(opening || waiting) and s.state = 'queued');
-    decided := decide_steps(queued, moment);
-    ended := ended || decided.ended;
-    if needing <> '{}' then
-        rest := cancel_rests(needing, moment);
-        ended := ended || rest.ended;
-        queued := array(select q.id from unnest(queued) as q(id) where q.id <> all(rest.ended)) || rest.opened;
-    end if;
-    select r.queues, r.counts
-      into released
-      from release(
-               array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)) || decided.opened, moment
-           ) as r;
-    perform notify_queues(released.queues, released.counts);
-    if cardinality(ended) > 0 then
-        select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;
-        perform notify_queues(applied.queues, applied.counts);
-    end if;
 end $$;

@@ -4,12 +4,15 @@
 -- any depth, and for skipped ones if it was skipped itself. A final group is opened with the first
 -- of its children. Steps of earlier rounds stay as they are; one that is named is refused.
 -- p_undone: what was undone; it is opened with everything downstream of it.
+-- p_downstream: so is what was named, or failed. A named group in which nothing failed runs again
+--   as a whole. What is downstream and waits for its next attempt is opened as well; what executes
+--   there, or has expanded and is not final, is refused.
 -- again: of the opened ones, steps that had expanded and run again from the start: closing steps
 --   over what is opened, what was undone itself, and what is downstream of that. Their children are
 --   not opened, but deleted (see unexpand).
 -- Locks: none; the caller holds the lock of the workflow.
 create or replace function steps_to_open(
-    p_key bigint, p_names text[], p_undone bigint[],
+    p_key bigint, p_names text[], p_undone bigint[], p_downstream boolean,
     out opening bigint[], out again bigint[], out unknown text[], out refused text[]
 )
 language plpgsql stable
@@ -62,6 +65,11 @@ begin
         );
         whole := true;
     end if;
+    if p_downstream then
+        -- A group is opened with what failed in it, and does not run again unless nothing did.
+        p_undone := p_undone || array(select s.id from steps s where s.id = any(named) and s.first_child is null)
+                    || whole_groups(groups, named);
+    end if;
     if cardinality(p_undone) > 0 then
         undone := array(
             -- A group around something that was undone does not run again, but what waits for it
@@ -73,17 +81,31 @@ begin
                   from below b
                   join steps p on p.id = any(array[b.id])
                  cross join lateral (
-                     select c.id, false as is_around, c.finished_at
+                     select c.id, false as is_around, c.finished_at, c.state, c.first_child, c.grouping
                        from unnest(p.dependents) as d(ordinal)
                        join steps c on c.id = any(array[sibling_of(p.id, d.ordinal)])
                       union all
-                     select g.id, true, g.finished_at
+                     select g.id, true, g.finished_at, null, null, null
                        from steps g
                       where g.id = any(array[sibling_of(p.id, p.parent)])
                  ) as reached
                  where reached.finished_at is not null
+                    or p_downstream and (reached.state = 'queued' or reached.first_child is not null)
+                   and reached.grouping is distinct from 'workflow'
             )
             select distinct b.id from below b where not b.is_around
+        );
+    end if;
+    if p_downstream then
+        refused := refused || array(
+            select s.name
+              from steps s
+              left join queue q on q.step_id = any(array[s.id])
+             where s.id = any(undone)
+               and s.id <> all(named)
+               and s.finished_at is null
+               and (s.first_child is not null or q.state = 'executing')
+             order by s.id
         );
     end if;
     opening := array(

@@ -507,6 +507,58 @@ comment on column debug_records.kind is 'What it is: arguments, results, log, dr
 comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
+create table model_calls (
+    step_id              bigint not null,
+    token                uuid not null,
+    number               integer not null,
+    attempt              integer not null,
+    at                   timestamptz not null,
+    input_tokens         bigint not null,
+    cached_tokens        bigint not null,
+    cache_written_tokens bigint not null,
+    output_tokens        bigint not null,
+    reasoning_tokens     bigint not null,
+    first_chunk_seconds  double precision,
+    is_cached            boolean not null,
+    cost                 numeric,
+    run_id               text collate "C" not null,
+    run_name             text,
+    step                 text collate "C" not null,
+    worker               text collate "C" not null,
+    model_asked          text collate "C",
+    model                text collate "C",
+    provider             text collate "C",
+    finish_reason        text,
+    price_version        text,
+    primary key (step_id, token, number)
+);
+create index model_calls_by_time on model_calls (at);
+
+comment on table model_calls is 'One row per call of a language model that a worker recorded, whatever became of its attempt. Deleted with the workflow, or later if a pool keeps usage longer.';
+comment on column model_calls.step_id is 'The step (steps.id); it may be gone, as that of an earlier round.';
+comment on column model_calls.token is 'The claim of the attempt that called.';
+comment on column model_calls.number is 'The order within the attempt. Numbers may be missing.';
+comment on column model_calls.attempt is 'Number of the attempt, as the claim counted it.';
+comment on column model_calls.at is 'When it was called.';
+comment on column model_calls.input_tokens is 'All input tokens, with those read from a cache of the provider or written to it.';
+comment on column model_calls.cached_tokens is 'Input tokens that the provider read from its cache.';
+comment on column model_calls.cache_written_tokens is 'Input tokens that the provider wrote to its cache.';
+comment on column model_calls.output_tokens is 'All output tokens, with those of the reasoning.';
+comment on column model_calls.reasoning_tokens is 'Output tokens of the model''s reasoning.';
+comment on column model_calls.first_chunk_seconds is 'From the request to the first chunk of a stream; null if that was not recorded.';
+comment on column model_calls.is_cached is 'The application answered from a cache of its own, and called nothing.';
+comment on column model_calls.cost is 'In US dollars, by the prices at that time; null if nobody knew. It is never calculated again.';
+comment on column model_calls.run_id is 'The id of the workflow, which may be gone.';
+comment on column model_calls.run_name is 'The name of the workflow; null for none.';
+comment on column model_calls.step is 'The name of the step.';
+comment on column model_calls.worker is 'The worker of the step.';
+comment on column model_calls.model_asked is 'The model that was asked.';
+comment on column model_calls.model is 'The model that answered.';
+comment on column model_calls.provider is 'Who ran the model; null if that is not known.';
+comment on column model_calls.finish_reason is 'Why the model stopped, as the provider says it.';
+comment on column model_calls.price_version is 'Which prices the cost is by; null if it is unknown.';
+
+
 create table deadlines (
     step_id bigint not null,
     due_at  timestamptz not null,
@@ -691,6 +743,35 @@ comment on table paused_lanes is 'One row per paused lane of a queue: no claim t
 comment on column paused_lanes.queue is 'The queue.';
 comment on column paused_lanes.lane is 'The lane.';
 comment on column paused_lanes.paused_at is 'When it was paused first; pausing it again changes nothing.';
+
+
+create table interventions (
+    id       bigint generated always as identity primary key,
+    workflow bigint,
+    at       timestamptz not null default clock_timestamp(),
+    changed  integer,
+    action   text collate "C" not null,
+    subject  text collate "C",
+    role     text not null,
+    actor    text,
+    steps    text[],
+    reason   text,
+    options  json
+);
+create index interventions_of_workflow on interventions (workflow, at);
+
+comment on table interventions is 'One row per call that changed a workflow, a queue or a schedule by somebody''s decision. Deleted with the workflow; the others as old workflows are.';
+comment on column interventions.id is 'Drawn when it was noted.';
+comment on column interventions.workflow is 'Key of the workflow; null for a queue or a schedule.';
+comment on column interventions.at is 'When.';
+comment on column interventions.changed is 'How many steps it changed; null if it does not change steps.';
+comment on column interventions.action is 'What: retry, cancel, complete, skip, start_now, signal, send, reuse, pause, resume, schedule and the like.';
+comment on column interventions.subject is 'The queue or the schedule; null for a workflow.';
+comment on column interventions.role is 'The database role that called.';
+comment on column interventions.actor is 'Who, as the application said; null if it did not.';
+comment on column interventions.steps is 'The steps that were named, the first hundred; null for the whole workflow.';
+comment on column interventions.reason is 'Why, as the caller said.';
+comment on column interventions.options is 'The options of the call, those that were given.';
 
 
 create view steps_view as

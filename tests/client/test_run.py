@@ -437,7 +437,7 @@ async def test_a_retry_that_opens_nothing_says_why_in_the_log(engine, caplog):
     (message,) = caplog.messages
     assert message == (
         "retry('m') of workflow 'one' opened nothing: of a group it opens what failed, and nothing did; name the steps "
-        "in it that are to run again"
+        "in it that are to run again, or retry it with downstream=True"
     )
 
 

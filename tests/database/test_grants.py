@@ -186,6 +186,7 @@ async def test_a_grant_to_public_is_for_every_role(database: str, connection: as
 
 
 SENDS = {"record_signal", "signal", "record_message", "send"}
+REPAIRS = ("cancel", "retry", "complete", "skip", "start_now", "dry_run")
 GRANTED = {
     "worker": {
         *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
@@ -194,10 +195,10 @@ GRANTED = {
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
-        *("insert_checked", "insert_workflow_json", "cancel", "retry", "watch"),
+        *("insert_checked", "insert_workflow_json", "watch", *REPAIRS),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "set_limits", "cancel", "retry", "watch", "pause_schedule", *SENDS},
+    "operator": {"pause", "resume", "set_limits", "watch", "pause_schedule", *REPAIRS, *SENDS},
     "viewer": set(),
     "public": set(),
 }

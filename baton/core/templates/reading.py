@@ -1,0 +1,186 @@
+"""Make a workflow of a template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+import msgspec
+
+from baton.core import codec, registry
+from baton.core.condition_reading import read_condition
+from baton.core.error_texts import text_of
+from baton.core.job import Job
+from baton.core.retry import Exponential
+from baton.core.templates.described_worker import DescribedWorker, WorkerDescription
+from baton.core.templates.document import VERSION, JobTemplate, StepTemplate, Template, WorkflowTemplate
+from baton.core.templates.markers import NoMarker, read_param, read_value
+from baton.core.templates.wait_fields import read_wait
+from baton.core.waits import Wait
+from baton.core.worker import AnyWorker
+from baton.core.workflow import Baton
+from baton.errors import BatonError, InvalidTemplate
+from baton.errors.texts import did_you_mean
+
+
+def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None) -> Baton:
+    """Return the workflow of a template, with values in all of its holes. Raises `InvalidTemplate`, `InvalidName`."""
+    template = _decoded(text)
+    options = {"debug": template.debug, "meta": template.meta, "workflow_name": template.name}
+    reader = _Reader(template.workers, values)
+    flow = reader.workflow(Baton.new, template, "$", workflow_id=workflow_id, **options)
+    reader.require_all_used()
+    return flow
+
+
+def _decoded(text: str | bytes) -> Template:
+    try:
+        plain = codec.decode(text.decode() if isinstance(text, bytes) else text)
+    except ValueError as error:
+        raise InvalidTemplate(f"it is not JSON: {error}") from None
+    if not isinstance(plain, dict) or "template" not in plain:
+        what = "it is what to_json() writes, which only the database reads" if _is_compiled(plain) else "it is none"
+        raise InvalidTemplate(f'{what}; a template begins with "template": {VERSION}, as to_template() writes it')
+    version = plain["template"]
+    if type(version) is int and version > VERSION:
+        raise InvalidTemplate(f"it has version {version}, and this library reads versions up to {VERSION}; upgrade it")
+    if type(version) is not int or version != VERSION:
+        raise InvalidTemplate(f'"template": {version!r} is not a version; this library reads versions up to {VERSION}')
+    try:
+        return msgspec.convert(plain, Template)
+    except msgspec.ValidationError as error:
+        raise InvalidTemplate(_explained(str(error))) from None
+
+
+def _is_compiled(plain: object) -> bool:
+    return isinstance(plain, dict) and "format" in plain and "fingerprint" in plain
+
+
+def _explained(error: str) -> str:
+    """Return what msgspec says of a document, with the nearest field for one that it does not have."""
+    said, _, path = error.partition(" - at ")
+    where = f"at {path.strip('`')}: " if path else ""
+    if said.startswith("Object contains unknown field"):
+        unknown = said.split("`")[1]
+        known = {field for kind in _KINDS for field in kind.__struct_fields__}
+        return f"{where}there is no field {unknown!r} in version {VERSION}{did_you_mean(unknown, known)}"
+    if said.startswith("Object missing required field"):
+        return f"{where}it lacks the field {said.split('`')[1]!r}"
+    return f"{where}{said[0].lower()}{said[1:].replace('`', '')}"
+
+
+_KINDS = (Template, StepTemplate, WorkflowTemplate, JobTemplate, WorkerDescription)
+
+
+class _Reader:
+    """Reads the steps of one template, and fills their holes."""
+
+    def __init__(self, workers: Mapping[str, WorkerDescription], values: Mapping[str, Any]) -> None:
+        self._descriptions = workers
+        self._workers: dict[str, AnyWorker] = {}
+        self._values = values
+        self._holes: dict[str, str] = {}
+        """Where a hole is that has no value, by its name."""
+        self._used: set[str] = set()
+
+    def require_all_used(self) -> None:
+        """Raise `InvalidTemplate` for holes that have no value, and for values that have no hole."""
+        faults = [f"the hole {name!r} of {where} has no value" for name, where in self._holes.items()]
+        known = self._used | self._holes.keys()
+        for name in self._values:
+            if name not in known:
+                holes = f"its holes are {', '.join(map(repr, sorted(known)))}" if known else "it has none"
+                faults.append(f"there is no hole {name!r}{did_you_mean(name, known) or f'; {holes}'}")
+        if faults:
+            raise InvalidTemplate("; ".join(faults))
+
+    def workflow(self, new: Any, given: Template | WorkflowTemplate, path: str, **options: Any) -> Baton:
+        # Workflows are nested at most a hundred deep; beyond that Python's own limit is near.
+        try:
+            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, **options)
+            if given.returns is not None:
+                flow.returns(given.returns)
+        except (BatonError, TypeError) as error:
+            _refuse(path, error)
+        for number, step in enumerate(given.steps):
+            self._add(flow, step, f"{path}.steps[{number}]")
+        return flow
+
+    def _add(self, flow: Baton, step: StepTemplate, path: str) -> None:
+        where = f"step {step.name!r}"
+        try:
+            flow.add(
+                step.name,
+                self._what(step, path),
+                deps=step.deps,
+                when=None if step.when is None else read_condition(step.when),
+                runs=step.runs,  # type: ignore[arg-type]  # checked there
+                needs=step.needs,
+                rest=step.rest,  # type: ignore[arg-type]
+                undo=None if step.undo is None else self._job(step.undo, f"the undo of {where}"),
+                ignore_cancelled=step.ignore_cancelled,
+                ignore_discarded=step.ignore_discarded,
+                ignore_skipped=step.ignore_skipped,
+            )
+        except InvalidTemplate:
+            raise
+        except (BatonError, TypeError, NoMarker, msgspec.ValidationError, RecursionError) as error:
+            _refuse(where if path.count("[") == 1 else f"{where} at {path}", error)
+
+    def _what(self, step: StepTemplate, path: str) -> Job | Baton | Wait:
+        given = [field for field in ("worker", "workflow", "awaits") if getattr(step, field) is not None]
+        if len(given) != 1:
+            raise NoMarker("it has one of 'worker', 'workflow' and 'awaits', and no other")
+        if step.worker is not None:
+            job = JobTemplate(worker=step.worker, arguments=step.arguments or {}, options=step.options or {})
+            return self._job(job, f"step {step.name!r}")
+        if step.arguments is not None or step.options is not None:
+            raise NoMarker("only a step with a worker has arguments and options")
+        if step.workflow is not None:
+            return self.workflow(Baton.new, step.workflow, f"{path}.workflow")
+        assert step.awaits is not None
+        return read_wait(step.awaits)
+
+    def _job(self, given: JobTemplate, where: str) -> Job:
+        worker = self._worker(given.worker)
+        arguments = {name: read_value(value) for name, value in given.arguments.items()}
+        options = {option: _option(option, value) for option, value in given.options.items()}
+        job = Job(worker, worker.read(arguments), {}).with_options(**options)
+        for hole in job.holes:
+            if hole.name in self._values:
+                self._used.add(hole.name)
+            else:
+                self._holes.setdefault(hole.name, where)
+        return job.filled(self._values)
+
+    def _worker(self, name: str) -> AnyWorker:
+        if (known := self._workers.get(name) or registry.get(name)) is None:
+            if (said := self._descriptions.get(name)) is None:
+                near = did_you_mean(name, {*registry.names(), *self._descriptions})
+                raise NoMarker(
+                    f"worker {name!r} is not known in this process, nor described under 'workers'; import the module "
+                    f"that defines it{near}"
+                )
+            known = DescribedWorker(name, said)
+        self._workers[name] = known
+        return known
+
+
+def _option(option: str, value: Any) -> Any:
+    """Return an option as `with_options` takes it."""
+    match option, value:
+        case _, {"$param": _}:
+            return read_param(value)
+        case "scheduled_at", str():
+            return msgspec.convert(value, datetime)
+        case "backoff", dict():
+            return Exponential(**value)
+        case _:
+            return value
+
+
+def _refuse(where: str, error: Exception) -> NoReturn:
+    raise InvalidTemplate(
+        f"{where}: {text_of(error) if isinstance(error, msgspec.ValidationError) else error}"
+    ) from None
