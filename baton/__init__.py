@@ -30,7 +30,7 @@ from baton.core.workflow import Baton
 from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
-from baton.database.step_records import StepRecord
+from baton.database.step_records import StepProgress, StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
     BatonError,
@@ -72,16 +72,20 @@ from baton.errors import (
 )
 
 if typing.TYPE_CHECKING:
+    from baton.client.following import RunEvents
+    from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.queue_limits import LimitedQueue
+    from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
 
 __all__ = [
     "SVG",
+    "ActiveStep",
     "Again",
     "ArgumentsDoNotFit",
     "Backoff",
@@ -96,6 +100,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EventsReset",
     "ExplainedStep",
     "Explanation",
     "Exponential",
@@ -133,6 +138,10 @@ __all__ = [
     "RetryAfter",
     "RetryRefused",
     "Run",
+    "RunEvent",
+    "RunEvents",
+    "RunFinished",
+    "RunLevel",
     "RunPage",
     "RunSummary",
     "Schedule",
@@ -151,9 +160,11 @@ __all__ = [
     "StepCancelled",
     "StepChange",
     "StepFailed",
+    "StepFinished",
     "StepLog",
     "StepNotFound",
     "StepOutcome",
+    "StepProgress",
     "StepRecord",
     "StepSkipped",
     "StepState",
@@ -180,9 +191,16 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "ActiveStep": "baton.database.run_readings",
+    "EventsReset": "baton.client.run_events",
+    "RunEvent": "baton.client.run_events",
+    "RunEvents": "baton.client.following",
+    "RunFinished": "baton.client.run_events",
+    "RunLevel": "baton.client.run_events",
     "ExplainedStep": "baton.core.explaining.explanation",
     "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",
+    "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
     "LimitedQueue": "baton.database.queue_limits",
     "QueueLimits": "baton.core.queue_limits",

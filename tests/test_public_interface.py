@@ -25,6 +25,7 @@ INTERNAL = {
     "Baton.add": "Wait AnotherRun",
     "Baton.expansion": "Expansion",
     "Baton.spec": "WorkflowSpec",
+    "Engine.background": "Tasks",
     "Engine.connections": "Connections",
     "Engine.connector": "Connector",
     "Engine.explanations": "Explanations",

@@ -219,6 +219,11 @@ class Engine(QueueControl, Scheduling):
         return self._opened().connections
 
     @property
+    def background(self) -> Tasks:
+        """What runs as long as it is entered, at the most."""
+        return self._opened().tasks
+
+    @property
     def inserts(self) -> ConcurrentInserts:
         return self._opened().inserts
 

@@ -12,6 +12,7 @@ from baton.client.caller_transactions import CallerTransaction
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.explaining import ExplainsSteps
+from baton.client.follows import FollowsRuns
 from baton.client.held_slot import HeldSlot
 from baton.client.intervening import Intervening
 from baton.client.progress import follow
@@ -56,7 +57,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
+class Run(Intervening, SendsToSteps, FollowsRuns, ExplainsSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
 from baton.core.usage.recording import recorded
 from baton.errors import NotKept, NoTransaction
@@ -199,6 +200,20 @@ class Context:
                 "any other may return Snooze(..., keep=value)",
             )
         return self._keep(value)
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far this attempt is: `ctx.progress(0.4, "page 4 of 10")`.
+
+        It is shown by `run.steps()`, `run.events()`, `run.progress()` and `baton show` while the attempt runs. Returns
+        at once, may be called as often as one likes, in any thread, and is written at most twice a second. Nothing
+        waits for it, and it fails no attempt. `fraction` is from 0 to 1, and is cut to that; of a message 200
+        characters are kept.
+
+        Raises: InvalidOption if these are no number and no text.
+        """
+        says = progress_json(fraction, message)
+        if self._leave is not None:
+            self._leave("progress", "", says)
 
     def record_usage(
         self,

@@ -109,6 +109,7 @@ class Store:
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
+        self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 2)
         self._resume = call(f"{prefix}.resume", 2)
@@ -377,6 +378,10 @@ class Store:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
+
+    async def follow(self, workflow_id: str, seconds: float) -> None:
+        """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow, workflow_id, seconds)
 
     async def pause(self, queue: str, lane: str | None = None) -> bool:
         """Pause a queue or a lane: no claim takes an entry of it. Return True if it was not paused; a replay False."""

@@ -17,6 +17,9 @@ begin
     delete from kept e
      using unnest(p_keys) as k(key)
      where e.step_id >= step_of(k.key, 0) and e.step_id < step_of(k.key + 1, 0);
+    delete from progress p
+     using unnest(p_keys) as k(key)
+     where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
     delete from debug_records r
      using unnest(p_keys) as k(key)
      where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);

@@ -69,6 +69,8 @@ create table workflows (
     touched     integer,
     returns     integer,
     next_ordinal integer,
+    followed_until timestamptz,
+    announced_at timestamptz,
     watched     boolean not null default false,
     debug       boolean not null default false,
     fails_fast  boolean not null default false,
@@ -133,6 +135,8 @@ comment on column workflows.returns is 'Ordinal of the step whose result is the 
 comment on column workflows.request is 'The random token of the last call of cancel or retry that changed something, by which a replay of that call is recognised.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened. A replay returns it.';
 comment on column workflows.watched is 'A client waits for the finish, so it is announced.';
+comment on column workflows.followed_until is 'Somebody follows its steps until then, so that their ends are announced; null if nobody ever did.';
+comment on column workflows.announced_at is 'When ends of its steps were announced last: for those who follow it, at most four times a second.';
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
@@ -507,6 +511,22 @@ comment on column debug_records.kind is 'What it is: arguments, results, log, dr
 comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
+create table progress (
+    step_id    bigint primary key,
+    token      uuid not null,
+    said_at    timestamptz not null,
+    fraction   double precision,
+    message    text
+) with (fillfactor = 50);
+
+comment on table progress is 'How far the attempt of a step is, as its worker says. It counts while its claim does.';
+comment on column progress.step_id is 'The step (steps.id).';
+comment on column progress.token is 'The claim of the attempt.';
+comment on column progress.said_at is 'When the worker said so.';
+comment on column progress.fraction is 'From 0 to 1; null if the worker gave none.';
+comment on column progress.message is 'In words; null for none.';
+
+
 create table model_calls (
     step_id              bigint not null,
     token                uuid not null,
@@ -828,6 +848,8 @@ select w.id as workflow_id,
        s.is_last,
        s.dependents,
        s.awaits,
+       p.fraction as progress,
+       p.message as progress_message,
        s.id
   from workflows w
   -- `offset 0` makes the planner go by primary key. It estimates the size of a range from that of
@@ -843,13 +865,17 @@ select w.id as workflow_id,
            offset 0
        ) s on true
   left join lateral (
-           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at
+           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at, e.token
              from queue e
             where e.step_id = s.id
            offset 0
-       ) q on true;
+       ) q on true
+  left join lateral (
+           select g.fraction, g.message from progress g where g.step_id = q.step_id and g.token = q.token offset 0
+       ) p on true;
 
 comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';
+comment on column steps_view.progress is 'How far the running attempt is, from 0 to 1, if its worker says so.';
 comment on column steps_view.edges is 'Parallel to dependencies. required: it runs only if that completed; optional: an ignored end counts as done, too; observed: it waits for the end, whatever that is.';
 
 
