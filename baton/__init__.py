@@ -44,6 +44,7 @@ from baton.errors import (
     InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
+    KeyTaken,
     NoAddress,
     NoEngine,
     NoResult,
@@ -77,6 +78,7 @@ if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
@@ -100,6 +102,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
     "EventsReset",
     "ExplainedStep",
     "Explanation",
@@ -119,6 +122,7 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "KeyTaken",
     "LimitedQueue",
     "Limits",
     "NoAddress",
@@ -144,6 +148,7 @@ __all__ = [
     "RunLevel",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -172,6 +177,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -205,6 +212,10 @@ _IMPORTED_LATE = {
     "LimitedQueue": "baton.database.queue_limits",
     "QueueLimits": "baton.core.queue_limits",
     "Rate": "baton.core.queue_limits",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

@@ -22,6 +22,7 @@ from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
 from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
+from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
 from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries
@@ -33,6 +34,7 @@ from baton.tasks import Tasks, in_thread
 if TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.database.connections import Connection
+    from baton.database.model_calls import EngineUsage, UsageBy
 
 T = TypeVar("T")
 
@@ -148,6 +150,17 @@ class Engine(QueueControl, Scheduling):
         if self._open is not None:
             await self.__aexit__(None, None, None)
 
+    async def interventions(self, *, limit: int = 100) -> Sequence[Intervention]:
+        """Return what people and programs changed by decision last, the newest first: in runs, queues and schedules.
+
+        See `Run.interventions`. Those of queues and schedules are pruned after the time for which finished workflows
+        are kept.
+
+        Raises: InvalidOption.
+        """
+        most = at_least_one("limit", limit) or 1
+        return await InterventionStore(self.store.calls, self.schema).latest(most)
+
     async def runs(
         self,
         *,
@@ -183,6 +196,7 @@ class Engine(QueueControl, Scheduling):
 
         Raises: InvalidOption.
         """
+
         return await read_engine_usage(self.connections, self.schema, since, by)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from baton.core.durations import Seconds
+from baton.core.names import checked_actor
 from baton.core.options import checked_option_name, checked_queue
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class QueueControl:
         """Return every queue that has entries, is paused, is served, or has limits. Reads every entry there is."""
         return await self._engine().reads.queues()
 
-    async def pause(self, queue: str, *, lane: str | None = None) -> bool:
+    async def pause(self, queue: str, *, lane: str | None = None, actor: str | None = None) -> bool:
         """Let no pool start a step of this queue, on any machine, until it is resumed; restarts do not resume it.
 
         What runs goes on and settles; what is inserted or due waits. A claim that is under way may still start steps.
@@ -29,17 +30,20 @@ class QueueControl:
 
         Args:
             lane: pause only this lane of the queue. "-" is that of steps without one.
+            actor: who does it; see `interventions`.
 
         Raises: InvalidOption if this cannot be the name of a queue or lane.
         """
-        return await self._engine().store.pause(*_queue_and_lane(queue, lane))
+        return await self._engine().store.pause(*_queue_and_lane(queue, lane), checked_actor(actor))
 
-    async def resume(self, queue: str, *, lane: str | None = None) -> bool:
+    async def resume(self, queue: str, *, lane: str | None = None, actor: str | None = None) -> bool:
         """Let a paused queue, or a lane of it, go on; its pools are woken at once. Returns whether it was paused.
 
+        `actor`: as in `pause`.
+
         Raises: InvalidOption if this cannot be the name of a queue or lane.
         """
-        return await self._engine().store.resume(*_queue_and_lane(queue, lane))
+        return await self._engine().store.resume(*_queue_and_lane(queue, lane), checked_actor(actor))
 
     async def limit(
         self,
@@ -53,6 +57,7 @@ class QueueControl:
         lane_starts: float | None = None,
         lane_per: Seconds | None = None,
         lane_burst: float | None = None,
+        actor: str | None = None,
     ) -> bool:
         """Bound a queue over all worker pools, from now on. What is left out is not bounded any more.
 
@@ -74,6 +79,7 @@ class QueueControl:
             lane_starts: how many units of each lane may start in `lane_per`.
             lane_per: seconds, or a `timedelta`.
             lane_burst: as `burst`.
+            actor: who does it; see `interventions`.
 
         Returns whether this changed anything. Raises `InvalidOption`; and `asyncpg.LockNotAvailableError` after half a
         minute, if what executes is locked by other sessions for so long.
@@ -91,13 +97,13 @@ class QueueControl:
             lane_per=lane_per,
             lane_burst=lane_burst,
         )
-        return await self._limits().put(queue, limits)
+        return await self._limits().put(queue, limits, checked_actor(actor))
 
-    async def remove_limit(self, queue: str) -> bool:
-        """Take all limits of a queue away. Returns whether it had any. Raises `InvalidOption`."""
+    async def remove_limit(self, queue: str, *, actor: str | None = None) -> bool:
+        """Take all limits of a queue away. Returns whether it had any. `actor`: as in `limit`. Raises `InvalidOption`."""
         from baton.core.queue_limits import QueueLimits
 
-        return await self._limits().put(checked_queue("queue", queue), QueueLimits())
+        return await self._limits().put(checked_queue("queue", queue), QueueLimits(), checked_actor(actor))
 
     async def limits(self) -> Sequence[LimitedQueue]:
         """Return the queues that have limits, or lanes that are paused, by name. Reads every entry there is."""

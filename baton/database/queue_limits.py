@@ -35,12 +35,13 @@ class LimitStore:
     def __init__(self, calls: Calls, schema: str) -> None:
         self._calls = calls
         self._schema = quoted(schema)
-        self._set_limits = call(f"{self._schema}.set_limits", 9)
+        self._set_limits = call(f"{self._schema}.set_limits", 10)
 
-    async def put(self, queue: str, limits: QueueLimits) -> bool:
+    async def put(self, queue: str, limits: QueueLimits, actor: str | None = None) -> bool:
         """Set all limits of a queue. Return whether that changed any. Replayable."""
         (row,) = await self._calls.fetch(
-            self._set_limits, queue, limits.running, *_rate(limits.rate), limits.lane_running, *_rate(limits.lane_rate)
+            self._set_limits,
+            *(queue, limits.running, *_rate(limits.rate), limits.lane_running, *_rate(limits.lane_rate), actor),
         )
         return bool(row["changed"])
 

@@ -4,6 +4,7 @@
 -- is put into the new parts of the limit: it would not be counted in a part that is no more. While
 -- more executes than the limit allows, there is one part, because with several one could start a
 -- step while others hold too many.
+-- p_actor: who changes them; noted as an intervention.
 -- changed: false if these limits hold already.
 -- Raises lock_not_available if what executes stays locked, such as by a transactional worker that
 -- commits now. The caller tries again, so that claims do not wait meanwhile.
@@ -11,6 +12,7 @@
 create or replace function set_limits(
     p_queue text, p_running integer, p_starts double precision, p_per double precision, p_burst double precision,
     p_lane_running integer, p_lane_starts double precision, p_lane_per double precision, p_lane_burst double precision,
+    p_actor text default null,
     out changed boolean
 )
 language plpgsql security definer
@@ -21,14 +23,16 @@ declare
     parts     integer;
 begin
     perform require_read_committed();
-    changed := not exists (
-        select
-          from queue_settings s
-         where s.queue = p_queue
-           and (s.running, s.starts, s.per, s.burst, s.lane_running, s.lane_starts, s.lane_per, s.lane_burst)
-               is not distinct from
-               (p_running, p_starts, p_per, p_burst, p_lane_running, p_lane_starts, p_lane_per, p_lane_burst)
-    );
+    changed := (
+                   select array[s.running, s.starts, s.per, s.burst, s.lane_running, s.lane_starts, s.lane_per, s.lane_burst]
+                     from queue_settings s
+                    where s.queue = p_queue
+               ) is distinct from
+               array[p_running, p_starts, p_per, p_burst, p_lane_running, p_lane_starts, p_lane_per, p_lane_burst]
+               and (
+                   num_nonnulls(p_running, p_starts, p_lane_running, p_lane_starts) > 0
+                   or exists (select from queue_settings s where s.queue = p_queue and s.has_limits)
+               );
     if not changed then
         return;
     end if;
@@ -80,5 +84,6 @@ begin
         values (p_queue, clock_timestamp())
             on conflict do nothing;
     end if;
+    perform note_intervention(null, 'limit', p_actor, p_subject => p_queue);
     perform notify_available(p_queue);
 end $$;

@@ -80,8 +80,11 @@ create table workflows (
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
+    run_key     text collate "C",
+    key_for     double precision,
     fingerprint text collate "C" not null,
     meta        json,
+    tags        json,
     models      json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
@@ -90,6 +93,32 @@ create table workflows (
 -- Half of each page is free, because all rows of a page are updated within a short time of each
 -- other. There is no index on finished_at: the update that finishes a workflow would have to write
 -- every index of the table again. Pruning goes by the key instead.
+create index workflows_keyed on workflows (run_key, key) where run_key is not null;
+
+
+-- Who holds a key follows from this table and the state of that workflow. So the end of a run writes
+-- nothing here, and a run without a key costs nothing.
+create table run_keys (
+    key      text collate "C" primary key,
+    workflow bigint not null
+);
+
+comment on table run_keys is 'One row per key that a run was inserted with: the lock of the key, and the last run that took it.';
+comment on column run_keys.key is 'The key. It is locked before any workflow, several in their order.';
+comment on column run_keys.workflow is 'Key of the workflow that took it. It holds it while it is executing, and for key_for seconds after that.';
+
+
+create table run_tags (
+    name     text collate "C" not null,
+    value    text collate "C" not null,
+    workflow bigint not null,
+    primary key (name, value, workflow)
+);
+
+comment on table run_tags is 'One row per tag of a workflow, to find workflows by.';
+comment on column run_tags.name is 'Name of the tag.';
+comment on column run_tags.value is 'Its value.';
+comment on column run_tags.workflow is 'Key of the workflow.';
 
 
 create table insert_limits (
@@ -120,6 +149,9 @@ comment on table workflows is 'One row per inserted workflow. It is the lock of 
 comment on column workflows.key is 'Internal number. Locks are taken in its order, and it is the upper part of the ids of its steps (step id >> 22).';
 comment on column workflows.id is 'The id that the application gave it, or that was drawn for it.';
 comment on column workflows.name is 'The name that the application gave it; null for none.';
+comment on column workflows.run_key is 'At most one workflow holds this key at a time; null for none. See run_keys.';
+comment on column workflows.key_for is 'Seconds for which it holds its key after its end; null for none.';
+comment on column workflows.tags is 'What the application finds it by: names and values, as they are in run_tags. Null for none.';
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
