@@ -100,7 +100,10 @@ class QueueControl:
         return await self._limits().put(queue, limits, checked_actor(actor))
 
     async def remove_limit(self, queue: str, *, actor: str | None = None) -> bool:
-        """Take all limits of a queue away. Returns whether it had any. `actor`: as in `limit`. Raises `InvalidOption`."""
+        """Take all limits of a queue away. Returns whether it had any. `actor`: as in `limit`.
+
+        Raises `InvalidOption`.
+        """
         from baton.core.queue_limits import QueueLimits
 
         return await self._limits().put(checked_queue("queue", queue), QueueLimits(), checked_actor(actor))
