@@ -5,7 +5,8 @@
 -- changed: how many steps ended or were opened by this call; null if there is no such workflow.
 -- refusal, facts: why nothing is changed: step (there is none of this name), group, executing, ended
 --   (facts has its state), signal (one has come, and the step completes with that), round (it
---   belongs to an earlier round), undos (facts names those that keep it from being opened).
+--   belongs to an earlier round), anew (facts names what it is a part of, which was undone and begins
+--   anew), undos (facts names those that keep it from being opened).
 -- Locks: the workflow; then the signal of the step, which waits for a sender; then the entries by
 -- step.
 create or replace function end_without_running(
@@ -88,6 +89,10 @@ begin
         opened := steps_to_open(flow.key, array[p_name], undone, false);
         if cardinality(opened.refused) > 0 then
             refusal := 'round';
+            return;
+        elsif step.id <> all(opened.opening) then
+            refusal := 'anew';
+            facts := array(select s.name from steps s where s.id = any(opened.again) and is_below(step.id, array[s.id]));
             return;
         end if;
         changed := (
