@@ -44,6 +44,7 @@ from baton.errors import (
     InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
+    KeyTaken,
     NoAddress,
     NoEngine,
     NoResult,
@@ -76,6 +77,9 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.core.queue_limits import QueueLimits, Rate
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -98,6 +102,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
     "EventsReset",
     "ExplainedStep",
     "Explanation",
@@ -117,6 +122,8 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "KeyTaken",
+    "LimitedQueue",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -128,6 +135,8 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "QueueLimits",
+    "Rate",
     "Receive",
     "ResultNotJSON",
     "RetryAfter",
@@ -139,6 +148,7 @@ __all__ = [
     "RunLevel",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -167,6 +177,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -197,6 +209,13 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "LimitedQueue": "baton.database.queue_limits",
+    "QueueLimits": "baton.core.queue_limits",
+    "Rate": "baton.core.queue_limits",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from baton.core.names import checked_actor
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.database.interventions import Changes, DryRun, InterventionStore, Repair
-from baton.errors import InterventionRefused, RetryRefused, StepNotFound, WorkflowNotFound
+from baton.errors import InterventionRefused, KeyTaken, RetryRefused, StepNotFound, WorkflowNotFound
 
 if TYPE_CHECKING:
     from baton.client.engine import Engine
@@ -37,7 +37,8 @@ class InterventionCall:
         match action:
             case "retry" | "cancel":
                 await self.require_known(tried.changed, tried.unknown)
-                await self.require_retryable(tried.refused)
+                holder, key = tried.facts if tried.refusal == "key" else (None, None)
+                await self.require_retryable(tried.refused, key, holder)
             case "start_now":
                 await self.require_known(tried.changed, tried.unknown)
                 await self.require_timed(tried.refused)
@@ -55,7 +56,11 @@ class InterventionCall:
         if unknown:
             raise StepNotFound(self.run.id, unknown[0], await self.engine.reads.names(self.run.id))
 
-    async def require_retryable(self, refused: Sequence[str]) -> None:
+    async def require_retryable(
+        self, refused: Sequence[str], run_key: str | None = None, key_holder: str | None = None
+    ) -> None:
+        if run_key is not None and key_holder is not None:
+            raise KeyTaken(run_key, key_holder)
         if refused:
             raise RetryRefused(await self.engine.reads.states(self.run.id, refused))
 
@@ -88,6 +93,9 @@ class InterventionCall:
                 why = "a signal for it has come, and it completes with that"
             case "anew":
                 why = f"it is a part of {facts[0]!r}, which was undone and begins anew; use forward=True, or retry()"
+            case "key":
+                holder, key = facts
+                raise KeyTaken(key, holder)
             case "round":
                 why = "it belongs to an earlier round; name a step of the last one"
             case _:
