@@ -64,6 +64,8 @@ class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The references in the arguments of its children; as in `StepSpec`."""
     child_inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim of a child delivers."""
+    graph: msgspec.Raw | None = None
+    """JSON of the graph that each child expands into; see `baton.core.item_graphs`. None: children are jobs."""
 
 
 class SubWorkflow(msgspec.Struct, frozen=True, gc=False, tag="workflow"):

@@ -43,6 +43,7 @@ EXPECTED = {
     "skip": ENGINE,
     "start_now": ENGINE,
     "dry_run": INSERTION | LOCK_TIMEOUT,
+    "item_graph": ENGINE,
     "round_worker": ENGINE,
     "settle": ENGINE,
     "settle_with_records": ENGINE,

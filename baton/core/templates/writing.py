@@ -9,7 +9,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.control import Control
-from baton.core.draft import Added, Draft
+from baton.core.draft import Added, Draft, DraftMap
 from baton.core.holes import Param
 from baton.core.job import Job
 from baton.core.spec import Flags
@@ -63,6 +63,13 @@ def _what(step: Added, workers: dict[str, WorkerDescription]) -> dict[str, Any]:
             return _job(job, workers)
         case Draft() as draft:
             return {"workflow": _workflow(draft, workers)}
+        case DraftMap(draft, arguments, given):
+            lists = {name: value["$each"] for name, value in written_arguments(arguments).items()}
+            return {
+                "workflow": _workflow(draft, workers),
+                "each": lists,
+                **_without_usual({"options": _options(given)}),
+            }
         case Wait() as wait:
             return {"awaits": written_wait(wait.spec)}
         case own:
