@@ -19,6 +19,7 @@ from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, DraftMap, Own
+from baton.core.entry_queue import first_queue
 from baton.core.expansion import Expansion
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
@@ -323,7 +324,7 @@ class CompiledGraph:
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
         children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, (queue, priority) = self.flags_of(position), self._entry_queue(position)
+        flags, (queue, priority) = self.flags_of(position), first_queue(self, [position])
         return StepSpec(
             name=self.names[position],
             terms=Terms(
@@ -341,21 +342,6 @@ class CompiledGraph:
             parent=self.parents.get(position),
             extras=Extras(SubWorkflow(children.start, len(children), returns), scope=draft.said_bounds),
         )
-
-    def _entry_queue(self, position: int) -> tuple[str, int]:
-        """The queue and the priority in which a group waits: those of the first job in it."""
-        return self.first_queue([position])
-
-    def first_queue(self, positions: Sequence[int] | None = None) -> tuple[str, int]:
-        """The queue and the priority of the first job below these steps, or of all."""
-        inside = list(reversed(range(self.children))) if positions is None else list(positions)
-        while inside:
-            position = inside.pop()
-            if isinstance(job := self.steps[position].what, Job):
-                options = job.worker.options
-                return job.given.get("queue", options.queue), job.given.get("priority", options.priority)
-            inside += reversed(self.groups.get(position, range(0)))
-        return "default", 0
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
         step, each = self.steps[position], job.arguments.each

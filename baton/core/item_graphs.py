@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from baton.core import codec, expansion
 from baton.core.expansion import Expansion
-from baton.core.spec import Extras, Map, StepSpec, Undo
+from baton.core.spec import NO_GRAPH, Extras, Map, StepSpec, Undo
 
 ITEM_WORKER = "baton.item"
 """The worker of the children of a map of a workflow, and of the map; every pool knows it."""
@@ -54,7 +54,7 @@ def _filled_extras(extras: Extras, values: Mapping[str, Any]) -> Extras:
     undo, kind = extras.undo, extras.kind
     if undo is not None and undo.arg_refs is not None and '{"param":true}' in undo.arg_refs:
         extras = replace(extras, undo=_filled_undo(undo, values))
-    if isinstance(kind, Map) and kind.graph is not None:
+    if isinstance(kind, Map) and kind.graph != NO_GRAPH:
         # Its own items come later, and its holes of their names are theirs.
         outer = {name: value for name, value in values.items() if name not in kind.each}
         graph = _filled(expansion.from_text(bytes(kind.graph).decode()), outer)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from baton.core import codec
 from baton.core.arguments import EncodedArguments
 from baton.core.draft import Draft, DraftMap
+from baton.core.entry_queue import first_queue
 from baton.core.holes import Hole
 from baton.core.item_graphs import ITEM_WORKER
 from baton.core.job import Job
@@ -44,7 +45,7 @@ class ItemWorker(Worker[..., ..., Any]):
     """What runs the children of a map of a workflow: nothing but an expansion. `graph` is None if it has faults."""
 
     def __init__(self, draft: Draft, graph: CompiledGraph | None) -> None:
-        queue, priority = ("default", 0) if graph is None else graph.first_queue()
+        queue, priority = ("default", 0) if graph is None else first_queue(graph, range(graph.children))
         super().__init__(
             _never_called, ITEM_WORKER, worker_options(queue, priority, 20, None), as_backoff(None), "async"
         )

@@ -52,7 +52,7 @@ def read_arguments(worker: str, arguments: Mapping[str, Any], types: ArgumentTyp
     )
 
 
-def lists_of_map(step: str, given: Mapping[str, Any]) -> EncodedArguments:
+def lists_of_map(step: str, given: object) -> EncodedArguments:
     """Return the lists of a map of a workflow, by the names of the holes that get an item each.
 
     A value that has no form in JSON is a fault in the answer. Raises `TypeError`.
