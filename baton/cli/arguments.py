@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 ADDRESS_HELP = "postgresql://...; left out: BATON_DATABASE_URL, DATABASE_URL, or the embedded server"
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -24,6 +26,23 @@ def add_address(
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON instead, for programs")
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add --actor: who makes the change, noted as an intervention."""
+    parser.add_argument(
+        "--actor",
+        default=_login_name(),
+        help="who makes this change, which is noted (default: the name you logged in as)",
+    )
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add --reason, --actor, --dry-run and --json: what is noted of a change, and whether it is only shown."""
+    parser.add_argument("--reason", help="why, which is noted as well")
+    add_actor(parser)
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, and print what would change")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print JSON instead, for programs")
 
 
 def count(text: str) -> int:
@@ -71,5 +90,26 @@ def json_value(text: str) -> object:
     return value
 
 
+def _login_name() -> str | None:
+    try:
+        return getpass.getuser()[:200] or None
+    except (OSError, KeyError):
+        return None  # a container may have no name for its user
+
+
 def _is_digits(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
+def moment_or_ago(text: str) -> datetime | timedelta:
+    """Read a date, a time, or how long ago. Without a zone it is the local time of this machine."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return timedelta(seconds=duration(text))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-11-27 or 2026-11-27T10:00, and not a duration such as 30m, 2h or 7d"
+        ) from None

@@ -24,17 +24,23 @@ COMMANDS: Mapping[str, str] = {
     "insert": "insert a workflow from a template, with values in its holes",
     "list": "list workflows, the newest first",
     "show": "draw a workflow's steps, or print everything about one",
+    "explain": "say why a workflow, or a step of it, is where it is",
+    "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
+    "complete": "complete a step with a value, without running it",
+    "skip": "skip a step: it ends without running, and fails nothing",
+    "start-now": "let steps start that wait for a time",
     "signal": "answer a step that waits for a signal",
     "send": "send a message to the steps that receive those of a topic",
     "queues": "list the queues: what waits and runs in each, and which pools serve it",
     "schedules": "list the schedules, and pause, resume, run or delete one",
     "pause": "stop the start of steps of a queue, on every machine",
     "resume": "let a paused queue go on",
+    "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }
-"""What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`."""
+"""What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`, with hyphens."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +94,7 @@ def _command_in(given: Sequence[str]) -> str:
 
 
 def _module_of(command: str) -> ModuleType:
-    return import_module(f"baton.cli.commands.{command}")
+    return import_module(f"baton.cli.commands.{command.replace('-', '_')}")
 
 
 def _run(arguments: argparse.Namespace) -> int | None:

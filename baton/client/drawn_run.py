@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from baton.core.draft import END
 from baton.core.drawable import Drawable
-from baton.core.pictures.diagram import Diagram, Edge, Kind, Node, State
+from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node, State
 from baton.core.workflow_diagram import KINDS_OF_WAITS, last_of
 from baton.database.step_records import StepRecord
 
@@ -41,7 +42,7 @@ def diagram_of(steps: Sequence[StepRecord], title: str) -> Diagram:
             if is_open:
                 scopes.append((step.name, step.children))
                 names.update(child.name for child in step.children)
-        edges += _edges(siblings)
+        edges += edges_among(siblings)
     # A step may depend on one that lies in a closed group: the graph that a step returned knows the
     # names outside it.
     shown = tuple(edge for edge in edges if edge.source in names)
@@ -56,10 +57,28 @@ def _box(step: StepRecord, parent: str | None, *, is_open: bool) -> Node:
     label = step.name if parent is None else step.name.removeprefix(parent).removeprefix("/")
     counts: Counter[State] = Counter() if is_open else Counter(_states(step.children))
     worker = "" if step.worker == label or step.grouping == "workflow" else step.worker
-    return Node(step.name, label, worker, step.state, _kind(step), parent, counts)
+    return Node(step.name, label, worker, step.state, kind_of(step), parent, counts)
 
 
-def _kind(step: StepRecord) -> Kind:
+class DrawnStep(Protocol):
+    """What is drawn of a step."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def worker(self) -> str: ...
+    @property
+    def grouping(self) -> str | None: ...
+    @property
+    def role(self) -> str | None: ...
+    @property
+    def dependencies(self) -> Sequence[str]: ...
+    @property
+    def edges(self) -> Sequence[EdgeKind]: ...
+
+
+def kind_of(step: DrawnStep) -> Kind:
+    """Return what a step is drawn as."""
     if step.role is not None:
         return "undo" if step.role == "undo" else "closing"
     match step.grouping:
@@ -80,7 +99,8 @@ def _states(steps: Sequence[StepRecord]) -> Iterator[State]:
             yield step.state
 
 
-def _edges(siblings: Sequence[StepRecord]) -> Iterator[Edge]:
+def edges_among(siblings: Sequence[DrawnStep]) -> Iterator[Edge]:
+    """Yield the edges to the steps of one scope. They may come from steps that are not drawn."""
     ordinary = [step for step in siblings if step.role is None]
     waited_for = {name for step in ordinary for name in step.dependencies}
     last = last_of([step.name for step in ordinary], waited_for)

@@ -36,13 +36,18 @@ class HeldSlot:
         if attempt is None or self.seconds_to_next_check > 0:
             return
         self._checks_at = self._next_check()
-        unfinished = await engine.explanations.unfinished(workflow_id, step)
-        for one in unfinished.steps if unfinished else ():
-            if one.full_queue == attempt.claimed.queue and engine.schema == attempt.engine.schema:
+        if engine.schema != attempt.engine.schema:
+            return
+        from baton.core.causes import SlotsTaken  # few programs need it
+
+        explanations = engine.explanations
+        found = await (explanations.of_run(workflow_id) if step is None else explanations.of_step(workflow_id, step))
+        for one in (*found.path, *found.roots) if found else ():
+            if isinstance(one.cause, SlotsTaken) and one.cause.queue == attempt.claimed.queue:
                 log.warning(
-                    "step %r of workflow %r waits for workflow %r, whose step %r %s, one of them by the waiting step: "
-                    "if all of them wait like that, none ends; insert that workflow into another queue, or add it as a "
-                    "step",
+                    "step %r of workflow %r waits for workflow %r, whose step %r %s. The waiting step holds one of "
+                    "these slots, and if all of them wait like that, none ends: insert that workflow into another "
+                    "queue, or add it as a step",
                     *(attempt.claimed.step, attempt.claimed.workflow_id, workflow_id, one.step, one.why),
                 )
                 self._attempt, self._checks_at = None, float("inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,9 @@ from baton.core.draft import Draft
 from baton.core.item_worker import ItemWorker
 from baton.core.job import Job, faults_of, faults_without_results, open_holes
 from baton.core.references import Placed
+from baton.core.usage.model_map import holes_of
 from baton.core.waits import Wait
-from baton.errors.faults import EachOfNoList, Fault, HoleWithoutValue, TypesDoNotFit
+from baton.errors.faults import EachOfNoList, Fault, FaultInMap, HoleWithoutValue, ModelWithoutValue, TypesDoNotFit
 
 if TYPE_CHECKING:
     from baton.core.compile import CompiledGraph
@@ -34,15 +35,24 @@ def faults_of_steps(graph: CompiledGraph) -> Iterator[Fault]:
 
 def faults_of_holes(graph: CompiledGraph) -> Iterator[Fault]:
     """Yield the holes that have no value."""
+    yield from faults_of_models(graph.models)
     for position, step in enumerate(graph.steps):
         for job in step.jobs():
             yield from open_holes(graph.names[position], job)
+        if isinstance(step.what, Draft):
+            yield from faults_of_models(step.what.models)
         if position in graph.item_graphs:
             assert isinstance(step.what, Job)
             for fault in faults_of_holes(graph.item_graphs[position]):
-                assert isinstance(fault, HoleWithoutValue)
-                if fault.hole not in step.what.arguments.each:
+                if not isinstance(fault, HoleWithoutValue):
+                    yield FaultInMap(graph.names[position], fault)
+                elif fault.hole not in step.what.arguments.each:
                     yield HoleWithoutValue(f"{graph.names[position]}[]/{fault.step}", fault.hole)
+
+
+def faults_of_models(models: Mapping[str, Any] | None) -> Iterator[Fault]:
+    """Yield the holes of a map of models that have no value."""
+    yield from map(ModelWithoutValue, holes_of(models or {}))
 
 
 def _faults_of_map(graph: CompiledGraph, position: int) -> Iterator[Fault]:

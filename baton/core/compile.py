@@ -103,6 +103,11 @@ class CompiledGraph:
         """Position of the step whose result is the whole's."""
         return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
+    @property
+    def models(self) -> Mapping[str, str] | None:
+        """The draft's own model map."""
+        return self._draft.models
+
     @functools.cached_property
     def bounds(self) -> Bounds | None:
         """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
@@ -121,7 +126,7 @@ class CompiledGraph:
 
     def expansion(self) -> Expansion:
         """Return the graph as it takes the place of a step."""
-        return Expansion(tuple(self.specs()), self.children, self.returns, self._draft.said_bounds)
+        return Expansion(tuple(self.specs()), self.children, self.returns, self.bounds)
 
     def fingerprint(self) -> str:
         written = (

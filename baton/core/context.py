@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
 from baton.errors import NotKept, NoTransaction
 from baton.errors.language_models import NoModel
@@ -196,6 +199,50 @@ class Context:
                 "any other may return Snooze(..., keep=value)",
             )
         return self._keep(value)
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far this attempt is: `ctx.progress(0.4, "page 4 of 10")`.
+
+        It is shown by `run.steps()`, `run.events()`, `run.progress()` and `baton show` while the attempt runs. Returns
+        at once, may be called as often as one likes, in any thread, and is written at most twice a second. Nothing
+        waits for it, and it fails no attempt. `fraction` is from 0 to 1, and is cut to that; of a message 200
+        characters are kept.
+
+        Raises: InvalidOption if these are no number and no text.
+        """
+        says = progress_json(fraction, message)
+        if self._leave is not None:
+            self._leave("progress", "", says)
+
+    def record_usage(
+        self,
+        answer: object,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        first_chunk_seconds: float | None = None,
+        is_cached: bool | None = None,
+    ) -> None:
+        """Record what a call of a language model used. Returns at once.
+
+        `answer` is what an SDK returned (openai, anthropic, google-genai, pydantic-ai, litellm): the answer, its usage,
+        the last chunk of a stream, a list of a stream's chunks, or the run of an agent; or a `Usage`. It leaves with
+        the outcome of the attempt, also if that fails, and two seconds after the call at the latest. Its cost is
+        calculated now, and never again.
+
+        `model` is the one that was asked; left out, it is `ctx.model`, or the one that answered. `is_cached` says that
+        the answer came from a cache of yours, and cost nothing.
+
+        Raises: InvalidUsage if the answer is not understood, has no usage, or has impossible numbers.
+        """
+        # Few programs ask models: what reads their answers is not imported with the package.
+        from baton.core.usage.recording import recorded
+
+        given = {"model_asked": model, "provider": provider, "first_chunk_seconds": first_chunk_seconds}
+        said = {name: value for name, value in {**given, "is_cached": is_cached}.items() if value is not None}
+        for usage in recorded(answer, said, self._model):
+            if self._leave is not None:
+                self._leave("usage", "", msgspec.json.encode(usage).decode())
 
     @property
     def idempotency_key(self) -> str:

@@ -19,10 +19,11 @@ from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.json_arguments import lists_of_map
+from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.options import GivenOptions, check_together, job_options
-from baton.core.spec import Bounds, Flags, WorkflowSpec
+from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -52,6 +53,8 @@ class Baton(Insertable, Expandable, Drawable):
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
         self._map_options: GivenOptions = NOTHING_GIVEN
+        self._key: RunKey | None = None
+        self._tags: dict[str, str] | None = None
         return self
 
     @classmethod
@@ -66,6 +69,9 @@ class Baton(Insertable, Expandable, Drawable):
         ignore_skipped: bool = False,
         fail_fast: bool = False,
         deadline: Seconds | None = None,
+        key: str | None = None,
+        key_for: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
         debug: bool = False,
         meta: object = None,
         models: ModelMap | None = None,
@@ -82,6 +88,11 @@ class Baton(Insertable, Expandable, Drawable):
         after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
         moment when what the group waits for is done.
 
+        `key`, a string of at most 200 characters, is held by at most one run at a time: from the commit that inserts
+        it until its end, and for `key_for` longer, in seconds or as a `timedelta`. What an insert does if another run
+        holds it says `insert(if_running=...)`. `tags` are what the run is found by: at most fifty names and values,
+        all strings, as in `{"team": "red"}`. Only a run has these, so such a workflow is no step of another one.
+
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
         before that one's.
@@ -97,6 +108,7 @@ class Baton(Insertable, Expandable, Drawable):
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
         made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
         made._draft.models = None if models is None else checked_models(models)
+        made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
         return made
 
     def __repr__(self) -> str:
@@ -181,6 +193,11 @@ class Baton(Insertable, Expandable, Drawable):
         """The workflow's id: the one given to `new`, or the UUID that `new` drew."""
         return self._id
 
+    @property
+    def key(self) -> str | None:
+        """The key that at most one run holds at a time; None if it has none."""
+        return None if self._key is None else self._key.key
+
     def step_names(self) -> list[str]:
         """Return the names of the steps in the order added."""
         return list(self._draft.steps)
@@ -209,10 +226,11 @@ class Baton(Insertable, Expandable, Drawable):
         It names steps and workers; its own id is not in it. docs/template.schema.json describes it. Raises
         `InvalidWorkflow` for any fault but a hole without a value.
         """
-        from baton.core.templates.writing import template_of
+        from baton.core.templates.writing import run_fields, template_of
 
         self._compiled(is_template=True)
-        return template_of(self._draft, self._name, self._meta, debug=self._debug)
+        run = {"name": self._name, "debug": self._debug, **run_fields(self._key, self._tags)}
+        return template_of(self._draft, run, self._meta)
 
     @classmethod
     def from_template(
@@ -242,12 +260,13 @@ class Baton(Insertable, Expandable, Drawable):
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, graph.bounds)
+        scope = run_scope(graph.bounds, self._key, self._tags)
+        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, scope)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
-        graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
+        self._require_no_run()
+        return CompiledGraph(self._draft, is_open=True).expansion()
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of
@@ -257,6 +276,12 @@ class Baton(Insertable, Expandable, Drawable):
     def _compiled(self, *, is_template: bool = False) -> CompiledGraph:
         faults = [self._meta_fault] if self._meta_fault is not None else ()
         return CompiledGraph(self._draft, is_template=is_template, faults=faults)
+
+    def _require_no_run(self) -> None:
+        """Raises `InvalidOption` if it has what only a run can have."""
+        for option, value in (("key", self.key), ("tags", self._tags)):
+            if value is not None:
+                raise InvalidOption(option, value, "only a run has it, and this workflow is a step of another one")
 
     def _flags_with(self, *given: bool | None) -> Flags:
         """Return the flags of a step: those given, and the workflow's for the others."""
@@ -269,6 +294,7 @@ class Baton(Insertable, Expandable, Drawable):
 def _what(step: str, what: object, each: Mapping[str, Any] | None) -> Job | Draft | DraftMap | Wait:
     match what:
         case Baton() if each is not None:
+            what._require_no_run()
             return DraftMap(what._draft, lists_of_map(step, each), what._map_options)
         case Baton() if what._map_options:
             option, value = next(iter(what._map_options.items()))
@@ -278,6 +304,7 @@ def _what(step: str, what: object, each: Mapping[str, Any] | None) -> Job | Draf
         case Job() | Wait():
             return what
         case Baton():
+            what._require_no_run()
             return what._draft
         case AnotherRun():
             return what.end()

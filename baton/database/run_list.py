@@ -96,15 +96,19 @@ def run_filter(state: WorkflowState | None, name: str | None, since: datetime | 
     return RunFilter(state, name, since)
 
 
-async def read_run_page(calls: Calls, schema: str, wanted: RunFilter, limit: int, after: int | None) -> RunPage:
+async def read_run_page(
+    calls: Calls, schema: str, wanted: RunFilter, limit: int, after: int | None, *, windows: int = WINDOWS
+) -> RunPage:
     """Return up to `limit` workflows; fewer, with a place to go on from, where few match among 100,000.
+
+    `windows` is how many queries are made at most, each of which looks at `WINDOW` workflows.
 
     Raises: InvalidOption if `limit` is not 1 to 1,000.
     """
     if type(limit) is not int or not 1 <= limit <= MOST_RUNS:
         raise InvalidOption("limit", limit, f"a page has 1 to {MOST_RUNS:,} workflows")
     found: list[tuple[int, RunSummary]] = []
-    for _ in range(WINDOWS):
+    for _ in range(windows):
         # One more than is wanted says whether there is a next page.
         window = await _read_window(calls, schema, wanted, limit + 1 - len(found), after)
         found += window.runs

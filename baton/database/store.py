@@ -30,6 +30,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NotInserted,
     Overdue,
     Part,
     PassedOver,
@@ -56,6 +57,17 @@ STEPS_PER_CALL = 20_000
 """How many steps go into one call: a workflow of a million is sent in parts, in bounded memory."""
 
 
+def _with_lock_timeout(insertion: str) -> str:
+    """Return the statement of an insertion, with a limit on how long it waits for an id that others are inserting.
+
+    The limit holds for this statement, without a round trip of its own. The first argument is made from what sets it,
+    so that it is set before the function begins.
+    """
+    call_after_setting = insertion.replace("$1::text", "substr(s.seconds, 3) || $1::text", 1)
+    setting = "select set_config('lock_timeout', '1s', true) as seconds"
+    return f"select i.* from ({setting}) as s, lateral ({call_after_setting}) as i"
+
+
 class Store:
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
@@ -68,6 +80,7 @@ class Store:
         self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
         self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
         self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
+        self._insert_together = _with_lock_timeout(self._insert_checked if checks_inserts else self._insert_workflows)
         self._expand = call(f"{prefix}.expand", 10 + COLUMNS, texts=(11, 12))
         self._expand_map = call(f"{prefix}.expand_map", 8, texts=(8,))
         self._advance = statements.ADVANCE.format(prefix)
@@ -85,22 +98,23 @@ class Store:
         self._upkeep_due = call(f"{prefix}.upkeep_due", 0)
         self._mark_dead = call(f"{prefix}.mark_dead", 0)
         self._rescue = call(f"{prefix}.rescue", 1)
-        self._prune = call(f"{prefix}.prune", 2)
+        self._prune = call(f"{prefix}.prune", 3)
         self._stage = call(f"{prefix}.stage", 1)
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
         self._watch_runs = call(f"{prefix}.watch_runs", 1)
-        self._record_message = call(f"{prefix}.record_message", 4)
+        self._record_message = call(f"{prefix}.record_message", 5)
         self._topic_kind = call(f"{prefix}.topic_kind", 2)
-        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._record_signal = call(f"{prefix}.record_signal", 5)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
+        self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
-        self._pause = call(f"{prefix}.pause", 1)
-        self._resume = call(f"{prefix}.resume", 1)
+        self._pause = call(f"{prefix}.pause", 2)
+        self._resume = call(f"{prefix}.resume", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
@@ -108,8 +122,10 @@ class Store:
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
         if self.checks_inserts:
-            taken = await self.insert_workflows(workflow_columns([spec]))
-            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
+            missing = await self.insert_workflows(workflow_columns([spec]))
+            existing, holder = missing.existing, missing.held.get(spec.id)
+            is_new = holder is None and spec.id not in existing
+            return Inserted(None, is_new, existing.get(spec.id, spec.fingerprint), holder)
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
@@ -117,18 +133,30 @@ class Store:
             whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
             size = (len(spec.steps), spec.returns)
             (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
-            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
+            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"], row["holder"])
             if not inserted.is_new:
                 break
             key = inserted.key
         return inserted
 
-    async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
-        """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
+    async def insert_workflows(self, columns: tuple[Any, ...]) -> NotInserted:
+        """Insert what `workflow_columns` returned, and return which were not inserted."""
         if self.checks_inserts:
             (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
         else:
             (row,) = await self.calls.fetch(self._insert_workflows, *columns)
+        existing = dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+        return NotInserted(existing, dict(zip(row["held"] or (), row["holders"] or (), strict=True)))
+
+    async def insert_together(self, specs: Sequence[WorkflowSpec]) -> dict[str, str]:
+        """Insert small workflows with distinct ids in one transaction, as `insert_workflows`.
+
+        Raises: LockNotAvailableError if one of the ids is being inserted in a transaction that stays open for a second.
+        """
+        given = workflow_columns(specs)
+        (row,) = await self.calls.fetch(
+            self._insert_together, *(without_places(given) if self.checks_inserts else given)
+        )
         return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
 
     async def expand(self, claim: Claim, graph: Expansion, part: Part, most: int) -> Expanded:
@@ -271,9 +299,13 @@ class Store:
         (row,) = await self.calls.fetch(self._rescue, limit)
         return Rescued(row["lost"], row["given_back"], row["is_more"], _passed_over(row))
 
-    async def prune(self, keep: timedelta, *, limit: int) -> Pruned:
-        """Delete workflows that finished longer ago than `keep`. Replayable."""
-        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit)
+    async def prune(self, keep: timedelta, *, limit: int, keep_usage: timedelta | None = None) -> Pruned:
+        """Delete workflows that finished longer ago than `keep`. Replayable.
+
+        What calls of language models used goes with them, or is kept as long as `keep_usage` says.
+        """
+        usage = None if keep_usage is None else keep_usage.total_seconds()
+        (row,) = await self.calls.fetch(self._prune, keep.total_seconds(), limit, usage)
         return Pruned(row["pruned"], row["is_more"], _passed_over(row))
 
     async def stage(self, *, limit: int) -> Staged:
@@ -309,14 +341,18 @@ class Store:
         kind: str | None = row["topic_kind"]
         return kind
 
-    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+    async def record_message(
+        self, workflow_id: str, topic: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a message. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key, actor)
         return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
-    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+    async def record_signal(
+        self, workflow_id: str, step: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key, actor)
         return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
@@ -349,21 +385,25 @@ class Store:
         (row,) = await self.calls.fetch(
             self._retry, workflow_id, _listed(steps), uuid4(), forward, downstream, actor, reason
         )
-        return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
+        return Retried(row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"])
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
 
-    async def pause(self, queue: str) -> bool:
+    async def follow(self, workflow_id: str, seconds: float) -> None:
+        """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow, workflow_id, seconds)
+
+    async def pause(self, queue: str, actor: str | None = None) -> bool:
         """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._pause, queue)
+        (row,) = await self.calls.fetch(self._pause, queue, actor)
         return bool(row["paused"])
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(self, queue: str, actor: str | None = None) -> bool:
         """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._resume, queue)
+        (row,) = await self.calls.fetch(self._resume, queue, actor)
         return bool(row["resumed"])
 
 

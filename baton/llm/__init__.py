@@ -10,14 +10,21 @@ No SDK is imported. Prices come from genai-prices if it is installed, as it is w
 
 from baton.core.usage.call_usage import Usage
 from baton.core.usage.prices import Price, PriceSource, PriceTable, TokenPrice
+from baton.database.model_calls import EngineUsage, RunUsage, UsageTotals
 from baton.errors.language_models import InvalidUsage, NoModel
+from baton.llm.fan_out import FanOutcome, fan_out
 
 __all__ = [
+    "EngineUsage",
+    "FanOutcome",
     "InvalidUsage",
     "NoModel",
     "Price",
     "PriceSource",
     "PriceTable",
+    "RunUsage",
     "TokenPrice",
     "Usage",
+    "UsageTotals",
+    "fan_out",
 ]

@@ -18,12 +18,12 @@ from baton.core.item_graphs import ITEM_WORKER
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
-from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt
 from baton.runtime.invocation import prepared
 from baton.runtime.keeping import Keeping
 from baton.runtime.plain_calls import call_plain
 from baton.runtime.resources import Resources
+from baton.runtime.usage_records import PricedRecords
 from baton.runtime.worker_processes import WorkerProcesses
 
 
@@ -46,7 +46,7 @@ class Executors:
         application: ApplicationExecutors,
         resources: Resources,
         keeping: Keeping,
-        records: AttemptRecords,
+        records: PricedRecords,
     ) -> None:
         self._resources = resources
         self._keeping = keeping

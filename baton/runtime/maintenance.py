@@ -60,6 +60,7 @@ class Maintenance:
         sweep_seconds: how often to look for dead pools.
         stage_seconds: how often to look for entries whose time has come.
         keep: how long finished workflows are kept; None keeps them.
+        keep_usage: how long what calls of language models used is kept; None deletes it with the workflow.
         failures: is kept informed of what fails.
         on_staged: called when something became available.
     """
@@ -72,6 +73,7 @@ class Maintenance:
         sweep_seconds: float,
         stage_seconds: float,
         keep: timedelta | None,
+        keep_usage: timedelta | None,
         failures: OngoingFailures,
         on_staged: Callable[[], None],
         observers: Observers,
@@ -82,6 +84,7 @@ class Maintenance:
         self._sweep_seconds = sweep_seconds
         self._stage_seconds = stage_seconds
         self._keep = keep
+        self._keep_usage = keep_usage
         self._failures = failures
         self._on_staged = on_staged
         self._observers = observers
@@ -272,7 +275,7 @@ class Maintenance:
     async def _do_prune(self) -> UpkeepResult:
         assert self._keep is not None
         began = self._clock()
-        pruned = await self._store.prune(self._keep, limit=LIMIT)
+        pruned = await self._store.prune(self._keep, limit=LIMIT, keep_usage=self._keep_usage)
         # A workflow that was passed over is met again only when pruning has come round.
         self._failures.succeeded(self._prune.name, pruned.passed_over, is_complete=False)
         if pruned.workflows or pruned.is_more:

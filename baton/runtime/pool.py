@@ -15,6 +15,7 @@ from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.core.durations import Seconds, seconds
 from baton.core.keywords import suggests_keywords
+from baton.core.usage.prices import PriceSource
 from baton.errors import BatonError, PoolNotRunning
 from baton.events import Observer
 from baton.runtime.health import Drained, Health
@@ -43,6 +44,8 @@ class WorkerPool:
         poll: seconds after which the queues are asked for work although no notification has arrived.
         grace: seconds that running attempts have to end when the pool is left.
         keep: how long finished workflows are kept; None keeps them.
+        keep_usage: how long what calls of language models used is kept, if that is longer than their workflow. Left
+            out, it is deleted with the workflow.
         misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has
             another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
@@ -59,6 +62,9 @@ class WorkerPool:
         provide: classes, or functions without arguments, that make asynchronous context managers. They are entered with
             the pool, left when it has drained, and handed to the workers that annotate `Provided[...]` of their type.
         observers: functions that are called with each event of `baton.events`, in the pool's event loop.
+        prices: what calls of language models cost: a function that takes a `Usage` and returns dollars, a `Price`, or
+            None where it does not know; or a `PriceTable`. What it does not know, the public prices say, if
+            genai-prices is installed.
 
     Raises on entry: NoEngine, EngineClosed, WrongEventLoop.
     """
@@ -74,6 +80,7 @@ class WorkerPool:
         poll: Seconds = 5,
         grace: Seconds = 30,
         keep: Seconds | None = timedelta(days=7),
+        keep_usage: Seconds | None = None,
         misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
@@ -84,6 +91,7 @@ class WorkerPool:
         connections: int | None = None,
         provide: Sequence[Provider] = (),
         observers: Sequence[Observer] = (),
+        prices: PriceSource | None = None,
     ) -> None:
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"a WorkerPool takes an Engine, not {type(engine).__name__}: write WorkerPool(Engine(...))")
@@ -95,6 +103,7 @@ class WorkerPool:
             poll=poll,
             grace=grace,
             keep=keep,
+            keep_usage=keep_usage,
             misfit=misfit,
             max_block=max_block,
             redact=redact,
@@ -105,6 +114,7 @@ class WorkerPool:
             connections=connections,
             provide=provide,
             observers=observers,
+            prices=prices,
         )
         self._running: RunningPool | None = None
 

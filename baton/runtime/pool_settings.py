@@ -13,6 +13,7 @@ from typing import Any
 
 from baton.core.durations import Seconds, more_than_none, seconds
 from baton.core.options import at_least_one, checked_list, checked_option_name, checked_queues
+from baton.core.usage.prices import PriceSource
 from baton.errors import InvalidOption
 from baton.events import Observer
 from baton.runtime.application_executors import checked_executors
@@ -33,6 +34,7 @@ class PoolSettings:
     grace: float
     max_block: float
     keep: timedelta | None
+    keep_usage: timedelta | None
     misfit: float | None
     redact: Callable[[str], str] | None
     errors_show_input: bool
@@ -42,6 +44,7 @@ class PoolSettings:
     connections: int
     providers: Mapping[Any, Provider]
     observers: Sequence[Observer]
+    prices: PriceSource | None
 
     def with_observer(self, observer: Observer) -> PoolSettings:
         """Return settings with one more observer. Raises `InvalidOption`."""
@@ -56,6 +59,7 @@ def pool_settings(
     poll: Seconds,
     grace: Seconds,
     keep: Seconds | None,
+    keep_usage: Seconds | None,
     misfit: Seconds | None,
     max_block: Seconds,
     redact: Callable[[str], str] | None,
@@ -66,6 +70,7 @@ def pool_settings(
     connections: int | None,
     provide: Sequence[Provider],
     observers: Sequence[Observer],
+    prices: PriceSource | None,
 ) -> PoolSettings:
     """Return checked settings. Raises `InvalidOption` for the first one that cannot be used."""
     slots = checked_queues(queues)
@@ -78,6 +83,7 @@ def pool_settings(
         max_block=more_than_none("max_block", max_block),
         misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
+        keep_usage=None if keep_usage is None else timedelta(seconds=seconds("keep_usage", keep_usage)),
         redact=_checked_redact(redact),
         errors_show_input=errors_show_input,
         threads=at_least_one("threads", threads) or sum(slots.values()),
@@ -86,6 +92,7 @@ def pool_settings(
         connections=_checked_connections(connections) or min(sum(slots.values()), MOST_CONNECTIONS),
         providers=checked_providers(provide),
         observers=_checked_observers(observers),
+        prices=_checked_prices(prices),
     )
 
 
@@ -99,6 +106,13 @@ def _checked_redact(redact: Callable[[str], str] | None) -> Callable[[str], str]
     if redact is not None and not callable(redact):
         raise InvalidOption("redact", redact, "it must be a function that takes a text and returns what may be stored")
     return redact
+
+
+def _checked_prices(prices: object) -> PriceSource | None:
+    if prices is None or (callable(prices) and not inspect.iscoroutinefunction(prices)):
+        return prices
+    why = "it must be a plain function that takes a Usage and returns its cost, or None; or a PriceTable"
+    raise InvalidOption("prices", prices, why)
 
 
 def _checked_observers(observers: Sequence[Observer]) -> Sequence[Observer]:

@@ -26,6 +26,7 @@ from baton.database.notifications import (
     Reconnected,
     ScheduleDue,
     StepEnded,
+    StepsChanged,
     WaitOver,
     WorkflowFinished,
 )
@@ -51,6 +52,7 @@ from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
 from baton.runtime.tokens import Tokens
 from baton.runtime.transactions import Transactions
+from baton.runtime.usage_records import PricedRecords
 from baton.tasks import Tasks, finish
 
 log = logging.getLogger("baton.pool")
@@ -120,6 +122,7 @@ class RunningPool:
             # time finds it.
             stage_seconds=min(ANNOUNCED_SECONDS, 2 * settings.poll, settings.lease / SWEEPS_PER_LEASE),
             keep=settings.keep,
+            keep_usage=settings.keep_usage,
             failures=self._failures,
             on_staged=self._look_everywhere,
             observers=self._observers,
@@ -129,7 +132,8 @@ class RunningPool:
         settings, engine = self._settings, self._engine
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.limits, engine.store.keep)
-        return Executors(settings.threads, settings.processes, application, self._resources, keeping, self._records)
+        records = PricedRecords(self._records, settings.prices)
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records)
 
     def _made_runner(self) -> Runner:
         settings, engine = self._settings, self._engine
@@ -260,7 +264,7 @@ class RunningPool:
                 self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
-            case ClaimsVoid() | WorkflowFinished() | StepEnded():
+            case ClaimsVoid() | WorkflowFinished() | StepEnded() | StepsChanged():
                 pass
 
     def _send_heartbeat(self) -> None:

@@ -13,6 +13,7 @@ from baton.client.engine import Engine
 from baton.core import registry
 from baton.core.durations import Seconds, seconds
 from baton.core.options import at_least_one
+from baton.core.usage.prices import PriceSource
 from baton.core.worker import AnyWorker
 from baton.events import Observer
 from baton.runtime.pool_settings import PoolSettings, pool_settings
@@ -50,7 +51,7 @@ class Harness:
 
     Args:
         engine: an entered engine, on a database for tests.
-        provide, executors, redact, observers: as `WorkerPool` takes them.
+        provide, executors, redact, observers, prices: as `WorkerPool` takes them.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Harness:
         executors: Mapping[str, Executor] | None = None,
         redact: Callable[[str], str] | None = None,
         observers: Sequence[Observer] = (),
+        prices: PriceSource | None = None,
     ) -> None:
         self.engine = engine
-        self._settings = _settings(provide, executors, redact, observers)
+        self._settings = _settings(provide, executors, redact, observers, prices)
         self._registry = ExitStack()
         self._crashes = Crashes()
         self._tables: EngineTables | None = None
@@ -215,6 +217,7 @@ def _settings(
     executors: Mapping[str, Executor] | None,
     redact: Callable[[str], str] | None,
     observers: Sequence[Observer],
+    prices: PriceSource | None,
 ) -> PoolSettings:
     return pool_settings(
         queues=None,
@@ -223,6 +226,7 @@ def _settings(
         poll=60,
         grace=0,
         keep=None,
+        keep_usage=None,
         misfit=None,
         max_block=LEASE,
         redact=redact,
@@ -233,4 +237,5 @@ def _settings(
         connections=AT_ONCE,
         provide=provide,
         observers=observers,
+        prices=prices,
     )

@@ -37,6 +37,7 @@ from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
 from baton.runtime.running_pool import outcome_without_running
 from baton.runtime.transactions import Transactions
+from baton.runtime.usage_records import PricedRecords
 
 RESCUED_AT_ONCE = 1000
 IsLost: TypeAlias = Callable[[Claimed], bool]
@@ -95,7 +96,7 @@ class SteppedPool:
             ApplicationExecutors(settings.executors),
             self._resources,
             Keeping(limits, engine.store.keep),
-            self._records,
+            PricedRecords(self._records, settings.prices),
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)

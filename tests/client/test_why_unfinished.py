@@ -12,6 +12,8 @@ from baton.core import registry
 from baton.database.messages import ClaimRequest
 from tests.waiting import eventually
 
+START = "start one with `baton worker MODULE --queues default=N`"
+
 
 async def why(run, *step: str) -> str:
     """What the error says after the time that was waited, with N for each number of seconds."""
@@ -19,7 +21,7 @@ async def why(run, *step: str) -> str:
         await (run.result(*step, timeout=0.05) if step else run.wait(timeout=0.05))
     said, _, why = str(failed.value).partition(" is not final after 0.05 s")
     assert said == (f"step {step[0]!r} of workflow {run.id!r}" if step else f"workflow {run.id!r}")
-    return re.sub(r"\b\d+ s\b", "N s", why)
+    return re.sub(r"\b\d+ (s|min)\b", r"N \1", why)
 
 
 async def in_pool(engine, *, queues=("default",), workers=("quick", "held"), limit=1) -> int:
@@ -36,7 +38,7 @@ async def claimed(engine, pool: int, count: int = 1) -> None:
 async def test_a_queue_that_nobody_serves(engine, quick):
     run = await Baton.new(workflow_id="w").add("a step", quick.new()).insert()
 
-    expected = ": step 'a step' is available, and no living worker pool serves queue 'default'"
+    expected = f": step 'a step' is available, and no living worker pool serves queue 'default': {START}"
     assert await why(run) == await why(run, "a step") == expected
 
 
@@ -45,7 +47,8 @@ async def test_a_worker_that_nobody_knows(engine, quick):
     run = await quick.new().insert()
 
     assert await why(run) == (
-        ": step 'quick' is available, and no living worker pool that serves queue 'default' can run worker 'quick'"
+        ": step 'quick' is available, and no living worker pool that serves queue 'default' can run worker 'quick'; "
+        "start one with the module that defines it"
     )
 
 
@@ -53,16 +56,22 @@ async def test_a_paused_queue(engine, quick):
     await in_pool(engine)
     await engine.pause("default")
 
-    assert await why(await quick.new().insert()) == ": step 'quick' is available, and queue 'default' is paused"
+    assert await why(await quick.new().insert()) == (
+        ": step 'quick' is available, and queue 'default' has been paused for N s: resume it with "
+        "`baton resume default`"
+    )
 
 
 async def test_a_queue_whose_slots_are_taken(engine, quick):
     pool = await in_pool(engine)
-    await quick.new().insert()
+    await Baton.new(workflow_id="first").add("a", quick.new()).insert()
     await claimed(engine, pool)
 
     run = await quick.new().insert()
-    assert await why(run) == ": step 'quick' waits for a slot in queue 'default', whose 1 are all taken"
+    assert await why(run) == (
+        ": step 'quick' waits for a slot in queue 'default', whose only one is taken, the longest by step 'a' of "
+        "workflow 'first' for N s"
+    )
 
 
 async def test_a_step_that_is_about_to_start(engine, quick):
@@ -84,7 +93,7 @@ async def test_what_executes_and_what_waits_for_it(engine, held, quick):
         await run.result("b", timeout=20)
         running = "step 'a' has been executing for N s (attempt 1 of 20) in worker pool 'pool 1'"
 
-        assert await why(run) == f": {running}; 1 more steps are not final"
+        assert await why(run) == f": {running}; 1 more step is not final"
         assert await why(run, "c") == f": step 'c' waits for 'a'; {running}"
 
 
@@ -95,8 +104,8 @@ async def test_a_pool_that_is_gone(engine, held):
     await engine.store.deregister(pool)
 
     assert await why(run) == (
-        ": step 'held' has been executing for N s (attempt 1 of 20) in a worker pool that is gone, and will be started "
-        "again by another one"
+        ": step 'held' has been executing for N s (attempt 1 of 20) in worker pool 'idle', which is gone, and no "
+        f"other one can run it: {START}"
     )
 
 
@@ -110,8 +119,10 @@ async def test_a_failed_attempt_and_a_time(engine, quick):
         await eventually(lambda: is_in_state(run, "retryable"))
         later = await quick.new().with_options(schedule_in=3600).insert()
 
-        assert await why(run) == ": step 'fails' failed in attempt 1 of 3 (ValueError: no luck), and starts in N s"
-        assert await why(later) == ": step 'quick' is scheduled, and starts in N s"
+        assert (
+            await why(run) == ": step 'fails' failed in attempt 1 of 3 (ValueError: no luck), and starts again in N min"
+        )
+        assert await why(later) == ": step 'quick' is scheduled, and starts in N min"
 
 
 async def is_in_state(run, state: str) -> bool:
@@ -131,7 +142,7 @@ async def test_a_step_that_was_put_back(engine):
         await in_pool(engine, workers=["stranger"])
 
         assert await why(run) == (
-            ": step 'stranger' was put back (no worker named 'stranger' is registered here), and starts in N s"
+            ": step 'stranger' was put back (no worker named 'stranger' is registered here), and is tried again in N s"
         )
 
 
@@ -163,14 +174,17 @@ async def test_a_workflow_of_many_steps_is_explained_at_once(engine, connection,
         flow.add(f"s{number}", quick.new(), deps=[f"s{number - 1}"] if number else [])
     run = await flow.insert()
 
-    explained = await engine.explanations.unfinished("w")
-    assert [step.step for step in explained.steps] == ["s0"]
+    explained = await run.explain()
+    assert [step.step for step in explained.roots] == ["s0"]
     assert explained.others == 4_999
-    assert (await why(run, "s4999")) == ": step 's4999' waits for 's4998'; step 's4998' waits for 's4997'"
+    last = await run.explain("s4999")
+    assert [step.step for step in last.path] == [f"s{4999 - number}" for number in range(20)]
+    assert [step.step for step in last.roots] == ["s0"]
+    assert (last.between, last.is_more) == (580, True)
 
 
 async def test_a_database_that_does_not_answer_delays_the_error_little(database, connection, quick, monkeypatch):
-    monkeypatch.setattr("baton.client.run.EXPLANATION_SECONDS", 0.2)
+    monkeypatch.setattr("baton.client.explaining.EXPLANATION_SECONDS", 0.2)
     async with Engine(database, connections=1) as engine:
         run = await quick.new().insert()
         async with engine.connections.acquire():  # the one there is
@@ -194,9 +208,8 @@ async def test_a_wait_that_may_never_end_is_logged(engine, own_workers, quick, c
         (warning,) = [record.getMessage() for record in caplog.records if "wait like that" in record.getMessage()]
 
     assert warning.startswith("step 'waits' of workflow 'w' waits for workflow ")
-    assert (
-        "whose step 'quick' waits for a slot in queue 'default', whose 1 are all taken, one of them by the" in warning
-    )
+    assert "whose step 'quick' waits for a slot in queue 'default', whose only one is taken" in warning
+    assert "The waiting step holds one of these slots" in warning
 
 
 async def test_a_wait_for_another_queue_is_not_warned_of(engine, own_workers, quick, caplog):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from baton.cli.arguments import add_address, add_json, count, duration
+from baton.cli.arguments import add_address, add_json, count, moment_or_ago
 from baton.cli.terminal import Cell, Line, Piece, print_json, print_lines, state, table
 from baton.cli.text import cut, one_line
 from baton.cli.times import ago, since
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--state", choices=STATES, help="only workflows in this state")
     parser.add_argument("--name", help="only workflows with this workflow_name")
-    parser.add_argument("--since", type=_since, metavar="TIME", help=_SINCE_HELP)
+    parser.add_argument("--since", type=moment_or_ago, metavar="TIME", help=_SINCE_HELP)
     parser.add_argument("--limit", type=count, default=LIMIT, metavar="N", help=f"how many (default: {LIMIT})")
     parser.add_argument("--after", type=count, metavar="PLACE", help="go on at the place that an earlier list printed")
     add_json(parser)
@@ -88,17 +88,3 @@ def _failure(run: RunSummary) -> str:
     ignored = "ignored: " if run.state == "completed" else ""
     more = f" and {run.discarded - 1:,} more" if run.discarded > 1 else ""
     return one_line(f"{ignored}{run.failed_step}{more}" + (f": {run.reason}" if run.reason else ""))
-
-
-def _since(text: str) -> datetime | timedelta:
-    """Read a date, a time, or how long ago. Without a zone it is the local time of this machine."""
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return timedelta(seconds=duration(text))
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time such as 2026-11-27 or 2026-11-27T10:00, and not a duration such as 30m, 2h or 7d"
-        ) from None

@@ -4,14 +4,22 @@ others on a page."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from baton.core.drawable import Direction
-from baton.core.pictures.diagram import STATES, Diagram, ancestors
+from baton.core.pictures.diagram import STATES, Diagram, Node, ancestors
 from baton.core.pictures.display_text import displayable
 from baton.core.pictures.layout import MARGIN, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
 from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN, Look, Outline
-from baton.core.pictures.svg_boxes import group_element, head_element, line_of_text, moved, node_element
+from baton.core.pictures.svg_boxes import (
+    described,
+    group_element,
+    head_element,
+    line_of_text,
+    moved,
+    node_element,
+)
 from baton.core.pictures.svg_legend import legend_of
 from baton.core.pictures.svg_routes import route_elements
 from baton.core.pictures.text_width import shortened, text_width
@@ -41,17 +49,28 @@ STYLE = _style()
 begin with `baton-`."""
 
 
-def to_svg(diagram: Diagram, *, direction: Direction | None = None, has_style: bool = True) -> str:
+_NO_LINKS: Mapping[str, str] = {}
+
+
+def to_svg(
+    diagram: Diagram,
+    *,
+    direction: Direction | None = None,
+    has_style: bool = True,
+    links: Mapping[str, str] = _NO_LINKS,
+) -> str:
     """Return a picture of a diagram as SVG, which is well-formed XML whatever the names are.
 
     It follows the page's colour scheme, light or dark. It works under any content security policy:
     where `style-src` forbids the `<style>` element it is light, and a page may leave the element
     out (`has_style`) and have `STYLE` in a style sheet of its own. Direction: see `laid_out`.
+    `links` are addresses by the key of a node or group, which its box, or its head, leads to. The
+    keyboard passes them over: there may be a thousand, and a page has them in a table as well.
     """
-    return svg_of(diagram, laid_out(diagram, direction), has_style=has_style)
+    return svg_of(diagram, laid_out(diagram, direction), has_style=has_style, links=links)
 
 
-def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True) -> str:
+def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True, links: Mapping[str, str] = _NO_LINKS) -> str:
     """Return a diagram that is laid out already as SVG."""
     title = shortened(displayable(diagram.title), _TITLE_SIZE, max(picture.width - 2 * MARGIN, _LEAST_LEGEND))
     top = _TITLE_LINE if title else 0.0
@@ -66,8 +85,8 @@ def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True) -> str
     content = [
         *[group_element(group, box) for group, box in sorted(groups, key=lambda pair: -pair[1].width * pair[1].height)],
         route_elements(picture),
-        *[head_element(group, box, is_crossed=group.key in crossed) for group, box in groups],
-        *[node_element(node, box) for node, box in nodes],
+        *[_linked(links, group, head_element(group, box, is_crossed=group.key in crossed)) for group, box in groups],
+        *[_linked(links, node, node_element(node, box)) for node, box in nodes],
     ]
     return element(
         "svg",
@@ -82,7 +101,8 @@ def svg_of(diagram: Diagram, picture: Picture, *, has_style: bool = True) -> str
         viewBox=f"0 0 {number(width)} {number(height)}",
         width=width,
         height=height,
-        role="img",
+        # The links in an image would be hidden.
+        role="group" if links else "img",
         font_family=_FONT,
     )
 
@@ -95,6 +115,12 @@ def summary(diagram: Diagram) -> str:
     states = Counter(node.state for node in diagram.nodes)
     shown = [f"{states[state]:,} {state}" for state in STATES if states[state]]
     return ", ".join(counts) + (f": {', '.join(shown)}" if shown else "")
+
+
+def _linked(links: Mapping[str, str], node: Node, drawn: str) -> str:
+    if (address := links.get(node.key)) is None:
+        return drawn
+    return element("a", drawn, href=address, tabindex="-1", aria_label=described(node))
 
 
 def _crossed_groups(diagram: Diagram) -> set[str]:

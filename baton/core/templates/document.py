@@ -27,6 +27,7 @@ class WorkflowTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True,
     returns: str | None = None
     fail_fast: bool = False
     deadline: float | None = None
+    models: dict[str, Any] | None = None
 
 
 class StepTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -57,9 +58,13 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     """The version."""
     name: str | None = None
     debug: bool = False
+    key: str | None = None
+    key_for: float | None = None
+    tags: dict[str, str] | None = None
     meta: Any = None
     fail_fast: bool = False
     deadline: float | None = None
+    models: dict[str, Any] | None = None
     returns: str | None = None
     steps: list[StepTemplate]
     workers: dict[str, WorkerDescription] = {}

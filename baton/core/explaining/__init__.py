@@ -1,0 +1,1 @@
+"""What was read of steps, made into causes and explanations: pure."""

@@ -1,0 +1,233 @@
+"""What can be done from the dashboard: each action with its question, and what it does.
+
+An action is looked up by name, shown as a question on a page of its own, and done by a form of that page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from baton.client.run import Run
+from baton.errors import BatonError, WorkflowNotFound
+from baton.web.rendering import plural, url
+from baton.web.users import Permission
+from baton.web.view import View, refuse
+
+MOST_RUNS = 200
+"""Runs that one action changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of an action."""
+
+    sentence: str
+    back: str
+    """The page that shows it."""
+    refused: Sequence[str] = ()
+    """Of an action on many runs: why some of them were left as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a user may do."""
+
+    permission: Permission
+    button: str
+    question: Callable[[Subject], str]
+    do: Callable[[View, Subject], Awaitable[Done]]
+    takes: Sequence[str] = ()
+    """Fields of its form, besides what the address names: reason, value, forward, force."""
+    is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an action is about, as the address or the form names it."""
+
+    runs: Sequence[str]
+    step: str | None
+    queue: str | None
+    schedule: str | None
+
+    @property
+    def run(self) -> str:
+        return self.runs[0] if self.runs else refuse(400, "This address lacks the parameter id.")
+
+    @property
+    def back(self) -> str:
+        """The page it was on."""
+        if self.queue is not None:
+            return "queues"
+        if self.schedule is not None:
+            return "schedules"
+        if len(self.runs) != 1:
+            return "runs"
+        return url("run", id=self.run) if self.step is None else url("step", id=self.run, step=self.step)
+
+    def named(self) -> str:
+        """Say what it is, for a question."""
+        if len(self.runs) > 1:
+            return plural(len(self.runs), "run")
+        return f"run {self.run!r}" if self.step is None else f"step {self.step!r} of run {self.run!r}"
+
+    def needed(self, kind: str) -> str:
+        """Return the name of the queue, schedule or step. Raises `Refused` if it is not given."""
+        value: str | None = getattr(self, kind)
+        return value or refuse(400, f"This address lacks the parameter {kind}.")
+
+
+async def _cancel(view: View, subject: Subject) -> Done:
+    reason = view.form.get("reason", "").strip() or f"by {view.user.name}, in the dashboard"
+
+    async def one(run: Run) -> int:
+        steps = [subject.step] if subject.step is not None else []
+        return await run.cancel(*steps, reason=reason, force="force" in view.form)
+
+    return await _on_each(view, subject, one, "cancelled")
+
+
+async def _retry(view: View, subject: Subject) -> Done:
+    async def one(run: Run) -> int:
+        steps = [subject.step] if subject.step is not None else []
+        return await run.retry(*steps, forward="forward" in view.form)
+
+    return await _on_each(view, subject, one, "opened again")
+
+
+async def _on_each(view: View, subject: Subject, do: Callable[[Run], Awaitable[int]], done: str) -> Done:
+    """Do it to each run in a transaction of its own; one that refuses does not hold up the others."""
+    if len(subject.runs) > MOST_RUNS:
+        refuse(400, f"At most {MOST_RUNS} runs are changed at once. Nothing was changed.")
+    if len(subject.runs) == 1:
+        count = await do(Run(subject.run, view.engine))
+        return Done(f"{plural(count, 'step')} {done}.", subject.back)
+    count, refused = 0, []
+    for run in subject.runs:
+        try:
+            count += await do(Run(run, view.engine))
+        except WorkflowNotFound as error:
+            refused.append(str(error))
+        except BatonError as error:
+            refused.append(f"{run}: {error}")
+    changed = len(subject.runs) - len(refused)
+    return Done(f"{plural(count, 'step')} of {plural(changed, 'run')} {done}.", subject.back, refused)
+
+
+async def _signal(view: View, subject: Subject) -> Done:
+    step = subject.needed("step")
+    try:
+        value = msgspec.json.decode(view.form.get("value", "").strip() or "null")
+    except msgspec.DecodeError as error:
+        refuse(400, f"The value is not JSON: {error}. Text has double quotes. Nothing was changed.")
+    accepted = await Run(subject.run, view.engine).signal(step, value)
+    if not accepted:
+        refuse(409, "Another signal came first. Nothing was changed.")
+    return Done(f"The signal for {step!r} is recorded.", subject.back)
+
+
+async def _pause(view: View, subject: Subject) -> Done:
+    queue = subject.needed("queue")
+    paused = await view.engine.pause(queue)
+    return Done(f"Queue {queue!r} is paused." if paused else f"Queue {queue!r} was paused already.", "queues")
+
+
+async def _resume(view: View, subject: Subject) -> Done:
+    queue = subject.needed("queue")
+    was_paused = await view.engine.resume(queue)
+    return Done(f"Queue {queue!r} goes on." if was_paused else f"Queue {queue!r} was not paused.", "queues")
+
+
+async def _pause_schedule(view: View, subject: Subject) -> Done:
+    name = subject.needed("schedule")
+    await view.engine.pause_schedule(name)
+    return Done(f"Schedule {name!r} is paused.", "schedules")
+
+
+async def _resume_schedule(view: View, subject: Subject) -> Done:
+    name = subject.needed("schedule")
+    await view.engine.resume_schedule(name)
+    return Done(f"Schedule {name!r} goes on.", "schedules")
+
+
+async def _run_schedule(view: View, subject: Subject) -> Done:
+    run = await view.engine.run_schedule(subject.needed("schedule"))
+    return Done(f"Run {run.id!r} is inserted.", url("run", id=run.id))
+
+
+def _about_schedule(question: str) -> Callable[[Subject], str]:
+    return lambda subject: question.format(subject.needed("schedule"))
+
+
+def _about_queue(question: str) -> Callable[[Subject], str]:
+    return lambda subject: question.format(subject.needed("queue"))
+
+
+ACTIONS: Mapping[str, Action] = {
+    "cancel": Action(
+        "cancel",
+        "Cancel",
+        lambda subject: (
+            f"Cancel {subject.named()}? What is not final is cancelled, and what runs is stopped. "
+            "Closing steps and undos still run, unless you force it."
+        ),
+        _cancel,
+        ("reason", "force"),
+        is_grave=True,
+    ),
+    "retry": Action(
+        "retry",
+        "Retry",
+        lambda subject: (
+            f"Retry {subject.named()}? Discarded and cancelled steps, and what was cancelled or skipped "
+            "because of them, are opened again."
+        ),
+        _retry,
+        ("forward",),
+    ),
+    "signal": Action(
+        "signal",
+        "Send the signal",
+        lambda subject: f"Answer step {subject.needed('step')!r} of run {subject.run!r}? It completes with this value.",
+        _signal,
+        ("value",),
+    ),
+    "pause": Action(
+        "pause queues",
+        "Pause",
+        _about_queue(
+            "Pause queue {0!r}? What runs goes on; no step of it starts, on any machine, until it is resumed."
+        ),
+        _pause,
+    ),
+    "resume": Action("pause queues", "Resume", _about_queue("Resume queue {0!r}?"), _resume),
+    "pause-schedule": Action(
+        "change schedules",
+        "Pause",
+        _about_schedule("Pause schedule {0!r}? It inserts no run until it is resumed."),
+        _pause_schedule,
+    ),
+    "resume-schedule": Action(
+        "change schedules",
+        "Resume",
+        _about_schedule("Resume schedule {0!r}? It goes on with its next slot."),
+        _resume_schedule,
+    ),
+    "run-schedule": Action(
+        "change schedules", "Run now", _about_schedule("Insert a run of schedule {0!r} now?"), _run_schedule
+    ),
+}
+
+
+def subject_of(values: Any) -> Subject:
+    """Return what an action is about, from the parameters of an address or the fields of a form."""
+    return Subject(
+        tuple(dict.fromkeys(value for value in values.getlist("id") if value)),
+        values.get("step") or None,
+        values.get("queue") or None,
+        values.get("schedule") or None,
+    )

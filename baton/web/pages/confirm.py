@@ -1,0 +1,38 @@
+"""Each action asks first, on a page of its own, so that it works without a script."""
+
+from __future__ import annotations
+
+from baton.web.actions import ACTIONS, MOST_RUNS, Action, subject_of
+from baton.web.rendering import Page
+from baton.web.view import View, refuse
+
+
+async def confirm(view: View) -> Page:
+    """Ask whether an action is meant."""
+    name, action = _action(view.needed("action"))
+    view.require(action.permission)
+    subject = subject_of(view.query)
+    if len(subject.runs) > MOST_RUNS:
+        refuse(400, f"At most {MOST_RUNS} runs are changed at once.")
+    if not (subject.runs or subject.queue or subject.schedule):
+        refuse(400, "Choose a run first.")
+    facts = {
+        "name": name,
+        "action": action,
+        "question": action.question(subject),
+        "subject": subject,
+        "back": subject.back,
+    }
+    return Page("confirm.html", action.button, facts)
+
+
+async def confirmed(view: View) -> Page:
+    """Do it, and show what came of it."""
+    _, action = _action(view.form.get("action", ""))
+    view.require(action.permission)
+    done = await action.do(view, subject_of(view.form))
+    return Page("done.html", "Done", {"done": done})
+
+
+def _action(name: str) -> tuple[str, Action]:
+    return name, ACTIONS[name] if name in ACTIONS else refuse(400, f"There is no action {name!r}.")

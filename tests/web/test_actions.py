@@ -1,0 +1,112 @@
+"""What can be done from the dashboard."""
+
+from __future__ import annotations
+
+import pytest
+
+from baton import Run
+from tests.web.served import asking_as, confirmed
+
+
+async def test_a_run_is_cancelled_with_a_reason(engine, filled):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="cancel", id=filled.waiting, reason="asked by the customer")
+
+    assert "2 steps cancelled." in answer.text
+    steps = {step.name: step for step in await Run(filled.waiting).steps()}
+    assert steps["approval"].reason == "asked by the customer"
+
+
+async def test_who_cancels_without_a_reason_is_named(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="cancel", id=filled.waiting)
+
+    steps = {step.name: step for step in await Run(filled.waiting).steps()}
+    assert steps["approval"].reason == "by ann, in the dashboard"
+
+
+async def test_a_step_is_cancelled(engine, filled):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="cancel", id=filled.waiting, step="approval")
+
+    assert "1 step cancelled." in answer.text
+    assert (await Run(filled.waiting).status()).counts["cancelled"] == 2
+
+
+async def test_a_failed_run_is_retried(engine, filled):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="retry", id=filled.hostile)
+
+    assert "1 step opened again." in answer.text
+    assert (await Run(filled.hostile).status()).state == "executing"
+
+
+async def test_a_refused_retry_is_a_conflict_and_changes_nothing(engine, filled):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="retry", id=filled.waiting, step="approval")
+
+    assert answer.status_code == 409
+    assert "Nothing was changed" in answer.text
+
+
+async def test_a_signal_answers_a_step(engine, filled):
+    async with asking_as(engine) as client:
+        first = await confirmed(client, action="signal", id=filled.waiting, step="approval", value='{"ok": true}')
+        second = await confirmed(client, action="signal", id=filled.waiting, step="approval", value='{"ok": false}')
+
+    assert "The signal for &#39;approval&#39; is recorded." in first.text
+    assert second.status_code == 409
+    assert "Another signal came first" in second.text
+
+
+@pytest.mark.parametrize(("value", "status"), [("{", 400), ("approved", 400), ('"a text"', 409), ("[]", 409)])
+async def test_a_signal_that_does_not_fit_is_refused(engine, filled, value, status):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="signal", id=filled.waiting, step="approval", value=value)
+
+    assert answer.status_code == status
+    assert "Nothing was changed" in answer.text
+
+
+async def test_a_queue_is_paused_and_resumed(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="pause", queue="lonely")
+        assert {queue.name: queue.paused_at is not None for queue in await engine.queues()}["lonely"]
+        assert "paused" in (await client.get("queues")).text
+        await confirmed(client, action="resume", queue="lonely")
+        assert not {queue.name: queue.paused_at is not None for queue in await engine.queues()}["lonely"]
+
+
+async def test_a_schedule_is_paused_resumed_and_run(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="pause-schedule", schedule="nightly")
+        assert (await engine.schedules())[0].paused_at is not None
+        await confirmed(client, action="resume-schedule", schedule="nightly")
+        assert (await engine.schedules())[0].paused_at is None
+        answer = await confirmed(client, action="run-schedule", schedule="nightly")
+
+    assert "nightly@" in answer.text
+    assert len((await engine.runs(limit=10)).runs) == 6
+
+
+async def test_many_runs_are_cancelled_at_once_and_the_rest_is_named(engine, filled, jobs):
+    ids = [(await jobs["lonely"].new().insert()).id for _ in range(3)]
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="cancel", id=[*ids, "nowhere"])
+
+    assert "3 steps of 3 runs cancelled." in answer.text
+    assert "there is no workflow &#39;nowhere&#39;" in answer.text
+    assert {(await Run(one).status()).state for one in ids} == {"cancelled"}
+
+
+async def test_more_runs_than_one_action_takes_are_refused(engine):
+    async with asking_as(engine) as client:
+        answer = await client.get("confirm", params={"action": "cancel", "id": [str(one) for one in range(201)]})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("action", ["cancel", "retry"])
+async def test_an_action_on_a_run_that_is_not_there_is_not_found(engine, action):
+    async with asking_as(engine) as client:
+        assert (await confirmed(client, action=action, id="nowhere")).status_code == 404
