@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from baton.core.compatibility import can_fit, type_name
 from baton.core.draft import Draft
-from baton.core.item_worker import ItemWorker
 from baton.core.job import Job, faults_of, faults_without_results, open_holes
 from baton.core.references import Placed
 from baton.core.usage.model_map import holes_of
@@ -56,6 +55,8 @@ def faults_of_models(models: Mapping[str, Any] | None) -> Iterator[Fault]:
 
 
 def _faults_of_map(graph: CompiledGraph, position: int) -> Iterator[Fault]:
+    from baton.core.item_worker import ItemWorker
+
     what = graph.steps[position].what
     assert isinstance(what, Job)
     assert isinstance(what.worker, ItemWorker)

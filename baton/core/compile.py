@@ -19,12 +19,9 @@ from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
 from baton.core.draft import END, GATE, Draft, DraftMap, Own
-from baton.core.entry_queue import first_queue
 from baton.core.expansion import Expansion
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
-from baton.core.item_graphs import with_item_graph
-from baton.core.item_worker import job_of_map
 from baton.core.job import Job, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
@@ -162,6 +159,8 @@ class CompiledGraph:
                 except InvalidWorkflow as error:
                     graph = None
                     yield from [FaultInMap(self.names[position], fault) for fault in error.faults]
+                from baton.core.item_worker import job_of_map
+
                 job, reads = job_of_map(step.what, graph)
                 self.steps[position] = replace(step, what=job, reads=reads)
                 if graph is not None:
@@ -294,6 +293,8 @@ class CompiledGraph:
             case Job() as job:
                 spec = self._spec_of_job(position, job)
                 if position in self.item_graphs:
+                    from baton.core.item_graphs import with_item_graph
+
                     spec = with_item_graph(spec, self.item_graphs[position].expansion())
             case DraftMap():
                 raise AssertionError("a job stands in its place")
@@ -327,6 +328,8 @@ class CompiledGraph:
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
+        from baton.core.entry_queue import first_queue
+
         children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
         flags, (queue, priority) = self.flags_of(position), first_queue(self, [position])

@@ -18,7 +18,6 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import NOTHING_GIVEN, Job
-from baton.core.json_arguments import lists_of_map
 from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
@@ -294,6 +293,8 @@ class Baton(Insertable, Expandable, Drawable):
 def _what(step: str, what: object, each: Mapping[str, Any] | None) -> Job | Draft | DraftMap | Wait:
     match what:
         case Baton() if each is not None:
+            from baton.core.json_arguments import lists_of_map
+
             what._require_no_run()
             return DraftMap(what._draft, lists_of_map(step, each), what._map_options)
         case Baton() if what._map_options:
