@@ -133,9 +133,12 @@ begin
                      when p_base = 0 then u.inputs::integer[]
                      else shift_ordinals(u.inputs::integer[], p_base)
                  end as inputs
-            from unnest(
-                     p_ids, p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents,
-                     p_extras::json[], p_term_numbers
+            -- The series says how many steps to expect, to a planner that would take them for fewer than
+            -- the terms. It would hash the steps then, and write them in reverse order of their ids.
+            from rows from (
+                     unnest(p_ids), unnest(p_names), unnest(p_args), unnest(p_arg_refs), unnest(p_dependencies),
+                     unnest(p_dependents), unnest(p_inputs), unnest(p_parents), unnest(p_extras::json[]),
+                     unnest(p_term_numbers), generate_series(1, cardinality(p_ids))
                  ) as u(id, name, args, arg_refs, dependencies, dependents, inputs, parent, extras, term_number)
            where u.id is not null
           -- Keeps each array from being read from its text more than once.
