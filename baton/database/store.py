@@ -90,6 +90,7 @@ class Store(SendingStore):
         self._leave_records = call(f"{prefix}.leave_records", 8)
         self._keep = call(f"{prefix}.keep", 3)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
+        self._item_graph = f"select {prefix}.item_graph($1::text::bigint) as graph"
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -220,6 +221,12 @@ class Store(SendingStore):
         (row,) = await self.calls.fetch(self._round_worker, str(claim.step_id))
         worker: str | None = row["worker"]
         return worker
+
+    async def item_graph(self, claim: Claim) -> str | None:
+        """Return the graph that a child of a map of a workflow expands into, as JSON; None for any other step."""
+        (row,) = await self.calls.fetch(self._item_graph, str(claim.step_id))
+        graph: str | None = row["graph"]
+        return graph
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
