@@ -237,3 +237,37 @@ async def test_bad_addresses_get_a_status_and_a_sentence(engine, address, status
 
     assert answer.status_code == status
     assert sentence in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ({"tag": "team=red"}, True),
+        ({"tag": "team=red, env=live"}, True),
+        ({"tag": "team=blue"}, False),
+        ({"key": "order 7"}, True),
+        ({"key": "order 8"}, False),
+        ({"worker": "lonely"}, True),
+        ({"worker": "fetch"}, False),
+        ({"failed_step": "a"}, False),
+        ({"since": "1h"}, True),
+        ({"since": "2999-01-01"}, False),
+    ],
+)
+async def test_runs_are_found_by_tag_key_worker_step_and_time(engine, jobs, query, is_found):
+    flow = Baton.new(key="order 7", tags={"team": "red", "env": "live"}, workflow_name="wanted")
+    await flow.add("a", jobs["lonely"].new()).insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("runs", params=query)).text
+
+    assert (">wanted</a>" in text) is is_found
+
+
+async def test_entries_in_lanes_are_counted_too(engine, jobs):
+    await engine.limit("lonely", lane_running=1)
+    for lane in ("red", "blue", "blue"):
+        await jobs["lonely"].new().with_options(lane=lane).insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("queues")).text
+
+    assert '<td class="number">3</td>' in text

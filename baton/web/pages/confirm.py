@@ -5,7 +5,7 @@ from __future__ import annotations
 from baton.client.run import Run
 from baton.database.run_outline import read_run_facts
 from baton.errors import InterventionRefused, RetryRefused, WorkflowNotFound
-from baton.web.actions import ACTIONS, MOST_RUNS, Action, Subject, subject_of
+from baton.web.actions import ACTIONS, LIMIT_FIELDS, MOST_RUNS, Action, Subject, subject_of
 from baton.web.rendering import Page, url
 from baton.web.view import View, refuse
 
@@ -33,6 +33,7 @@ async def confirm(view: View) -> Page:
             # An option of the form may be what is missing.
             refusal = str(error)
     facts = {
+        "limit_fields": LIMIT_FIELDS,
         "changes": changes,
         "refusal": refusal,
         "trial": trial,
