@@ -76,6 +76,7 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.database.debug_records import DebugRecord
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -93,6 +94,7 @@ __all__ = [
     "Changes",
     "Condition",
     "Context",
+    "DebugRecord",
     "Drained",
     "DuplicateStep",
     "DuplicateWorker",
@@ -187,6 +189,7 @@ __all__ = [
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
     "ActiveStep": "baton.database.run_readings",
+    "DebugRecord": "baton.database.debug_records",
     "EventsReset": "baton.client.run_events",
     "RunEvent": "baton.client.run_events",
     "RunEvents": "baton.client.following",

@@ -31,6 +31,7 @@ INTERNAL = {
     "Engine.explanations": "Explanations",
     "Engine.listener": "Listener",
     "Engine.reads": "Queries",
+    "Engine.records": "RecordStore",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
     "Job.holes": "Hole",

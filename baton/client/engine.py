@@ -24,6 +24,7 @@ from baton.database.grants import may_insert_unchecked
 from baton.database.listener import Listener
 from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
+from baton.database.record_store import RecordStore
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
@@ -224,6 +225,11 @@ class Engine(Scheduling):
     def store(self) -> Store:
         """The engine's functions; each call is made again after transient failures."""
         return self._opened().store
+
+    @property
+    def records(self) -> RecordStore:
+        """What attempts leave besides their outcomes; each call is made again after transient failures."""
+        return RecordStore(self._opened().store.calls, self.schema)
 
     @property
     def reads(self) -> Queries:

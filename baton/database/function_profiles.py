@@ -58,6 +58,7 @@ _PROFILES: Mapping[str, Settings] = {
     "pause": _LOCK_TIMEOUT,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
+    "prune_debug": _ENGINE,
     "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,

@@ -8,7 +8,7 @@
 --   fingerprints of what exists.
 -- Locks: the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug text[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -34,7 +34,7 @@ begin
             key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
         )
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+        select n.key, n.id, n.name, n.fingerprint, n.debug, n.meta::json, n.total, n.total, n.returns,
                coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
                (n.scope::json ->> 'deadline')::double precision
           from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)
@@ -48,7 +48,7 @@ begin
             key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
         )
             overriding system value
-            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+            select n.key, n.id, n.name, n.fingerprint, n.debug, n.meta::json, n.total, n.total, n.returns,
                coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
                (n.scope::json ->> 'deadline')::double precision
               from unnest(keys, p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns)

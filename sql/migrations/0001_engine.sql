@@ -39,6 +39,8 @@ create domain step_role as text collate "C"
     constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
 create domain deadline_kind as text collate "C"
     constraint deadlines_kind check (value in ('end', 'start', 'run', 'sweep group', 'sweep run'));
+create domain debug_mode as text collate "C"
+    constraint workflows_debug check (value in ('all', 'errors') or value ~ '^0[.][0-9]{1,20}$');
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -69,7 +71,7 @@ create table workflows (
     followed_until timestamptz,
     announced_at timestamptz,
     watched     boolean not null default false,
-    debug       boolean not null default false,
+    debug       debug_mode,
     fails_fast  boolean not null default false,
     may_fail_fast boolean not null default false,
     has_closing boolean not null default false,
@@ -134,7 +136,7 @@ comment on column workflows.touched is 'How many steps that call cancelled or op
 comment on column workflows.watched is 'A client waits for the finish, so it is announced.';
 comment on column workflows.followed_until is 'Somebody follows its steps until then, so that their ends are announced; null if nobody ever did.';
 comment on column workflows.announced_at is 'When ends of its steps were announced last: for those who follow it, at most four times a second.';
-comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
+comment on column workflows.debug is 'Which of its attempts leave debug records: all, errors (those that fail), or a share, as in 0.1. Null for none.';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
 comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';

@@ -36,6 +36,7 @@ EXPECTED = {
     "pause": LOCK_TIMEOUT,
     "resume": BY_INDEX | LOCK_TIMEOUT,
     "prune": ENGINE,
+    "prune_debug": ENGINE,
     "record_message": INSERTION,
     "record_signal": INSERTION,
     "rescue": ENGINE,

@@ -38,6 +38,7 @@ class Roles:
     client: str
     operator: str
     viewer: str
+    debug: str
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ SENDS = {"record_signal", "signal", "record_message", "send"}
 REPAIRS = ("cancel", "retry", "complete", "skip", "start_now", "dry_run")
 GRANTED = {
     "worker": {
-        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
+        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "prune_debug", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
         *("claim", "claim_separately", "settle", "settle_with_records", "leave_records", "keep", "round_worker"),
         *("advance", "advance_with_records", "expand", "expand_map"),
@@ -200,6 +201,7 @@ GRANTED = {
     },
     "operator": {"pause", "resume", "watch", "follow", "pause_schedule", *REPAIRS, *SENDS},
     "viewer": set(),
+    "debug": set(),
     "public": set(),
 }
 READS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     template: int
     """The version."""
     name: str | None = None
-    debug: bool = False
+    debug: bool | float | Literal["errors"] = False
     meta: Any = None
     fail_fast: bool = False
     deadline: float | None = None

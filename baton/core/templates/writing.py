@@ -9,6 +9,7 @@ import msgspec
 
 from baton.core import codec
 from baton.core.control import Control
+from baton.core.debug_mode import DebugMode
 from baton.core.draft import Added, Draft
 from baton.core.holes import Param
 from baton.core.job import Job
@@ -21,7 +22,7 @@ from baton.core.templates.wait_fields import written_wait
 from baton.core.waits import Wait
 
 
-def template_of(draft: Draft, name: str | None, meta: str | None, *, debug: bool) -> str:
+def template_of(draft: Draft, name: str | None, meta: str | None, *, debug: DebugMode) -> str:
     """Return a checked draft as a template, with a line for each field, so that it can be read and compared."""
     workers: dict[str, WorkerDescription] = {}
     fields = {
