@@ -44,6 +44,7 @@ from baton.errors import (
     InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
+    KeyTaken,
     NoAddress,
     NoEngine,
     NoResult,
@@ -76,7 +77,10 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.debug_records import DebugRecord
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -100,6 +104,7 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
     "EventsReset",
     "ExplainedStep",
     "Explanation",
@@ -119,6 +124,8 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "KeyTaken",
+    "LimitedQueue",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -130,6 +137,8 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "QueueLimits",
+    "Rate",
     "Receive",
     "ResultNotJSON",
     "RetryAfter",
@@ -141,6 +150,7 @@ __all__ = [
     "RunLevel",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -169,6 +179,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -200,6 +212,13 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "LimitedQueue": "baton.database.queue_limits",
+    "QueueLimits": "baton.core.queue_limits",
+    "Rate": "baton.core.queue_limits",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

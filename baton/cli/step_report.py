@@ -131,7 +131,7 @@ def debug_report(records: Sequence[DebugRecord], lines_at_most: int | None) -> I
 def _said(record: DebugRecord) -> str:
     match record.value:
         case {"level": level, "logger": logger, "message": message, **more} if record.kind == "log":
-            return "\n".join([f"{level} {logger}: {message}", *more.values()])
+            return "\n".join([f"{level} {logger}: {message}", *map(str, more.values())])
         case str() as text:
             return text
         case value:

@@ -12,7 +12,6 @@ import msgspec
 from baton.core.names import UNSTORABLE
 from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
-from baton.core.usage.recording import recorded
 from baton.errors import InvalidOption, NotKept, NoTransaction
 from baton.errors.language_models import NoModel
 from baton.errors.texts import did_you_mean
@@ -255,6 +254,9 @@ class Context:
 
         Raises: InvalidUsage if the answer is not understood, has no usage, or has impossible numbers.
         """
+        # Few programs ask models: what reads their answers is not imported with the package.
+        from baton.core.usage.recording import recorded
+
         given = {"model_asked": model, "provider": provider, "first_chunk_seconds": first_chunk_seconds}
         said = {name: value for name, value in {**given, "is_cached": is_cached}.items() if value is not None}
         for usage in recorded(answer, said, self._model):

@@ -115,6 +115,8 @@ class ClaimRequest:
     """Queues that were empty a moment ago: only steps that the same call releases by its outcomes are claimed there."""
     input_bytes: int = INPUT_BYTES
     """How large the results may be that are delivered to one step."""
+    memory: str | None = None
+    """What earlier claims of the pool returned of queues with limits, as JSON; see sql/functions/claim_limited.sql."""
 
     def halved(self) -> ClaimRequest:
         """Return a request for half as many steps of each queue, but at least one."""
@@ -161,6 +163,8 @@ class Advanced:
     """As of `Settled`."""
     claimed: Sequence[Claimed]
     failures: Sequence[FailedWorkflow] = ()
+    memory: str | None = None
+    """What the next claim of queues with limits goes by, as JSON; None if no queue has any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +313,20 @@ class Inserted:
     key: int | None
     """None if it was inserted through the entrance for clients, which does not say."""
     is_new: bool
-    """False: the id existed already, with this fingerprint."""
+    """False: the id existed already, with this fingerprint, or another run holds the key."""
     fingerprint: str
+    holder: str | None = None
+    """The id of the run that holds the key, in whose place nothing was inserted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotInserted:
+    """Of the workflows that were to be inserted, those that were not, by id."""
+
+    existing: dict[str, str]
+    """The fingerprints of those that exist already."""
+    held: dict[str, str]
+    """For those whose key another run holds, the id of that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,3 +351,7 @@ class Retried:
     """None if there is no such workflow."""
     unknown: Sequence[str]
     refused: Sequence[str]
+    run_key: str | None = None
+    """Its key, if another run holds it; nothing was opened then."""
+    key_holder: str | None = None
+    """The id of that run."""

@@ -26,6 +26,19 @@ begin
     delete from deadlines d
      using unnest(p_keys) as k(key)
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);
+    -- Nothing is found by them without these look-ups, and most workflows have neither.
+    delete from run_tags t
+     using workflows w
+     cross join lateral json_each_text(w.tags) as g(name, value)
+     where w.key = any(p_keys)
+       and w.tags is not null
+       and t.name = g.name and t.value = g.value and t.workflow = w.key;
+    delete from run_keys k
+     using workflows w
+     where w.key = any(p_keys)
+       and w.run_key is not null
+       and k.key = w.run_key
+       and k.workflow = w.key;
     delete from signals g where g.workflow = any(p_keys);
     delete from messages m where m.workflow = any(p_keys);
     delete from interventions i where i.workflow = any(p_keys);

@@ -56,14 +56,14 @@ begin
            and u.id is not null;
     end if;
     insert into steps (
-        worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+        worker, queue, lane, units, priority, max_attempts, timeout, backoff, deadline, start_within,
         scheduled_at, schedule_in, concurrency, slots,
         fails_fast, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
         grouping, first_child, children, returns, map, child_inputs,
         edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, awaits, undo_inputs, pending, state
     )
-    select t.worker, t.queue, t.priority, t.max_attempts, t.timeout, t.backoff,
+    select t.worker, t.queue, t.lane, t.units, t.priority, t.max_attempts, t.timeout, t.backoff,
            coalesce(t.deadline, (n.extras #>> '{scope,deadline}')::double precision), t.start_within,
            t.scheduled_at, t.schedule_in, t.concurrency, t.concurrency, (n.extras #>> '{scope,fails_fast}')::boolean,
            coalesce(t.ignore_cancelled, false), coalesce(t.ignore_discarded, false), coalesce(t.ignore_skipped, false),
@@ -143,7 +143,7 @@ begin
       ) as n
       join json_to_recordset(p_terms::json) as t(
                number integer,
-               worker text, queue text, priority smallint, max_attempts integer, timeout double precision, backoff json,
+               worker text, queue text, lane text, units integer, priority smallint, max_attempts integer, timeout double precision, backoff json,
                deadline double precision, start_within double precision,
                scheduled_at timestamptz, schedule_in double precision, concurrency integer, tolerate text, needs integer,
                ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
