@@ -311,20 +311,19 @@ class RunningPool:
             else:
                 # An expansion is a call of its own, and its records leave by themselves.
                 records = () if outcome.kind == "expanded" else await self._records.last(attempt, outcome)
-                settling = Settlement(claimed.step_id, claimed.token, outcome, records)
-                if outcome.still_runs:
-                    await self._settle_overrun(attempt, settling)
-                else:
-                    self.dispatcher.put(claimed, settling)
+                await self._settle(attempt, Settlement(claimed.step_id, claimed.token, outcome, records))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
             self.claim_planner.slot_freed(claimed.queue)
             self.dispatcher.wake()
 
-    async def _settle_overrun(self, attempt: Attempt, settling: Settlement) -> None:
-        """Settle a failure now, and report the end of its code later: what cleans up after the step waits for that."""
+    async def _settle(self, attempt: Attempt, settling: Settlement) -> None:
+        """Settle an outcome now. Of code that runs on, report the end later: what cleans up after the step waits."""
         claimed = attempt.claimed
+        if not settling.outcome.still_runs:
+            self.dispatcher.put(claimed, settling)
+            return
         assert attempt.thread_ended is not None
         self._tokens.kept(claimed.token)
         self.dispatcher.put(claimed, settling)
