@@ -78,6 +78,7 @@ def query(about: Literal["step", "steps", "run"], schema: str) -> str:
         "{width}": str(LINKS_OF_A_STEP),
         "{roots}": str(MOST_ROOTS),
     }
+    text = text.replace("{own}", _OWN if about == "run" else "0")
     for name, value in numbers.items():
         text = text.replace(name, value)
     return text.replace("{schema}", schema)
@@ -147,7 +148,23 @@ _LINKS = """
                   and r.finished_at is null
                 order by r.id
                 limit {width} / 2
-           ) h"""
+           ) h
+     union all
+    select {schema}.sibling_of(s.id, s.parent)
+     where s.parent is not null and s.state in ('cancelled', 'skipped') and s.reason like 'its workflow was %'"""
+
+# The engine's own steps that are not final.
+_OWN = """(
+               select count(*)::integer
+                 from (
+                          select r.role
+                            from {schema}.steps r
+                           where r.id >= {schema}.step_of(w.key, 0) and r.id < {schema}.step_of(w.key + 1, 0)
+                             and w.state = 'executing' and r.finished_at is null
+                          offset 0
+                      ) o
+                where o.role in ('gate', 'end')
+           )"""
 
 _STEP = """json_build_object(
     'id', s.id, 'name', s.name, 'state', coalesce(q.state, s.state), 'worker', s.worker, 'queue', s.queue,
@@ -155,7 +172,18 @@ _STEP = """json_build_object(
     'grouping', s.grouping, 'children', case when s.first_child is not null then s.children end, 'needs', s.needs,
     'round', s.round, 'reason', s.reason, 'outcome', s.outcome, 'refusals', s.refusals, 'not_needed', s.not_needed,
     'is_join', coalesce(q.is_join, false), 'deadline', s.deadline, 'start_within', s.start_within,
-    'awaits', s.awaits, 'condition', s.condition, 'ending', s.ending,
+    'awaits', s.awaits, 'ending', s.ending,
+    'condition', case
+                     when s.condition is not null or s.first_child is null or s.reason not like 'its condition %'
+                         then s.condition
+                     else (
+                         select r.condition
+                           from {schema}.steps r
+                          where r.id >= {schema}.sibling_of(s.id, s.first_child)
+                            and r.id < {schema}.sibling_of(s.id, s.first_child + s.children)
+                            and r.role = 'gate'
+                     )
+                 end,
     'group', case
                  when s.parent is not null then (
                      select g.name from {schema}.steps g where g.id = {schema}.sibling_of(s.id, s.parent)
@@ -267,6 +295,30 @@ _STEP = """json_build_object(
                    )
                )
            end,
+    'call', case
+                when s.state in ('cancelled', 'skipped', 'completed') then (
+                    select json_build_object(
+                               'action', i.action, 'is_whole', i.steps is null, 'actor', i.actor, 'role', i.role,
+                               'reason', i.reason
+                           )
+                      from {schema}.interventions i
+                     where i.workflow = w.key
+                       and i.action = any(
+                               case s.state when 'completed' then array['complete'] else array['cancel', 'skip'] end
+                           )
+                       -- Not by an earlier call, after which it was retried. A group may end long after the call.
+                       and (i.at > s.finished_at - interval '1 s' or s.first_child is not null and s.ending is not null)
+                       and (i.steps is null or exists (
+                               select
+                                 from unnest(i.steps) as n(name)
+                                where s.name = n.name
+                                   or starts_with(s.name, n.name || '/')
+                                   or starts_with(s.name, n.name || '[')
+                           ))
+                     order by i.at desc
+                     limit 1
+                )
+            end,
     'next', coalesce(n.next, '{}')
 )"""
 
@@ -327,7 +379,19 @@ with recursive w as materialized (
      where q.step_id is null or n0.id in (select r.id from root r)
 )
 select json_build_object(
-           'id', w.id, 'state', w.state, 'remaining', w.remaining, 'ending', w.ending,
+           'id', w.id, 'state', w.state, 'remaining', w.remaining - {own}, 'ending', w.ending,
+           'call', case
+                       when w.state = 'cancelled' then (
+                           select json_build_object(
+                                      'action', i.action, 'is_whole', true, 'actor', i.actor, 'role', i.role,
+                                      'reason', i.reason
+                                  )
+                             from {schema}.interventions i
+                            where i.workflow = w.key and i.action = 'cancel' and i.steps is null
+                            order by i.at desc
+                            limit 1
+                       )
+                   end,
            'targets', array(select t.id from target t order by t.rank, t.id),
            'steps', (select coalesce(json_agg(f.step), '[]') from facts f),
            'queues', (
