@@ -5,9 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-MOST_LINKS = 600
-"""How many links from step to step are followed. A chain is followed as far as this."""
-LINKS_OF_A_STEP = 8
+MOST_LINKS = 150
+"""How many links from step to step are followed, each of which takes some 50 µs. A chain is followed as far as this."""
+LINKS_OF_A_STEP = 4
+MOST_AT_ONCE = 400
+"""How many steps may be asked about in one query."""
+MOST_ENTRIES = 2_000
+"""Of a workflow with more entries, these are ranked by what holds it up."""
+MOST_COUNTED = 20_000
+"""In a workflow with more steps, those of the engine itself are counted with the others: it is not read as a whole."""
 MOST_ROOTS = 20
 """How many steps with an entry are read in full."""
 
@@ -38,7 +44,8 @@ RUN = """
                    select q.step_id, case q.state when 'executing' then 1 when 'available' then 2 else 3 end as rank
                      from {schema}.queue q
                     where q.step_id >= {schema}.step_of(w.key, 0) and q.step_id < {schema}.step_of(w.key + 1, 0)
-                   offset 0
+                    order by q.step_id
+                    limit {entries}
                ) e on w.state = 'executing'
          order by e.rank, e.step_id
          limit 20
@@ -58,7 +65,7 @@ RUN = """
                               else r.awaits_attempts and r.finished_at is null
                           end
                    offset 0
-               ) f on w.state in ('failed', 'executing')
+               ) f on w.state = 'failed' or w.state = 'executing' and w.has_closing
          order by f.rank, f.id
          limit 20
     )"""
@@ -71,16 +78,17 @@ _TARGETS = {"step": STEP, "steps": STEPS, "run": RUN}
 def query(about: Literal["step", "steps", "run"], schema: str) -> str:
     """Return the query: $1 is the workflow's id, $2 the step's name or the steps' ids. It returns one row, or none."""
     text = _QUERY.replace("{targets}", _TARGETS[about]).replace("{links}", _LINKS).replace("{step}", _STEP)
-    follows = "u.via is null" if about == "steps" else "true"
-    numbers = {
-        "{follows}": follows,
-        "{most}": str(MOST_LINKS),
-        "{width}": str(LINKS_OF_A_STEP),
-        "{roots}": str(MOST_ROOTS),
-    }
     text = text.replace("{own}", _OWN if about == "run" else "0")
-    for name, value in numbers.items():
-        text = text.replace(name, value)
+    values = {
+        "follows": "u.via is null" if about == "steps" else "true",
+        "most": MOST_LINKS if about != "steps" else MOST_AT_ONCE * (1 + LINKS_OF_A_STEP),
+        "width": LINKS_OF_A_STEP,
+        "roots": MOST_ROOTS if about != "steps" else MOST_AT_ONCE * (1 + LINKS_OF_A_STEP),
+        "entries": MOST_ENTRIES,
+        "counted": MOST_COUNTED,
+    }
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", str(value))
     return text.replace("{schema}", schema)
 
 
@@ -160,7 +168,7 @@ _OWN = """(
                           select r.role
                             from {schema}.steps r
                            where r.id >= {schema}.step_of(w.key, 0) and r.id < {schema}.step_of(w.key + 1, 0)
-                             and w.state = 'executing' and r.finished_at is null
+                             and w.state = 'executing' and w.total <= {counted} and r.finished_at is null
                           offset 0
                       ) o
                 where o.role in ('gate', 'end')
@@ -324,7 +332,7 @@ _STEP = """json_build_object(
 
 _QUERY = """
 with recursive w as materialized (
-    select w.key, w.id, w.state, w.remaining, w.ending, clock_timestamp() as now
+    select w.key, w.id, w.state, w.total, w.remaining, w.ending, w.has_closing, clock_timestamp() as now
       from {schema}.workflows w
      where w.id = $1
 ), target(id, rank) as materialized ({targets}
