@@ -30,7 +30,7 @@ from baton.core.workflow import Baton
 from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
-from baton.database.step_records import StepRecord
+from baton.database.step_records import StepProgress, StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
     BatonError,
@@ -44,6 +44,7 @@ from baton.errors import (
     InvalidTemplate,
     InvalidWorkflow,
     KeptNotJSON,
+    KeyTaken,
     NoAddress,
     NoEngine,
     NoResult,
@@ -72,14 +73,19 @@ from baton.errors import (
 )
 
 if typing.TYPE_CHECKING:
+    from baton.client.following import RunEvents
+    from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
 
 __all__ = [
     "SVG",
+    "ActiveStep",
     "Again",
     "ArgumentsDoNotFit",
     "Backoff",
@@ -94,6 +100,8 @@ __all__ = [
     "DuplicateWorker",
     "Engine",
     "EngineClosed",
+    "EngineUsage",
+    "EventsReset",
     "ExplainedStep",
     "Explanation",
     "Exponential",
@@ -112,6 +120,7 @@ __all__ = [
     "Job",
     "JobOptions",
     "KeptNotJSON",
+    "KeyTaken",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -128,8 +137,13 @@ __all__ = [
     "RetryAfter",
     "RetryRefused",
     "Run",
+    "RunEvent",
+    "RunEvents",
+    "RunFinished",
+    "RunLevel",
     "RunPage",
     "RunSummary",
+    "RunUsage",
     "Schedule",
     "ScheduleNotFound",
     "ScheduleRecord",
@@ -146,9 +160,11 @@ __all__ = [
     "StepCancelled",
     "StepChange",
     "StepFailed",
+    "StepFinished",
     "StepLog",
     "StepNotFound",
     "StepOutcome",
+    "StepProgress",
     "StepRecord",
     "StepSkipped",
     "StepState",
@@ -156,6 +172,8 @@ __all__ = [
     "TransactionStillOpen",
     "UnsafeSchema",
     "Unserved",
+    "UsageBy",
+    "UsageTotals",
     "Worker",
     "WorkerPool",
     "WorkflowExists",
@@ -175,10 +193,21 @@ __all__ = [
 
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
+    "ActiveStep": "baton.database.run_readings",
+    "EventsReset": "baton.client.run_events",
+    "RunEvent": "baton.client.run_events",
+    "RunEvents": "baton.client.following",
+    "RunFinished": "baton.client.run_events",
+    "RunLevel": "baton.client.run_events",
     "ExplainedStep": "baton.core.explaining.explanation",
     "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",
+    "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "EngineUsage": "baton.database.model_calls",
+    "RunUsage": "baton.database.model_calls",
+    "UsageBy": "baton.database.model_calls",
+    "UsageTotals": "baton.database.model_calls",
     "Drained": "baton.runtime.health",
     "Health": "baton.runtime.health",
     "WorkerPool": "baton.runtime.pool",

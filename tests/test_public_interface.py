@@ -19,16 +19,20 @@ ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"} | {
     f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
 }
+# `baton.llm` exports what these have.
+PUBLIC_MODULES |= {"baton.core.usage.call_usage", "baton.core.usage.prices", "baton.database.model_calls"}
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",
     "Baton.add": "Wait AnotherRun",
     "Baton.expansion": "Expansion",
     "Baton.spec": "WorkflowSpec",
+    "Engine.background": "Tasks",
     "Engine.connections": "Connections",
     "Engine.connector": "Connector",
     "Engine.explanations": "Explanations",
     "Engine.listener": "Listener",
+    "Engine.inserts": "ConcurrentInserts",
     "Engine.reads": "Queries",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
@@ -37,9 +41,9 @@ INTERNAL = {
     "Run.end": "Wait",
     "Signal.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
     "Timer.__init__": "SignalSpec TimerSpec MessageSpec RunSpec",
-    "Job.spec": "WorkflowSpec",
     "Limits.applied": "Outcome",
     "Limits.faults": "WorkflowSpec",
+    "Job.spec": ("WorkflowSpec", "Bounds"),
     "Run.of_insert": ("WorkflowSpec", "CallerTransaction"),
     "Worker": "Origin",
     "Worker.fill_holes": "EncodedArguments",

@@ -7,6 +7,9 @@
     explain   say why a workflow, or a step of it, is where it is
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
+    complete  complete a step with a value, without running it
+    skip      skip a step: it ends without running, and fails nothing
+    start-now let steps start that wait for a time
     signal    answer a step that waits for a signal
     send      send a message to the steps that receive those of a topic
     queues    list the queues: what waits and runs in each, and which pools serve it

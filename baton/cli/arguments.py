@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import math
 import re
@@ -25,6 +26,23 @@ def add_address(
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print JSON instead, for programs")
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add --actor: who makes the change, noted as an intervention."""
+    parser.add_argument(
+        "--actor",
+        default=_login_name(),
+        help="who makes this change, which is noted (default: the name you logged in as)",
+    )
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add --reason, --actor, --dry-run and --json: what is noted of a change, and whether it is only shown."""
+    parser.add_argument("--reason", help="why, which is noted as well")
+    add_actor(parser)
+    parser.add_argument("--dry-run", action="store_true", help="change nothing, and print what would change")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: print JSON instead, for programs")
 
 
 def count(text: str) -> int:
@@ -70,6 +88,13 @@ def json_value(text: str) -> object:
         hint = "text has double quotes, inside single ones: '\"like this\"'"
         raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error}); {hint}") from None
     return value
+
+
+def _login_name() -> str | None:
+    try:
+        return getpass.getuser()[:200] or None
+    except (OSError, KeyError):
+        return None  # a container may have no name for its user
 
 
 def _is_digits(text: str) -> bool:

@@ -139,6 +139,7 @@ def _step_line(line: StepLine, columns: _Columns, progress: Mapping[str, Progres
     facts = [
         _attempts(step).ljust(6),
         _time(step, shown, now).ljust(10),
+        one_line(str(step.progress)) if step.progress is not None else "",
         _children(line, progress),
         _after(line.after),
     ]

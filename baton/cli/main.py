@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, str] = {
     "usage": "print what calls of language models used and cost",
     "cancel": "cancel a workflow, or some of its steps",
     "retry": "open discarded and cancelled steps again",
+    "complete": "complete a step with a value, without running it",
+    "skip": "skip a step: it ends without running, and fails nothing",
+    "start-now": "let steps start that wait for a time",
     "signal": "answer a step that waits for a signal",
     "send": "send a message to the steps that receive those of a topic",
     "queues": "list the queues: what waits and runs in each, and which pools serve it",
@@ -37,7 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }
-"""What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`."""
+"""What `baton --help` says of each command; its name is that of its module in `baton.cli.commands`, with hyphens."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +94,7 @@ def _command_in(given: Sequence[str]) -> str:
 
 
 def _module_of(command: str) -> ModuleType:
-    return import_module(f"baton.cli.commands.{command}")
+    return import_module(f"baton.cli.commands.{command.replace('-', '_')}")
 
 
 def _run(arguments: argparse.Namespace) -> int | None:

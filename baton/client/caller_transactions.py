@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -18,13 +18,14 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from baton.core.json_format import to_json
+from baton.core.keys import key_of
 from baton.core.limits import Limits
 from baton.core.spec import WorkflowSpec
 from baton.database import store
 from baton.database.columns import workflow_columns
-from baton.database.messages import Inserted
+from baton.database.messages import Inserted, NotInserted
 from baton.database.migrate import quoted
-from baton.errors import NoTransaction, WorkflowExists
+from baton.errors import KeyTaken, NoTransaction, WorkflowExists
 from baton.tasks import in_turn
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ class CallerTransaction(Protocol):
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         """Insert a workflow in the caller's transaction, or in one of its own if there is none."""
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> NotInserted:
         """Insert workflows with distinct ids, all or none. An error while they are made rolls back as well.
 
-        Returns the ids of those that exist already. Raises: WorkflowExists for one that has another graph.
+        Those with keys come first, in the order of the keys. Returns which exist already or have keys that are taken.
+        Raises: WorkflowExists for one that has another graph, KeyTaken.
         """
 
     def calls(self) -> Calls:
@@ -102,14 +104,14 @@ class AsyncpgTransaction:
         async with self.connection.transaction():
             return await engine.insert_workflow(spec)
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
-        existing: set[str] = set()
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> NotInserted:
+        missing = NotInserted({}, {})
         # Within the caller's transaction a savepoint: a workflow that is refused takes back those
         # inserted before it.
         async with self.connection.transaction():
             engine = store.Store(self.connection, schema, checks_inserts=self.checks_inserts)
-            await in_turn(_calls(engine, specs, existing))
-        return frozenset(existing)
+            await in_turn(_calls(engine, specs, missing))
+        return missing
 
     def calls(self) -> Calls:
         return self.connection
@@ -135,20 +137,27 @@ class PsycopgTransaction:
         # transaction.
         async with AsyncCursor(self.connection, row_factory=tuple_row) as cursor:
             # An id that is taken must not be an error here: an error would abort the transaction.
-            query = f"select key, is_new, is_same from {quoted(schema)}.insert_workflow_json(%s::text, false)"
+            query = f"select key, id, is_new, is_same from {quoted(schema)}.insert_workflow_json(%s::text, false)"
             await cursor.execute(query.encode(), [to_json(spec, _NO_LIMITS)])
             row = await cursor.fetchone()
         assert row is not None
-        key, is_new, is_same = row
+        key, found, is_new, is_same = row
+        if found != spec.id:
+            return Inserted(key, False, spec.fingerprint, holder=found)
         return Inserted(key, is_new, spec.fingerprint if is_same else "another")
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
-        existing: set[str] = set()
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> NotInserted:
+        missing = NotInserted({}, {})
         async with self.connection.transaction():
-            for spec in specs:
-                inserted = await self.insert(spec, schema)
-                existing |= _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
-        return frozenset(existing)
+            engine = store.Store(self.calls(), schema, checks_inserts=True)
+            for part in _parts(specs):
+                if key_of(part[0]) is not None:
+                    # Keys are taken in one call.
+                    await _insert_small(engine, part, workflow_columns(part), missing)
+                    continue
+                for spec in part:
+                    _note_one(spec, await self.insert(spec, schema), missing)
+        return missing
 
     def calls(self) -> Calls:
         return PsycopgCalls(self.connection)
@@ -184,7 +193,7 @@ class SqlalchemyTransaction:
     async def insert(self, spec: WorkflowSpec, schema: str) -> Inserted:
         return await self.driver.insert(spec, schema)
 
-    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> frozenset[str]:
+    async def insert_many(self, specs: Iterable[WorkflowSpec], schema: str) -> NotInserted:
         return await self.driver.insert_many(specs, schema)
 
     def calls(self) -> Calls:
@@ -197,50 +206,93 @@ class SqlalchemyTransaction:
 
 
 async def _calls(
-    engine: store.Store, specs: Iterable[WorkflowSpec], existing: set[str]
+    engine: store.Store, specs: Iterable[WorkflowSpec], missing: NotInserted
 ) -> AsyncIterator[Callable[[], Coroutine[Any, Any, None]]]:
-    """Yield the calls that insert these workflows: in each about `STEPS_PER_PART` steps, and at least one workflow."""
-    part: list[WorkflowSpec] = []
-    room = STEPS_PER_PART
-    for number, spec in enumerate(specs, 1):
-        if part and len(spec.steps) > room:
-            yield _call(engine, part, existing)
-            part, room = [], STEPS_PER_PART
-        part.append(spec)
-        room -= len(spec.steps)
-        if number % WORKFLOWS_WITHOUT_PAUSE == 0:
+    """Yield the calls that insert these workflows. A part is made while the one before it is being written."""
+    for part in _parts(_counted(specs)):
+        if part:
+            yield _call(engine, part, missing)
+        else:
             # Lets the call before go out, and other tasks run.
             await asyncio.sleep(0)
+
+
+def _counted(specs: Iterable[WorkflowSpec]) -> Iterator[WorkflowSpec | None]:
+    """Yield the workflows, and None after each `WORKFLOWS_WITHOUT_PAUSE` of them."""
+    for number, spec in enumerate(specs, 1):
+        yield spec
+        if number % WORKFLOWS_WITHOUT_PAUSE == 0:
+            yield None
+
+
+def _parts(specs: Iterable[WorkflowSpec | None]) -> Iterator[list[WorkflowSpec]]:
+    """Yield workflows that are inserted in one call; an empty list for None.
+
+    In each are about `STEPS_PER_PART` steps, and at least one workflow. Of those with keys, which come first, all that
+    differ are in one: the keys of a call are taken in their order, and before any workflow.
+    """
+    part: list[WorkflowSpec] = []
+    keys: set[str] = set()
+    room = STEPS_PER_PART
+    for spec in specs:
+        if spec is None:
+            yield []
+            continue
+        key = key_of(spec)
+        is_full = bool(keys) if key is None else key.key in keys
+        if part and (is_full or (key is None and len(spec.steps) > room)):
+            yield part
+            part, keys, room = [], set(), STEPS_PER_PART
+        part.append(spec)
+        room -= len(spec.steps)
+        if key is not None:
+            keys.add(key.key)
     if part:
-        yield _call(engine, part, existing)
+        yield part
 
 
 def _call(
-    engine: store.Store, part: Sequence[WorkflowSpec], existing: set[str]
+    engine: store.Store, part: Sequence[WorkflowSpec], missing: NotInserted
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    if len(part[0].steps) > store.STEPS_PER_CALL and not engine.checks_inserts:
-        return partial(_insert_large, engine, part[0], existing)
+    if len(part) == 1 and len(part[0].steps) > store.STEPS_PER_CALL and not engine.checks_inserts:
+        return partial(_insert_large, engine, part[0], missing)
     # The columns are made now, while the part before is being written.
-    return partial(_insert_small, engine, part, workflow_columns(part), existing)
+    return partial(_insert_small, engine, part, workflow_columns(part), missing)
 
 
-async def _insert_large(engine: store.Store, spec: WorkflowSpec, existing: set[str]) -> None:
-    inserted = await engine.insert_workflow(spec)
-    existing |= _require_same([spec], {} if inserted.is_new else {spec.id: inserted.fingerprint})
+async def _insert_large(engine: store.Store, spec: WorkflowSpec, missing: NotInserted) -> None:
+    _note_one(spec, await engine.insert_workflow(spec), missing)
 
 
 async def _insert_small(
-    engine: store.Store, part: Sequence[WorkflowSpec], columns: tuple[Any, ...], existing: set[str]
+    engine: store.Store, part: Sequence[WorkflowSpec], columns: tuple[Any, ...], missing: NotInserted
 ) -> None:
-    existing |= _require_same(part, await engine.insert_workflows(columns))
+    _note(part, await engine.insert_workflows(columns), missing)
 
 
-def _require_same(specs: Sequence[WorkflowSpec], taken: Mapping[str, str]) -> frozenset[str]:
-    """Return the ids that are taken. Raises `WorkflowExists` for one that has another graph."""
-    for spec in specs if taken else ():
-        if taken.get(spec.id, spec.fingerprint) != spec.fingerprint:
+def _note_one(spec: WorkflowSpec, inserted: Inserted, missing: NotInserted) -> None:
+    held = {} if inserted.holder is None else {spec.id: inserted.holder}
+    existing = {} if inserted.is_new or held else {spec.id: inserted.fingerprint}
+    _note([spec], NotInserted(existing, held), missing)
+
+
+def _note(specs: Sequence[WorkflowSpec], found: NotInserted, missing: NotInserted) -> None:
+    """Note which workflows were not inserted. Raises `WorkflowExists` and `KeyTaken` where that is an error."""
+    for spec in specs if found.existing or found.held else ():
+        if found.existing.get(spec.id, spec.fingerprint) != spec.fingerprint:
             raise WorkflowExists(spec.id)
-    return frozenset(taken)
+        if spec.id in found.held:
+            require_may_stay(spec, found.held[spec.id])
+    missing.existing.update(found.existing)
+    missing.held.update(found.held)
+
+
+def require_may_stay(spec: WorkflowSpec, holder: str) -> None:
+    """Raises `KeyTaken` if the insert of this workflow is refused while another run holds its key."""
+    key = key_of(spec)
+    assert key is not None
+    if key.if_running == "refuse":
+        raise KeyTaken(key.key, holder)
 
 
 # The limits of the engine were checked before.

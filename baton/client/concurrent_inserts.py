@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from baton.core.keys import key_of
 from baton.core.spec import WorkflowSpec
 from baton.database.connections import CLOSE_SECONDS, Connections, with_retries
 from baton.database.failures import Failure, failure_of
@@ -187,4 +188,9 @@ class _Waiting(Struct, eq=False):
 
 
 def _is_small(spec: WorkflowSpec) -> bool:
-    return len(spec.steps) <= STEPS_OF_SMALL and sum(len(step.args) for step in spec.steps) <= TEXT_OF_SMALL
+    # With a key it may wait for another transaction.
+    return (
+        key_of(spec) is None
+        and len(spec.steps) <= STEPS_OF_SMALL
+        and sum(len(step.args) for step in spec.steps) <= TEXT_OF_SMALL
+    )

@@ -13,6 +13,7 @@ from baton.client.engine_in_use import add_entered, remove_entered
 from baton.client.scheduling import Scheduling
 from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
+from baton.core.names import checked_actor
 from baton.core.options import at_least_one, checked_queue
 from baton.core.program_import import stop_if_imported
 from baton.core.states import WorkflowState
@@ -21,8 +22,8 @@ from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
 from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
+from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
-from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries, Queue
 from baton.database.run_list import RunPage, read_run_page, run_filter
 from baton.database.store import Store
@@ -32,6 +33,7 @@ from baton.tasks import Tasks, in_thread
 if TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.database.connections import Connection
+    from baton.database.model_calls import EngineUsage, UsageBy
 
 T = TypeVar("T")
 
@@ -147,22 +149,33 @@ class Engine(Scheduling):
         if self._open is not None:
             await self.__aexit__(None, None, None)
 
-    async def pause(self, queue: str) -> bool:
+    async def pause(self, queue: str, *, actor: str | None = None) -> bool:
         """Let no pool start a step of this queue, on any machine, until it is resumed; restarts do not resume it.
 
         What runs goes on and settles; what is inserted or due waits. A claim that is under way may still start steps.
-        Returns True if this call paused it, False if it was paused already.
+        Returns True if this call paused it, False if it was paused already. `actor` says who; see `interventions`.
 
         Raises: InvalidOption if this cannot be the name of a queue.
         """
-        return await self.store.pause(checked_queue("queue", queue))
+        return await self.store.pause(checked_queue("queue", queue), checked_actor(actor))
 
-    async def resume(self, queue: str) -> bool:
-        """Let a paused queue go on; its pools are woken at once. Returns whether it was paused.
+    async def resume(self, queue: str, *, actor: str | None = None) -> bool:
+        """Let a paused queue go on; its pools are woken at once. Returns whether it was paused. `actor`: as in `pause`.
 
         Raises: InvalidOption if this cannot be the name of a queue.
         """
-        return await self.store.resume(checked_queue("queue", queue))
+        return await self.store.resume(checked_queue("queue", queue), checked_actor(actor))
+
+    async def interventions(self, *, limit: int = 100) -> Sequence[Intervention]:
+        """Return what people and programs changed by decision last, the newest first: in runs, queues and schedules.
+
+        See `Run.interventions`. Those of queues and schedules are pruned after the time for which finished workflows
+        are kept.
+
+        Raises: InvalidOption.
+        """
+        most = at_least_one("limit", limit) or 1
+        return await InterventionStore(self.store.calls, self.schema).latest(most)
 
     async def queues(self) -> Sequence[Queue]:
         """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
@@ -203,6 +216,8 @@ class Engine(Scheduling):
 
         Raises: InvalidOption.
         """
+        from baton.database.model_calls import read_engine_usage
+
         return await read_engine_usage(self.connections, self.schema, since, by)
 
     @property
@@ -237,6 +252,11 @@ class Engine(Scheduling):
     @property
     def connections(self) -> Connections:
         return self._opened().connections
+
+    @property
+    def background(self) -> Tasks:
+        """What runs as long as it is entered, at the most."""
+        return self._opened().tasks
 
     @property
     def inserts(self) -> ConcurrentInserts:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from baton.client.caller_transactions import AsyncpgTransaction, CallerTransaction, caller_transaction
+from baton.client.caller_transactions import (
+    AsyncpgTransaction,
+    CallerTransaction,
+    caller_transaction,
+    require_may_stay,
+)
 from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
 from baton.client.run import Run
 from baton.core.functions import hint_at_job
 from baton.core.job import Job
+from baton.core.keys import IfRunning, key_of, require_policy, with_policy
 from baton.core.limits import Limits
 from baton.core.program_import import stop_if_imported
 from baton.core.spec import WorkflowSpec
 from baton.core.worker import Worker
 from baton.core.workflow import Baton
 from baton.database.connections import with_retries
-from baton.database.messages import Inserted
+from baton.database.messages import Inserted, NotInserted
 from baton.database.store import STEPS_PER_CALL
 from baton.errors import InvalidWorkflow, WorkflowExists
 
@@ -26,20 +34,32 @@ if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
 
 
-async def insert_many(workflows: Iterable[Baton | Job], using: Engine | CallerConnection | None = None) -> list[Run]:
+async def insert_many(
+    workflows: Iterable[Baton | Job],
+    using: Engine | CallerConnection | None = None,
+    *,
+    if_running: IfRunning | None = None,
+) -> list[Run]:
     """Insert many workflows, or single jobs, in one transaction or none of them; return their runs in the same order.
 
     For many small ones: few calls and one commit for all of them. `using` is as in `Baton.insert`. They are inserted in
     the order of their ids, jobs last. While some are written the next ones are made, which does not hold up the event
     loop for long.
 
-    Raises `InvalidWorkflow` for one that has faults, and `WorkflowExists` if an id belongs to another graph.
+    `if_running` is as in `Baton.insert`, for those that have a key; of several with one key the later ones find the
+    earlier ones.
+
+    Raises `InvalidWorkflow` for one that has faults, `WorkflowExists` if an id belongs to another graph, and `KeyTaken`
+    and `InvalidOption` as `Baton.insert`.
     """
     given = _checked(workflows)
+    if if_running is not None:
+        require_policy(if_running)
     # In one order, whatever order they are given in: calls that insert the same ids at once wait,
     # and do not deadlock.
-    order = sorted(range(len(given)), key=lambda place: _known_id(given[place]))
-    runs = await insert_workflows([given[place].spec for place in order], using)
+    turns = _turns(given)
+    order = sorted(range(len(given)), key=turns.__getitem__)
+    runs = await insert_workflows([partial(_made, given[place], if_running) for place in order], using)
     placed = dict(zip(order, runs, strict=True))
     return [placed[place] for place in range(len(given))]
 
@@ -58,9 +78,26 @@ def _hint(given: object) -> str:
     return f"; did you mean {given.name}.new(...)?" if isinstance(given, Worker) else hint_at_job(given)
 
 
-def _known_id(workflow: Baton | Job) -> tuple[bool, str]:
-    # A job's id is drawn when it is made, and nobody else has it.
-    return (False, workflow.id) if isinstance(workflow, Baton) else (True, "")
+def _turns(given: Sequence[Baton | Job]) -> list[tuple[int, int, str]]:
+    """Return what to sort by: keys first, all that are distinct in one call, then ids, then jobs."""
+    met: Counter[str] = Counter()
+    turns = []
+    for workflow in given:
+        key = workflow.key if isinstance(workflow, Baton) else None
+        if key is not None:
+            met[key] += 1
+            turns.append((0, met[key], key))
+        elif isinstance(workflow, Baton):
+            turns.append((1, 0, workflow.id))
+        else:
+            # A job's id is drawn when it is made, and nobody else has it.
+            turns.append((2, 0, ""))
+    return turns
+
+
+def _made(workflow: Baton | Job, if_running: IfRunning | None) -> WorkflowSpec:
+    spec = workflow.spec()
+    return spec if key_of(spec) is None else with_policy(spec, if_running)
 
 
 async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection | None) -> Run:
@@ -69,6 +106,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
     Raises:
         InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
+        KeyTaken: another run holds the key, which was to be an error.
         TypeError, NoTransaction: see `caller_transaction`.
     """
     stop_if_imported()
@@ -83,9 +121,11 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
         inserted = await caller.insert(spec, schema_of(entered))
-    if not inserted.is_new and inserted.fingerprint != spec.fingerprint:
+    if inserted.holder is not None:
+        require_may_stay(spec, inserted.holder)
+    elif not inserted.is_new and inserted.fingerprint != spec.fingerprint:
         raise WorkflowExists(spec.id)
-    return Run.of_insert(spec, entered, caller, is_new=inserted.is_new)
+    return Run.of_insert(spec, entered, caller, is_new=inserted.is_new, holder=inserted.holder)
 
 
 async def insert_workflows(
@@ -103,15 +143,16 @@ async def insert_workflows(
         entered: Engine | None = using or default_engine()
         assert entered is not None
         engine, making = entered, _Making(makes, entered.limits)
-        existing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
+        missing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         making = _Making(makes, limits_in_effect())
-        existing = await caller.insert_many(making, schema_of(entered))
+        missing = await caller.insert_many(making, schema_of(entered))
     runs = []
-    known = set(existing)
+    known = {*missing.existing, *missing.held}
     for spec in making.made:
-        runs.append(Run.of_insert(spec, entered, caller, is_new=spec.id not in known))
+        is_new, holder = spec.id not in known, missing.held.get(spec.id)
+        runs.append(Run.of_insert(spec, entered, caller, is_new=is_new, holder=holder))
         known.add(spec.id)
     return runs
 
@@ -149,7 +190,7 @@ def _require_within(limits: Limits, spec: WorkflowSpec) -> None:
         raise InvalidWorkflow(faults)
 
 
-async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> frozenset[str]:
+async def _insert_many_alone(specs: Iterable[WorkflowSpec], engine: Engine) -> NotInserted:
     async with engine.connections.acquire() as connection:
         return await AsyncpgTransaction(connection, engine.checks_inserts).insert_many(specs, engine.schema)
 

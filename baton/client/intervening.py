@@ -127,6 +127,7 @@ class Intervening:
             RetryRefused: a named step is not final or belongs to an earlier round, or undos keep it from running again;
                 or with `downstream`, a step there executes, or is a map or graph whose steps are not final. Nothing was
                 changed.
+            KeyTaken: another run holds its key; nothing was changed.
         """
         call = await InterventionCall.of(self, steps, reason, actor)
         if dry_run:
@@ -140,7 +141,7 @@ class Intervening:
             reason=call.reason,
         )
         await call.require_known(retried.count, retried.unknown)
-        await call.require_retryable(retried.refused)
+        await call.require_retryable(retried.refused, retried.run_key, retried.key_holder)
         if steps and not retried.count:
             # An ordinary step is opened however it ended, or refused.
             log.warning(
@@ -194,6 +195,7 @@ class Intervening:
             StepNotFound: there is no such step.
             InterventionRefused: it executes, is completed already, is a group, belongs to an earlier round, was sent a
                 signal, or undos keep it from being opened. Nothing was changed.
+            KeyTaken: it has ended, and another run holds the key of its workflow.
             NotJSON: the value has no faithful form in JSON.
             InvalidOption: the value is larger than a result may be.
         """

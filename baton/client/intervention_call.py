@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from baton.core.names import checked_text
+from baton.core.names import checked_actor
 from baton.core.outcome import MAX_SUMMARY, storable
 from baton.database.interventions import Changes, DryRun, InterventionStore, Repair
-from baton.errors import InterventionRefused, RetryRefused, StepNotFound, WorkflowNotFound
+from baton.errors import InterventionRefused, KeyTaken, RetryRefused, StepNotFound, WorkflowNotFound
 
 if TYPE_CHECKING:
     from baton.client.engine import Engine
@@ -23,7 +23,7 @@ class InterventionCall:
         self.engine = engine
         self.names = names
         self.reason = None if reason is None else storable(reason, MAX_SUMMARY)
-        self.actor = None if actor is None else checked_text("actor", actor)
+        self.actor = checked_actor(actor)
         self.store = InterventionStore(engine.store.calls, engine.schema)
 
     @classmethod
@@ -37,7 +37,8 @@ class InterventionCall:
         match action:
             case "retry" | "cancel":
                 await self.require_known(tried.changed, tried.unknown)
-                await self.require_retryable(tried.refused)
+                holder, key = tried.facts if tried.refusal == "key" else (None, None)
+                await self.require_retryable(tried.refused, key, holder)
             case "start_now":
                 await self.require_known(tried.changed, tried.unknown)
                 await self.require_timed(tried.refused)
@@ -55,7 +56,11 @@ class InterventionCall:
         if unknown:
             raise StepNotFound(self.run.id, unknown[0], await self.engine.reads.names(self.run.id))
 
-    async def require_retryable(self, refused: Sequence[str]) -> None:
+    async def require_retryable(
+        self, refused: Sequence[str], run_key: str | None = None, key_holder: str | None = None
+    ) -> None:
+        if run_key is not None and key_holder is not None:
+            raise KeyTaken(run_key, key_holder)
         if refused:
             raise RetryRefused(await self.engine.reads.states(self.run.id, refused))
 
@@ -86,6 +91,9 @@ class InterventionCall:
                 why = f"it is {facts[0]} already; retry({step}, downstream=True) runs it and what follows again"
             case "signal":
                 why = "a signal for it has come, and it completes with that"
+            case "key":
+                holder, key = facts
+                raise KeyTaken(key, holder)
             case "round":
                 why = "it belongs to an earlier round; name a step of the last one"
             case _:

@@ -21,6 +21,10 @@ LINE_SECONDS = 5.0
 """Lines are kept, in a file perhaps: there are fewer of them."""
 
 
+MOST_NAMED = 3
+"""Of this many attempts it is shown how far their workers say they are."""
+
+
 class Display(Protocol):
     """Where progress is drawn."""
 
@@ -139,7 +143,8 @@ def in_words(status: Status) -> str:
     """Return how far a workflow is, as in `executing: 120 of 1,000 steps are final, 3 executing, 877 suspended`."""
     total = sum(status.counts.values())
     counted = [f"{count:,} {state}" for state, count in status.counts.items() if state != "completed"]
-    return ", ".join([f"{status.state}: {_final(status):,} of {total:,} steps are final", *counted])
+    said = [f"{step} {says}" for step, says in list(status.progress.items())[:MOST_NAMED]]
+    return ", ".join([f"{status.state}: {_final(status):,} of {total:,} steps are final", *counted, *said])
 
 
 def _final(status: Status) -> int:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast, overload
 
 from baton.client.caller_transactions import CallerTransaction
+from baton.client.end_waiter import EndWaiter
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine
 from baton.client.explaining import ExplainsSteps
+from baton.client.follows import FollowsRuns
 from baton.client.held_slot import HeldSlot
 from baton.client.intervening import Intervening
 from baton.client.progress import follow
@@ -26,7 +28,6 @@ from baton.core.waits import AnotherRun
 from baton.core.worker import AnyWorker, Worker
 from baton.database.connections import RetryingCalls
 from baton.database.messages import Watched
-from baton.database.notifications import Notification, Reconnected, StepEnded, WorkflowFinished
 from baton.database.queries import Status
 from baton.database.step_records import Results, StepEnd, StepRecord
 from baton.database.store import Store
@@ -56,7 +57,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
+class Run(Intervening, SendsToSteps, FollowsRuns, ExplainsSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a
@@ -77,19 +78,30 @@ class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
         self.id = workflow_id
         self.may_come_within = None if may_come_within is None else seconds("may_come_within", may_come_within)
         self.is_new: bool | None = None
-        """Whether the insert made the workflow; False if it was there before, with the same graph. None on a handle
-        that did not insert. After a lost connection it may be False although this insert made it."""
+        """Whether the insert made the workflow; False if it was there before, with the same graph, or if this run holds
+        the key of the one that was to be inserted. None on a handle that did not insert. After a lost connection it may
+        be False although this insert made it."""
         self._engine = using
         self._steps: Sequence[StepSpec] = ()
         self._caller: CallerTransaction | None = None
 
     @classmethod
     def of_insert(
-        cls, spec: WorkflowSpec, engine: Engine | None, caller: CallerTransaction | None, *, is_new: bool
+        cls,
+        spec: WorkflowSpec,
+        engine: Engine | None,
+        caller: CallerTransaction | None,
+        *,
+        is_new: bool,
+        holder: str | None = None,
     ) -> Run:
-        """Return the handle that an insert gives, in the caller's transaction if there is one."""
-        run = cls(spec.id, engine)
-        run.is_new, run._steps, run._caller = is_new, spec.steps, caller
+        """Return the handle that an insert gives, in the caller's transaction if there is one.
+
+        `holder` is the run that holds the key, which stands in the place of this workflow.
+        """
+        run = cls(spec.id if holder is None else holder, engine)
+        run.is_new, run._caller = is_new, caller
+        run._steps = spec.steps if holder is None else ()
         return run
 
     def __repr__(self) -> str:
@@ -258,7 +270,7 @@ class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
             raise TimeoutError(await self.why_unfinished(step, timeout)) from error
 
     async def _announced_end(self, engine: Engine, step: str | None) -> Watched:
-        waiter = _EndWaiter(step)
+        waiter = EndWaiter(step)
         if engine.listener is None:
             return await self._watched_end(engine, step, waiter)
         with engine.listener.subscribed(waiter.on_notification):
@@ -267,7 +279,7 @@ class Run(Intervening, SendsToSteps, ExplainsSteps, UsesModels, AnotherRun):
             await engine.listener.listening()
             return await self._watched_end(engine, step, waiter)
 
-    async def _watched_end(self, engine: Engine, step: str | None, waiter: _EndWaiter) -> Watched:
+    async def _watched_end(self, engine: Engine, step: str | None, waiter: EndWaiter) -> Watched:
         # The wait goes on while the database is away; the timeout is the caller's to set.
         patient = Store(RetryingCalls(engine.connections, seconds=math.inf), engine.schema)
         slot = HeldSlot()
@@ -297,23 +309,3 @@ def _require_worker(step: StepEnd, worker: AnyWorker) -> None:
         raise TypeError(f"step {step.name!r} is a {step.grouping}, whose result is put together; leave out the worker")
     if step.worker != worker.name:
         raise TypeError(f"step {step.name!r} is run by worker {step.worker!r}, not by {worker.name!r}")
-
-
-class _EndWaiter:
-    """Notes that the end of a workflow or step was announced. While its number is unknown, any end counts."""
-
-    def __init__(self, step: str | None) -> None:
-        self.announced = asyncio.Event()
-        self.subject: int | None = None
-        self._is_step = step is not None
-
-    def on_notification(self, notification: Notification) -> None:
-        match notification:
-            case Reconnected():
-                self.announced.set()
-            case WorkflowFinished(key) if not self._is_step and self.subject in (None, key):
-                self.announced.set()
-            case StepEnded(step_id) if self._is_step and self.subject in (None, step_id):
-                self.announced.set()
-            case _:
-                pass

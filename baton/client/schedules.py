@@ -12,7 +12,7 @@ from baton.client.run import Run
 from baton.core.durations import seconds
 from baton.core.job import Job
 from baton.core.json_format import to_json
-from baton.core.names import checked_text
+from baton.core.names import checked_actor, checked_text
 from baton.core.options import OVERLAPS, Overlap
 from baton.core.timing import Timing, checked_timing, due_at
 from baton.core.workflow import Baton
@@ -52,9 +52,9 @@ class Schedules:
         self._engine = engine
         self._store = ScheduleStore(engine.store.calls, engine.schema)
 
-    async def put(self, schedule: Schedule) -> Put:
+    async def put(self, schedule: Schedule, actor: str | None = None) -> Put:
         """Make a schedule, or change the one of this name."""
-        return await _put(self._store, schedule, await self._store.moment(), self._engine)
+        return await _put(self._store, schedule, await self._store.moment(), self._engine, actor)
 
     async def apply(self, declared: Sequence[Schedule]) -> None:
         """Make or change all of these in one transaction, and log which others there are."""
@@ -74,20 +74,21 @@ class Schedules:
     async def records(self) -> Sequence[ScheduleRecord]:
         return await self._store.records()
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, actor: str | None = None) -> None:
         """Delete a schedule. Raises `ScheduleNotFound`."""
-        if not await self._store.delete(name):
+        if not await self._store.delete(name, checked_actor(actor)):
             await self._refuse(name)
 
-    async def pause(self, name: str) -> bool:
+    async def pause(self, name: str, actor: str | None = None) -> bool:
         """Pause a schedule and return whether it ran. Raises `ScheduleNotFound`."""
-        changed = await self._store.pause(name)
+        changed = await self._store.pause(name, checked_actor(actor))
         return changed if changed is not None else await self._refuse(name)
 
-    async def resume(self, name: str) -> bool:
+    async def resume(self, name: str, actor: str | None = None) -> bool:
         """Let a schedule go on from now and return whether it was paused. Raises `ScheduleNotFound`."""
         stored = await self._stored(name)
-        changed = await self._store.resume(name, _first(name, stored.timing, stored.jitter, stored.moment))
+        first = _first(name, stored.timing, stored.jitter, stored.moment)
+        changed = await self._store.resume(name, first, checked_actor(actor))
         return changed if changed is not None else await self._refuse(name)
 
     async def run_now(self, name: str) -> Run:
@@ -126,7 +127,9 @@ class Schedules:
         raise ScheduleNotFound(name, [record.name for record in await self._store.records()])
 
 
-async def _put(store: ScheduleStore, given: Schedule, moment: datetime, engine: Engine) -> Put:
+async def _put(
+    store: ScheduleStore, given: Schedule, moment: datetime, engine: Engine, actor: str | None = None
+) -> Put:
     name = checked_text("schedule", given.name)
     if len(name) > LONGEST_NAME:
         raise InvalidOption("name", name, f"it is the beginning of ids, and has at most {LONGEST_NAME} characters")
@@ -140,7 +143,7 @@ async def _put(store: ScheduleStore, given: Schedule, moment: datetime, engine: 
     jitter, catch_up = seconds("jitter", given.jitter), seconds("catch_up", given.catch_up)
     first = _first(name, timing, jitter, moment)
     text = with_id(to_json(workflow.spec(), engine.limits), name)
-    return await store.put(name, text, timing, given.overlap, catch_up, jitter, first)
+    return await store.put(name, text, timing, given.overlap, catch_up, jitter, first, checked_actor(actor))
 
 
 def _first(name: str, timing: Timing, jitter: float, moment: datetime) -> tuple[datetime | None, datetime | None]:

@@ -31,6 +31,7 @@ class Scheduling:
         overlap: Overlap = "skip",
         catch_up: float | timedelta = 3600.0,
         jitter: float | timedelta = 0.0,
+        actor: str | None = None,
     ) -> Literal["created", "changed", "unchanged"]:
         """Insert a workflow again and again, from now on, or change the schedule of this name.
 
@@ -50,35 +51,36 @@ class Scheduling:
             catch_up: seconds, or a `timedelta`, by which a slot may be late, because no pool ran, and still run. One
                 that is later is counted as missed. A minute is always allowed.
             jitter: seconds, or a `timedelta`, over which the slots are spread, each by a fixed part of it.
+            actor: who makes or changes it; see `Engine.interventions`.
 
         Returns what this call did. Raises `InvalidOption`, `InvalidName`, `InvalidWorkflow` and `TypeError`.
         """
         from baton.client.schedules import Schedule
 
         given = Schedule(name, workflow, cron, every, timezone, overlap, catch_up, jitter)
-        return await self._schedules().put(given)
+        return await self._schedules().put(given, actor)
 
     async def schedules(self) -> Sequence[ScheduleRecord]:
         """Return all schedules by name."""
         return await self._schedules().records()
 
-    async def unschedule(self, name: str) -> None:
+    async def unschedule(self, name: str, *, actor: str | None = None) -> None:
         """Delete a schedule; its runs stay. Raises `ScheduleNotFound`."""
-        await self._schedules().delete(name)
+        await self._schedules().delete(name, actor)
 
-    async def pause_schedule(self, name: str) -> bool:
+    async def pause_schedule(self, name: str, *, actor: str | None = None) -> bool:
         """Let a schedule fire nothing until it is resumed. Returns whether it was not paused before.
 
         Raises `ScheduleNotFound`.
         """
-        return await self._schedules().pause(name)
+        return await self._schedules().pause(name, actor)
 
-    async def resume_schedule(self, name: str) -> bool:
+    async def resume_schedule(self, name: str, *, actor: str | None = None) -> bool:
         """Let a paused schedule go on with its next slot from now: what it left out is not missed.
 
         Returns whether it was paused. Raises `ScheduleNotFound`.
         """
-        return await self._schedules().resume(name)
+        return await self._schedules().resume(name, actor)
 
     async def run_schedule(self, name: str) -> Run:
         """Insert a run of a schedule now, beside its slots, and return it. Raises `ScheduleNotFound`."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from baton.database.model_calls import RunUsage, read_run_usage
 from baton.errors import TransactionStillOpen, WorkflowNotFound
 
 if TYPE_CHECKING:
     from baton.client.run import Run
+    from baton.database.model_calls import RunUsage
 
 
 class UsesModels:
@@ -23,6 +23,8 @@ class UsesModels:
 
         Raises: WorkflowNotFound, TransactionStillOpen.
         """
+        from baton.database.model_calls import read_run_usage
+
         run = cast("Run", self)
         engine = run.engine_to_ask()
         found = await read_run_usage(engine.connections, engine.schema, run.id)

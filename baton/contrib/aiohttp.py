@@ -55,14 +55,16 @@ def engine_of(request: web.Request) -> Engine:
     return engine
 
 
-async def event_stream(request: web.Request, run: Run) -> web.StreamResponse:
-    """Stream a workflow's progress, and return the response when it is final or the client has left.
+async def event_stream(request: web.Request, run: Run, *, children: bool = False) -> web.StreamResponse:
+    """Stream what happens in a workflow, and return the response when it is final or the client has left.
 
-    See `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
+    A browser that connects again sends the id of the last event that it has, and the stream goes on behind it. See
+    `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
 
     Raises: HTTPNotFound for an id that no workflow has, which ends the browser's attempts.
     """
-    events = server_sent_events(run, streams=request.config_dict.get(STREAMS))
+    after, streams = request.headers.get("Last-Event-ID"), request.config_dict.get(STREAMS)
+    events = server_sent_events(run, after, children=children, streams=streams)
     async with aclosing(events):
         try:
             first = await anext(events)

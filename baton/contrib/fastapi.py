@@ -84,14 +84,16 @@ EngineDep = Annotated[Engine, Depends(engine_of)]
 """The type of a handler's parameter that is given the engine."""
 
 
-def event_stream(request: Request, run: Run) -> StreamingResponse:
-    """Return a response that streams a workflow's progress; see `server_sent_events`.
+def event_stream(request: Request, run: Run, *, children: bool = False) -> StreamingResponse:
+    """Return a response that streams what happens in a workflow; see `server_sent_events`.
 
+    A browser that connects again sends the id of the last event that it has, and the stream goes on behind it.
     It ends when the workflow is final, the client leaves, or the server gets SIGTERM or SIGINT. For
     an id that no workflow has it raises an HTTPException of 404, which ends the browser's attempts.
     """
     streams = getattr(request.app.state, "baton_streams", None)
-    return _EventStream(server_sent_events(run, streams=streams))
+    after = request.headers.get("last-event-id")
+    return _EventStream(server_sent_events(run, after, children=children, streams=streams))
 
 
 class _EventStream(StreamingResponse):

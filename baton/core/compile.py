@@ -28,6 +28,7 @@ from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
+from baton.core.usage.model_map import holes_of
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
@@ -36,6 +37,7 @@ from baton.errors.faults import (
     EmptyWorkflow,
     EndlessGroup,
     Fault,
+    ModelWithoutValue,
     NestedTooDeep,
     TooManySteps,
     TypesDoNotFit,
@@ -243,6 +245,9 @@ class CompiledGraph:
         for name, step in zip(self.names, self.steps, strict=True):
             for job in step.jobs():
                 yield from open_holes(name, job)
+            if isinstance(step.what, Draft) and step.what.models is not None:
+                yield from map(ModelWithoutValue, holes_of(step.what.models))
+        yield from map(ModelWithoutValue, holes_of(self._draft.models or {}))
 
     def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
         dependency = self.scopes[position].get(placed.step)

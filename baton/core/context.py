@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
-from baton.core.usage.recording import recorded
 from baton.errors import NotKept, NoTransaction
 from baton.errors.language_models import NoModel
 from baton.errors.texts import did_you_mean
@@ -200,6 +200,20 @@ class Context:
             )
         return self._keep(value)
 
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Say how far this attempt is: `ctx.progress(0.4, "page 4 of 10")`.
+
+        It is shown by `run.steps()`, `run.events()`, `run.progress()` and `baton show` while the attempt runs. Returns
+        at once, may be called as often as one likes, in any thread, and is written at most twice a second. Nothing
+        waits for it, and it fails no attempt. `fraction` is from 0 to 1, and is cut to that; of a message 200
+        characters are kept.
+
+        Raises: InvalidOption if these are no number and no text.
+        """
+        says = progress_json(fraction, message)
+        if self._leave is not None:
+            self._leave("progress", "", says)
+
     def record_usage(
         self,
         answer: object,
@@ -221,6 +235,9 @@ class Context:
 
         Raises: InvalidUsage if the answer is not understood, has no usage, or has impossible numbers.
         """
+        # Few programs ask models: what reads their answers is not imported with the package.
+        from baton.core.usage.recording import recorded
+
         given = {"model_asked": model, "provider": provider, "first_chunk_seconds": first_chunk_seconds}
         said = {name: value for name, value in {**given, "is_cached": is_cached}.items() if value is not None}
         for usage in recorded(answer, said, self._model):

@@ -15,7 +15,7 @@ from baton.core.insertable import InsertableJob
 from baton.core.names import checked_text, new_workflow_id
 from baton.core.options import GivenOptions, JobOptions, check_together, job_options
 from baton.core.references import to_json
-from baton.core.spec import NO_FLAGS, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
+from baton.core.spec import NO_FLAGS, Bounds, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
     ArgumentNotJSON,
@@ -93,7 +93,7 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         job = self if arguments is self.arguments else replace(self, arguments=arguments)
         return job.with_options(**options) if options else job
 
-    def spec(self, workflow_id: str | None = None) -> WorkflowSpec:
+    def spec(self, workflow_id: str | None = None, scope: Bounds | None = None) -> WorkflowSpec:
         """Return a workflow of this one step, which is named as its worker. Raises `InvalidWorkflow`, `InvalidName`."""
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = self.worker.name
@@ -102,7 +102,7 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
             raise InvalidWorkflow([*unknown, *faults_of(name, self), *open_holes(name, self)])
         written = fingerprint([written_step(name, self, NO_FLAGS, ())])
         step = step_spec(name, self, NO_FLAGS)
-        return WorkflowSpec(identity, None, written, debug=False, meta=None, steps=(step,))
+        return WorkflowSpec(identity, None, written, debug=False, meta=None, steps=(step,), scope=scope)
 
 
 def step_spec(

@@ -52,6 +52,11 @@ def checked_text(kind: str, text: object) -> str:
     return text
 
 
+def checked_actor(actor: object) -> str | None:
+    """Return who makes a call, as the caller says, if that can be noted; None for nobody. Raises `InvalidName`."""
+    return None if actor is None else checked_text("actor", actor)
+
+
 def new_workflow_id() -> str:
     """Return a fresh id for a workflow: a UUID of version 7 (RFC 9562), 60 bits of it the time and 62 random.
 

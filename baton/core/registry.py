@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from baton.core.origin import Origin, is_same_function, made_by_one_definition
@@ -11,6 +12,9 @@ from baton.errors import DuplicateWorker
 
 if TYPE_CHECKING:
     from baton.core.worker import AnyWorker
+
+_BUILT_IN = {"baton.llm.answers": "baton.llm.fan_out", "baton.llm.outcome": "baton.llm.fan_out"}
+"""Workers of this package, with the module of each: every pool runs them, whatever its application imports."""
 
 # A name stands for one function; the same function may be registered again.
 _workers: dict[str, AnyWorker] = {}
@@ -34,6 +38,8 @@ def replace(worker: AnyWorker) -> None:
 
 def get(name: str) -> AnyWorker | None:
     """Return the worker of this name, or None if there is none in this process."""
+    if name not in _workers and name in _BUILT_IN:
+        import_module(_BUILT_IN[name])
     return _workers.get(name)
 
 

@@ -104,6 +104,24 @@ class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 UNBOUNDED = Bounds()
 
 
+class RunKey(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The key of a run: at most one run holds it at a time."""
+
+    key: str
+    if_running: str = "return"
+    """What the insert does if another run holds it; see `baton.core.keys.IfRunning`."""
+    seconds: float | None = None
+    """For how long it stays taken after the end of the run."""
+
+
+class RunScope(Bounds, frozen=True, gc=False, omit_defaults=True):
+    """What holds for a run as a whole."""
+
+    key: RunKey | None = None
+    tags: dict[str, str] | None = None
+    """What it is found by; names and values."""
+
+
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The job that takes back what a step did, as it is stored with the step."""
 
@@ -250,3 +268,4 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     returns: int | None = None
     """Position of the step whose result is the workflow's; None for its last ones."""
     scope: Bounds | None = None
+    """A `RunScope` if it has a key or tags. Not a part of the fingerprint but for the bounds."""

@@ -18,9 +18,10 @@ from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
 from baton.core.job import Job
+from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
-from baton.core.spec import Bounds, Flags, WorkflowSpec
+from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -49,6 +50,8 @@ class Baton(Insertable, Expandable, Drawable):
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
+        self._key: RunKey | None = None
+        self._tags: dict[str, str] | None = None
         return self
 
     @classmethod
@@ -63,6 +66,9 @@ class Baton(Insertable, Expandable, Drawable):
         ignore_skipped: bool = False,
         fail_fast: bool = False,
         deadline: Seconds | None = None,
+        key: str | None = None,
+        key_for: Seconds | None = None,
+        tags: Mapping[str, str] | None = None,
         debug: bool = False,
         meta: object = None,
         models: ModelMap | None = None,
@@ -79,6 +85,11 @@ class Baton(Insertable, Expandable, Drawable):
         after its insert, or after a retry. Added to another workflow, it keeps both: its deadline counts from the
         moment when what the group waits for is done.
 
+        `key`, a string of at most 200 characters, is held by at most one run at a time: from the commit that inserts
+        it until its end, and for `key_for` longer, in seconds or as a `timedelta`. What an insert does if another run
+        holds it says `insert(if_running=...)`. `tags` are what the run is found by: at most fifty names and values,
+        all strings, as in `{"team": "red"}`. Only a run has these, so such a workflow is no step of another one.
+
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
         before that one's.
@@ -94,6 +105,7 @@ class Baton(Insertable, Expandable, Drawable):
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
         made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
         made._draft.models = None if models is None else checked_models(models)
+        made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
         return made
 
     def __repr__(self) -> str:
@@ -150,6 +162,11 @@ class Baton(Insertable, Expandable, Drawable):
     def id(self) -> str:
         """The workflow's id: the one given to `new`, or the UUID that `new` drew."""
         return self._id
+
+    @property
+    def key(self) -> str | None:
+        """The key that at most one run holds at a time; None if it has none."""
+        return None if self._key is None else self._key.key
 
     def step_names(self) -> list[str]:
         """Return the names of the steps in the order added."""
@@ -212,10 +229,12 @@ class Baton(Insertable, Expandable, Drawable):
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""
         graph = self._compiled()
         written, steps = graph.fingerprint(), graph.specs()
-        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, graph.bounds)
+        scope = run_scope(graph.bounds, self._key, self._tags)
+        return WorkflowSpec(self._id, self._name, written, self._debug, self._meta, steps, graph.returns, scope)
 
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
+        self._require_no_run()
         graph = CompiledGraph(self._draft, is_open=True)
         return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
 
@@ -227,6 +246,12 @@ class Baton(Insertable, Expandable, Drawable):
     def _compiled(self, *, is_template: bool = False) -> CompiledGraph:
         faults = [self._meta_fault] if self._meta_fault is not None else ()
         return CompiledGraph(self._draft, is_template=is_template, faults=faults)
+
+    def _require_no_run(self) -> None:
+        """Raises `InvalidOption` if it has what only a run can have."""
+        for option, value in (("key", self.key), ("tags", self._tags)):
+            if value is not None:
+                raise InvalidOption(option, value, "only a run has it, and this workflow is a step of another one")
 
     def _flags_with(self, *given: bool | None) -> Flags:
         """Return the flags of a step: those given, and the workflow's for the others."""
@@ -241,6 +266,7 @@ def _what(step: str, what: object) -> Job | Draft | Wait:
         case Job() | Wait():
             return what
         case Baton():
+            what._require_no_run()
             return what._draft
         case AnotherRun():
             return what.end()

@@ -307,8 +307,20 @@ class Inserted:
     key: int | None
     """None if it was inserted through the entrance for clients, which does not say."""
     is_new: bool
-    """False: the id existed already, with this fingerprint."""
+    """False: the id existed already, with this fingerprint, or another run holds the key."""
     fingerprint: str
+    holder: str | None = None
+    """The id of the run that holds the key, in whose place nothing was inserted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotInserted:
+    """Of the workflows that were to be inserted, those that were not, by id."""
+
+    existing: dict[str, str]
+    """The fingerprints of those that exist already."""
+    held: dict[str, str]
+    """For those whose key another run holds, the id of that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,3 +345,7 @@ class Retried:
     """None if there is no such workflow."""
     unknown: Sequence[str]
     refused: Sequence[str]
+    run_key: str | None = None
+    """Its key, if another run holds it; nothing was opened then."""
+    key_holder: str | None = None
+    """The id of that run."""

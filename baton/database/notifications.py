@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import md5
 
@@ -58,6 +59,13 @@ class StepEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StepsChanged:
+    """Steps of a followed workflow have ended, or say how far they are."""
+
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnected:
     """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
@@ -71,6 +79,7 @@ Notification = (
     | ClaimsVoid
     | WorkflowFinished
     | StepEnded
+    | StepsChanged
     | Reconnected
 )
 
@@ -87,25 +96,26 @@ def parse(payload: str) -> Notification | None:
     """
     kind, _, subject = payload.partition(" ")
     try:
-        match kind:
-            case "queue":
-                entries, _, queue = subject.partition(" ")
-                return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
-            case "due":
-                return EntryDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "schedule":
-                return ScheduleDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "end":
-                return DeadlineDue(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "ripe":
-                return WaitOver(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
-            case "cancel":
-                return ClaimsVoid(int(subject))
-            case "workflow":
-                return WorkflowFinished(int(subject))
-            case "step":
-                return StepEnded(int(subject))
-            case _:
-                return None
+        if kind == "queue":
+            entries, _, queue = subject.partition(" ")
+            return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
+        if (delayed := _DELAYED.get(kind)) is not None:
+            return delayed(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
+        numbered = _NUMBERED.get(kind)
+        return None if numbered is None else numbered(int(subject))
     except ValueError:
         return None
+
+
+_DELAYED: Mapping[str, Callable[[float], Notification]] = {
+    "due": EntryDue,
+    "schedule": ScheduleDue,
+    "end": DeadlineDue,
+    "ripe": WaitOver,
+}
+_NUMBERED: Mapping[str, Callable[[int], Notification]] = {
+    "cancel": ClaimsVoid,
+    "workflow": WorkflowFinished,
+    "step": StepEnded,
+    "steps": StepsChanged,
+}

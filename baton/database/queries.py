@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from baton.core.states import StepState, WorkflowState
 from baton.database.migrate import quoted
-from baton.database.step_records import StepEnd, StepRecord, step_end, step_tree
+from baton.database.step_records import StepEnd, StepProgress, StepRecord, step_end, step_tree
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
@@ -58,31 +58,13 @@ class Status:
     """How many steps are in which state; states with none are left out."""
     unserved: Sequence[Unserved] = ()
     """Steps that could run but that no living worker pool can run, and why; at most 100."""
+    progress: Mapping[str, StepProgress] = field(default_factory=dict)
+    """How far attempts are whose workers say so by `ctx.progress`, by step name; at most 100."""
     meta: Any = None
     """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Which language model each step asks: model maps by the name of the group they hold for. That of the workflow has
     an empty name, the one given with the insert is named `/`, and goes before all others."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepSummary:
-    """A step that is in no group, without its arguments and its result."""
-
-    id: int
-    name: str
-    state: StepState
-    attempt: int
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowSummary:
-    """A workflow's state and its steps, as of one moment."""
-
-    state: WorkflowState
-    steps: Sequence[StepSummary]
-    """In the order added."""
 
 
 class Queries:
@@ -98,6 +80,17 @@ class Queries:
               from {self._schema}.steps s
              where s.id >= {self._schema}.step_of(w.key, 0) and s.id < {self._schema}.step_of(w.key + 1, 0)
             offset 0"""
+        self._progress_of_w = f"""(
+            select json_agg(json_build_array(s.name, p.fraction, p.message) order by p.step_id)
+              from (
+                  select p.step_id, p.token, p.fraction, p.message
+                    from {self._schema}.progress p
+                   where p.step_id >= {self._schema}.step_of(w.key, 0)
+                     and p.step_id < {self._schema}.step_of(w.key + 1, 0)
+                   limit 100
+              ) as p
+              join {self._schema}.queue q on q.step_id = p.step_id and q.token = p.token
+              join {self._schema}.steps s on s.id = p.step_id)"""
         # Gates and ends are the engine's own steps: nobody added them, and they have no worker.
         self._of_user = "(s.role is null or s.role not in ('gate', 'end'))"
         self._ended = f"""
@@ -117,6 +110,7 @@ class Queries:
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
                    w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta,
+                   {self._progress_of_w}::text as progress,
                    w.models::text as models
               from {self._schema}.workflows w
               join lateral ({self._steps_of_w}) s on true
@@ -136,33 +130,10 @@ class Queries:
             finished_at=first["finished_at"],
             counts={row["state"]: row["n"] for row in rows},
             unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
+            progress={step: StepProgress(*says) for step, *says in json.loads(first["progress"] or "[]")},
             meta=None if first["meta"] is None else json.loads(first["meta"]),
             models={} if first["models"] is None else json.loads(first["models"]),
         )
-
-    async def summary(self, workflow_id: str) -> WorkflowSummary | None:
-        """Return the states of the steps that are in no group, or None if there is no such workflow.
-
-        Reads no arguments, results or errors, which may be many megabytes.
-        """
-        rows = await self._calls.fetch(
-            f"""
-            select w.state as workflow_state, s.id, s.name, coalesce(q.state, s.state) as state,
-                   coalesce(q.attempt, s.attempt) as attempt, s.reason
-              from {self._schema}.workflows w
-              join lateral ({self._steps_of_w}) s on s.parent is null and {self._of_user}
-              left join lateral (
-                       select e.state, e.attempt from {self._schema}.queue e where e.step_id = s.id offset 0
-                   ) q on true
-             where w.id = $1
-             order by s.id
-            """,
-            workflow_id,
-        )
-        if not rows:
-            return None
-        steps = [StepSummary(row["id"], row["name"], row["state"], row["attempt"], row["reason"]) for row in rows]
-        return WorkflowSummary(rows[0]["workflow_state"], steps)
 
     async def unserved(self, workflow_id: str, limit: int = 100) -> Sequence[Unserved]:
         """Return steps that could run but that no living pool can run.
@@ -245,7 +216,8 @@ class Queries:
                    coalesce(v.errors::text[], '{{}}') as errors, v.pool,
                    -- of infinity asyncpg makes a datetime without a time zone
                    case when isfinite(v.scheduled_at) then v.scheduled_at end as scheduled_at,
-                   v.attempted_at, v.finished_at, v.ends_at, v.concurrency, v.role, v.edges, {self._ended}
+                   v.attempted_at, v.finished_at, v.ends_at, v.concurrency, v.role, v.edges,
+                   v.progress, v.progress_message, {self._ended}
               from {self._schema}.steps_view v
              where v.workflow_id = $1 and (v.role is null or v.role not in ('gate', 'end'))
              order by v.id

@@ -95,11 +95,11 @@ class ScheduleStore:
     def __init__(self, calls: Calls, schema: str) -> None:
         self._calls = calls
         self._schema = quoted(schema)
-        self._put = call(f"{self._schema}.put_schedule", 10)
+        self._put = call(f"{self._schema}.put_schedule", 11)
         self._due = call(f"{self._schema}.due_schedules", 1)
         self._fire = call(f"{self._schema}.fire_schedule", 10)
-        self._pause = call(f"{self._schema}.pause_schedule", 4)
-        self._delete = call(f"{self._schema}.delete_schedule", 1)
+        self._pause = call(f"{self._schema}.pause_schedule", 5)
+        self._delete = call(f"{self._schema}.delete_schedule", 2)
 
     async def put(
         self,
@@ -110,10 +110,11 @@ class ScheduleStore:
         catch_up: float,
         jitter: float,
         first: tuple[datetime | None, datetime | None],
+        actor: str | None = None,
     ) -> Put:
         """Make a schedule or change it. `first` is its first slot, and when that is fired. Replayable."""
         timed = (timing.cron, timing.every, timing.timezone)
-        (row,) = await self._calls.fetch(self._put, name, workflow, *timed, overlap, catch_up, jitter, *first)
+        (row,) = await self._calls.fetch(self._put, name, workflow, *timed, overlap, catch_up, jitter, *first, actor)
         outcome: Put = row["outcome"]
         return outcome
 
@@ -141,21 +142,23 @@ class ScheduleStore:
         )
         return row["outcome"], row["error"]
 
-    async def pause(self, name: str) -> bool | None:
+    async def pause(self, name: str, actor: str | None = None) -> bool | None:
         """Pause a schedule. Return whether that changed anything; None if there is none of this name."""
-        (row,) = await self._calls.fetch(self._pause, name, True, None, None)
+        (row,) = await self._calls.fetch(self._pause, name, True, None, None, actor)
         changed: bool | None = row["is_changed"]
         return changed
 
-    async def resume(self, name: str, first: tuple[datetime | None, datetime | None]) -> bool | None:
+    async def resume(
+        self, name: str, first: tuple[datetime | None, datetime | None], actor: str | None = None
+    ) -> bool | None:
         """Let a schedule go on with this slot. Return whether it was paused; None if there is none of this name."""
-        (row,) = await self._calls.fetch(self._pause, name, False, *first)
+        (row,) = await self._calls.fetch(self._pause, name, False, *first, actor)
         changed: bool | None = row["is_changed"]
         return changed
 
-    async def delete(self, name: str) -> bool:
+    async def delete(self, name: str, actor: str | None = None) -> bool:
         """Delete a schedule. Return whether there was one."""
-        (row,) = await self._calls.fetch(self._delete, name)
+        (row,) = await self._calls.fetch(self._delete, name, actor)
         return bool(row["deleted"])
 
     async def stored(self, name: str) -> StoredSchedule | None:

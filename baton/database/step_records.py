@@ -24,6 +24,25 @@ EdgeKind: TypeAlias = Literal["required", "optional", "observed"]
 
 
 @dataclass(frozen=True, slots=True)
+class StepProgress:
+    """How far an attempt is, as its worker says by `ctx.progress`."""
+
+    fraction: float | None
+    """From 0 to 1."""
+    message: str | None
+
+    def __str__(self) -> str:
+        """As in `40 %, page 4 of 10`."""
+        percent = None if self.fraction is None else f"{self.fraction:.0%}".replace("%", " %")
+        return ", ".join(part for part in (percent, self.message) if part)
+
+
+def step_progress(fraction: float | None, message: str | None) -> StepProgress | None:
+    """Return what a worker says; None if it says nothing."""
+    return None if fraction is None and message is None else StepProgress(fraction, message)
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """A step as it is now."""
 
@@ -66,6 +85,8 @@ class StepRecord:
     """What each of its dependencies means to it. A step runs only if those it requires completed."""
     ends_at: datetime | None = None
     """When a step that waits for a signal, a message or a timer ends at the latest; None for any other."""
+    progress: StepProgress | None = None
+    """How far the attempt that runs is, if its worker says so by `ctx.progress`."""
     children: Sequence[StepRecord] = ()
     """The steps that a group stands for, in their order."""
 
@@ -196,7 +217,7 @@ def step_tree(rows: Sequence[Record]) -> Sequence[StepRecord]:
 
 
 _TAKEN_AS_THEY_ARE = tuple(
-    field.name for field in fields(StepRecord) if field.name not in ("args", "result", "errors", "children")
+    field.name for field in fields(StepRecord) if field.name not in ("args", "result", "errors", "children", "progress")
 )
 
 
@@ -206,5 +227,6 @@ def _record(row: Record, result: Any, children: Sequence[StepRecord]) -> StepRec
         args=json.loads(row["args"]),
         result=result,
         errors=[json.loads(error) for error in row["errors"]],
+        progress=step_progress(row["progress"], row["progress_message"]),
         children=children,
     )

@@ -30,6 +30,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NotInserted,
     Overdue,
     Part,
     PassedOver,
@@ -101,17 +102,18 @@ class Store:
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
         self._watch_runs = call(f"{prefix}.watch_runs", 1)
-        self._record_message = call(f"{prefix}.record_message", 4)
+        self._record_message = call(f"{prefix}.record_message", 5)
         self._topic_kind = call(f"{prefix}.topic_kind", 2)
-        self._record_signal = call(f"{prefix}.record_signal", 4)
+        self._record_signal = call(f"{prefix}.record_signal", 5)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
+        self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
-        self._pause = call(f"{prefix}.pause", 1)
-        self._resume = call(f"{prefix}.resume", 1)
+        self._pause = call(f"{prefix}.pause", 2)
+        self._resume = call(f"{prefix}.resume", 2)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
@@ -119,8 +121,10 @@ class Store:
         A workflow with this id that exists is left as it is, and its fingerprint is returned.
         """
         if self.checks_inserts:
-            taken = await self.insert_workflows(workflow_columns([spec]))
-            return Inserted(None, spec.id not in taken, taken.get(spec.id, spec.fingerprint))
+            missing = await self.insert_workflows(workflow_columns([spec]))
+            existing, holder = missing.existing, missing.held.get(spec.id)
+            is_new = holder is None and spec.id not in existing
+            return Inserted(None, is_new, existing.get(spec.id, spec.fingerprint), holder)
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
@@ -128,19 +132,20 @@ class Store:
             whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
             size = (len(spec.steps), spec.returns)
             (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
-            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"])
+            inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"], row["holder"])
             if not inserted.is_new:
                 break
             key = inserted.key
         return inserted
 
-    async def insert_workflows(self, columns: tuple[Any, ...]) -> dict[str, str]:
-        """Insert what `workflow_columns` returned. Return the fingerprints of those that existed already, by id."""
+    async def insert_workflows(self, columns: tuple[Any, ...]) -> NotInserted:
+        """Insert what `workflow_columns` returned, and return which were not inserted."""
         if self.checks_inserts:
             (row,) = await self.calls.fetch(self._insert_checked, *without_places(columns))
         else:
             (row,) = await self.calls.fetch(self._insert_workflows, *columns)
-        return dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+        existing = dict(zip(row["taken"] or (), row["fingerprints"] or (), strict=True))
+        return NotInserted(existing, dict(zip(row["held"] or (), row["holders"] or (), strict=True)))
 
     async def insert_together(self, specs: Sequence[WorkflowSpec]) -> dict[str, str]:
         """Insert small workflows with distinct ids in one transaction, as `insert_workflows`.
@@ -329,14 +334,18 @@ class Store:
         kind: str | None = row["topic_kind"]
         return kind
 
-    async def record_message(self, workflow_id: str, topic: str, value: str, key: str | None) -> Sent:
+    async def record_message(
+        self, workflow_id: str, topic: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a message. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key)
+        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key, actor)
         return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
 
-    async def record_signal(self, workflow_id: str, step: str, value: str, key: str | None) -> Sent:
+    async def record_signal(
+        self, workflow_id: str, step: str, value: str, key: str | None, actor: str | None = None
+    ) -> Sent:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key)
+        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key, actor)
         return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
@@ -369,21 +378,25 @@ class Store:
         (row,) = await self.calls.fetch(
             self._retry, workflow_id, _listed(steps), uuid4(), forward, downstream, actor, reason
         )
-        return Retried(row["opened"], row["unknown"] or (), row["refused"] or ())
+        return Retried(row["opened"], row["unknown"] or (), row["refused"] or (), row["run_key"], row["key_holder"])
 
     async def watch(self, workflow_id: str, step: str | None) -> Watched:
         """Ask that the end of a workflow or step be announced, and return the state at that moment."""
         (row,) = await self.calls.fetch(self._watch, workflow_id, step)
         return Watched(row["key"], row["step_id"], row["state"])
 
-    async def pause(self, queue: str) -> bool:
+    async def follow(self, workflow_id: str, seconds: float) -> None:
+        """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow, workflow_id, seconds)
+
+    async def pause(self, queue: str, actor: str | None = None) -> bool:
         """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._pause, queue)
+        (row,) = await self.calls.fetch(self._pause, queue, actor)
         return bool(row["paused"])
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(self, queue: str, actor: str | None = None) -> bool:
         """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._resume, queue)
+        (row,) = await self.calls.fetch(self._resume, queue, actor)
         return bool(row["resumed"])
 
 

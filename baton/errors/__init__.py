@@ -17,6 +17,7 @@ A call that Python itself would refuse raises `TypeError`, and a wait that takes
     ├── NoModel                           no model map names a model for the step (the same module)
     ├── ArgumentsDoNotFit (TypeError)     stored arguments do not fit the worker's signature
     ├── WorkflowExists                    the id is taken by another graph
+    ├── KeyTaken                          another run holds the key
     ├── WorkflowNotFound                  no such workflow, or it was pruned
     ├── StepNotFound (LookupError)        the workflow has no such step
     ├── NoResult                          the step has no result, and will not get one by itself
@@ -54,6 +55,12 @@ from collections.abc import Mapping, Sequence
 from baton.errors.faults import Fault
 from baton.errors.refusals import InterventionRefused as InterventionRefused
 from baton.errors.root import BatonError as BatonError
+from baton.errors.schema import SchemaMismatch as SchemaMismatch
+from baton.errors.schema import SchemaMissing as SchemaMissing
+from baton.errors.schema import SchemaOutdated as SchemaOutdated
+from baton.errors.schema import SchemaRenamed as SchemaRenamed
+from baton.errors.schema import SchemaTooNew as SchemaTooNew
+from baton.errors.schema import UnsafeSchema as UnsafeSchema
 from baton.errors.texts import did_you_mean, quoted, shortened, shown, why_not_retried
 
 MOST_SHOWN = 20
@@ -176,6 +183,22 @@ class WorkflowExists(BatonError):
         self.workflow_id = workflow_id
         super().__init__(
             f"workflow {workflow_id!r} exists already with another graph; insert this one under another workflow_id"
+        )
+
+
+class KeyTaken(BatonError):
+    """Raised if another run holds the key: by an insert with `if_running="refuse"`, and by a retry.
+
+    Nothing was changed.
+    """
+
+    def __init__(self, key: str, workflow_id: str) -> None:
+        self.key = key
+        self.workflow_id = workflow_id
+        """The run that holds the key."""
+        super().__init__(
+            f"workflow {workflow_id!r} holds the key {key!r}; wait for its end, cancel it, or insert with "
+            f"if_running='return' or 'replace'"
         )
 
 
@@ -331,57 +354,3 @@ class InvalidAddress(BatonError, ValueError):
 
 class EmbeddedServerError(BatonError):
     """The embedded PostgreSQL cannot be found, started or stopped; the text says what to do."""
-
-
-class SchemaMissing(BatonError):
-    """Raised when the schema is not there, where it may not be created."""
-
-    def __init__(self, schema: str) -> None:
-        self.schema = schema
-        super().__init__(f"the database has no schema {schema!r}; create it with 'baton migrate'")
-
-
-class SchemaRenamed(BatonError):
-    """Raised when the schema was renamed since its functions were made."""
-
-    def __init__(self, schema: str, former_path: str) -> None:
-        self.schema = schema
-        super().__init__(
-            f"schema {schema!r} was renamed, and its functions still look for their tables in {former_path}; "
-            f"'baton migrate' tells them the new name"
-        )
-
-
-class UnsafeSchema(BatonError):
-    """Raised by a migration into a schema in which other roles may have put something; nothing was changed."""
-
-    def __init__(self, schema: str, why: str) -> None:
-        self.schema = schema
-        self.why = why
-        super().__init__(
-            f"schema {schema!r} is not migrated, for what others put into it would run with your rights: {why}"
-        )
-
-
-class SchemaMismatch(BatonError):
-    """The schema's version is not one that this library works with. Raised as one of the two kinds below."""
-
-    remedy = ""
-
-    def __init__(self, schema: str, found: int, wanted: int) -> None:
-        self.schema = schema
-        self.found = found
-        self.wanted = wanted
-        super().__init__(f"schema {schema!r} is at version {found}, this library is made for {wanted}; {self.remedy}")
-
-
-class SchemaOutdated(SchemaMismatch):
-    """Raised when the schema is older than this library needs."""
-
-    remedy = "bring the schema up to date with 'baton migrate' or Engine(migrate=True)"
-
-
-class SchemaTooNew(SchemaMismatch):
-    """Raised when the schema has a change that this library is too old to work with."""
-
-    remedy = "the schema works only with a newer library, so upgrade this one"

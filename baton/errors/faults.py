@@ -126,6 +126,18 @@ class HoleWithoutValue(Struct, frozen=True):
         )
 
 
+class ModelWithoutValue(Struct, frozen=True):
+    """A model map has a hole, and a workflow with holes cannot be inserted."""
+
+    hole: str
+
+    def __str__(self) -> str:
+        return (
+            f"a model map has the hole {self.hole!r}, and no value for it; write the workflow with to_template() and "
+            f"give the value to Baton.from_template()"
+        )
+
+
 class EmptyGroup(Struct, frozen=True):
     """A sub-workflow has no step."""
 

@@ -12,9 +12,11 @@ from baton.core.usage.call_usage import Usage
 from baton.core.usage.prices import Price, PriceSource, PriceTable, TokenPrice
 from baton.database.model_calls import EngineUsage, RunUsage, UsageTotals
 from baton.errors.language_models import InvalidUsage, NoModel
+from baton.llm.fan_out import FanOutcome, fan_out
 
 __all__ = [
     "EngineUsage",
+    "FanOutcome",
     "InvalidUsage",
     "NoModel",
     "Price",
@@ -24,4 +26,5 @@ __all__ = [
     "TokenPrice",
     "Usage",
     "UsageTotals",
+    "fan_out",
 ]

@@ -22,8 +22,8 @@ from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
 
-RecordKind: TypeAlias = Literal["debug", "usage"]
-SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "usage": 2.0}
+RecordKind: TypeAlias = Literal["debug", "progress", "usage"]
+SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "usage": 2.0}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
 PAUSE_AFTER_FAILURE = 1.0
 MOST_UNSENT = 10_000
@@ -46,6 +46,9 @@ class Outbox:
 
     def put(self, kind: RecordKind, key: str, value: str) -> None:
         self._last_number += 1
+        if kind == "progress":
+            # Only the latest counts, and none once the attempt has ended.
+            self.unsent = [record for record in self.unsent if record.kind != kind]
         if len(self.unsent) >= MOST_UNSENT:
             self._lost += 1
             if self._lost == 1:
@@ -62,7 +65,7 @@ class Outbox:
         return taken
 
     def sent(self, records: int) -> None:
-        """Note that so many of those that were taken are answered for."""
+        """Note that this many of those that were taken are answered."""
         self.being_sent -= records
         if self.being_sent == 0:
             self.answered.set()
@@ -110,7 +113,8 @@ class AttemptRecords:
         while outbox.being_sent:
             await outbox.answered.wait()
         self._outboxes.pop(outbox, None)
-        records, outbox.unsent = tuple(outbox.unsent), []
+        records = tuple(record for record in outbox.unsent if record.kind != "progress")
+        outbox.unsent = []
         return records
 
     async def run(self) -> None:

@@ -25,6 +25,7 @@ from baton.database.notifications import (
     Reconnected,
     ScheduleDue,
     StepEnded,
+    StepsChanged,
     WaitOver,
     WorkflowFinished,
 )
@@ -262,7 +263,7 @@ class RunningPool:
                 self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
-            case ClaimsVoid() | WorkflowFinished() | StepEnded():
+            case ClaimsVoid() | WorkflowFinished() | StepEnded() | StepsChanged():
                 pass
 
     def _send_heartbeat(self) -> None:

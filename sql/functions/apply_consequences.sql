@@ -30,6 +30,7 @@ declare
     undos    bigint[] := '{}';
     opened   record;
     finished bigint[];
+    followed bigint[];
     seen     bigint[];
     in_group boolean;
     closed   record;
@@ -156,13 +157,13 @@ begin
           from ended e
          where w.key = any(e.keys)
      returning w.key, w.watched and w.remaining = 0 as is_announced, w.has_undo and w.state in ('failed', 'cancelled') as may_undo,
-               w.state = 'failed' as has_failed
+               w.state = 'failed' as has_failed, w.followed_until > p_moment as is_followed
     )
     select array_agg(l.key) filter (where l.is_announced), array_agg(l.key) filter (where l.may_undo),
-           array_agg(l.key) filter (where l.has_failed)
-      into finished, undoing, failures
+           array_agg(l.key) filter (where l.has_failed), array_agg(l.key) filter (where l.is_followed)
+      into finished, undoing, failures, followed
       from lowered l
-     where l.is_announced or l.may_undo or l.has_failed;
+     where l.is_announced or l.may_undo or l.has_failed or l.is_followed;
     if undoing is not null then
         -- It ended badly and has undos, so it is not final yet.
         for root in select k.key from unnest(undoing) as k(key) order by k.key loop
@@ -194,6 +195,9 @@ begin
     end if;
     if finished is not null then
         perform announce_finished(finished);
+    end if;
+    if followed is not null then
+        perform announce_steps(followed, p_moment);
     end if;
     if not (p_all_completed and is_clean) then
         select f.queues, f.counts into closed from fail_fast(noted, p_moment) as f;

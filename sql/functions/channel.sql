@@ -11,6 +11,7 @@
 --   cancel POOL        claims of this pool are void
 --   workflow KEY       a watched workflow finished
 --   step ID            a watched step became final
+--   steps KEY          steps of a followed workflow became final, or say how far they are
 create or replace function channel() returns text
 language sql stable
 as $$ select 'baton_' || left(md5(current_schema()), 16) $$;

@@ -30,7 +30,7 @@ begin
                when h.returns not between 0 and h.total - 1 then 'returns a step that it does not have'
                when octet_length(h.meta) > most.argument_bytes then
                    format('has meta of %s bytes as JSON, and the limit is %s', octet_length(h.meta), most.argument_bytes)
-               when scope_fault(h.scope::json) is not null then 'has ' || scope_fault(h.scope::json)
+               when scope_fault(h.scope::json, true) is not null then 'has ' || scope_fault(h.scope::json, true)
            end)
       into fault
       from unnest(p_ids, p_workflow_names, p_fingerprints, p_meta, p_scopes, p_totals, p_returns)
@@ -38,5 +38,11 @@ begin
     perform refuse(fault);
     if count > 1 and count <> (select count(distinct i.id) from unnest(p_ids) as i(id)) then
         perform refuse('two workflows have the same id');
+    end if;
+    if exists (
+        select from unnest(p_scopes) as u(scope) where u.scope is not null group by u.scope::json #>> '{key,key}'
+        having count(u.scope::json #>> '{key,key}') > 1
+    ) then
+        perform refuse('two workflows have the same key; insert them one after the other');
     end if;
 end $$;

@@ -17,12 +17,28 @@ begin
     delete from kept e
      using unnest(p_keys) as k(key)
      where e.step_id >= step_of(k.key, 0) and e.step_id < step_of(k.key + 1, 0);
+    delete from progress p
+     using unnest(p_keys) as k(key)
+     where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
     delete from debug_records r
      using unnest(p_keys) as k(key)
      where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);
     delete from deadlines d
      using unnest(p_keys) as k(key)
      where d.step_id >= step_of(k.key, 0) and d.step_id < step_of(k.key + 1, 0);
+    -- Nothing is found by them without these look-ups, and most workflows have neither.
+    delete from run_tags t
+     using workflows w
+     cross join lateral json_each_text(w.tags) as g(name, value)
+     where w.key = any(p_keys)
+       and w.tags is not null
+       and t.name = g.name and t.value = g.value and t.workflow = w.key;
+    delete from run_keys k
+     using workflows w
+     where w.key = any(p_keys)
+       and w.run_key is not null
+       and k.key = w.run_key
+       and k.workflow = w.key;
     delete from signals g where g.workflow = any(p_keys);
     delete from messages m where m.workflow = any(p_keys);
     delete from interventions i where i.workflow = any(p_keys);

@@ -3,7 +3,8 @@
 -- p_action: retry, cancel, complete, skip or start_now. p_names: as these functions take them;
 --   p_options: their options, as JSON; p_result: of complete.
 -- changed: what the function would answer; null if there is no such workflow.
--- refusal, facts: of complete and skip, see end_without_running. unknown, refused: of the others.
+-- refusal, facts: of complete and skip, see end_without_running; of retry if another run holds the
+--   key. unknown, refused: of the others.
 -- state_before, state_after: of the workflow.
 -- names, befores, afters: parallel, in the order of the steps: those whose state would change, and
 --   the states. A state is null of a step that would be written or deleted.
@@ -24,6 +25,8 @@ declare
 begin
     begin
         perform require_read_committed();
+        -- The key comes before the workflow.
+        perform lock_key_of(p_workflow_id);
         select w.key, w.state into flow, state_before from workflows w where w.id = p_workflow_id for no key update;
         if not found then
             return;
@@ -31,8 +34,10 @@ begin
         select s.ids, s.names, s.states into before, named, states from step_states(flow) as s;
         case p_action
             when 'retry' then
-                select r.opened, r.unknown, r.refused
-                  into changed, unknown, refused
+                select r.opened, r.unknown, r.refused,
+                       case when r.key_holder is not null then 'key' end,
+                       case when r.key_holder is not null then array[r.key_holder, r.run_key] end
+                  into changed, unknown, refused, refusal, facts
                   from retry(
                            p_workflow_id, p_names, gen_random_uuid(),
                            coalesce((options ->> 'forward')::boolean, false),

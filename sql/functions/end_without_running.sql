@@ -5,8 +5,9 @@
 -- changed: how many steps ended or were opened by this call; null if there is no such workflow.
 -- refusal, facts: why nothing is changed: step (there is none of this name), group, executing, ended
 --   (facts has its state), signal (one has come, and the step completes with that), round (it
---   belongs to an earlier round), undos (facts names those that keep it from being opened).
--- Locks: the workflow; then the signal of the step, which waits for a sender; then the entries by
+--   belongs to an earlier round), undos (facts names those that keep it from being opened), key
+--   (facts has the id of another run that holds its key, and the key).
+-- Locks: the key; the workflow; then the signal of the step, which waits for a sender; then the entries by
 -- step.
 create or replace function end_without_running(
     p_workflow_id text, p_name text, p_state text, p_result text, p_reason text, p_actor text, p_request uuid,
@@ -16,6 +17,7 @@ create or replace function end_without_running(
 language plpgsql
 as $$
 declare
+    holder  bigint;
     flow    record;
     step    record;
     entry   record;
@@ -25,7 +27,8 @@ declare
     applied record;
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched, w.has_closing
+    holder := lock_key_of(p_workflow_id);
+    select w.key, w.request, w.touched, w.has_closing, w.run_key
       into flow
       from workflows w
      where w.id = p_workflow_id
@@ -78,6 +81,11 @@ begin
         perform notify_queues(applied.queues, applied.counts);
         changed := 1;
     else
+        if other_holder(holder, flow.key) is not null then
+            refusal := 'key';
+            facts := array[other_holder(holder, flow.key), flow.run_key];
+            return;
+        end if;
         if flow.has_closing then
             select r.refused, r.undone into facts, undone from undos_before_retry(flow.key, array[p_name], p_forward) as r;
             if cardinality(facts) > 0 then

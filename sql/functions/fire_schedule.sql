@@ -60,8 +60,8 @@ begin
                     );
                 end if;
                 -- A run of this id that exists, of a backfill for example, is the slot's.
-                perform insert_workflow_json(p_workflow, false);
-                outcome := 'fired';
+                -- If another run holds the key of its workflow, the slot has none.
+                outcome := case when (insert_workflow_json(p_workflow, false)).id = p_run then 'fired' else 'skipped' end;
         end case;
     exception
         when insufficient_resources or operator_intervention or system_error or transaction_rollback

@@ -9,7 +9,7 @@ create or replace function insert_checked(
     p_totals integer[], p_returns integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
-    out taken text[], out fingerprints text[]
+    out taken text[], out fingerprints text[], out held text[], out holders text[]
 )
 language plpgsql security definer
 as $$
@@ -21,8 +21,8 @@ begin
         p_ids, p_workflow_names, p_fingerprints, p_meta, p_scopes, p_totals, p_returns,
         p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents, p_extras, p_term_numbers, p_terms
     );
-    select i.taken, i.fingerprints
-      into taken, fingerprints
+    select i.taken, i.fingerprints, i.held, i.holders
+      into taken, fingerprints, held, holders
       from insert_workflows(
                p_ids, p_workflow_names, p_fingerprints, p_debug, p_meta, p_scopes, p_totals, p_returns,
                places.flows, places.ordinals,

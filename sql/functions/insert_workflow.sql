@@ -3,39 +3,54 @@
 -- Nobody else sees any of it before the commit.
 --
 -- p_key: null in the first call, then what that call returned.
--- p_scope: what bounds it as a whole, as JSON: fails_fast, deadline in seconds, models; null for
---   nothing.
+-- p_scope: what holds for it as a whole, as JSON: fails_fast, deadline in seconds, models, key (see
+--   take_keys), tags; null for nothing.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
 --   workflow's, or null.
 -- p_first: ordinal of the first step of this call. p_names …: see write_steps.
 -- is_inserted: false if the id exists already. Then nothing is written, and key and fingerprint are
 --   those of the workflow that exists.
--- Locks: the workflow that exists, for key share.
+-- holder: the id of the run that holds its key, in whose place nothing is written; else null.
+-- Locks: as take_keys; then the workflow that exists, for key share.
 create or replace function insert_workflow(
     p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text, p_scope text,
     p_total integer, p_returns integer, p_first integer, p_is_last boolean,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
-    out key bigint, out is_inserted boolean, out fingerprint text
+    out key bigint, out is_inserted boolean, out fingerprint text, out holder text
 )
 language plpgsql security definer
 as $$
 #variable_conflict use_column
 declare
+    -- Drawn first if it takes a key, whose row names it.
+    drawn    bigint;
     ready    record;
     released record;
 begin
     key := p_key;
     is_inserted := true;
     fingerprint := p_fingerprint;
+    if key is null and p_scope::json -> 'key' is not null then
+        drawn := nextval(pg_get_serial_sequence('workflows', 'key'));
+        holder := (take_keys(array[p_id], array[p_scope], array[drawn]))[1];
+        if holder is not null then
+            is_inserted := false;
+            return;
+        end if;
+    end if;
     while key is null loop
         insert into workflows as w (
-            id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline
+            key, id, name, fingerprint, debug, meta, total, remaining, returns, fails_fast, may_fail_fast, deadline,
+            run_key, key_for, tags
         )
+        overriding system value
         values (
-            p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total, p_total, p_returns,
+            coalesce(drawn, nextval('workflows_key_seq')), p_id, p_name, p_fingerprint, p_debug, p_meta::json, p_total,
+            p_total, p_returns,
             coalesce((p_scope::json ->> 'fails_fast')::boolean, false), coalesce((p_scope::json ->> 'fails_fast')::boolean, false),
-            (p_scope::json ->> 'deadline')::double precision
+            (p_scope::json ->> 'deadline')::double precision,
+            p_scope::json #>> '{key,key}', (p_scope::json #>> '{key,seconds}')::double precision, p_scope::json -> 'tags'
         )
             on conflict (id) do nothing
         returning w.key into key;
@@ -47,6 +62,9 @@ begin
              where w.id = p_id
                for key share;
             if key is not null then
+                if drawn is not null then
+                    perform give_up_keys(array[p_scope], array[drawn]);
+                end if;
                 return;
             end if;
             is_inserted := true;
@@ -80,6 +98,9 @@ begin
         if p_scope is not null then
             perform name_models(array[key], array[p_scope], '');
             perform begin_run_deadlines(array[key], clock_timestamp());
+            if p_scope::json -> 'tags' is not null then
+                perform write_tags(array[key]);
+            end if;
         end if;
     end if;
 end $$;

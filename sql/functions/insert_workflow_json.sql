@@ -5,7 +5,8 @@
 -- p_workflow: text and not json, because drivers send a string as one of several types, and all are
 --   cast to text.
 -- p_raise: false returns is_same false where an error would be raised.
--- is_new: false if the id exists already, with the same graph; then nothing is written.
+-- is_new: false if the id exists already, with the same graph, or another run holds the key; then
+--   nothing is written. id: that of the run that holds the key, if one does.
 -- Locks: as insert_workflow.
 create or replace function insert_workflow_json(
     p_workflow text, p_raise boolean default true,
@@ -66,7 +67,7 @@ begin
         columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
         columns.parents, columns.extras, columns.numbers, document.steps::text
     );
-    select i.key, i.is_inserted, i.fingerprint
+    select i.key, i.is_inserted, i.fingerprint, i.holder
       into inserted
       from insert_workflow(
                null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
@@ -75,6 +76,16 @@ begin
                columns.parents, columns.extras, columns.numbers, document.steps::text
            ) as i;
 
+    if inserted.holder is not null then
+        is_new := false;
+        is_same := document.scope::json #>> '{key,if_running}' is distinct from 'refuse';
+        select w.key, w.id into key, id from workflows w where w.id = inserted.holder;
+        if p_raise and not is_same then
+            raise exception 'key % is held by workflow %', quote_literal(document.scope::json #>> '{key,key}'), quote_literal(id)
+                  using errcode = 'unique_violation', hint = 'Wait for the end of that workflow, or insert with if_running=''return''.';
+        end if;
+        return;
+    end if;
     key := inserted.key;
     id := document.id;
     is_new := inserted.is_inserted;

@@ -43,7 +43,8 @@ begin
           join steps s on s.id = any(array[a.step_id])
           join queue q on q.step_id = any(array[a.step_id])
          where a.step_id = any(p_runs)
-           and not exists (select from workflows w where w.id = any(array[a.run_id]))
+           -- Not `exists`, which may be planned as a join that reads the whole index.
+           and (select w.key from workflows w where w.id = any(array[a.run_id])) is null
     ), unlooked as (
         update awaited_runs a set is_new = false from absent b where a.step_id = any(array[b.step_id])
     )
@@ -60,7 +61,7 @@ begin
           from awaited_runs a
           join queue q on q.step_id = any(array[a.step_id]) and q.ends_at is not null
          where a.step_id = any(p_runs)
-           and exists (select from workflows w where w.id = any(array[a.run_id]))
+           and (select w.key from workflows w where w.id = any(array[a.run_id])) is not null
     ), looked as (
         update awaited_runs a set is_new = true from present b where a.step_id = any(array[b.step_id])
     )

@@ -2,10 +2,11 @@
 --
 -- p_next, p_due: when it goes on, its next slot from now and when to fire it: what would have fired
 --   meanwhile is left out, and not missed. Null to pause.
+-- p_actor: who does; noted as an intervention.
 -- is_changed: false if it was so already; null if there is none of this name.
 -- Locks: the schedule.
 create or replace function pause_schedule(
-    p_name text, p_is_paused boolean, p_next timestamptz, p_due timestamptz, out is_changed boolean
+    p_name text, p_is_paused boolean, p_next timestamptz, p_due timestamptz, p_actor text default null, out is_changed boolean
 )
 language plpgsql security definer
 as $$
@@ -21,7 +22,12 @@ begin
     is_changed := found;
     if not found then
         select false into is_changed from schedules s where s.name = p_name;
-    elsif not p_is_paused then
-        perform notify_schedule(p_due);
+    else
+        perform note_intervention(
+            null, case when p_is_paused then 'pause schedule' else 'resume schedule' end, p_actor, p_subject => p_name
+        );
+        if not p_is_paused then
+            perform notify_schedule(p_due);
+        end if;
     end if;
 end $$;

@@ -4,12 +4,13 @@
 -- Reads workflows by key, p_limit at a time and 20 times a call, from where the last call stopped.
 -- It begins again when it meets workflows that were inserted less than p_keep seconds ago. One pool
 -- prunes at a time; other pools have nothing to do. It passes by workflows that another transaction
--- holds, to retry them or to repeat an insert, and those that cannot be deleted.
+-- holds, to retry them or to repeat an insert, and those that cannot be deleted. A run whose key
+-- stays taken after its end is kept as long.
 -- p_keep_usage: for how many seconds calls of language models are kept, if that is longer than their
 --   workflow; null deletes them with it.
 -- pruned: how many workflows. is_more: the next call goes on where this one stopped.
 -- passed_over, errors: parallel; the workflows that could not be deleted, in words, and why.
--- Locks: the row of upkeep, then workflows, without waiting for any.
+-- Locks: the row of upkeep, then workflows, then the keys they took, without waiting for any.
 create or replace function prune(
     p_keep double precision, p_limit integer, p_keep_usage double precision default null,
     out pruned integer, out is_more boolean, out passed_over text[], out errors text[]
@@ -34,7 +35,8 @@ begin
     end if;
     for n in 1 .. 20 loop
         with met as materialized (
-            select w.key, w.total, w.inserted_at, coalesce(w.finished_at < horizon, false) as is_old
+            select w.key, w.total, w.inserted_at,
+                   coalesce(w.finished_at < horizon, false) and (w.key_for is null or not holds_key(w)) as is_old
               from workflows w
              where w.key > came_to
              order by w.key
@@ -52,14 +54,14 @@ begin
           into piece
           from summed s;
 
-        gone := array(
+        gone := free_to_delete(array(
             select w.key
               from workflows w
              where w.key = any(piece.old)
                and w.finished_at < horizon
              order by w.key
                for update skip locked
-        );
+        ));
         begin
             room := room - delete_workflows(gone, p_keep_usage);
             pruned := pruned + cardinality(gone);

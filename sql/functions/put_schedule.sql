@@ -2,12 +2,13 @@
 --
 -- p_next, p_due: the first slot and when to fire it. A schedule whose cron, every, time zone and
 --   jitter stay as they are keeps its own.
+-- p_actor: who does; noted as an intervention.
 -- outcome: created, changed, or unchanged.
 -- Locks: the schedule. Wakes pools if it is due soon.
 create or replace function put_schedule(
     p_name text, p_workflow text, p_cron text, p_every double precision, p_timezone text, p_overlap text,
     p_catch_up double precision, p_jitter double precision, p_next timestamptz, p_due timestamptz,
-    out outcome text
+    p_actor text default null, out outcome text
 )
 language plpgsql security definer
 as $$
@@ -65,6 +66,11 @@ begin
                is distinct from (p_workflow, p_cron, p_every, p_timezone, p_overlap, p_catch_up, p_jitter)
         returning s.due_at into due;
         outcome := case when found then 'changed' else 'unchanged' end;
+    end if;
+    if outcome <> 'unchanged' then
+        perform note_intervention(
+            null, case outcome when 'created' then 'create schedule' else 'change schedule' end, p_actor, p_subject => p_name
+        );
     end if;
     perform notify_schedule(due);
 end $$;

@@ -2,11 +2,12 @@
 -- it.
 --
 -- p_value: JSON text. p_key: of one key, a topic keeps the first message; null for none.
+-- p_actor: who sends it, if that is to be noted as an intervention; null for a program.
 -- refusal, facts: why it is not recorded: workflow (there is none), ended (its state).
 -- Locks: nothing but the new row; a call with the same key waits until the first one's transaction
 -- ends.
 create or replace function record_message(
-    p_workflow_id text, p_topic text, p_value text, p_key text default null,
+    p_workflow_id text, p_topic text, p_value text, p_key text default null, p_actor text default null,
     out refusal text, out facts text[]
 )
 language plpgsql security definer
@@ -29,6 +30,9 @@ begin
         insert into messages (workflow, topic, key, value)
         values (flow.key, p_topic, coalesce(p_key, gen_random_uuid()::text), p_value::json)
             on conflict (workflow, topic, key) do nothing;
+        if found and p_actor is not null then
+            perform note_intervention(flow.key, 'send', p_actor, p_options => json_build_object('topic', p_topic));
+        end if;
         perform pg_notify(channel(), 'ripe 0');
     end if;
 end $$;

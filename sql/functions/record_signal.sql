@@ -1,6 +1,7 @@
 -- Record a signal for a step that waits for one, or will; what the step completes with.
 --
 -- p_value: JSON text. p_key: names the signal, so that a repetition is recognised; null for none.
+-- p_actor: who sends it, if that is to be noted as an intervention; null for a program.
 -- accepted: true if it is recorded, by this call or by an earlier one with the same key, until the
 --   workflow is pruned; the step completes with it unless it is cancelled first. False if another
 --   signal came first.
@@ -10,7 +11,7 @@
 -- Locks: the row of the signal, until the caller's transaction ends; a call for the same step waits
 --   for that. Nothing else, so a transaction that stays open holds up no settle.
 create or replace function record_signal(
-    p_workflow_id text, p_step text, p_value text, p_key text default null,
+    p_workflow_id text, p_step text, p_value text, p_key text default null, p_actor text default null,
     out accepted boolean, out refusal text, out facts text[]
 )
 language plpgsql security definer
@@ -66,4 +67,7 @@ begin
        and g.name = p_step;
     perform pg_notify(channel(), 'ripe 0');
     accepted := true;
+    if p_actor is not null then
+        perform note_intervention(flow, 'signal', p_actor, array[p_step]);
+    end if;
 end $$;

@@ -162,6 +162,13 @@ begin
            ),
            failed = count_bad_ends(p_key)
      where w.key = p_key;
+    -- The caller has locked the key of the run, and found it free.
+    update run_keys k
+       set workflow = p_key
+      from workflows w
+     where w.key = p_key
+       and k.key = w.run_key
+       and k.workflow <> p_key;
     perform begin_run_deadlines(array[p_key], p_moment);
     -- Of a group that begins with its gate, the deadline begins with that.
     perform begin_deadlines(

@@ -13,24 +13,27 @@
 -- p_actor, p_reason: who retries, and why; noted as an intervention.
 -- opened: how many steps; null if there is no such workflow.
 -- unknown: names that are not steps of it. refused: names of steps that are not final, or with
---   p_downstream, that execute. With either, nothing is changed.
--- Locks: the workflow, then the signals of named steps, then all entries of the closure by step,
+--   p_downstream, that execute. key_holder: the id of another run that holds its key, run_key. With
+--   any of them nothing is changed.
+-- Locks: its key, the workflow, then the signals of named steps, then all entries of the closure by step,
 -- before any record is written.
 create or replace function retry(
     p_workflow_id text, p_names text[], p_request uuid default null, p_forward boolean default false,
     p_downstream boolean default false, p_actor text default null, p_reason text default null,
-    out opened integer, out unknown text[], out refused text[]
+    out opened integer, out unknown text[], out refused text[], out key_holder text, out run_key text
 )
 language plpgsql security definer
 as $$
 declare
+    holder   bigint;
     flow     record;
     undone   bigint[] := '{}';
     opening  bigint[];
     again    bigint[];
 begin
     perform require_read_committed();
-    select w.key, w.request, w.touched, w.has_closing
+    holder := lock_key_of(p_workflow_id);
+    select w.key, w.request, w.touched, w.has_closing, w.run_key
       into flow
       from workflows w
      where w.id = p_workflow_id
@@ -45,6 +48,13 @@ begin
         return;
     end if;
     opened := 0;
+    key_holder := other_holder(holder, flow.key);
+    if key_holder is not null then
+        run_key := flow.run_key;
+        unknown := '{}';
+        refused := '{}';
+        return;
+    end if;
 
     if flow.has_closing then
         select r.refused, r.undone into refused, undone from undos_before_retry(flow.key, p_names, p_forward) as r;

@@ -1,16 +1,17 @@
 -- Send a signal to a step of a workflow, from any driver and in its transaction (see
 -- record_signal).
 --
+-- p_actor: see record_signal.
 -- p_value: JSON. Returns true if it is recorded, by this call or an earlier one with the same key;
 --   false if another signal came first.
 -- Locks: as record_signal.
-create or replace function signal(p_workflow_id text, p_step text, p_value text, p_key text default null) returns boolean
+create or replace function signal(p_workflow_id text, p_step text, p_value text, p_key text default null, p_actor text default null) returns boolean
 language plpgsql security definer
 as $$
 declare
     sent record;
 begin
-    sent := record_signal(p_workflow_id, p_step, p_value, p_key);
+    sent := record_signal(p_workflow_id, p_step, p_value, p_key, p_actor);
     case sent.refusal
         when 'workflow' then
             raise exception 'there is no workflow %', quote_literal(p_workflow_id) using errcode = 'no_data_found';

@@ -66,6 +66,8 @@ create table workflows (
     touched     integer,
     returns     integer,
     next_ordinal integer,
+    followed_until timestamptz,
+    announced_at timestamptz,
     watched     boolean not null default false,
     debug       boolean not null default false,
     fails_fast  boolean not null default false,
@@ -75,8 +77,11 @@ create table workflows (
     state       workflow_state not null default 'executing',
     id          text collate "C" not null unique,
     name        text,
+    run_key     text collate "C",
+    key_for     double precision,
     fingerprint text collate "C" not null,
     meta        json,
+    tags        json,
     models      json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
@@ -85,6 +90,32 @@ create table workflows (
 -- Half of each page is free, because all rows of a page are updated within a short time of each
 -- other. There is no index on finished_at: the update that finishes a workflow would have to write
 -- every index of the table again. Pruning goes by the key instead.
+create index workflows_keyed on workflows (run_key, key) where run_key is not null;
+
+
+-- Who holds a key follows from this table and the state of that workflow. So the end of a run writes
+-- nothing here, and a run without a key costs nothing.
+create table run_keys (
+    key      text collate "C" primary key,
+    workflow bigint not null
+);
+
+comment on table run_keys is 'One row per key that a run was inserted with: the lock of the key, and the last run that took it.';
+comment on column run_keys.key is 'The key. It is locked before any workflow, several in their order.';
+comment on column run_keys.workflow is 'Key of the workflow that took it. It holds it while it is executing, and for key_for seconds after that.';
+
+
+create table run_tags (
+    name     text collate "C" not null,
+    value    text collate "C" not null,
+    workflow bigint not null,
+    primary key (name, value, workflow)
+);
+
+comment on table run_tags is 'One row per tag of a workflow, to find workflows by.';
+comment on column run_tags.name is 'Name of the tag.';
+comment on column run_tags.value is 'Its value.';
+comment on column run_tags.workflow is 'Key of the workflow.';
 
 
 create table insert_limits (
@@ -115,6 +146,9 @@ comment on table workflows is 'One row per inserted workflow. It is the lock of 
 comment on column workflows.key is 'Internal number. Locks are taken in its order, and it is the upper part of the ids of its steps (step id >> 22).';
 comment on column workflows.id is 'The id that the application gave it, or that was drawn for it.';
 comment on column workflows.name is 'The name that the application gave it; null for none.';
+comment on column workflows.run_key is 'At most one workflow holds this key at a time; null for none. See run_keys.';
+comment on column workflows.key_for is 'Seconds for which it holds its key after its end; null for none.';
+comment on column workflows.tags is 'What the application finds it by: names and values, as they are in run_tags. Null for none.';
 comment on column workflows.state is 'executing, or final: completed, failed (a step failed and was not ignored), cancelled (as a whole).';
 comment on column workflows.total is 'How many steps it has; grows when a step expands into children.';
 comment on column workflows.remaining is 'How many of its steps are not final; counted down in the transaction that settles them.';
@@ -130,6 +164,8 @@ comment on column workflows.returns is 'Ordinal of the step whose result is the 
 comment on column workflows.request is 'The random token of the last call of cancel or retry that changed something, by which a replay of that call is recognised.';
 comment on column workflows.touched is 'How many steps that call cancelled or opened. A replay returns it.';
 comment on column workflows.watched is 'A client waits for the finish, so it is announced.';
+comment on column workflows.followed_until is 'Somebody follows its steps until then, so that their ends are announced; null if nobody ever did.';
+comment on column workflows.announced_at is 'When ends of its steps were announced last: for those who follow it, at most four times a second.';
 comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
@@ -489,6 +525,22 @@ comment on column debug_records.kind is 'What it is: arguments, results, log, dr
 comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
+create table progress (
+    step_id    bigint primary key,
+    token      uuid not null,
+    said_at    timestamptz not null,
+    fraction   double precision,
+    message    text
+) with (fillfactor = 50);
+
+comment on table progress is 'How far the attempt of a step is, as its worker says. It counts while its claim does.';
+comment on column progress.step_id is 'The step (steps.id).';
+comment on column progress.token is 'The claim of the attempt.';
+comment on column progress.said_at is 'When the worker said so.';
+comment on column progress.fraction is 'From 0 to 1; null if the worker gave none.';
+comment on column progress.message is 'In words; null for none.';
+
+
 create table model_calls (
     step_id              bigint not null,
     token                uuid not null,
@@ -737,6 +789,8 @@ select w.id as workflow_id,
        s.is_last,
        s.dependents,
        s.awaits,
+       p.fraction as progress,
+       p.message as progress_message,
        s.id
   from workflows w
   -- `offset 0` makes the planner go by primary key. It estimates the size of a range from that of
@@ -752,13 +806,17 @@ select w.id as workflow_id,
            offset 0
        ) s on true
   left join lateral (
-           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at
+           select e.step_id, e.state, e.attempt, e.pool, e.scheduled_at, e.attempted_at, e.ends_at, e.token
              from queue e
             where e.step_id = s.id
            offset 0
-       ) q on true;
+       ) q on true
+  left join lateral (
+           select g.fraction, g.message from progress g where g.step_id = q.step_id and g.token = q.token offset 0
+       ) p on true;
 
 comment on view steps_view is 'Each step with its true state: the one to read. Narrow it by workflow_id.';
+comment on column steps_view.progress is 'How far the running attempt is, from 0 to 1, if its worker says so.';
 comment on column steps_view.edges is 'Parallel to dependencies. required: it runs only if that completed; optional: an ignored end counts as done, too; observed: it waits for the end, whatever that is.';
 
 

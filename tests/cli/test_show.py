@@ -87,7 +87,9 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
 
     assert lines[0] == "workflow one is failed: 2 completed, 2 cancelled, 1 discarded"
     assert lines[-1] == "baton show one b prints its arguments and tracebacks"
-    facts = [" ".join(line.split()[:3]) for line in lines[2:-2]]
+    interventions = lines.index("interventions:")
+    assert lines[interventions + 1].endswith("postgres: cancel 'later', 1 step changed: no money")
+    facts = [" ".join(line.split()[:3]) for line in lines[2 : interventions - 1]]
     assert facts == [
         "a completed 1/20",
         "├─ b discarded",

@@ -182,7 +182,7 @@ async def test_a_client_that_leaves_ends_its_stream(database, doubled):
     run = await doubled.new(1).insert()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         async with client.stream("GET", f"/runs/{run.id}/events") as response:
-            assert await anext(response.aiter_lines()) == "event: steps"
+            assert await anext(response.aiter_lines()) == "event: level"
             assert engine.listener.number_of_subscribers == 1
 
         await eventually(lambda: engine.listener.number_of_subscribers == 0)

@@ -15,6 +15,7 @@ from baton import Baton, Engine, Signal, each, insert_many, result_of, worker
 from baton.core.spec import Extras, Map, SignalSpec, StepSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
 from baton.database.columns import workflow_columns
 from baton.database.grants import grant
+from baton.database.messages import NotInserted
 from baton.database.store import Store
 from tests.database.raw_pool import step, workflow
 
@@ -274,7 +275,7 @@ async def test_many_workflows_are_checked_each(client):
 
     with pytest.raises(REFUSED, match="steps wait for each other"):
         await store.insert_workflows(workflow_columns(specs))
-    assert await store.insert_workflows(workflow_columns(specs[:1])) == {}
+    assert await store.insert_workflows(workflow_columns(specs[:1])) == NotInserted({}, {})
 
 
 async def test_a_client_inserts_everything_that_python_builds(client, database, connection):

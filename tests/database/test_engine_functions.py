@@ -24,6 +24,7 @@ EXPECTED = {
     "expand": ENGINE,
     "expand_map": ENGINE,
     "fire_schedule": ENGINE,
+    "follow": INSERTION | LOCK_TIMEOUT,
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "check_workflows": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "insert_checked": INSERTION,

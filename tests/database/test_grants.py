@@ -195,10 +195,10 @@ GRANTED = {
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
-        *("insert_checked", "insert_workflow_json", "watch", *REPAIRS),
+        *("insert_checked", "insert_workflow_json", "watch", "follow", *REPAIRS),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "watch", "pause_schedule", *REPAIRS, *SENDS},
+    "operator": {"pause", "resume", "watch", "follow", "pause_schedule", *REPAIRS, *SENDS},
     "viewer": set(),
     "public": set(),
 }

@@ -94,7 +94,9 @@ async def test_the_fastapi_application_answers(database, monkeypatch, capsys):
         async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
             assert (await client.get(f"/runs/{run.id}")).json() == {"completed": 1}
             assert (await client.get("/runs/nowhere")).status_code == 404
-            assert (await client.get(f"/runs/{run.id}/events")).text.endswith('data: {"state": "completed"}\n\n')
+            assert (await client.get(f"/runs/{run.id}/events")).text.endswith(
+                'data: {"state": "completed", "counts": {"completed": 1}}\n\n'
+            )
 
     assert capsys.readouterr().out == "the application's own lifespan: the engine is open\n"
 
@@ -112,7 +114,9 @@ async def test_the_aiohttp_application_answers(database, monkeypatch):
     async with httpx.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
         assert (await client.get(f"/runs/{run.id}")).json() == {"cancelled": 1}
         assert (await client.get("/runs/nowhere")).status_code == 404
-        assert (await client.get(f"/runs/{run.id}/events")).text.endswith('data: {"state": "cancelled"}\n\n')
+        assert (await client.get(f"/runs/{run.id}/events")).text.endswith(
+            'data: {"state": "cancelled", "counts": {"cancelled": 1}}\n\n'
+        )
     await runner.cleanup()
 
 

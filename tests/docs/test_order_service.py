@@ -129,11 +129,10 @@ async def test_the_events_have_every_end_and_stop_with_the_last(service, client,
             assert response.headers["content-type"].startswith("text/event-stream")
             received = await events(response)
 
-    assert received[0][0] == "steps"
-    assert {step["name"]: step["state"] for step in received[-2][1]} == dict.fromkeys(
-        ["check", "charge", "pack", "ship"], "completed"
-    )
-    assert received[-1] == ("end", {"state": "completed"})
+    steps = [(data["step"], data["state"]) for kind, data in received if kind == "step"]
+    assert sorted(steps) == [(step, "completed") for step in ("charge", "check", "pack", "ship")]
+    assert (steps[0][0], steps[-1][0]) == ("check", "ship")
+    assert received[-1] == ("end", {"state": "completed", "counts": {"completed": 4}})
 
 
 async def test_the_events_of_a_finished_order_are_its_end(service, client, database):
@@ -143,8 +142,8 @@ async def test_the_events_of_a_finished_order_are_its_end(service, client, datab
     async with client.stream("GET", f"/orders/{number}/events") as response:
         received = await events(response)
 
-    assert [kind for kind, _ in received] == ["steps", "end"]
-    assert received[-1] == ("end", {"state": "cancelled"})
+    assert [kind for kind, _ in received] == ["step"] * 4 + ["end"]
+    assert received[-1] == ("end", {"state": "cancelled", "counts": {"cancelled": 4}})
 
 
 async def test_an_order_is_cancelled_while_it_is_packed(service, client, database):
@@ -191,7 +190,7 @@ async def test_a_server_that_stops_ends_its_streams_and_itself(service, client):
     number = await placed(client)
     async with client.stream("GET", f"/orders/{number}/events") as response:
         lines = response.aiter_lines()
-        assert await anext(lines) == "event: steps"
+        assert await anext(lines) == "event: level"
         stopping = asyncio.create_task(asyncio.to_thread(service.stopped))
         rest = [line async for line in lines]  # to a proper end: a cut stream would raise
 
@@ -202,7 +201,7 @@ async def test_a_server_that_stops_ends_its_streams_and_itself(service, client):
 async def test_a_client_that_leaves_holds_nothing_up(service, client):
     number = await placed(client)
     async with client.stream("GET", f"/orders/{number}/events") as response:
-        assert await anext(response.aiter_lines()) == "event: steps"
+        assert await anext(response.aiter_lines()) == "event: level"
     await client.aclose()
 
     assert "Traceback" not in await asyncio.to_thread(service.stopped)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from baton import Baton, Engine, InvalidName, Run, StepNotFound, WorkflowNotFound, each
+from baton import Baton, Engine, InvalidName, Receive, Run, Signal, StepNotFound, WorkerPool, WorkflowNotFound, each
 from baton.database.grants import grant
+from tests.waiting import eventually
 
 SECONDS = 30
 
@@ -147,3 +149,67 @@ async def test_a_dry_run_that_would_change_nothing_says_so(pool, program):
     run = await Baton.new(workflow_id="done").add("a", program.act.new(1)).insert()
     await run.wait(timeout=SECONDS)
     assert str(await run.retry(dry_run=True)) == "workflow 'done' stays completed; no step changes its state"
+
+
+async def test_pauses_and_schedules_are_noted_if_they_changed_something(engine, program):
+    for _ in range(2):
+        await engine.pause("web", actor="alice")
+        await engine.schedule("nightly", program.act.new(1), cron="0 3 * * *", actor="bob")
+        await engine.pause_schedule("nightly", actor="carol")
+    await engine.schedule("nightly", program.act.new(1), cron="0 4 * * *")
+    await engine.resume_schedule("nightly")
+    await engine.unschedule("nightly")
+    await engine.resume("web")
+    noted = await engine.interventions()
+    assert [(one.action, one.subject, one.actor) for one in reversed(noted)] == [
+        ("pause", "web", "alice"),
+        ("create schedule", "nightly", "bob"),
+        ("pause schedule", "nightly", "carol"),
+        ("change schedule", "nightly", None),
+        ("resume schedule", "nightly", None),
+        ("delete schedule", "nightly", None),
+        ("resume", "web", None),
+    ]
+    assert [one.action for one in await engine.interventions(limit=2)] == ["resume", "delete schedule"]
+
+
+async def test_a_signal_of_a_person_is_noted_and_that_of_a_program_not(engine, connection, program):
+    flow = Baton.new().add("ok", Signal(bool)).add("good", Signal(bool)).add("talk", Receive("chat", str))
+    run = await flow.insert()
+    assert await run.signal("ok", True, actor="alice", key="k")
+    assert await run.signal("ok", True, actor="alice", key="k")
+    assert await run.signal("good", True)
+    await run.send("chat", "hello", actor="bob", key="k")
+    await run.send("chat", "hello", actor="bob", key="k")
+    await run.send("chat", "hello")
+    async with connection.transaction():
+        await connection.execute("select baton.send($1, 'chat', '1', p_actor => 'carol')", run.id)
+    assert [(one.action, one.actor, list(one.steps), one.options) for one in await run.interventions()] == [
+        ("signal", "alice", ["ok"], {}),
+        ("send", "bob", [], {"topic": "chat"}),
+        ("send", "carol", [], {"topic": "chat"}),
+    ]
+
+
+async def test_interventions_in_queues_are_pruned_after_a_while(engine, connection, program):
+    await engine.pause("old")
+    await connection.execute("update interventions set at = now() - interval '1 day'")
+    await engine.pause("new")
+    await connection.fetch("select * from prune(3600, 100)")
+    assert [one.subject for one in await engine.interventions()] == ["new"]
+
+
+async def test_a_run_that_a_schedule_replaces_names_the_schedule(engine, connection, program):
+    await engine.schedule("often", program.act.new(1), every=3600, overlap="replace")
+    async with WorkerPool(engine, queues={"other": 1}, poll=0.2):
+        runs = []
+        for count in (1, 2):
+            await connection.execute("update schedules set next_at = now(), due_at = now(), version = version + 1")
+            runs = await eventually(partial(_runs, engine, count))
+    (noted,) = await Run(runs[-1], engine).interventions()
+    assert (noted.action, noted.actor) == ("cancel", "schedule often")
+
+
+async def _runs(engine, count):
+    found = [run.id for run in (await engine.runs()).runs]
+    return found if len(found) == count else None

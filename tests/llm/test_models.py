@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from baton import Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, insert_many, worker
+from baton import (
+    Baton,
+    Context,
+    Engine,
+    InvalidOption,
+    InvalidTemplate,
+    InvalidWorkflow,
+    Run,
+    WorkerPool,
+    each,
+    insert_many,
+    param,
+    worker,
+)
 from baton.core.usage.model_map import ModelMap, model_of
 from baton.errors import StepFailed
 from baton.testing import context_for
@@ -183,6 +196,20 @@ def test_a_map_that_is_none_is_refused_in_a_sentence(models: ModelMap, sentence:
 )
 def test_the_nearest_name_decides(step: str, scopes: Mapping[str, ModelMap], model: str | None) -> None:
     assert model_of(step, "w", scopes) == model
+
+
+async def test_a_template_has_holes_for_models(pool: WorkerPool) -> None:
+    inner = Baton.new(models={"*": "inner"}).add("a", ask.new())
+    flow = Baton.new(models={"b": param("model"), "*": "m"}).add("inner", inner).add("b", ask.new()).add("c", ask.new())
+    text = flow.to_template()
+
+    with pytest.raises(InvalidWorkflow, match="a model map has the hole 'model', and no value for it"):
+        flow.validate()
+    with pytest.raises(InvalidTemplate, match="the hole 'model' of a model map has no value"):
+        Baton.from_template(text)
+    run = await Baton.from_template(text, model="given").insert()
+
+    assert await run.result(timeout=SECONDS) == {"inner": "inner", "b": "given", "c": "m"}
 
 
 async def test_a_test_says_which_model_a_context_has() -> None:

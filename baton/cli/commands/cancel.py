@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from baton.cli.arguments import add_address
+from baton.cli.arguments import add_address, add_decision
+from baton.cli.decisions import print_changes
 from baton.client.engine import Engine
 from baton.client.run import Run
 
@@ -21,15 +22,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the named steps are no longer wanted: they end as skipped, which fails nothing",
     )
-    parser.add_argument("--reason", help="why; kept with the cancelled steps")
+    parser.add_argument("--force", action="store_true", help="cancel closing steps and undos as well")
+    add_decision(parser)
     add_address(parser)
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Cancel, and print how many steps and what state the workflow is in now."""
+    """Cancel, and print how many steps and what state the workflow is in now; or what would change."""
     async with Engine(arguments.address, schema=arguments.schema, create=False):
         run = Run(arguments.id)
-        count = await run.cancel(*arguments.steps, reason=arguments.reason, as_skipped=arguments.as_skipped)
+        options = {"force": arguments.force, "as_skipped": arguments.as_skipped}
+        if arguments.dry_run:
+            print_changes(await run.cancel(*arguments.steps, **options, dry_run=True), as_json=arguments.json)
+            return
+        count = await run.cancel(*arguments.steps, **options, actor=arguments.actor, reason=arguments.reason)
         status = await run.status()
     steps = "1 step" if count == 1 else f"{count:,} steps"
     done = "skipped" if arguments.as_skipped else "cancelled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from baton.cli.arguments import add_address
+from baton.cli.arguments import add_actor, add_address
 from baton.client.engine import Engine
 
 
@@ -14,6 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Let no worker pool, on any machine, start a step of a queue until it is resumed. What runs goes on."
     )
     parser.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+    add_actor(parser)
     add_address(parser)
 
 
@@ -21,7 +22,7 @@ async def run(arguments: argparse.Namespace) -> None:
     """Pause a queue, and print what still runs."""
     name = arguments.queue
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        is_new = await engine.pause(name)
+        is_new = await engine.pause(name, actor=arguments.actor)
         # Resumed again meanwhile, and empty, it is not in the list.
         found = [queue for queue in await engine.queues() if queue.name == name]
     said = f"paused queue {name!r}" if is_new else f"queue {name!r} is paused already"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from baton.cli.arguments import add_address
+from baton.cli.arguments import add_actor, add_address
 from baton.client.engine import Engine
 
 
@@ -12,11 +12,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = "Let a paused queue go on. Its worker pools are woken at once."
     parser.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+    add_actor(parser)
     add_address(parser)
 
 
 async def run(arguments: argparse.Namespace) -> None:
     """Resume a queue, and print whether it was paused."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        was_paused = await engine.resume(arguments.queue)
+        was_paused = await engine.resume(arguments.queue, actor=arguments.actor)
     print(f"resumed queue {arguments.queue!r}" if was_paused else f"queue {arguments.queue!r} was not paused")

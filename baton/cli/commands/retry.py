@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from baton.cli.arguments import add_address
+from baton.cli.arguments import add_address, add_decision
+from baton.cli.decisions import print_changes
 from baton.client.engine import Engine
 from baton.client.run import Run
 
@@ -18,14 +19,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("id", metavar="ID", help="the workflow's id")
     parser.add_argument("steps", nargs="*", metavar="STEP", help="names of steps; left out: all that failed")
+    parser.add_argument(
+        "--downstream", action="store_true", help="run all that is downstream of these steps again as well"
+    )
+    parser.add_argument("--forward", action="store_true", help="leave undone what was undone")
+    add_decision(parser)
     add_address(parser)
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Open failed steps, and print how many; if there is none, why."""
+    """Open failed steps, and print how many; if there is none, why. Or print what would change."""
     async with Engine(arguments.address, schema=arguments.schema, create=False):
         run = Run(arguments.id)
-        count = await run.retry(*arguments.steps)
+        options = {"downstream": arguments.downstream, "forward": arguments.forward}
+        if arguments.dry_run:
+            print_changes(await run.retry(*arguments.steps, **options, dry_run=True), as_json=arguments.json)
+            return
+        count = await run.retry(*arguments.steps, **options, actor=arguments.actor, reason=arguments.reason)
         status = await run.status()
     print(_described(count, arguments.id, arguments.steps, status.state))
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from baton.cli.arguments import add_address, add_json
+from baton.cli.arguments import add_actor, add_address, add_json
 from baton.cli.failures import CommandError
 from baton.cli.terminal import print_json, print_lines, table
 from baton.cli.text import visible
@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=ACTIONS, help="left out, all are listed")
     parser.add_argument("name", nargs="?", help="the schedule")
     add_json(parser)
+    add_actor(parser)
     add_address(parser)
 
 
@@ -35,7 +36,7 @@ async def run(arguments: argparse.Namespace) -> None:
         if arguments.action is not None:
             if arguments.name is None:
                 raise CommandError(f"which schedule? baton schedules {arguments.action} NAME")
-            print(await _act(engine, arguments.action, arguments.name))
+            print(await _act(engine, arguments.action, arguments.name, arguments.actor))
             return
         found = await engine.schedules()
     if arguments.json:
@@ -46,17 +47,21 @@ async def run(arguments: argparse.Namespace) -> None:
         print("there is no schedule; engine.schedule(name, workflow, cron=...) makes one")
 
 
-async def _act(engine: Engine, action: str, name: str) -> str:
+async def _act(engine: Engine, action: str, name: str, actor: str | None) -> str:
     shown = visible(name)
     match action:
         case "pause":
-            return f"{shown} is paused" if await engine.pause_schedule(name) else f"{shown} was paused already"
+            return (
+                f"{shown} is paused"
+                if await engine.pause_schedule(name, actor=actor)
+                else f"{shown} was paused already"
+            )
         case "resume":
-            return f"{shown} goes on" if await engine.resume_schedule(name) else f"{shown} was not paused"
+            return f"{shown} goes on" if await engine.resume_schedule(name, actor=actor) else f"{shown} was not paused"
         case "run":
             return f"{shown}: inserted {visible((await engine.run_schedule(name)).id)}"
         case _:
-            await engine.unschedule(name)
+            await engine.unschedule(name, actor=actor)
             return f"{shown} is deleted"
 
 

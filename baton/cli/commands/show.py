@@ -12,10 +12,12 @@ from typing import Any
 from baton.cli.arguments import add_address, add_json
 from baton.cli.drawing import drawing
 from baton.cli.step_report import step_report
-from baton.cli.terminal import is_terminal, print_json, print_lines, width
+from baton.cli.terminal import Line, Piece, is_terminal, print_json, print_lines, width
+from baton.cli.text import one_line
 from baton.cli.tree import tree
 from baton.client.engine import Engine
 from baton.client.run import Run
+from baton.database.interventions import Intervention
 from baton.database.queries import Status
 from baton.database.silent_pools import read_silent_pools
 from baton.database.step_details import StepDetails, read_step_details
@@ -24,6 +26,8 @@ from baton.errors import StepNotFound, WorkflowNotFound
 
 LINES_ON_TERMINAL = 40
 """Of arguments, and of a result."""
+INTERVENTIONS = 10
+"""How many are shown, without --all."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +60,7 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     steps = await run.steps()
     status = await run.status()
     if arguments.json:
-        print_json(_workflow_as_json(arguments.id, status, steps))
+        print_json(_workflow_as_json(arguments.id, status, steps, await run.interventions()))
         return
     silent = await read_silent_pools(engine.connections, engine.schema, arguments.id)
     now: datetime = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
@@ -64,6 +68,8 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     drawn = drawing(arguments.id, status, steps, lines, now, width(), silent)
     print_lines([*drawn.heading, []], overlong="wrap")
     print_lines(drawn.tree)
+    if noted := await run.interventions():
+        print_lines([[], *_noted(noted, at_most=None if arguments.all else INTERVENTIONS)], overlong="wrap")
     if drawn.hints:
         print_lines([[], *drawn.hints], overlong="wrap")
 
@@ -90,8 +96,24 @@ async def _result(engine: Engine, workflow_id: str, step: StepDetails) -> str | 
     return json.dumps(results.value(root)) if has_one else None
 
 
-def _workflow_as_json(workflow_id: str, status: Status, steps: Sequence[StepRecord]) -> Mapping[str, Any]:
-    return {"id": workflow_id, **asdict(status), "steps": list(_records(steps))}
+def _noted(noted: Sequence[Intervention], at_most: int | None) -> Iterator[Line]:
+    """Yield the last interventions, the oldest of them first."""
+    shown = noted if at_most is None else noted[-at_most:]
+    earlier = f" (the last {len(shown)} of {len(noted):,}; --all lists all)" if len(shown) < len(noted) else ""
+    yield [Piece(f"interventions{earlier}:")]
+    for one in shown:
+        yield [Piece(f"  {one_line(str(one))}")]
+
+
+def _workflow_as_json(
+    workflow_id: str, status: Status, steps: Sequence[StepRecord], noted: Sequence[Intervention]
+) -> Mapping[str, Any]:
+    return {
+        "id": workflow_id,
+        **asdict(status),
+        "steps": list(_records(steps)),
+        "interventions": [asdict(one) for one in noted],
+    }
 
 
 def _records(steps: Sequence[StepRecord]) -> Iterator[Mapping[str, Any]]:

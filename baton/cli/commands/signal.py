@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from baton.cli.arguments import add_address, json_value
+from baton.cli.arguments import add_actor, add_address, json_value
 from baton.client.engine import Engine
 from baton.client.run import Run
 
@@ -18,12 +18,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("step", metavar="STEP", help="the step that waits")
     parser.add_argument("value", metavar="JSON", nargs="?", type=json_value, help="the value; left out, null")
     parser.add_argument("--key", help="names the signal: the same one again is accepted again, and changes nothing")
+    add_actor(parser)
     add_address(parser)
 
 
 async def run(arguments: argparse.Namespace) -> None:
     """Send the signal, and print whether it was accepted."""
     async with Engine(arguments.address, schema=arguments.schema, create=False):
-        accepted = await Run(arguments.id).signal(arguments.step, arguments.value, key=arguments.key)
+        accepted = await Run(arguments.id).signal(
+            arguments.step, arguments.value, key=arguments.key, actor=arguments.actor
+        )
     what = f"step {arguments.step!r} of workflow {arguments.id!r}"
     print(f"{what} completes with this" if accepted else f"{what} was answered by another signal before")

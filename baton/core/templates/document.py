@@ -27,6 +27,7 @@ class WorkflowTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True,
     returns: str | None = None
     fail_fast: bool = False
     deadline: float | None = None
+    models: dict[str, Any] | None = None
 
 
 class StepTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -60,6 +61,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     meta: Any = None
     fail_fast: bool = False
     deadline: float | None = None
+    models: dict[str, Any] | None = None
     returns: str | None = None
     steps: list[StepTemplate]
     workers: dict[str, WorkerDescription] = {}

@@ -11,6 +11,7 @@ import msgspec
 from baton.core import codec, registry
 from baton.core.condition_reading import read_condition
 from baton.core.error_texts import text_of
+from baton.core.holes import Param
 from baton.core.job import Job
 from baton.core.retry import Exponential
 from baton.core.templates.described_worker import DescribedWorker, WorkerDescription
@@ -98,7 +99,8 @@ class _Reader:
     def workflow(self, new: Any, given: Template | WorkflowTemplate, path: str, **options: Any) -> Baton:
         # Workflows are nested at most a hundred deep; beyond that Python's own limit is near.
         try:
-            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, **options)
+            models = None if given.models is None else self._models(given.models)
+            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, models=models, **options)
             if given.returns is not None:
                 flow.returns(given.returns)
         except (BatonError, TypeError) as error:
@@ -106,6 +108,19 @@ class _Reader:
         for number, step in enumerate(given.steps):
             self._add(flow, step, f"{path}.steps[{number}]")
         return flow
+
+    def _models(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a model map with values in its holes."""
+        models = {name: _option("models", model) for name, model in given.items()}
+        for name, model in models.items():
+            if not isinstance(model, Param):
+                continue
+            if model.name in self._values:
+                self._used.add(model.name)
+                models[name] = self._values[model.name]
+            else:
+                self._holes.setdefault(model.name, "a model map")
+        return models
 
     def _add(self, flow: Baton, step: StepTemplate, path: str) -> None:
         where = f"step {step.name!r}"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from msgspec.structs import replace
 
 from baton.core.fingerprint import VERSION
+from baton.core.holes import Param
 from baton.core.names import checked_name, checked_text
 from baton.core.spec import UNBOUNDED, WorkflowSpec
 from baton.errors import InvalidName, InvalidOption
@@ -27,13 +28,19 @@ AT_INSERT = "/"
 
 
 def checked_models(models: object) -> dict[str, str]:
-    """Return a model map as it is stored, sorted by key. Raises `InvalidOption`."""
+    """Return a model map as it is stored, sorted by key. Raises `InvalidOption`.
+
+    In a template a hole may stand for a model.
+    """
     if not isinstance(models, Mapping):
         raise InvalidOption(
             "models", models, "it names a model for steps, as in {'summarise': 'gpt-5', '*': 'gpt-5-mini'}"
         )
     checked: dict[str, str] = {}
     for name, model in models.items():
+        if isinstance(model, Param):
+            checked[_checked_key(name)] = cast("str", model)
+            continue
         if not isinstance(model, str) or not model.strip() or len(model) > MOST_CHARACTERS:
             why = f"the model for {name!r} must be a text of at most {MOST_CHARACTERS} characters"
             raise InvalidOption("models", models, why)
@@ -69,6 +76,11 @@ def model_of(step: str, worker: str, scopes: Mapping[str, ModelMap]) -> str | No
             if (model := models.get(name)) is not None:
                 return model
     return None
+
+
+def holes_of(models: ModelMap) -> list[str]:
+    """Return the names of the holes that stand for models."""
+    return [hole.name for hole in cast("Mapping[str, object]", models).values() if isinstance(hole, Param)]
 
 
 def with_models_at_insert(spec: WorkflowSpec, models: object) -> WorkflowSpec:
