@@ -30,10 +30,15 @@ STEP = """
 """The step with a name. There is no index on names: the steps of the workflow are read once."""
 
 STEPS = """
-    select i.id, i.n
+    select s.id, 1
       from w
-     cross join unnest($2::bigint[]) with ordinality as i(id, n)
-     where {schema}.workflow_of(i.id) = w.key"""
+      join lateral (
+               select r.id
+                 from {schema}.steps r
+                where r.id >= {schema}.step_of(w.key, 0) and r.id < {schema}.step_of(w.key + 1, 0)
+                  and r.name in (select unnest($2::text[]))
+               offset 0
+           ) s on true"""
 
 # What holds up a workflow are its entries; in one that ended, the steps that failed.
 RUN = """
@@ -76,7 +81,10 @@ _TARGETS = {"step": STEP, "steps": STEPS, "run": RUN}
 
 @cache
 def query(about: Literal["step", "steps", "run"], schema: str) -> str:
-    """Return the query: $1 is the workflow's id, $2 the step's name or the steps' ids. It returns one row, or none."""
+    """Return the query: $1 is the workflow's id, $2 the name of the step, or those of the steps.
+
+    It returns one row, or none.
+    """
     text = _QUERY.replace("{targets}", _TARGETS[about]).replace("{links}", _LINKS).replace("{step}", _STEP)
     text = text.replace("{own}", _OWN if about == "run" else "0")
     values = {

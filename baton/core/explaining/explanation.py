@@ -173,10 +173,11 @@ def explained(facts: Facts, step: str | None) -> Explanation:
     return Explanation(facts.id, target.name, target.state, shown[0].cause, shown, between, is_more, roots, 0)
 
 
-def explained_each(facts: Facts) -> dict[int, ExplainedStep]:
-    """Return why each step is where it is that was asked about, by id."""
+def explained_each(facts: Facts) -> dict[str, ExplainedStep]:
+    """Return why each step is where it is that was asked about, by name."""
     known = _Known(facts)
-    return {step: known.explained(known.steps[step]) for step in facts.targets if step in known.steps}
+    found = [known.explained(known.steps[step]) for step in facts.targets if step in known.steps]
+    return {one.step: one for one in found}
 
 
 class _Known:
