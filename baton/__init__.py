@@ -77,7 +77,9 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -121,6 +123,7 @@ __all__ = [
     "JobOptions",
     "KeptNotJSON",
     "KeyTaken",
+    "LimitedQueue",
     "Limits",
     "NoAddress",
     "NoEngine",
@@ -132,6 +135,8 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "QueueLimits",
+    "Rate",
     "Receive",
     "ResultNotJSON",
     "RetryAfter",
@@ -204,6 +209,9 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "LimitedQueue": "baton.database.queue_limits",
+    "QueueLimits": "baton.core.queue_limits",
+    "Rate": "baton.core.queue_limits",
     "EngineUsage": "baton.database.model_calls",
     "RunUsage": "baton.database.model_calls",
     "UsageBy": "baton.database.model_calls",

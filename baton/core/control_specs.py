@@ -32,6 +32,8 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         args=undo.arguments.args,
         arg_refs=to_json(placed),
         timeout=terms.timeout,
+        lane=terms.lane,
+        units=terms.units,
         takes_context=terms.takes_context,
         deadline=terms.deadline,
         start_within=terms.start_within,

@@ -133,6 +133,8 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     arg_refs: str | None = None
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
+    lane: str | None = None
+    units: int | None = None
     takes_context: bool = False
     deadline: float | None = None
     start_within: float | None = None

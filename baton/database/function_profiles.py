@@ -63,6 +63,7 @@ _PROFILES: Mapping[str, Settings] = {
     "rescue": _ENGINE,
     "retry": _ENGINE,
     "round_worker": _ENGINE,
+    "set_limits": _ENGINE,
     "settle": _ENGINE,
     "skip": _ENGINE,
     "start_now": _ENGINE,
@@ -79,18 +80,23 @@ _PROFILES: Mapping[str, Settings] = {
 _INLINED = frozenset(
     {
         "claimed_steps",
+        "claims_gate",
         "edge_ignores",
         "edge_observes",
         "extras_keys",
         "flag_bits",
+        "free_units",
         "is_backoff",
         "local_name",
         "name_fault",
+        "next_lanes",
         "ordinal_of",
         "shift_ordinals",
+        "spent_after",
         "terms_keys",
         "text_of_json",
         "undo_keys",
+        "units_earned_at",
     }
 )
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""

@@ -150,7 +150,7 @@ class Queries:
                    ) as is_served,
                    (
                        select extract(epoch from clock_timestamp() - u.paused_at)::double precision
-                         from {self._schema}.pauses u
+                         from {self._schema}.queue_settings u
                         where u.queue = s.queue
                    ) as paused_seconds,
                    q.state,
@@ -163,7 +163,11 @@ class Queries:
                         where e.step_id = s.id
                        offset 0
                    ) q on true
-              cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
+              cross join (
+                  select array(
+                             select u.queue from {self._schema}.queue_settings u where u.paused_at is not null
+                         ) as queues
+              ) z
              where w.id = $1
                and q.state not in ('executing', 'waiting')
                and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
@@ -180,7 +184,7 @@ class Queries:
         return [_unserved(row) for row in rows]
 
     async def queues(self) -> Sequence[Queue]:
-        """Return every queue that has entries, is paused or is served, by name. Reads the whole table of entries."""
+        """Return every queue that has entries, is paused, served or limited, by name. Reads every entry there is."""
         rows = await self._calls.fetch(
             f"""
             with entries as (
@@ -202,7 +206,12 @@ class Queries:
                    coalesce(e.executing, 0) as executing, coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
               from entries e
               full join served s on s.queue = e.queue
-              full join {self._schema}.pauses u on u.queue = coalesce(e.queue, s.queue)
+              full join (
+                       select l.queue, l.paused_at
+                         from {self._schema}.queue_settings l
+                        where coalesce(l.running, l.starts, l.lane_running, l.lane_starts) is not null
+                           or l.paused_at is not null
+                   ) u on u.queue = coalesce(e.queue, s.queue)
              order by 1
             """
         )

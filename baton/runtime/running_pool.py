@@ -20,6 +20,7 @@ from baton.database.notifications import (
     ClaimsVoid,
     DeadlineDue,
     EntryDue,
+    LaneFreed,
     Notification,
     QueueHasWork,
     Reconnected,
@@ -85,7 +86,7 @@ class RunningPool:
         self._observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._tokens = Tokens()
-        listens, limits = engine.listener is not None, engine.limits
+        listens, limits = engine.listener is not None, engine.size_limits
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
@@ -130,7 +131,7 @@ class RunningPool:
     def _made_executors(self) -> Executors:
         settings, engine = self._settings, self._engine
         application = ApplicationExecutors(settings.executors)
-        keeping = Keeping(engine.limits, engine.store.keep)
+        keeping = Keeping(engine.size_limits, engine.store.keep)
         records = PricedRecords(self._records, settings.prices)
         return Executors(settings.threads, settings.processes, application, self._resources, keeping, records)
 
@@ -138,7 +139,9 @@ class RunningPool:
         settings, engine = self._settings, self._engine
         rounds = Rounds(engine.store.round_worker)
         shows = settings.errors_show_input
-        return Runner(self._executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
+        return Runner(
+            self._executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows
+        )
 
     @property
     def pool_id(self) -> int:
@@ -246,6 +249,8 @@ class RunningPool:
         match notice:
             case QueueHasWork(queue, entries):
                 self.dispatcher.notified(queue, entries)
+            case LaneFreed(queue, lane):
+                self.dispatcher.lane_freed(queue, lane)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ScheduleDue(due_in):

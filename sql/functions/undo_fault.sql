@@ -28,7 +28,8 @@ begin
         json_build_array(json_build_object(
             'number', 0, 'worker', undo -> 'worker', 'queue', undo -> 'queue', 'priority', undo -> 'priority',
             'max_attempts', undo -> 'max_attempts', 'timeout', undo -> 'timeout', 'takes_context', undo -> 'takes_context',
-            'backoff', undo -> 'backoff', 'deadline', undo -> 'deadline', 'start_within', undo -> 'start_within'
+            'backoff', undo -> 'backoff', 'deadline', undo -> 'deadline', 'start_within', undo -> 'start_within',
+            'lane', undo -> 'lane', 'units', undo -> 'units'
         )),
         array[0]
     );

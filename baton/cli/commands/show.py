@@ -84,7 +84,7 @@ async def _explained(engine: Engine, workflow_id: str, lines: Sequence[TreeLine]
     drawn = [line.step.name for line in lines if isinstance(line, StepLine)]
     explained: dict[str, ExplainedStep] = {}
     for begin in range(0, min(len(drawn), MOST_EXPLAINED), MOST_AT_ONCE):
-        explained |= await engine.explanations.of_each(workflow_id, drawn[begin : begin + MOST_AT_ONCE])
+        explained |= await engine.explanations.of_named(workflow_id, drawn[begin : begin + MOST_AT_ONCE])
     return explained
 
 

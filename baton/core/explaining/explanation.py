@@ -173,11 +173,10 @@ def explained(facts: Facts, step: str | None) -> Explanation:
     return Explanation(facts.id, target.name, target.state, shown[0].cause, shown, between, is_more, roots, 0)
 
 
-def explained_each(facts: Facts) -> dict[str, ExplainedStep]:
-    """Return why each step is where it is that was asked about, by name."""
+def explained_each(facts: Facts) -> dict[int, ExplainedStep]:
+    """Return why each step is where it is that was asked about, by id."""
     known = _Known(facts)
-    found = [known.explained(known.steps[step]) for step in facts.targets if step in known.steps]
-    return {one.step: one for one in found}
+    return {step: known.explained(known.steps[step]) for step in facts.targets if step in known.steps}
 
 
 class _Known:
@@ -275,12 +274,12 @@ def _whole(facts: Facts, known: _Known) -> Explanation:
         )
     else:
         # What ended because of another step is no reason of its own.
-        told = (facts.ending and facts.ending.reason) or ""
+        reason = (facts.ending and facts.ending.reason) or ""
         held_up = [
             one
             for one in held_up
-            if not isinstance(one.cause, _CONSEQUENCES) and not told.startswith(f"step {one.step!r} was ")
-        ] or ([] if told else held_up)
+            if not isinstance(one.cause, _CONSEQUENCES) and not reason.startswith(f"step {one.step!r} was ")
+        ] or ([] if reason else held_up)
     others = max(0, facts.remaining - len(held_up[:NAMED]))
     return Explanation(facts.id, None, facts.state, _run_cause(facts), [], 0, False, held_up[:NAMED], others)
 
