@@ -11,6 +11,7 @@ import typing
 
 from baton.client.engine import Engine
 from baton.client.insert import insert_many
+from baton.client.many_runs import ManyChanged
 from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
@@ -125,6 +126,7 @@ __all__ = [
     "KeyTaken",
     "LimitedQueue",
     "Limits",
+    "ManyChanged",
     "NoAddress",
     "NoEngine",
     "NoResult",
