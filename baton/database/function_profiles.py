@@ -63,6 +63,7 @@ _PROFILES: Mapping[str, Settings] = {
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
     "retry": _ENGINE,
+    "item_graph": _ENGINE,
     "round_worker": _ENGINE,
     "set_limits": _ENGINE,
     "settle": _ENGINE,

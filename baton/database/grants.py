@@ -49,6 +49,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "leave_records",
         "keep",
         "round_worker",
+        "item_graph",
         "advance",
         "advance_with_records",
         "expand",

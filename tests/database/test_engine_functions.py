@@ -45,6 +45,7 @@ EXPECTED = {
     "skip": ENGINE,
     "start_now": ENGINE,
     "dry_run": INSERTION | LOCK_TIMEOUT,
+    "item_graph": ENGINE,
     "round_worker": ENGINE,
     "set_limits": ENGINE,
     "settle": ENGINE,
