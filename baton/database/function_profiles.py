@@ -48,6 +48,7 @@ _PROFILES: Mapping[str, Settings] = {
     "heartbeat": _POOL_STATE,
     "check_workflows": _CHECKS,
     "insert_checked": _INSERTION,
+    "insert_job": _INSERTION,
     "insert_workflow": _INSERTION,
     "insert_workflows": _INSERTION,
     "fire_schedule": _ENGINE,

@@ -28,6 +28,7 @@ EXPECTED = {
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "check_workflows": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "insert_checked": INSERTION,
+    "insert_job": INSERTION,
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
     "keep": ENGINE,
