@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +18,18 @@ NAMED_DEPENDENCIES = 20
 INDENT = "  "
 
 
-def step_report(workflow_id: str, step: StepDetails, result: str | None, lines_at_most: int | None) -> Iterator[Line]:
+def step_report(
+    workflow_id: str, step: StepDetails, result: str | None, lines_at_most: int | None, why: Sequence[str] = ()
+) -> Iterator[Line]:
     """Yield what is printed of a step, line by line.
 
     `result` is JSON, None for none. Of arguments and a result with more than `lines_at_most` lines, the rest is
-    counted and left out.
+    counted and left out. `why` explains it.
     """
     yield [Piece(f"step {one_line(step.name)} of workflow {workflow_id} is "), state(step.state)]
     yield from _facts(step)
+    for number, sentence in enumerate(why):
+        yield _fact("" if number else "why", sentence)
     yield from _section("arguments", filled_arguments(step), lines_at_most)
     if result is not None:
         yield from _section("result", result, lines_at_most)
@@ -70,9 +74,6 @@ def _facts(step: StepDetails) -> Iterator[Line]:
         yield _fact("due", moment(step.scheduled_at))
     if step.finished_at is not None:
         yield _fact("finished", moment(step.finished_at))
-    # Of a step that failed, the error of its last attempt is below.
-    if step.reason and not (step.errors and step.errors[-1].get("error") == step.reason):
-        yield _fact("reason", step.reason)
 
 
 def _fact(name: str, text: str) -> Line:

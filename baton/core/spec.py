@@ -55,6 +55,9 @@ class Terms(Options, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The worker gets the outcomes of its dependencies as well as their results."""
 
 
+NO_GRAPH = msgspec.Raw(b"null")
+
+
 class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The step expands into one child per item."""
 
@@ -64,6 +67,8 @@ class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The references in the arguments of its children; as in `StepSpec`."""
     child_inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim of a child delivers."""
+    graph: msgspec.Raw = NO_GRAPH
+    """JSON of the graph that each child expands into; see `baton.core.item_graphs`. null: children are jobs."""
 
 
 class SubWorkflow(msgspec.Struct, frozen=True, gc=False, tag="workflow"):

@@ -13,6 +13,7 @@ from typing import Any
 from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
+from baton.core.item_graphs import ITEM_WORKER
 from baton.core.outcome import Outcome, discarded, expanded, given_back, joined
 from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
@@ -397,4 +398,4 @@ def outcome_without_running(claimed: Claimed) -> Outcome | None:
         return joined()
     if claimed.undeliverable is not None:
         return discarded(claimed.undeliverable)
-    return None if claimed.map is None else expanded()
+    return expanded() if claimed.map is not None or claimed.worker == ITEM_WORKER else None

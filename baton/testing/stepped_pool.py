@@ -29,7 +29,7 @@ from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Cause, current
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
-from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.expander import Refused, Sending
 from baton.runtime.keeping import Keeping
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
@@ -185,13 +185,13 @@ class SteppedPool:
 
     async def _expand(self, claimed: Claimed, settling: Settlement) -> Outcome | None:
         """Write the children of a step; return the outcome to settle if it has or gets none."""
-        limits = self._engine.size_limits
-        plan = planned(claimed, settling.outcome, limits)
+        store = Store(self._expanding, self._engine.schema)
+        sending = Sending(store, self._engine.size_limits, self._expanding.transaction)
+        plan = await sending.plan(claimed, settling.outcome)
         if isinstance(plan, Outcome):
             return plan
-        store = Store(self._expanding, self._engine.schema)
         try:
-            await Sending(store, limits, self._expanding.transaction).send(settling, plan)
+            await sending.send(settling, plan)
         except Refused as refused:
             return refused.outcome
         return None

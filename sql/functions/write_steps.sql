@@ -12,7 +12,7 @@
 -- p_extras: what only some steps have, as JSON; null for nothing. Its key `kind` makes the step a
 --   group of this `type`:
 --     workflow   first_child, children, returns: it is inserted with its children
---     map        each, references, child_inputs: it expands later
+--     map        each, references, child_inputs: it expands later; graph: into workflows of this kind
 --   Its other keys are the columns of these names; `when` is the column condition, `scope` has
 --   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
@@ -60,7 +60,7 @@ begin
         scheduled_at, schedule_in, concurrency, slots,
         fails_fast, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
-        grouping, first_child, children, returns, map, child_inputs,
+        grouping, first_child, children, returns, map, item_graph, child_inputs,
         edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, awaits, undo_inputs, pending, state
     )
     select t.worker, t.queue, t.lane, t.units, t.priority, t.max_attempts, t.timeout, t.backoff,
@@ -78,6 +78,7 @@ begin
                        'each', n.kind -> 'each', 'references', n.kind -> 'references', 'tolerate', t.tolerate, 'needs', t.needs
                    )
            end,
+           (n.kind ->> 'graph')::json,
            case
                when n.kind ->> 'type' = 'map' then
                    array(

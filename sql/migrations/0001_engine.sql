@@ -241,6 +241,7 @@ create table steps (
     args             json not null,
     arg_refs         json,
     map              json,
+    item_graph       json,
     backoff          json,
     condition        json,
     undo             json,
@@ -319,6 +320,7 @@ comment on column steps.first_child is 'Ordinal of its first child, the others f
 comment on column steps.children is 'How many children it has, not counting theirs.';
 comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
 comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children; tolerate, how many failures, or what share of its children, do not fail it; needs, how many children have to complete.';
+comment on column steps.item_graph is 'Of a map of a workflow: the graph that each child expands into, with holes for its arguments, as baton/core/item_graphs.py writes it.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
 comment on column steps.slots is 'How many more of its children may run now.';

@@ -191,7 +191,16 @@ GRANTED = {
     "worker": {
         *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
-        *("claim", "claim_separately", "settle", "settle_with_records", "leave_records", "keep", "round_worker"),
+        *(
+            "claim",
+            "claim_separately",
+            "settle",
+            "settle_with_records",
+            "leave_records",
+            "keep",
+            "round_worker",
+            "item_graph",
+        ),
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {

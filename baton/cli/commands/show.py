@@ -14,9 +14,11 @@ from baton.cli.drawing import drawing
 from baton.cli.step_report import step_report
 from baton.cli.terminal import Line, Piece, is_terminal, print_json, print_lines, width
 from baton.cli.text import one_line
-from baton.cli.tree import tree
+from baton.cli.tree import StepLine, TreeLine, tree
 from baton.client.engine import Engine
 from baton.client.run import Run
+from baton.core.explaining.explanation import ExplainedStep
+from baton.database.explanation_query import MOST_AT_ONCE
 from baton.database.interventions import Intervention
 from baton.database.queries import Status
 from baton.database.silent_pools import read_silent_pools
@@ -26,6 +28,8 @@ from baton.errors import StepNotFound, WorkflowNotFound
 
 LINES_ON_TERMINAL = 40
 """Of arguments, and of a result."""
+MOST_EXPLAINED = 2_000
+"""Of how many steps is said why they are where they are."""
 INTERVENTIONS = 10
 """How many are shown, without --all."""
 
@@ -65,13 +69,23 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     silent = await read_silent_pools(engine.connections, engine.schema, arguments.id)
     now: datetime = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
     lines = tree(steps, opened=arguments.open, is_folded=not arguments.all)
-    drawn = drawing(arguments.id, status, steps, lines, now, width(), silent)
+    explained = await _explained(engine, arguments.id, lines)
+    drawn = drawing(arguments.id, status, steps, lines, now, width(), silent, explained)
     print_lines([*drawn.heading, []], overlong="wrap")
     print_lines(drawn.tree)
     if noted := await run.interventions():
         print_lines([[], *_noted(noted, at_most=None if arguments.all else INTERVENTIONS)], overlong="wrap")
     if drawn.hints:
         print_lines([[], *drawn.hints], overlong="wrap")
+
+
+async def _explained(engine: Engine, workflow_id: str, lines: Sequence[TreeLine]) -> Mapping[str, ExplainedStep]:
+    """Return why the steps that are drawn are where they are, by name: of the first ones, if there are very many."""
+    drawn = [line.step.name for line in lines if isinstance(line, StepLine)]
+    explained: dict[str, ExplainedStep] = {}
+    for begin in range(0, min(len(drawn), MOST_EXPLAINED), MOST_AT_ONCE):
+        explained |= await engine.explanations.of_named(workflow_id, drawn[begin : begin + MOST_AT_ONCE])
+    return explained
 
 
 async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
@@ -83,8 +97,9 @@ async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(_step_as_json(details, result))
         return
+    why = await Run(arguments.id, engine).explain(arguments.step)
     at_most = LINES_ON_TERMINAL if is_terminal() and not arguments.all else None
-    print_lines(step_report(arguments.id, details, result, at_most), overlong="wrap")
+    print_lines(step_report(arguments.id, details, result, at_most, why.sentences()), overlong="wrap")
 
 
 async def _result(engine: Engine, workflow_id: str, step: StepDetails) -> str | None:

@@ -14,6 +14,7 @@ from baton.core.causes import (
     BeingEnded,
     Cause,
     EndedByChild,
+    EndedByGroup,
     EndedByStep,
     NoPoolForWorker,
     NotServed,
@@ -25,6 +26,8 @@ from baton.core.causes import (
     RunCompleted,
     RunExecutes,
     RunFailed,
+    ScopeEnded,
+    Verdict,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -53,6 +56,9 @@ LeadsOn = (
     | BeingEnded
 )
 """Causes that are the end of other steps."""
+
+_ENDED_BY = (EndedByStep, EndedByChild, EndedByGroup, Verdict)
+"""Causes that another step has, if they name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,10 @@ def _sentences(path: Sequence[ExplainedStep]) -> Iterator[str]:
         if chained:
             yield chained
             chained = ""
-        yield str(one)
+        if following is not None and isinstance(one.cause, _ENDED_BY):
+            yield f"step {one.step!r} {one.cause.brief}"
+        else:
+            yield str(one)
     if chained:
         yield chained
 
@@ -240,8 +249,9 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
     way: list[StepFacts] = []
     seen = {target.id}
     step = target
-    while isinstance(cause := known.cause(step), EndedByStep | EndedByChild):
-        found = next((one for one in known.steps.values() if one.name == cause.step and one.id not in seen), None)
+    while isinstance(cause := known.cause(step), _ENDED_BY):
+        name = cause.group if isinstance(cause, EndedByGroup) else cause.step
+        found = next((one for one in known.steps.values() if one.name == name and one.id not in seen), None)
         if found is None:
             break
         seen.add(found.id)
@@ -250,6 +260,7 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
     return way or None
 
 
+_CONSEQUENCES = (EndedByStep, EndedByChild, EndedByGroup, ScopeEnded)
 _BLOCKED = (QueuePaused, NotServed, NoPoolForWorker)
 
 
@@ -261,6 +272,14 @@ def _whole(facts: Facts, known: _Known) -> Explanation:
         held_up.sort(
             key=lambda one: 0 if isinstance(one.cause, _BLOCKED) else 1 if isinstance(one.cause, Retries) else 2
         )
+    else:
+        # What ended because of another step is no reason of its own.
+        reason = (facts.ending and facts.ending.reason) or ""
+        held_up = [
+            one
+            for one in held_up
+            if not isinstance(one.cause, _CONSEQUENCES) and not reason.startswith(f"step {one.step!r} was ")
+        ] or ([] if reason else held_up)
     others = max(0, facts.remaining - len(held_up[:NAMED]))
     return Explanation(facts.id, None, facts.state, _run_cause(facts), [], 0, False, held_up[:NAMED], others)
 
@@ -277,4 +296,7 @@ def _run_cause(facts: Facts) -> RunCause:
         case "failed":
             return RunFailed(reason=reason)
         case "cancelled":
-            return RunCancelled(reason=reason)
+            call = facts.call
+            return (
+                RunCancelled() if call is None else RunCancelled(reason=call.reason, actor=call.actor, role=call.role)
+            )
