@@ -10,4 +10,4 @@ def add_subject(parser: argparse.ArgumentParser) -> None:
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument("queue", nargs="?", metavar="QUEUE", help="the name of the queue")
     subject.add_argument("--worker", metavar="NAME", help="in place of a queue: a worker, in every queue")
-    subject.add_argument("--run", metavar="ID", help="in place of a queue: one workflow")
+    subject.add_argument("--run", dest="run_id", metavar="ID", help="in place of a queue: one workflow")

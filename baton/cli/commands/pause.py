@@ -25,9 +25,9 @@ async def run(arguments: argparse.Namespace) -> None:
     """Pause it; of a queue, print what still runs."""
     name = arguments.queue
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        if arguments.run is not None:
-            is_new = await Run(arguments.run, engine).pause(actor=arguments.actor)
-            print(_said("run", arguments.run, is_new=is_new))
+        if arguments.run_id is not None:
+            is_new = await Run(arguments.run_id, engine).pause(actor=arguments.actor)
+            print(_said("run", arguments.run_id, is_new=is_new))
             return
         if arguments.worker is not None:
             is_new = await engine.pause(worker=arguments.worker, actor=arguments.actor)

@@ -21,9 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace) -> None:
     """Resume it, and print whether it was paused."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        if arguments.run is not None:
-            subject = f"run {arguments.run!r}"
-            was_paused = await Run(arguments.run, engine).resume(actor=arguments.actor)
+        if arguments.run_id is not None:
+            subject = f"run {arguments.run_id!r}"
+            was_paused = await Run(arguments.run_id, engine).resume(actor=arguments.actor)
         elif arguments.worker is not None:
             subject = f"worker {arguments.worker!r}"
             was_paused = await engine.resume(worker=arguments.worker, actor=arguments.actor)
