@@ -57,6 +57,8 @@ _PROFILES: Mapping[str, Settings] = {
     "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
+    "pause_starts": _POOL_STATE,
+    "resume_starts": _ENGINE,
     "resume": _QUEUE_RESUMED,
     "prune": _ENGINE,
     "prune_debug": _ENGINE,

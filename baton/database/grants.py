@@ -81,6 +81,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "operator": (
         "pause",
         "resume",
+        "pause_starts",
+        "resume_starts",
         "set_limits",
         "cancel",
         "retry",
