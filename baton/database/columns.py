@@ -69,6 +69,26 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
     )
 
 
+def job_columns(spec: WorkflowSpec) -> tuple[Any, ...] | None:
+    """Return the parameters of sql/functions/insert_job.sql; None for what that function does not write."""
+    if len(spec.steps) != 1 or spec != WorkflowSpec(spec.id, None, spec.fingerprint, False, None, spec.steps):
+        return None
+    (step,) = spec.steps
+    terms = step.terms
+    own = (terms.worker, terms.queue, terms.priority, terms.max_attempts, terms.timeout, terms.takes_context)
+    plain = Terms(
+        worker=terms.worker,
+        queue=terms.queue,
+        priority=terms.priority,
+        max_attempts=terms.max_attempts,
+        timeout=terms.timeout,
+        takes_context=terms.takes_context,
+    )
+    if terms != plain or step != StepSpec(step.name, terms, step.args):
+        return None
+    return spec.id, spec.fingerprint, step.name, step.args, *own
+
+
 def scope_json(scope: Bounds | None) -> str | None:
     """Return what bounds a workflow or group as a whole, as JSON; None for nothing."""
     return None if scope is None else msgspec.json.encode(scope).decode()

@@ -77,6 +77,8 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "operator": (
         "pause",
         "resume",
+        "pause_starts",
+        "resume_starts",
         "set_limits",
         "cancel",
         "retry",
@@ -122,7 +124,7 @@ async def may_insert_unchecked(connection: Connection, schema: str) -> bool:
               from pg_proc p
               join pg_namespace n on n.oid = p.pronamespace
              where n.nspname = $1
-               and p.proname in ('insert_workflow', 'insert_workflows')
+               and p.proname in ('insert_job', 'insert_workflow', 'insert_workflows')
             """,
             schema,
         )

@@ -14,6 +14,7 @@ from baton.database.columns import (
     COLUMNS,
     call,
     columns,
+    job_columns,
     scope_json,
     texts,
     without_places,
@@ -77,6 +78,7 @@ class Store(SendingStore):
         """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
+        self._insert_job = call(f"{prefix}.insert_job", 10)
         self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
         self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
         self._insert_together = _with_lock_timeout(self._insert_checked if checks_inserts else self._insert_workflows)
@@ -121,6 +123,9 @@ class Store(SendingStore):
             existing, holder = missing.existing, missing.held.get(spec.id)
             is_new = holder is None and spec.id not in existing
             return Inserted(None, is_new, existing.get(spec.id, spec.fingerprint), holder)
+        if (job := job_columns(spec)) is not None:
+            (row,) = await self.calls.fetch(self._insert_job, *job)
+            return Inserted(row["key"], row["is_inserted"], row["fingerprint"])
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]

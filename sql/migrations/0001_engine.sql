@@ -398,7 +398,7 @@ create index queue_held on queue (pool, token) where state = 'executing';
 
 comment on table queue is 'The entry of each step that may run, waits for a time or a signal, or runs. It is gone when the step is final.';
 comment on column queue.step_id is 'The step it stands for (steps.id).';
-comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run; no pool claims it): the truth about the step while this row exists.';
+comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run, or until its run or worker is resumed; no pool claims it): the truth about the step while this row exists.';
 comment on column queue.queue is 'The name of the queue it waits in.';
 comment on column queue.lane is 'Its lane, if its queue had limits for lanes when it was released or claimed; - for a step without one. Empty: it runs no user code, and no limit holds for it. Else null.';
 comment on column queue.units is 'How much a start uses of the rates of its queue; null for 1.';
@@ -716,6 +716,24 @@ comment on column schedules.error is 'Why; null if the last one could be.';
 comment on column schedules.paused_at is 'When it was paused; nothing fires until it is resumed.';
 comment on column schedules.created_at is 'When it was made.';
 comment on column schedules.changed_at is 'When what it says was changed last.';
+
+
+create table paused_starts (
+    subject   text collate "C" primary key,
+    paused_at timestamptz not null default clock_timestamp()
+);
+
+comment on table paused_starts is 'One row per paused run and per paused worker: none of their steps starts until the row is gone. While the table is empty, a claim reads nothing else of pauses.';
+comment on column paused_starts.subject is 'run and the key of the workflow, or worker and its name.';
+comment on column paused_starts.paused_at is 'When it was paused first; pausing it again changes nothing.';
+
+
+create table paused_steps (
+    step_id bigint primary key
+);
+
+comment on table paused_steps is 'One row per step that a claim met and put aside, because its run or worker is paused. Its entry is waiting until that is resumed.';
+comment on column paused_steps.step_id is 'The step (steps.id). Its entry may be gone: it was cancelled meanwhile.';
 
 
 create table queue_settings (
