@@ -77,7 +77,7 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
-    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -91,6 +91,7 @@ __all__ = [
     "Backoff",
     "Baton",
     "BatonError",
+    "BudgetState",
     "Cancel",
     "Changes",
     "Condition",
@@ -204,6 +205,7 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "BudgetState": "baton.database.model_calls",
     "EngineUsage": "baton.database.model_calls",
     "RunUsage": "baton.database.model_calls",
     "UsageBy": "baton.database.model_calls",

@@ -28,6 +28,7 @@ from baton.core.limits import MOST_NESTED
 from baton.core.references import Placed
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
+from baton.core.usage.budget import stored_budgets
 from baton.core.usage.model_map import holes_of
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
@@ -97,14 +98,18 @@ class CompiledGraph:
 
     @functools.cached_property
     def bounds(self) -> Bounds | None:
-        """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
-        drafts = {"": self._draft, **{self.names[group]: self.steps[group].what for group in self.groups}}
-        models = {
-            name: draft.models
+        """What holds for the whole: its bounds, and model maps and budgets of all that is in it; None for nothing."""
+        inside = {self.names[group]: self.steps[group].what for group in self.groups}
+        drafts = {name: draft for name, draft in {"": self._draft, **inside}.items() if isinstance(draft, Draft)}
+        models = {name: draft.models for name, draft in drafts.items() if draft.models is not None}
+        budgets = [
+            msgspec.to_builtins(budget)
             for name, draft in drafts.items()
-            if isinstance(draft, Draft) and draft.models is not None
-        }
-        return replace(self._draft.bounds, models=models) if models else self._draft.said_bounds
+            for budget in stored_budgets(draft.budgets, name, self._draft.tags)
+        ]
+        if not models and not budgets:
+            return self._draft.said_bounds
+        return replace(self._draft.bounds, models=models or None, budgets=budgets or None)
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""

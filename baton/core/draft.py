@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from baton.core.control import Control
 from baton.core.job import Job
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
+from baton.core.usage.budget import Budget
 from baton.core.usage.model_map import ModelMap
 from baton.core.waits import Wait
 
@@ -32,6 +33,8 @@ class Draft:
     returns: str | None = None
     bounds: Bounds = UNBOUNDED
     models: ModelMap | None = None
+    budgets: tuple[Budget, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def own_steps(self, group: Added | None = None) -> Iterator[Added]:
         """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
+from baton.core.usage.budget import Budget, checked_budgets
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -72,6 +73,7 @@ class Baton(Insertable, Expandable, Drawable):
         debug: bool = False,
         meta: object = None,
         models: ModelMap | None = None,
+        budget: Budget | Sequence[Budget] | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -92,7 +94,7 @@ class Baton(Insertable, Expandable, Drawable):
 
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
-        before that one's.
+        before that one's. `budget` bounds what its calls of language models cost, or those of all runs that share it.
 
         Raises `InvalidName` and `InvalidOption`.
         """
@@ -105,7 +107,9 @@ class Baton(Insertable, Expandable, Drawable):
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
         made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
         made._draft.models = None if models is None else checked_models(models)
+        made._draft.budgets = () if budget is None else checked_budgets(budget)
         made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        made._draft.tags = made._tags or {}
         return made
 
     def __repr__(self) -> str:
@@ -188,6 +192,7 @@ class Baton(Insertable, Expandable, Drawable):
         workflow. No database is touched.
         """
         graph = self._compiled()
+        _ = graph.bounds  # checks the budgets, which need tags
         return [graph.names[position] for position in graph.graph.order]
 
     def to_template(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -30,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NoRoom,
     NotInserted,
     Overdue,
     Part,
@@ -90,6 +92,8 @@ class Store:
         self._settle_with_records = statements.SETTLE_WITH_RECORDS.format(prefix)
         self._leave_records = call(f"{prefix}.leave_records", 8)
         self._keep = call(f"{prefix}.keep", 3)
+        self._reserve_budgets = call(f"{prefix}.reserve_budgets", 3)
+        self._raise_budget = call(f"{prefix}.raise_budget", 5)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
@@ -217,6 +221,18 @@ class Store:
     async def leave_records(self, records: Sequence[AttemptRecord]) -> None:
         """Write what attempts leave while they run. Replayable."""
         await self.calls.fetch(self._leave_records, *record_parameters(records))
+
+    async def reserve_budgets(self, claim: Claim, budgets: str) -> NoRoom | None:
+        """Reserve what an attempt is expected to use of these budgets, as JSON. None if all is reserved. Replayable."""
+        (row,) = await self.calls.fetch(self._reserve_budgets, claim.step_id, claim.token, budgets)
+        return None if row["why"] is None else NoRoom(row["why"], row["is_final"], row["seconds"])
+
+    async def raise_budget(
+        self, workflow_id: str, group: str, shared: str | None, cost: Decimal | None, tokens: int | None
+    ) -> bool:
+        """Raise the limit of a budget to at least this much. Return whether there is such a budget. Replayable."""
+        (row,) = await self.calls.fetch(self._raise_budget, workflow_id, group, shared, cost, tokens)
+        return bool(row["raise_budget"])
 
     async def round_worker(self, claim: Claim) -> str | None:
         """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""
