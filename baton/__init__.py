@@ -11,6 +11,7 @@ import typing
 
 from baton.client.engine import Engine
 from baton.client.insert import insert_many
+from baton.client.many_runs import ManyChanged
 from baton.client.run import InsertedStep, Run
 from baton.core.conditions import Condition, failed, state_of, succeeded
 from baton.core.context import Context, StepLog, StepOutcome
@@ -77,7 +78,9 @@ if typing.TYPE_CHECKING:
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
+    from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
     from baton.runtime.health import Drained, Health
@@ -122,7 +125,9 @@ __all__ = [
     "JobOptions",
     "KeptNotJSON",
     "KeyTaken",
+    "LimitedQueue",
     "Limits",
+    "ManyChanged",
     "NoAddress",
     "NoEngine",
     "NoResult",
@@ -133,6 +138,8 @@ __all__ = [
     "PoolNotRunning",
     "Provided",
     "Queue",
+    "QueueLimits",
+    "Rate",
     "Receive",
     "ResultNotJSON",
     "RetryAfter",
@@ -206,6 +213,9 @@ _IMPORTED_LATE = {
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
     "BudgetState": "baton.database.model_calls",
+    "LimitedQueue": "baton.database.queue_limits",
+    "QueueLimits": "baton.core.queue_limits",
+    "Rate": "baton.core.queue_limits",
     "EngineUsage": "baton.database.model_calls",
     "RunUsage": "baton.database.model_calls",
     "UsageBy": "baton.database.model_calls",

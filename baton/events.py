@@ -67,6 +67,15 @@ class StepsClaimed(Struct, frozen=True):
     """How many steps the call asked for."""
 
 
+class LimitReached(Struct, frozen=True):
+    """A limit of a queue keeps a claim from getting more steps that wait; the claim before did not reach it."""
+
+    pool: int
+    queue: str
+    limit: Literal["running", "starts", "lanes"]
+    """How many execute, how many may start in a time, or limits or pauses of its lanes."""
+
+
 class AttemptStarted(Struct, frozen=True, kw_only=True):
     """An attempt begins: its worker is called once there is a thread, a process or a connection for it."""
 
@@ -218,6 +227,7 @@ Event: TypeAlias = (
     | PoolDraining
     | PoolDrained
     | StepsClaimed
+    | LimitReached
     | AttemptStarted
     | AttemptEnded
     | OutcomesAnswered

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from baton.client.concurrent_inserts import ConcurrentInserts
 from baton.client.engine_in_use import add_entered, remove_entered
+from baton.client.many_runs import ManyRuns
+from baton.client.queue_control import QueueControl
 from baton.client.scheduling import Scheduling
 from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
-from baton.core.names import checked_actor
-from baton.core.options import at_least_one, checked_queue
+from baton.core.options import at_least_one
 from baton.core.program_import import stop_if_imported
-from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
@@ -24,8 +24,8 @@ from baton.database.explanations import Explanations
 from baton.database.grants import may_insert_unchecked
 from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
-from baton.database.queries import Queries, Queue
-from baton.database.run_list import RunPage, read_run_page, run_filter
+from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
+from baton.database.queries import Queries
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
@@ -42,7 +42,7 @@ SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 
 
-class Engine(Scheduling):
+class Engine(QueueControl, ManyRuns, Scheduling):
     """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
 
     Used with `async with`. Where `using=` is left out, an attempt uses the engine of its worker pool.
@@ -96,7 +96,7 @@ class Engine(Scheduling):
         _require_limits(limits)
         migrating.quoted(schema)
         self.schema = schema
-        self.limits = limits or Limits()
+        self.size_limits = limits or Limits()
         self._argument = address
         self._create = create
         self._migrate = migrate
@@ -149,23 +149,6 @@ class Engine(Scheduling):
         if self._open is not None:
             await self.__aexit__(None, None, None)
 
-    async def pause(self, queue: str, *, actor: str | None = None) -> bool:
-        """Let no pool start a step of this queue, on any machine, until it is resumed; restarts do not resume it.
-
-        What runs goes on and settles; what is inserted or due waits. A claim that is under way may still start steps.
-        Returns True if this call paused it, False if it was paused already. `actor` says who; see `interventions`.
-
-        Raises: InvalidOption if this cannot be the name of a queue.
-        """
-        return await self.store.pause(checked_queue("queue", queue), checked_actor(actor))
-
-    async def resume(self, queue: str, *, actor: str | None = None) -> bool:
-        """Let a paused queue go on; its pools are woken at once. Returns whether it was paused. `actor`: as in `pause`.
-
-        Raises: InvalidOption if this cannot be the name of a queue.
-        """
-        return await self.store.resume(checked_queue("queue", queue), checked_actor(actor))
-
     async def interventions(self, *, limit: int = 100) -> Sequence[Intervention]:
         """Return what people and programs changed by decision last, the newest first: in runs, queues and schedules.
 
@@ -177,35 +160,6 @@ class Engine(Scheduling):
         most = at_least_one("limit", limit) or 1
         return await InterventionStore(self.store.calls, self.schema).latest(most)
 
-    async def queues(self) -> Sequence[Queue]:
-        """Return every queue that has entries, is paused, or is served, by name. Reads every entry there is."""
-        return await self.reads.queues()
-
-    async def runs(
-        self,
-        *,
-        state: WorkflowState | None = None,
-        name: str | None = None,
-        since: datetime | timedelta | None = None,
-        limit: int = 50,
-        after: int | None = None,
-    ) -> RunPage:
-        """Return a page of workflows, the newest first.
-
-        The next page is that with `after=page.after`. There is no index on what they are chosen by: a call looks at no
-        more than 100,000 workflows, so a page may be short, even empty, and still have an `after`.
-
-        Args:
-            state: only those in this state.
-            name: only those with this `workflow_name`.
-            since: only those inserted at this time or later; a `timedelta` counts back from now.
-            limit: how many at most, 1 to 1,000.
-            after: where to go on, from the page before.
-
-        Raises: InvalidOption.
-        """
-        return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
-
     async def usage(self, *, since: datetime | timedelta | None = None, by: UsageBy = "model") -> EngineUsage:
         """Return what calls of language models used and cost, all runs together and by one thing.
 
@@ -216,7 +170,6 @@ class Engine(Scheduling):
 
         Raises: InvalidOption.
         """
-        from baton.database.model_calls import read_engine_usage
 
         return await read_engine_usage(self.connections, self.schema, since, by)
 

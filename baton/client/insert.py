@@ -115,7 +115,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         entered: Engine | None = using or default_engine()
         assert entered is not None
         engine = entered
-        _require_within(engine.limits, spec)
+        _require_within(engine.size_limits, spec)
         inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
@@ -142,7 +142,7 @@ async def insert_workflows(
     if isinstance(using, Engine | None):
         entered: Engine | None = using or default_engine()
         assert entered is not None
-        engine, making = entered, _Making(makes, entered.limits)
+        engine, making = entered, _Making(makes, entered.size_limits)
         missing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
@@ -182,7 +182,7 @@ class _Making:
 def limits_in_effect() -> Limits:
     """Return the limits of the engine in use, or the usual ones if no engine is entered."""
     entered = engine_in_use()
-    return entered.limits if entered else Limits()
+    return entered.size_limits if entered else Limits()
 
 
 def _require_within(limits: Limits, spec: WorkflowSpec) -> None:

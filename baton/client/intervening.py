@@ -201,7 +201,7 @@ class Intervening:
         """
         text = codec.encode(value)
         call = await InterventionCall.of(self, [step], reason, actor)
-        if len(text.encode("utf-8", "surrogatepass")) > (most := call.engine.limits.result_bytes):
+        if len(text.encode("utf-8", "surrogatepass")) > (most := call.engine.size_limits.result_bytes):
             raise InvalidOption("value", type(value), f"its JSON has more than {most:,} bytes, the limit of results")
         if dry_run:
             return await call.tried("complete", text, forward=forward)

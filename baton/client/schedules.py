@@ -142,7 +142,7 @@ async def _put(
     timing = checked_timing(given.cron, given.every, given.timezone)
     jitter, catch_up = seconds("jitter", given.jitter), seconds("catch_up", given.catch_up)
     first = _first(name, timing, jitter, moment)
-    text = with_id(to_json(workflow.spec(), engine.limits), name)
+    text = with_id(to_json(workflow.spec(), engine.size_limits), name)
     return await store.put(name, text, timing, given.overlap, catch_up, jitter, first, checked_actor(actor))
 
 

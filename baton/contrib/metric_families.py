@@ -58,6 +58,12 @@ ATTEMPT_SECONDS = Family("baton_attempt_seconds", "histogram", "How long the wor
 RUNNING = Family("baton_attempts_running", "gauge", "Attempts that run now.", ("queue",))
 SLOTS = Family("baton_slots", "gauge", "How many attempts of the queue may run at once.", ("queue",))
 CLAIMED = Family("baton_steps_claimed_total", "counter", "Steps that were claimed.")
+LIMITS_REACHED = Family(
+    "baton_limits_reached_total",
+    "counter",
+    "How often a limit of the queue began to keep claims from getting more: running, starts or lanes.",
+    ("queue", "limit"),
+)
 REFUSED = Family(
     "baton_outcomes_refused_total", "counter", "Outcomes that did not count: another claim owned the step."
 )
@@ -104,6 +110,7 @@ PAUSED = Family("baton_queue_paused", "gauge", "1 for a queue that is paused.", 
 FAMILIES: tuple[Family, ...] = (
     *(ATTEMPTS, ATTEMPT_SECONDS, RUNNING, SLOTS, CLAIMED, REFUSED, REPLACED, CALL_FAILURES, RESCUED, POOLS_DIED),
     *(
+        LIMITS_REACHED,
         PRUNED,
         UPKEEP_FAILURES,
         LEASES_LOST,

@@ -27,6 +27,7 @@ from baton.contrib.metric_families import (
     ENTRIES,
     LEASE_SECONDS,
     LEASES_LOST,
+    LIMITS_REACHED,
     OLDEST_SECONDS,
     PAUSED,
     POOLS_DIED,
@@ -50,6 +51,7 @@ from baton.events import (
     CallFailed,
     Event,
     LeaseLost,
+    LimitReached,
     OutcomeReplaced,
     OutcomesAnswered,
     PoolDrained,
@@ -92,6 +94,8 @@ class Metrics:
         match event:
             case StepsClaimed():
                 self._counted.add(CLAIMED, by=len(event.step_ids))
+            case LimitReached():
+                self._counted.add(LIMITS_REACHED, (event.queue, event.limit))
             case AttemptStarted():  # and AttemptEnded, which is one
                 self._count_attempt(event)
             case OutcomesAnswered() | OutcomeReplaced() | CallFailed():

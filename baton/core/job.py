@@ -47,6 +47,8 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
         """Return a copy with other options.
 
         queue: the queue in which the step waits.
+        lane: its lane in the queue, such as a tenant. Lanes take turns where the queue has limits for lanes.
+        units: how much a start uses of the rates of the queue, such as tokens; 1 unless given.
         priority: 0 is claimed first.
         max_attempts: how many attempts may fail before the step is discarded.
         timeout: bounds each attempt; None for no limit.
@@ -128,7 +130,7 @@ def step_spec(
         name,
         job.worker.terms(job.given, flags),
         arguments.args,
-        to_json(placed),
+        to_json(placed, arguments.holes),
         dependencies,
         dependents,
         inputs,
@@ -143,7 +145,7 @@ def written_step(name: str, job: Job, flags: Flags, dependencies: tuple[str, ...
         name,
         job.worker.name,
         job.arguments.args_in_order,
-        written_references(job.arguments.placed),
+        written_references(job.arguments.placed, job.holes),
         dependencies,
         flags.as_tuple(),
         written_options(job.given),

@@ -23,6 +23,8 @@ Overlap: TypeAlias = Literal["skip", "allow", "replace", "queue one"]
 OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
 MOST_SLOTS = 1_000_000
 """Of one queue in one pool; more is a mistake."""
+MOST_UNITS = 1_000_000_000
+"""Of one step; more does not fit into the database's integers when they are added up."""
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)\s*%")
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Earlier and later times are mistakes, such as `datetime.max`, which PostgreSQL would read as infinity."""
@@ -38,6 +40,10 @@ class Options(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     priority: int
     """0 is claimed first."""
     max_attempts: int
+    lane: str | None = None
+    """Its lane in the queue; None for none."""
+    units: int | None = None
+    """How much a start uses of the rates of the queue; None for 1."""
     timeout: float | None = None
     """Seconds one attempt may take; None for no limit."""
     scheduled_at: datetime | None = None
@@ -65,6 +71,8 @@ class JobOptions(TypedDict, total=False):
     """
 
     queue: str
+    lane: str
+    units: int
     priority: int
     max_attempts: int
     timeout: Seconds | None
@@ -190,6 +198,10 @@ def _concurrency(option: str, value: object) -> int:
     return _integer(option, value, 1, 1_000_000)
 
 
+def _units(option: str, value: object) -> int:
+    return _integer(option, value, 1, MOST_UNITS)
+
+
 def _tolerate(option: str, value: object) -> int | str:
     if isinstance(value, str):
         share = _SHARE.fullmatch(value.strip())
@@ -230,6 +242,8 @@ def checked_time(option: str, value: object) -> datetime:
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "queue": checked_queue,
+    "lane": checked_option_name,
+    "units": _units,
     "priority": _priority,
     "max_attempts": _max_attempts,
     "timeout": _timeout,

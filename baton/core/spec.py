@@ -55,6 +55,9 @@ class Terms(Options, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The worker gets the outcomes of its dependencies as well as their results."""
 
 
+NO_GRAPH = msgspec.Raw(b"null")
+
+
 class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The step expands into one child per item."""
 
@@ -64,6 +67,8 @@ class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The references in the arguments of its children; as in `StepSpec`."""
     child_inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim of a child delivers."""
+    graph: msgspec.Raw = NO_GRAPH
+    """JSON of the graph that each child expands into; see `baton.core.item_graphs`. null: children are jobs."""
 
 
 class SubWorkflow(msgspec.Struct, frozen=True, gc=False, tag="workflow"):
@@ -135,6 +140,8 @@ class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     arg_refs: str | None = None
     """As `references` of `StepSpec`; an empty name stands for the step itself."""
     timeout: float | None = None
+    lane: str | None = None
+    units: int | None = None
     takes_context: bool = False
     deadline: float | None = None
     start_within: float | None = None

@@ -11,16 +11,17 @@ from baton.core import codec
 from baton.core.compile import CompiledGraph
 from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
-from baton.core.draft import Added, Draft
+from baton.core.draft import Added, Draft, DraftMap
 from baton.core.drawable import Drawable
 from baton.core.durations import Seconds, checked_deadline
 from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
-from baton.core.job import Job
+from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
+from baton.core.options import GivenOptions, check_together, job_options
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
 from baton.core.usage.budget import Budget, checked_budgets
 from baton.core.usage.model_map import ModelMap, checked_models
@@ -51,6 +52,7 @@ class Baton(Insertable, Expandable, Drawable):
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
+        self._map_options: GivenOptions = NOTHING_GIVEN
         self._key: RunKey | None = None
         self._tags: dict[str, str] | None = None
         return self
@@ -121,6 +123,7 @@ class Baton(Insertable, Expandable, Drawable):
         name: str,
         what: Job | Baton | Wait | AnotherRun,
         *,
+        each: Mapping[str, Any] | None = None,
         deps: Iterable[str] = (),
         when: Condition | None = None,
         runs: Runs | None = None,
@@ -139,6 +142,11 @@ class Baton(Insertable, Expandable, Drawable):
         own steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps,
         wait for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
+        `each` makes a map of a `Baton`: for each item of a list one of it, named `name[0]/...`, with the item in the
+        places of `param(...)`. It gives a list by the name of each such hole, as `each(...)` of a job does: of values,
+        or `result_of("step")`; several are taken in parallel. Holes that it does not name stay holes of this workflow.
+        `what.with_options(...)` bounds the map. Its result is the list of what they return.
+
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
         takes the workflow's.
@@ -154,13 +162,34 @@ class Baton(Insertable, Expandable, Drawable):
         key = checked_name("step", name)
         if key in self._draft.steps:
             raise DuplicateStep(key)
-        added = _what(key, what)
+        added = _what(key, what, each)
         if isinstance(what, AnotherRun) and what.id == self._id:
             raise InvalidName("workflow", what.id, f"step {key!r} would wait for its own workflow to end")
         flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
         control = checked_control(key, when, runs, needs, rest, undo, is_job=isinstance(added, Job))
         self._draft.steps[key] = Added(key, added, _names(key, deps), flags, control)
         return self
+
+    def with_options(
+        self,
+        *,
+        concurrency: int | None = None,
+        tolerate: int | str | None = None,
+        needs: int | None = None,
+    ) -> Baton:
+        """Return this workflow with options for `add(..., each=...)`; they mean what those of a job's map mean.
+
+        concurrency: how many items run at a time, over all worker pools. An item keeps its place until it is final.
+        tolerate, needs: how many items may fail, or have to complete.
+
+        What is added to one of the two later is in both. Raises `InvalidOption`.
+        """
+        given = {"concurrency": concurrency, "tolerate": tolerate, "needs": needs}
+        copy = Baton.__new__(Baton)
+        copy.__dict__ = {**self.__dict__}
+        copy._map_options = {**self._map_options, **job_options({k: v for k, v in given.items() if v is not None})}
+        check_together(copy._map_options, is_map=True)
+        return copy
 
     @property
     def id(self) -> str:
@@ -201,10 +230,11 @@ class Baton(Insertable, Expandable, Drawable):
         It names steps and workers; its own id is not in it. docs/template.schema.json describes it. Raises
         `InvalidWorkflow` for any fault but a hole without a value.
         """
-        from baton.core.templates.writing import template_of
+        from baton.core.templates.writing import run_fields, template_of
 
         self._compiled(is_template=True)
-        return template_of(self._draft, self._name, self._meta, debug=self._debug)
+        run = {"name": self._name, "debug": self._debug, **run_fields(self._key, self._tags)}
+        return template_of(self._draft, run, self._meta)
 
     @classmethod
     def from_template(
@@ -240,8 +270,7 @@ class Baton(Insertable, Expandable, Drawable):
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         self._require_no_run()
-        graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
+        return CompiledGraph(self._draft, is_open=True).expansion()
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of
@@ -266,8 +295,18 @@ class Baton(Insertable, Expandable, Drawable):
         return replace(self._flags, **_checked_flags(own))
 
 
-def _what(step: str, what: object) -> Job | Draft | Wait:
+def _what(step: str, what: object, each: Mapping[str, Any] | None) -> Job | Draft | DraftMap | Wait:
     match what:
+        case Baton() if each is not None:
+            from baton.core.json_arguments import lists_of_map
+
+            what._require_no_run()
+            return DraftMap(what._draft, lists_of_map(step, each), what._map_options)
+        case Baton() if what._map_options:
+            option, value = next(iter(what._map_options.items()))
+            raise InvalidOption(option, value, f"it is for a map, and step {step!r} is none; give each= as well")
+        case _ if each is not None:
+            raise TypeError(f"each= of step {step!r} makes a map of a Baton; a job takes each(...) as an argument")
         case Job() | Wait():
             return what
         case Baton():

@@ -335,7 +335,7 @@ select json_build_object(
                           'name', u.queue,
                           'paused_seconds', (
                               select extract(epoch from w.now - z.paused_at)::float8
-                                from {schema}.pauses z
+                                from {schema}.queue_settings z
                                where z.queue = u.queue
                           ),
                           'slots', (

@@ -64,7 +64,9 @@ _PROFILES: Mapping[str, Settings] = {
     "raise_budget": _ENGINE,
     "reserve_budgets": _ENGINE,
     "retry": _ENGINE,
+    "item_graph": _ENGINE,
     "round_worker": _ENGINE,
+    "set_limits": _ENGINE,
     "settle": _ENGINE,
     "skip": _ENGINE,
     "start_now": _ENGINE,
@@ -81,18 +83,23 @@ _PROFILES: Mapping[str, Settings] = {
 _INLINED = frozenset(
     {
         "claimed_steps",
+        "claims_gate",
         "edge_ignores",
         "edge_observes",
         "extras_keys",
         "flag_bits",
+        "free_units",
         "is_backoff",
         "local_name",
         "name_fault",
+        "next_lanes",
         "ordinal_of",
         "shift_ordinals",
+        "spent_after",
         "terms_keys",
         "text_of_json",
         "undo_keys",
+        "units_earned_at",
     }
 )
 """PostgreSQL makes these a part of the calling statement, which it can do only for a function without settings."""

@@ -6,7 +6,7 @@ one part or several:
     worker   run steps: register, heartbeat, claim, settle, upkeep
     client   insert workflows, which the database checks as Python does, cancel, retry, complete, skip, signal and watch
              them and their steps, make schedules, and read
-    operator pause and resume queues and schedules, cancel, retry, complete, skip and signal
+    operator pause and resume queues and schedules, set limits, cancel, retry, complete, skip and signal
              workflows and their steps, and read
     viewer   read
 """
@@ -50,6 +50,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "keep",
         "round_worker",
         "reserve_budgets",
+        "item_graph",
         "advance",
         "advance_with_records",
         "expand",
@@ -78,6 +79,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "operator": (
         "pause",
         "resume",
+        "set_limits",
         "cancel",
         "retry",
         "complete",

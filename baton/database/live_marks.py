@@ -48,7 +48,10 @@ async def read_marks(calls: Calls, schema: str, keys: Sequence[int]) -> Mapping[
                                   select w.key, w.xmin from {prefix}.workflows w order by w.key desc limit {WORKFLOWS}
                               ) r
                    ),
-                   (select count(*) || ' ' || coalesce(max(u.paused_at)::text, '') from {prefix}.pauses u),
+                   (
+                       select sum(hashtext(concat_ws(' ', u.queue, u.xmin))::bigint)
+                         from {prefix}.queue_settings u
+                   ),
                    (select count(*) || ' ' || count(p.dead_at) || ' ' || coalesce(max(p.id), 0) from {prefix}.pools p),
                    (
                        select sum(hashtext(concat_ws(' ', s.name, s.xmin))::bigint)

@@ -126,6 +126,8 @@ class ClaimRequest:
     """Queues that were empty a moment ago: only steps that the same call releases by its outcomes are claimed there."""
     input_bytes: int = INPUT_BYTES
     """How large the results may be that are delivered to one step."""
+    memory: str | None = None
+    """What earlier claims of the pool returned of queues with limits, as JSON; see sql/functions/claim_limited.sql."""
 
     def halved(self) -> ClaimRequest:
         """Return a request for half as many steps of each queue, but at least one."""
@@ -172,6 +174,8 @@ class Advanced:
     """As of `Settled`."""
     claimed: Sequence[Claimed]
     failures: Sequence[FailedWorkflow] = ()
+    memory: str | None = None
+    """What the next claim of queues with limits goes by, as JSON; None if no queue has any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,14 @@ class QueueHasWork:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneFreed:
+    """A step of this lane has ended, and others wait in its queue, which has limits."""
+
+    queue: str
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntryDue:
     seconds: float
     """From the moment when the notification was sent."""
@@ -72,6 +80,7 @@ class Reconnected:
 
 Notification = (
     QueueHasWork
+    | LaneFreed
     | EntryDue
     | ScheduleDue
     | WaitOver
@@ -99,6 +108,8 @@ def parse(payload: str) -> Notification | None:
         if kind == "queue":
             entries, _, queue = subject.partition(" ")
             return QueueHasWork(queue, int(entries)) if int(entries) > 0 else None
+        if kind == "lane":
+            return _lane_freed(subject)
         if (delayed := _DELAYED.get(kind)) is not None:
             return delayed(int(subject) / 1000) if 0 <= int(subject) <= MOST_DELAYED_MS else None
         numbered = _NUMBERED.get(kind)
@@ -119,3 +130,9 @@ _NUMBERED: Mapping[str, Callable[[int], Notification]] = {
     "step": StepEnded,
     "steps": StepsChanged,
 }
+
+
+def _lane_freed(subject: str) -> LaneFreed | None:
+    length, _, names = subject.partition(" ")
+    size = int(length)
+    return LaneFreed(names[:size], names[size + 1 :]) if 0 < size < len(names) - 1 else None

@@ -195,7 +195,7 @@ with recursive named(queue) as (
      union select e.queue from executing e
      union select l.queue from later l
      union select s.queue from served s
-     union select u.queue from {prefix}.pauses u
+     union select u.queue from {prefix}.queue_settings u where u.paused_at is not null
 )
 select n.queue as name, u.paused_at, coalesce(a.number, 0) as available, a.oldest_at,
        coalesce(l.number, 0) as later, coalesce(e.number, 0) as executing,
@@ -205,6 +205,6 @@ select n.queue as name, u.paused_at, coalesce(a.number, 0) as available, a.oldes
   left join executing e on e.queue = n.queue
   left join later l on l.queue = n.queue
   left join served s on s.queue = n.queue
-  left join {prefix}.pauses u on u.queue = n.queue
+  left join {prefix}.queue_settings u on u.queue = n.queue
  order by n.queue
 """

@@ -62,6 +62,9 @@ class Status:
     """How far attempts are whose workers say so by `ctx.progress`, by step name; at most 100."""
     meta: Any = None
     """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
+    key: str | None = None
+    """The key it was inserted with; see `Baton.new`."""
+    tags: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Which language model each step asks: model maps by the name of the group they hold for. That of the workflow has
     an empty name, the one given with the insert is named `/`, and goes before all others."""
@@ -110,6 +113,7 @@ class Queries:
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
                    w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta,
+                   w.run_key, w.tags::text as tags,
                    {self._progress_of_w}::text as progress,
                    w.models::text as models
               from {self._schema}.workflows w
@@ -132,6 +136,8 @@ class Queries:
             unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
             progress={step: StepProgress(*says) for step, *says in json.loads(first["progress"] or "[]")},
             meta=None if first["meta"] is None else json.loads(first["meta"]),
+            key=first["run_key"],
+            tags={} if first["tags"] is None else json.loads(first["tags"]),
             models={} if first["models"] is None else json.loads(first["models"]),
         )
 
@@ -150,7 +156,7 @@ class Queries:
                    ) as is_served,
                    (
                        select extract(epoch from clock_timestamp() - u.paused_at)::double precision
-                         from {self._schema}.pauses u
+                         from {self._schema}.queue_settings u
                         where u.queue = s.queue
                    ) as paused_seconds,
                    q.state,
@@ -163,7 +169,11 @@ class Queries:
                         where e.step_id = s.id
                        offset 0
                    ) q on true
-              cross join (select array(select u.queue from {self._schema}.pauses u) as queues) z
+              cross join (
+                  select array(
+                             select u.queue from {self._schema}.queue_settings u where u.paused_at is not null
+                         ) as queues
+              ) z
              where w.id = $1
                and q.state not in ('executing', 'waiting')
                and (s.queue = any(z.queues) or s.outcome = 'misfit' or not exists (
@@ -180,7 +190,7 @@ class Queries:
         return [_unserved(row) for row in rows]
 
     async def queues(self) -> Sequence[Queue]:
-        """Return every queue that has entries, is paused or is served, by name. Reads the whole table of entries."""
+        """Return every queue that has entries, is paused, served or limited, by name. Reads every entry there is."""
         rows = await self._calls.fetch(
             f"""
             with entries as (
@@ -202,7 +212,12 @@ class Queries:
                    coalesce(e.executing, 0) as executing, coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
               from entries e
               full join served s on s.queue = e.queue
-              full join {self._schema}.pauses u on u.queue = coalesce(e.queue, s.queue)
+              full join (
+                       select l.queue, l.paused_at
+                         from {self._schema}.queue_settings l
+                        where coalesce(l.running, l.starts, l.lane_running, l.lane_starts) is not null
+                           or l.paused_at is not null
+                   ) u on u.queue = coalesce(e.queue, s.queue)
              order by 1
             """
         )

@@ -22,7 +22,7 @@ select q.queue,
   from {schema}.queue q
  group by q.queue, q.state
 """
-_PAUSED = "select p.queue from {schema}.pauses p"
+_PAUSED = "select p.queue from {schema}.queue_settings p where p.paused_at is not null"
 
 
 @dataclass(frozen=True, slots=True)

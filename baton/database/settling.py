@@ -12,11 +12,11 @@ from baton.database.messages import AttemptRecord, Settlement
 
 # Arrays of numbers and plain words are sent as text (see `literal`), those that are all null as
 # empty ones.
-ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11)"
+ADVANCE = "select * from {}.advance($1, $2, $3, $4, $5, $6::text::bigint[], $7, $8::text::text[], $9, $10, $11, $12)"
 SETTLE = "select * from {}.settle($1::text::bigint[], $2, $3::text::text[], $4, $5, $6)"
 
 ADVANCE_WITH_RECORDS = (
-    ADVANCE.replace("advance(", "advance_with_records(")[:-1] + ", $12, $13, $14, $15, $16, $17, $18, $19)"
+    ADVANCE.replace("advance(", "advance_with_records(")[:-1] + ", $13, $14, $15, $16, $17, $18, $19, $20)"
 )
 SETTLE_WITH_RECORDS = SETTLE.replace("settle(", "settle_with_records(")[:-1] + ", $7, $8, $9, $10, $11, $12, $13, $14)"
 

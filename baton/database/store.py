@@ -95,6 +95,7 @@ class Store:
         self._reserve_budgets = call(f"{prefix}.reserve_budgets", 3)
         self._raise_budget = call(f"{prefix}.raise_budget", 5)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
+        self._item_graph = f"select {prefix}.item_graph($1::text::bigint) as graph"
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -116,8 +117,8 @@ class Store:
         self._retry = call(f"{prefix}.retry", 7)
         self._follow = call(f"{prefix}.follow", 2)
         self._watch = call(f"{prefix}.watch", 2)
-        self._pause = call(f"{prefix}.pause", 2)
-        self._resume = call(f"{prefix}.resume", 2)
+        self._pause = call(f"{prefix}.pause", 3)
+        self._resume = call(f"{prefix}.resume", 3)
 
     async def insert_workflow(self, spec: WorkflowSpec) -> Inserted:
         """Insert a workflow. One of more than `STEPS_PER_CALL` steps needs a transaction of the caller's.
@@ -189,11 +190,13 @@ class Store:
     async def advance(self, pool: int, settling: Sequence[Settlement], claiming: ClaimRequest) -> Advanced:
         """Settle outcomes, then claim, in one transaction. Replayable with the same outcomes and the same claim."""
         queues, limits = claiming.columns()
-        claim, records = (queues, limits, claiming.token, claiming.input_bytes), records_with(settling)
+        claim = (queues, limits, claiming.token, claiming.input_bytes)
+        records = records_with(settling)
         statement = self._advance_with_records if records else self._advance
-        rows = await self.calls.fetch(statement, pool, *claim, *outcome_parameters(settling), *records)
-        failures = read_failures(rows[0]["failures"])
-        return Advanced(rows[0]["accepted"], [Claimed(claiming.token, *row[2:]) for row in rows[1:]], failures)
+        rows = await self.calls.fetch(statement, pool, *claim, *outcome_parameters(settling), claiming.memory, *records)
+        last = rows.pop()
+        failures = read_failures(last["failures"])
+        return Advanced(last["accepted"], [Claimed(claiming.token, *row[3:]) for row in rows], failures, last["memory"])
 
     async def settle(self, settling: Sequence[Settlement]) -> Settled:
         """Write outcomes with all their consequences. Replayable."""
@@ -239,6 +242,12 @@ class Store:
         (row,) = await self.calls.fetch(self._round_worker, str(claim.step_id))
         worker: str | None = row["worker"]
         return worker
+
+    async def item_graph(self, claim: Claim) -> str | None:
+        """Return the graph that a child of a map of a workflow expands into, as JSON; None for any other step."""
+        (row,) = await self.calls.fetch(self._item_graph, str(claim.step_id))
+        graph: str | None = row["graph"]
+        return graph
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
@@ -405,14 +414,14 @@ class Store:
         """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
         await self.calls.fetch(self._follow, workflow_id, seconds)
 
-    async def pause(self, queue: str, actor: str | None = None) -> bool:
-        """Pause a queue: no claim takes an entry of it. Return True if it was not paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._pause, queue, actor)
+    async def pause(self, queue: str, lane: str | None = None, actor: str | None = None) -> bool:
+        """Pause a queue or a lane: no claim takes an entry of it. Return True if it was not paused; a replay False."""
+        (row,) = await self.calls.fetch(self._pause, queue, actor, lane)
         return bool(row["paused"])
 
-    async def resume(self, queue: str, actor: str | None = None) -> bool:
-        """Resume a queue and wake its pools. Return True if it was paused; a replay returns False."""
-        (row,) = await self.calls.fetch(self._resume, queue, actor)
+    async def resume(self, queue: str, lane: str | None = None, actor: str | None = None) -> bool:
+        """Resume a queue or a lane and wake its pools. Return True if it was paused; a replay returns False."""
+        (row,) = await self.calls.fetch(self._resume, queue, actor, lane)
         return bool(row["resumed"])
 
 

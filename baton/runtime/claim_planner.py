@@ -8,6 +8,7 @@ from uuid import UUID
 
 from baton.core.limits import INPUT_BYTES
 from baton.database.messages import Claimed, ClaimRequest
+from baton.runtime.limited_queues import LimitedQueues, Paced
 from baton.runtime.wakeups import StaggeredWakeups
 
 MOST_PER_CLAIM = 500
@@ -64,6 +65,7 @@ class ClaimPlanner:
         self._latest_wakeup = dict.fromkeys(limits, 0)
         self._sent: dict[UUID, SentClaim] = {}
         self._is_stopped = False
+        self._limited = LimitedQueues()
 
     def wake(self, queue: str) -> None:
         """Note that this queue may have work. Queues that the pool does not serve are ignored."""
@@ -82,18 +84,32 @@ class ClaimPlanner:
         if queue in self.limits:
             self._staggered.notified(queue, entries, now)
 
+    def lane_freed(self, queue: str, lane: str) -> None:
+        """Note that a step of this lane has ended, in which others may wait for its limit."""
+        if queue in self.limits:
+            self._limited.lane_freed(queue, lane)
+            self.wake(queue)
+
+    @property
+    def must_wait_for_locks(self) -> bool:
+        """Other claims held the locks of a queue with limits: the next call settles nothing, and may wait for them."""
+        return not self._is_stopped and any(self._free[queue] for queue in self._limited.held)
+
     def pools_counted(self, pools: Sequence[int]) -> None:
         """Note how many living pools serve each queue, this one included; in the order of the queues."""
         self._staggered.pools_counted(dict(zip(self.limits, pools, strict=True)))
 
     def wake_due(self, now: float) -> None:
         """Wake the queues whose planned wakeup is due."""
-        for queue in self._staggered.take_due(now):
+        for queue in (*self._staggered.take_due(now), *self._limited.take_due(now)):
             self.wake(queue)
 
     def next_wakeup_in(self, now: float) -> float | None:
         """Return the seconds until the next planned wakeup, or None if there is none."""
-        return self._staggered.next_in(now)
+        planned = [
+            seconds for seconds in (self._staggered.next_in(now), self._limited.next_in(now)) if seconds is not None
+        ]
+        return min(planned) if planned else None
 
     def stop(self) -> None:
         """Claim nothing from now on."""
@@ -124,7 +140,8 @@ class ClaimPlanner:
             self._free[queue] -= slots
         self._may_have_work -= reserved.keys() - self._has_backlog
         self._sent[token] = SentClaim(self._wakeups, self._staggered.claim_sent(reserved.keys() - seen_empty))
-        return ClaimRequest(token, reserved, seen_empty, self._input_bytes)
+        memory = self._limited.memory_for(reserved.keys() - seen_empty)
+        return ClaimRequest(token, reserved, seen_empty, self._input_bytes, memory)
 
     def answered(self, request: ClaimRequest, claimed: Sequence[Claimed]) -> None:
         """Free the slots that a claim did not use. A queue that returned all it was asked for has more."""
@@ -141,6 +158,14 @@ class ClaimPlanner:
             elif self._latest_wakeup[queue] <= sent.wakeups:
                 self._may_have_work.discard(queue)
                 self._has_backlog.discard(queue)
+
+    def paced(self, memory: str | None, now: float) -> list[Paced]:
+        """Note what a claim returned of queues with limits. Return those of which it reached another limit."""
+        paced = self._limited.answered(memory, now)
+        for one in paced:
+            if one.next_in == 0:
+                self.wake(one.queue)
+        return [one for one in paced if self._limited.newly_reached(one)]
 
     def slot_freed(self, queue: str) -> None:
         """Free the slot of an attempt that has ended."""

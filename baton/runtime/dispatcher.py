@@ -18,7 +18,7 @@ from baton.database.connections import Connector, ReconnectingConnection, pause_
 from baton.database.failures import Failure, failure_of
 from baton.database.messages import Advanced, Claimed, ClaimRequest, FailedWorkflow, Settlement
 from baton.database.store import Store
-from baton.events import Observers, StepsClaimed, WorkflowFailed
+from baton.events import LimitReached, Observers, StepsClaimed, WorkflowFailed
 from baton.runtime import failpoints
 from baton.runtime.attempts import Cause
 from baton.runtime.call_events import call_failed, outcome_replaced, outcomes_answered
@@ -126,6 +126,11 @@ class Dispatcher:
             self._is_checking = True
             self._idle_connections.pop().set()
 
+    def lane_freed(self, queue: str, lane: str) -> None:
+        """Claim from this queue: a step of this lane has ended."""
+        self._claim_planner.lane_freed(queue, lane)
+        self.wake()
+
     def notified(self, queue: str, entries: int) -> None:
         """Claim from this queue, now or a little later: a notification announced at least this many entries."""
         self._claim_planner.notified(queue, entries, self._loop.time())
@@ -190,7 +195,7 @@ class Dispatcher:
         return outcomes >= WORTH_A_SECOND_CALL or wanted >= WORTH_A_SECOND_CALL
 
     def _request(self) -> Request:
-        settling = self._settler.take()
+        settling = () if self._claim_planner.must_wait_for_locks else self._settler.take()
         claiming = self._claim_planner.reserve(self._tokens.draw(), everywhere=bool(settling))
         self._unanswered += 1
         self._all_answered.clear()
@@ -241,6 +246,7 @@ class Dispatcher:
                 self.put(one, Settlement(one.step_id, one.token, given_back(Cause.LEASE_LOST.value)))
             claimed = ()
         self._claim_planner.answered(request.claiming, claimed)
+        self._pace(request.pool, advanced.memory)
         if request.is_separate and claimed:
             # It may have asked for less than was reserved, so an answer that is short does not mean
             # an empty queue.
@@ -248,6 +254,15 @@ class Dispatcher:
         for one in claimed:
             self._start(one)
         self._count_answers(1)
+
+    def _pace(self, pool: int, memory: str | None) -> None:
+        """Plan the next claims of queues with limits."""
+        if memory is None:
+            return
+        for paced in self._claim_planner.paced(memory, self._loop.time()):
+            assert paced.reached is not None
+            self._observers.emit(LimitReached(pool, paced.queue, paced.reached))
+        self._wake_due()
 
     def _settled(
         self, settling: Sequence[Settlement], accepted: Sequence[bool], failures: Sequence[FailedWorkflow] = ()

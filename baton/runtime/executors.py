@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from baton.core import registry
 from baton.core.context import Context
+from baton.core.item_graphs import ITEM_WORKER
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
@@ -60,7 +61,8 @@ class Executors:
 
     def runnable(self) -> Sequence[str]:
         """Return the names of the workers that can run here: nothing that they ask for is missing."""
-        return [name for name in registry.names() if (known := registry.get(name)) and self.missing(known) is None]
+        own = [name for name in registry.names() if (known := registry.get(name)) and self.missing(known) is None]
+        return [*own, ITEM_WORKER]
 
     def missing(self, worker: AnyWorker) -> str | None:
         """Return why the worker cannot run here, if a type or an executor that it asks for is not there."""

@@ -13,6 +13,7 @@ from typing import Any
 from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
+from baton.core.item_graphs import ITEM_WORKER
 from baton.core.outcome import Outcome, discarded, expanded, given_back, joined
 from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
@@ -20,6 +21,7 @@ from baton.database.notifications import (
     ClaimsVoid,
     DeadlineDue,
     EntryDue,
+    LaneFreed,
     Notification,
     QueueHasWork,
     Reconnected,
@@ -85,7 +87,7 @@ class RunningPool:
         self._observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._tokens = Tokens()
-        listens, limits = engine.listener is not None, engine.limits
+        listens, limits = engine.listener is not None, engine.size_limits
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
@@ -130,7 +132,7 @@ class RunningPool:
     def _made_executors(self) -> Executors:
         settings, engine = self._settings, self._engine
         application = ApplicationExecutors(settings.executors)
-        keeping = Keeping(engine.limits, engine.store.keep)
+        keeping = Keeping(engine.size_limits, engine.store.keep)
         records = PricedRecords(self._records, settings.prices)
         reserve = engine.store.reserve_budgets
         return Executors(settings.threads, settings.processes, application, self._resources, keeping, records, reserve)
@@ -139,7 +141,9 @@ class RunningPool:
         settings, engine = self._settings, self._engine
         rounds = Rounds(engine.store.round_worker)
         shows = settings.errors_show_input
-        return Runner(self._executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
+        return Runner(
+            self._executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows
+        )
 
     @property
     def pool_id(self) -> int:
@@ -247,6 +251,8 @@ class RunningPool:
         match notice:
             case QueueHasWork(queue, entries):
                 self.dispatcher.notified(queue, entries)
+            case LaneFreed(queue, lane):
+                self.dispatcher.lane_freed(queue, lane)
             case EntryDue(due_in):
                 self._maintenance.due_in(due_in)
             case ScheduleDue(due_in):
@@ -393,4 +399,4 @@ def outcome_without_running(claimed: Claimed) -> Outcome | None:
         return joined()
     if claimed.undeliverable is not None:
         return discarded(claimed.undeliverable)
-    return None if claimed.map is None else expanded()
+    return expanded() if claimed.map is not None or claimed.worker == ITEM_WORKER else None

@@ -41,7 +41,7 @@ select a.step_id, a.queue
       select q.step_id, q.queue, q.priority, q.position, min(q.priority) over (partition by q.queue) as best
         from {schema}.queue q
        where q.state = 'available'
-         and not exists (select from {schema}.pauses p where p.queue = q.queue)
+         and not exists (select from {schema}.queue_settings p where p.queue = q.queue and p.paused_at is not null)
          and ($1::text[] is null or q.queue = any($1))
   ) as a
  where a.priority = a.best

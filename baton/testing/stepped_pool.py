@@ -29,7 +29,7 @@ from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Cause, current
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
-from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.expander import Refused, Sending
 from baton.runtime.keeping import Keeping
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
@@ -63,7 +63,9 @@ class LosingRunner(Runner):
     def __init__(self, engine: Engine, settings: PoolSettings, executors: Executors, is_lost: IsLost) -> None:
         rounds = Rounds(engine.store.round_worker)
         shows = settings.errors_show_input
-        super().__init__(executors, rounds, engine.limits, settings.redact, settings.misfit, errors_show_input=shows)
+        super().__init__(
+            executors, rounds, engine.size_limits, settings.redact, settings.misfit, errors_show_input=shows
+        )
         self._is_lost = is_lost
         self.kept_back: dict[tuple[int, UUID], Outcome] = {}
 
@@ -86,7 +88,7 @@ class SteppedPool:
         self._engine = engine
         self._settings = settings
         self._pool = 0
-        limits = engine.limits
+        limits = engine.size_limits
         self.observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
         self._records = AttemptRecords(engine.store.leave_records)
@@ -133,7 +135,7 @@ class SteppedPool:
 
     async def claim(self, queue: str) -> Claimed | None:
         """Claim the next step of this queue; None if there is none."""
-        limits = self._engine.limits
+        limits = self._engine.size_limits
         wanted = ClaimRequest(uuid4(), {queue: 1}, input_bytes=limits.most_input_bytes)
         advanced = await self._engine.store.advance(self._pool, (), wanted)
         return advanced.claimed[0] if advanced.claimed else None
@@ -184,13 +186,13 @@ class SteppedPool:
 
     async def _expand(self, claimed: Claimed, settling: Settlement) -> Outcome | None:
         """Write the children of a step; return the outcome to settle if it has or gets none."""
-        limits = self._engine.limits
-        plan = planned(claimed, settling.outcome, limits)
+        store = Store(self._expanding, self._engine.schema)
+        sending = Sending(store, self._engine.size_limits, self._expanding.transaction)
+        plan = await sending.plan(claimed, settling.outcome)
         if isinstance(plan, Outcome):
             return plan
-        store = Store(self._expanding, self._engine.schema)
         try:
-            await Sending(store, limits, self._expanding.transaction).send(settling, plan)
+            await sending.send(settling, plan)
         except Refused as refused:
             return refused.outcome
         return None

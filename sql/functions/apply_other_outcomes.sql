@@ -20,11 +20,12 @@
 -- lost while it expands has at least twenty attempts: these are the engine's, and max_attempts is
 -- meant for its children.
 -- final: the steps that became final. queues: the queue of each step that became available again.
+-- freed, freed_lanes: as of apply_outcomes.
 -- Locks: none; apply_outcomes has taken them.
 create or replace function apply_other_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
     p_moment timestamptz,
-    out final bigint[], out queues text[]
+    out final bigint[], out queues text[], out freed text[], out freed_lanes text[]
 )
 language plpgsql
 as $$
@@ -36,6 +37,7 @@ begin
         -- The first of several outcomes under one token counts: an entry cannot both go and stay.
         select distinct on (o.id)
                q.step_id, q.token, o.kind, o.trace, q.attempt, q.attempted_at, q.pool, q.is_join,
+               q.queue, q.lane, q.slot,
                case
                    when r.round >= 10000 then
                        'it has asked for another round after 10,000 of them, which is the limit: let each run insert the next'
@@ -155,8 +157,10 @@ begin
     select (select array_agg(r.id) from recorded r where r.finished_at is not null),
            (select array_agg(d.queue) from delayed d where d.state = 'available'),
            (select min(d.scheduled_at) from delayed d where d.state <> 'available'),
-           (select array_agg(r.id) from recorded r where r.outcome = 'again')
-      into final, queues, soonest, asking;
+           (select array_agg(r.id) from recorded r where r.outcome = 'again'),
+           (select array_agg(v.queue) from verdict v where v.slot is not null or v.lane <> ''),
+           (select array_agg(v.lane) from verdict v where v.slot is not null or v.lane <> '')
+      into final, queues, soonest, asking, freed, freed_lanes;
     if asking is not null then
         perform ask_for_rounds(array_agg(o.id), array_agg(o.detail), array_agg(o.delay))
            from unnest(p_ids, p_tokens, p_kinds, p_details, p_delays) as o(id, token, kind, detail, delay)

@@ -14,6 +14,8 @@
 --   one repeats: the step's last accepted outcome has this token and this kind. Compared after the
 --   lock.
 -- queues, counts: parallel; how many entries became available in each queue.
+-- freed, freed_lanes: parallel; queue and lane of each entry that a limit counted and that does not
+--   execute any more (see notify_freed); null for none.
 -- failures: the workflows that failed by it, as failures_of returns them; null for none.
 --
 -- An entry has a token if and only if it is executing. The queries do not ask for its state as
@@ -25,7 +27,8 @@
 -- token.
 create or replace function apply_outcomes(
     p_ids bigint[], p_tokens uuid[], p_kinds text[], p_details text[], p_traces text[], p_delays double precision[],
-    out accepted boolean[], out queues text[], out counts integer[], out failures text
+    out accepted boolean[], out queues text[], out counts integer[], out failures text,
+    out freed text[], out freed_lanes text[]
 )
 language plpgsql
 as $$
@@ -68,7 +71,7 @@ begin
          where q.step_id = any(array[o.id])
            and q.token = o.token
            and o.kind = 'completed'
-     returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool, o.detail
+     returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool, q.queue, q.lane, q.slot, o.detail
     ), recorded as (
         update steps s
            set state = 'completed',
@@ -90,8 +93,10 @@ begin
     select coalesce(array_agg(r.id), '{}'),
            coalesce(array_agg(r.id) filter (where cardinality(r.dependents) > 0), '{}'),
            coalesce(array_agg(r.id) filter (where r.watched or r.parent is not null), '{}'),
-           array_agg(sibling_of(r.id, r.undoes)) filter (where r.undoes is not null)
-      into final, followed, noted, undone
+           array_agg(sibling_of(r.id, r.undoes)) filter (where r.undoes is not null),
+           (select array_agg(e.queue) from ended e where e.slot is not null or e.lane <> ''),
+           (select array_agg(e.lane) from ended e where e.slot is not null or e.lane <> '')
+      into final, followed, noted, undone, freed, freed_lanes
       from recorded r;
     if undone is not null then
         -- As if it had never begun. Its idempotency key changes, so that a service does not answer
@@ -104,8 +109,11 @@ begin
     end if;
 
     if is_mixed then
-        select u.final, u.queues into failed, delayed
-          from apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment) as u;
+        applied := apply_other_outcomes(p_ids, p_tokens, kinds, p_details, p_traces, p_delays, moment);
+        failed := applied.final;
+        delayed := applied.queues;
+        freed := freed || applied.freed;
+        freed_lanes := freed_lanes || applied.freed_lanes;
         if 'joined' = any(kinds) then
             applied := apply_joins(p_ids, p_tokens, kinds, moment);
             failed := failed || applied.final;

@@ -4,6 +4,8 @@
 -- Notifications carry names, ids and numbers of entries only:
 --   queue COUNT NAME   at least COUNT entries, a power of ten, were released there, and the caller
 --                      did not claim them itself
+--   lane LENGTH QUEUE LANE  a step of this lane has ended, and others wait in its queue, whose name
+--                      has LENGTH characters
 --   due MILLISECONDS   an entry is due so soon that the poll would be late
 --   end MILLISECONDS   a deadline is due so soon that the poll would be late
 --   ripe MILLISECONDS  what a step waits for has come, or its time is up so soon that the poll

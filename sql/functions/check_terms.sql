@@ -42,13 +42,17 @@ begin
                          'tolerate is neither a number nor a share such as 10%'
                      when not t.needs between 1 and 1000000 then 'needs must be between 1 and 1000000'
                      when t.tolerate is not null and t.needs is not null then 'it has both tolerate and needs'
+                     when t.lane is not null and name_fault(t.lane, false) is not null then
+                         'the name of its lane ' || name_fault(t.lane, false)
+                     when not t.units between 1 and 1000000000 then 'units must be between 1 and 1000000000'
                      when not t.concurrency between 1 and 1000000 then 'concurrency must be between 1 and 1000000'
                  end) as fault
             from json_to_recordset(p_terms) as t(
                      number integer, worker text, queue text, priority smallint, max_attempts integer,
                      timeout double precision, backoff json, scheduled_at text, schedule_in double precision, concurrency integer,
                      tolerate text, needs integer, deadline double precision, start_within double precision,
-                     ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean, takes_context boolean
+                     lane text, units integer, ignore_cancelled boolean, ignore_discarded boolean, ignore_skipped boolean,
+                     takes_context boolean
                  )
       ) as t;
     perform refuse(fault);

@@ -14,6 +14,6 @@ as $$
 declare
     claimed record;
 begin
-    claimed := claim_entries(p_pool, p_queues, p_limits, p_token, '{}');
+    claimed := claim_entries(p_pool, p_queues, p_limits, p_token, '{}', true, null);
     return query select d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
 end $$;

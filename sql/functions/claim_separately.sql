@@ -1,7 +1,7 @@
 -- Claim as claim does, but each step in a subtransaction of its own: after a claim that failed, to
 -- find out which step is the reason.
 --
--- A step that cannot be claimed is passed over. A step whose results cannot be put together is
+-- A step that cannot be claimed is passed over; of a queue with limits, the queue is. A step whose results cannot be put together is
 -- claimed, and its `results` say why. Returns the claimed steps in claim order (see claimed_steps);
 -- and a row for each step that was passed over, in which only passed_over, the step in words, and
 -- error are not null.
@@ -20,11 +20,12 @@ declare
     replayed record;
     entry    record;
     claimed  record;
+    limited  record;
     n        integer;
 begin
     -- Without queues it takes nothing. It waits for an earlier call with this token, and returns
     -- what that took.
-    replayed := claim_entries(p_pool, '{}', '{}', p_token, '{}');
+    replayed := claim_entries(p_pool, '{}', '{}', p_token, '{}', true, null);
     for n in 1 .. coalesce(cardinality(replayed.taken), 0) loop
         return query select d.*, null::text, null::text
                        from claimed_step(replayed.taken[n], replayed.attempts[n], replayed.joins[n], p_input_bytes) as d;
@@ -35,11 +36,28 @@ begin
 
     for i in 1 .. cardinality(p_queues) loop
         n := 0;
+        if exists (select from queue_settings s where s.queue = p_queues[i]) then
+            begin
+                limited := claim_limited(p_pool, p_queues[i], abs(p_limits[i]), p_token, false, null);
+            exception
+                when insufficient_resources or operator_intervention or system_error or transaction_rollback then
+                    raise;
+                when others then
+                    passed_over := format('queue %L', p_queues[i]);
+                    error := format('%s (%s)', sqlerrm, sqlstate);
+                    return next;
+                    continue;
+            end;
+            for k in 1 .. coalesce(cardinality(limited.taken), 0) loop
+                return query select d.*, null::text, null::text
+                               from claimed_step(limited.taken[k], limited.attempts[k], limited.joins[k], p_input_bytes) as d;
+            end loop;
+            continue;
+        end if;
         for entry in
             select q.step_id
               from queue q
-             where q.state = 'available' and q.queue = p_queues[i]
-               and not exists (select from pauses p where p.queue = p_queues[i])
+             where q.state = 'available' and q.lane is null and q.queue = p_queues[i]
              order by q.priority, q.position, q.step_id
              -- More than asked for, so that entries that cannot be claimed do not keep others from
              -- their turn.

@@ -29,12 +29,12 @@ begin
     -- The terms that children have from their map. When and how often it started is the map's own
     -- affair.
     insert into steps (
-        worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+        worker, queue, lane, units, priority, max_attempts, timeout, backoff, deadline, start_within,
         ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent, holds_slot,
         is_closing, undo, undo_inputs, pending, state
     )
-    select m.worker, m.queue, m.priority, m.max_attempts, m.timeout, m.backoff, m.deadline, m.start_within,
+    select m.worker, m.queue, m.lane, m.units, m.priority, m.max_attempts, m.timeout, m.backoff, m.deadline, m.start_within,
            m.ignore_cancelled, m.ignore_discarded, m.ignore_skipped, m.takes_context,
            sibling_of(p_step, (base + p_first + n.n - 1)::integer), m.name || '[' || p_first + n.n - 1 || ']', n.args::json,
            m.arg_refs, '{}', '{}', m.inputs, ordinal_of(p_step),
@@ -43,7 +43,7 @@ begin
            case when p_first + n.n > m.concurrency then 1 else 0 end,
            case when p_first + n.n > m.concurrency then 'suspended' else 'queued' end
       from (
-          select s.worker, s.queue, s.priority, s.max_attempts, s.timeout, s.backoff, s.deadline, s.start_within,
+          select s.worker, s.queue, s.lane, s.units, s.priority, s.max_attempts, s.timeout, s.backoff, s.deadline, s.start_within,
                  s.ignore_cancelled, s.ignore_discarded, s.ignore_skipped, s.takes_context,
                  s.name, s.concurrency, s.is_closing, s.undo, s.undo_inputs,
                  (s.map ->> 'references')::json as arg_refs,

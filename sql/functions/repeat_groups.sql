@@ -15,7 +15,7 @@ declare
     queues   text[] := '{}';
 begin
     for repeated in
-        select g.id, g.queue, g.priority, g.again, o.token, o.pool
+        select g.id, g.queue, g.lane, g.units, g.priority, g.again, o.token, o.pool
           from unnest(p_groups, p_tokens, p_pools) as o(id, token, pool)
           join steps g on g.id = any(array[o.id])
          order by o.id
@@ -34,10 +34,14 @@ begin
          where g.id = repeated.id;
         perform prune_rounds(repeated.id, (repeated.again ->> 'keep_rounds')::integer);
         due := p_moment + interval '1 second' * coalesce((repeated.again ->> 'after')::double precision, 0);
-        insert into queue (step_id, priority, queue, scheduled_at, position, state)
+        insert into queue (step_id, priority, queue, lane, units, scheduled_at, position, state)
         values (
-            repeated.id, repeated.priority, repeated.queue, due, due,
-            case when due > p_moment then 'scheduled' else 'available' end
+            repeated.id, repeated.priority, repeated.queue,
+            case
+                when exists (select from queue_settings l where l.queue = repeated.queue and l.is_laned)
+                then coalesce(repeated.lane, '-')
+            end,
+            repeated.units, due, due, case when due > p_moment then 'scheduled' else 'available' end
         );
         if due > p_moment then
             perform notify_due(due, p_moment);

@@ -14,6 +14,7 @@ declare
 begin
     applied := apply_outcomes(p_ids, p_tokens, p_kinds, p_details, p_traces, p_delays);
     perform notify_queues(applied.queues, applied.counts);
+    perform notify_freed(applied.freed, applied.freed_lanes);
     accepted := applied.accepted;
     failures := applied.failures;
 end $$;

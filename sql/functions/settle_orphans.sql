@@ -48,6 +48,7 @@ begin
         applied := apply_outcomes(ids, tokens, kinds, details, '{}', '{}');
     end;
     perform notify_queues(applied.queues, applied.counts);
+    perform notify_freed(applied.freed, applied.freed_lanes);
     select count(*) filter (where o.kind = 'lost'), count(*) filter (where o.kind = 'given_back')
       into lost, given_back
       from unnest(kinds, applied.accepted) as o(kind, is_accepted)

@@ -3,5 +3,5 @@ create or replace function terms_keys() returns text[]
 language sql immutable parallel safe
 return array[
            'number', 'worker', 'queue', 'priority', 'max_attempts', 'timeout', 'backoff', 'scheduled_at', 'schedule_in',
-           'concurrency', 'tolerate', 'needs', 'deadline', 'start_within', 'ignore_cancelled', 'ignore_discarded', 'ignore_skipped', 'takes_context'
+           'lane', 'units', 'concurrency', 'tolerate', 'needs', 'deadline', 'start_within', 'ignore_cancelled', 'ignore_discarded', 'ignore_skipped', 'takes_context'
        ];

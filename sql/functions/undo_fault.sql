@@ -28,11 +28,12 @@ begin
         json_build_array(json_build_object(
             'number', 0, 'worker', undo -> 'worker', 'queue', undo -> 'queue', 'priority', undo -> 'priority',
             'max_attempts', undo -> 'max_attempts', 'timeout', undo -> 'timeout', 'takes_context', undo -> 'takes_context',
-            'backoff', undo -> 'backoff', 'deadline', undo -> 'deadline', 'start_within', undo -> 'start_within'
+            'backoff', undo -> 'backoff', 'deadline', undo -> 'deadline', 'start_within', undo -> 'start_within',
+            'lane', undo -> 'lane', 'units', undo -> 'units'
         )),
         array[0]
     );
-    if undo ->> 'worker' = 'baton.workflow' then
+    if undo ->> 'worker' in ('baton.workflow', 'baton.item') then
         return 'its undo is a group';
     elsif (json_typeof((undo ->> 'args')::json) = 'object') is not true then
         return 'the arguments of its undo are not a JSON object';

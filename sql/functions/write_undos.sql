@@ -85,11 +85,12 @@ begin
           join chained c on c.rank = r.rank
     ), undos as (
         insert into steps (
-            id, name, worker, queue, priority, max_attempts, timeout, backoff, deadline, start_within,
+            id, name, worker, queue, lane, units, priority, max_attempts, timeout, backoff, deadline, start_within,
             ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
             args, arg_refs, inputs, dependencies, edges, dependents, role, is_closing, is_last, undoes, generation, pending, state
         )
-        select step_of(p_key, p.ordinal), s.name || '[undo]', s.undo ->> 'worker', s.undo ->> 'queue', (s.undo ->> 'priority')::smallint,
+        select step_of(p_key, p.ordinal), s.name || '[undo]', s.undo ->> 'worker', s.undo ->> 'queue', s.undo ->> 'lane',
+               (s.undo ->> 'units')::integer, (s.undo ->> 'priority')::smallint,
                (s.undo ->> 'max_attempts')::integer, (s.undo ->> 'timeout')::double precision, s.undo -> 'backoff',
                (s.undo ->> 'deadline')::double precision, (s.undo ->> 'start_within')::double precision, true, true, true,
                coalesce((s.undo ->> 'takes_context')::boolean, false), (s.undo ->> 'args')::json, (s.undo ->> 'arg_refs')::json,

@@ -46,6 +46,9 @@ create domain free_slots as integer
 -- A notification names the queue, and has less than 8000 bytes.
 create domain queue_name as text collate "C"
     constraint steps_queue check (octet_length(value) <= 4000);
+-- A notification may name both.
+create domain lane_name as text collate "C"
+    constraint steps_lane check (octet_length(value) between 1 and 2000);
 -- Times that clients can read and the engine can calculate with: up to PostgreSQL 16 an infinite
 -- one cannot be subtracted.
 create domain start_time as timestamptz
@@ -203,6 +206,7 @@ create table steps (
     generation       integer not null default 1,
     round            integer not null default 1,
     concurrency      integer,
+    units            integer,
     slots            free_slots,
     next_child       integer,
     failures_left    integer,
@@ -226,6 +230,7 @@ create table steps (
     grouping         step_grouping,
     role             step_role,
     queue            queue_name not null,
+    lane             lane_name,
     worker           text collate "C" not null,
     name             text collate "C" not null,
     dependencies     integer[] not null,
@@ -238,6 +243,7 @@ create table steps (
     args             json not null,
     arg_refs         json,
     map              json,
+    item_graph       json,
     backoff          json,
     condition        json,
     undo             json,
@@ -268,6 +274,8 @@ comment on column steps.dependents is 'Ordinals of the steps that wait for it.';
 comment on column steps.inputs is 'Ordinals of the dependencies whose results a claim delivers; null for none.';
 comment on column steps.all_inputs is 'Of a step that needs some of its dependencies: `inputs` as they were before it was released, which a retry begins with. Null for none.';
 comment on column steps.queue is 'The queue it waits in when it may run.';
+comment on column steps.lane is 'Its lane in that queue; null for none. Lanes take turns where the queue has limits for them.';
+comment on column steps.units is 'How much a start of it uses of the rates of its queue; null for 1.';
 comment on column steps.priority is 'Smaller runs first.';
 comment on column steps.max_attempts is 'How many attempts may fail or be lost in a row before it is discarded.';
 comment on column steps.losses is 'How many attempts in a row were lost with their pools; 0 again after a snooze or a retry.';
@@ -314,6 +322,7 @@ comment on column steps.first_child is 'Ordinal of its first child, the others f
 comment on column steps.children is 'How many children it has, not counting theirs.';
 comment on column steps.returns is 'Ordinal of the child whose result is the group''s; null for its last children''s.';
 comment on column steps.map is 'Of a map: each, the parameters that get one item each; references, the arg_refs of its children; tolerate, how many failures, or what share of its children, do not fail it; needs, how many children have to complete.';
+comment on column steps.item_graph is 'Of a map of a workflow: the graph that each child expands into, with holes for its arguments, as baton/core/item_graphs.py writes it.';
 comment on column steps.child_inputs is 'Of a map: the inputs of its children.';
 comment on column steps.concurrency is 'How many children of a map run at a time; null for no limit.';
 comment on column steps.slots is 'How many more of its children may run now.';
@@ -366,8 +375,11 @@ create table queue (
     attempt      integer not null default 0,
     priority     smallint not null,
     is_join      boolean not null default false,
+    slot         smallint,
+    units        integer,
     state        entry_state not null,
     queue        text collate "C" not null,
+    lane         text collate "C",
     constraint queue_claim check ((state = 'executing') = (token is not null) and (token is null) = (pool is null))
 ) with (
     fillfactor = 85,
@@ -376,7 +388,12 @@ create table queue (
     autovacuum_analyze_scale_factor = 0.1,
     autovacuum_vacuum_cost_delay = 1
 );
-create index queue_available on queue (queue, priority, position, step_id) where state = 'available';
+create index queue_available on queue (queue, priority, position, step_id) where state = 'available' and lane is null;
+-- An entry of a queue without limits is in none of these four.
+create index queue_laned on queue (queue, priority, lane, position, step_id) where state = 'available' and lane is not null;
+create index queue_exempt on queue (queue, position) where state = 'available' and lane = '';
+create index queue_slots on queue (queue, slot) where state = 'executing' and slot is not null;
+create index queue_lanes on queue (queue, lane) where state = 'executing' and lane is not null;
 create index queue_due on queue (scheduled_at) where state in ('scheduled', 'retryable');
 create index queue_ending on queue (ends_at) where ends_at is not null;
 create index queue_held on queue (pool, token) where state = 'executing';
@@ -385,6 +402,9 @@ comment on table queue is 'The entry of each step that may run, waits for a time
 comment on column queue.step_id is 'The step it stands for (steps.id).';
 comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run; no pool claims it): the truth about the step while this row exists.';
 comment on column queue.queue is 'The name of the queue it waits in.';
+comment on column queue.lane is 'Its lane, if its queue had limits for lanes when it was released or claimed; - for a step without one. Empty: it runs no user code, and no limit holds for it. Else null.';
+comment on column queue.units is 'How much a start uses of the rates of its queue; null for 1.';
+comment on column queue.slot is 'While it executes: the part of its queue''s limit that it counts in; null if that has no limit. See queue_parts.';
 comment on column queue.priority is 'Smaller is claimed first; strictly.';
 comment on column queue.position is 'Order within a priority: release time, later for the n-th entry a workflow releases at once. It delays nothing.';
 comment on column queue.scheduled_at is 'When it became available, or will.';
@@ -764,14 +784,85 @@ comment on column schedules.created_at is 'When it was made.';
 comment on column schedules.changed_at is 'When what it says was changed last.';
 
 
-create table pauses (
-    queue     queue_name primary key,
-    paused_at timestamptz not null default clock_timestamp()
+create table queue_settings (
+    queue        queue_name primary key,
+    paused_at    timestamptz,
+    has_limits   boolean not null default false,
+    is_laned     boolean not null default false,
+    running      integer,
+    starts       double precision,
+    per          double precision,
+    burst        double precision,
+    lane_running integer,
+    lane_starts  double precision,
+    lane_per     double precision,
+    lane_burst   double precision,
+    constraint queue_rate check (num_nulls(starts, per, burst) in (0, 3)),
+    constraint lane_rate check (num_nulls(lane_starts, lane_per, lane_burst) in (0, 3))
 );
 
-comment on table pauses is 'One row per paused queue: its entries stay where they are, and no claim takes one until the row is gone.';
-comment on column pauses.queue is 'The queue; there need not be an entry in it, nor a pool that serves it.';
-comment on column pauses.paused_at is 'When it was paused first; pausing it again changes nothing.';
+comment on table queue_settings is 'What holds for a queue: whether it is paused, and its limits. A queue that never had any has no row, and its claims read no other table.';
+comment on column queue_settings.queue is 'The queue; there need not be an entry in it, nor a pool that serves it.';
+comment on column queue_settings.paused_at is 'When it was paused first, pausing it again changes nothing; null unless it is. Its entries stay where they are, and no claim takes one.';
+comment on column queue_settings.has_limits is 'It has limits or had some once. Then the row stays, because entries may still have a lane.';
+comment on column queue_settings.is_laned is 'Its entries get their lanes when they are released.';
+comment on column queue_settings.running is 'How many of its steps execute at once, over all pools; null for no limit.';
+comment on column queue_settings.starts is 'How many units may start in per seconds; null for no limit.';
+comment on column queue_settings.per is 'Seconds.';
+comment on column queue_settings.burst is 'How many units may start at once after a rest.';
+comment on column queue_settings.lane_running is 'How many steps of each lane execute at once; null for no limit.';
+comment on column queue_settings.lane_starts is 'How many units of each lane may start in lane_per seconds; null for no limit.';
+comment on column queue_settings.lane_per is 'Seconds.';
+comment on column queue_settings.lane_burst is 'How many units of a lane may start at once after a rest.';
+
+
+create table queue_parts (
+    queue queue_name,
+    part  smallint,
+    size  integer not null,
+    primary key (queue, part)
+);
+
+comment on table queue_parts is 'The limit of what executes in a queue, cut into parts that claims lock apart. No counter: what executes is counted under the lock.';
+comment on column queue_parts.queue is 'The queue.';
+comment on column queue_parts.part is 'Its number, from 1.';
+comment on column queue_parts.size is 'How many steps may execute in this part. The sizes of a queue add up to its limit.';
+
+
+create table queue_rates (
+    queue queue_name primary key,
+    spent timestamptz not null
+) with (fillfactor = 10);
+
+comment on table queue_rates is 'How far the rate of a queue is used up.';
+comment on column queue_rates.queue is 'The queue.';
+comment on column queue_rates.spent is 'The time at which everything that was started is earned again. A time that is past means a full burst.';
+
+
+create table lane_rates (
+    queue queue_name,
+    lane  lane_name,
+    spent timestamptz not null,
+    primary key (queue, lane)
+) with (fillfactor = 50);
+
+comment on table lane_rates is 'How far the rates of lanes are used up. A row whose time is past says nothing, and upkeep deletes it.';
+comment on column lane_rates.queue is 'The queue.';
+comment on column lane_rates.lane is 'The lane.';
+comment on column lane_rates.spent is 'As in queue_rates.';
+
+
+create table paused_lanes (
+    queue     queue_name,
+    lane      lane_name,
+    paused_at timestamptz not null default clock_timestamp(),
+    primary key (queue, lane)
+);
+
+comment on table paused_lanes is 'One row per paused lane of a queue: no claim takes an entry of it until the row is gone.';
+comment on column paused_lanes.queue is 'The queue.';
+comment on column paused_lanes.lane is 'The lane.';
+comment on column paused_lanes.paused_at is 'When it was paused first; pausing it again changes nothing.';
 
 
 create table interventions (
@@ -835,6 +926,8 @@ select w.id as workflow_id,
             order by n
        ) as edges,
        s.queue,
+       s.lane,
+       s.units,
        s.priority,
        coalesce(q.pool, s.pool) as pool,
        coalesce(q.scheduled_at, s.scheduled_at) as scheduled_at,
@@ -863,7 +956,7 @@ select w.id as workflow_id,
   -- the table, and would read all of a table to show a workflow of four steps.
   join lateral (
            select r.id, r.name, r.state, r.worker, r.attempt, r.max_attempts, r.pending, r.dependencies, r.queue,
-                  r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
+                  r.lane, r.units, r.priority, r.pool, r.scheduled_at, r.attempted_at, r.finished_at, r.reason, r.result, r.errors,
                   r.args, r.refusals, r.grouping, r.children, r.concurrency, r.parent, r.returns, r.role, r.is_last,
                   r.dependents, r.edges, r.ignore_cancelled, r.ignore_discarded, r.ignore_skipped,
                   r.awaits
@@ -888,6 +981,7 @@ comment on column steps_view.edges is 'Parallel to dependencies. required: it ru
 
 create view queue_view as
 select q.queue,
+       q.lane,
        q.state,
        w.id as workflow_id,
        w.name as workflow_name,

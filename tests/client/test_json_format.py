@@ -56,7 +56,9 @@ def with_everything(workflow_id: str) -> Baton:
             ),
         )
         .add(
-            "map of results", noted.new(each(result_of("below"))).with_options(needs=1, start_within=7), deps=["later"]
+            "map of results",
+            noted.new(each(result_of("below"))).with_options(needs=1, start_within=7, lane="blue", units=3),
+            deps=["later"],
         )
         .returns("map")
     )

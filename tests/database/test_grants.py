@@ -148,7 +148,7 @@ async def test_only_a_worker_runs_a_pool(roles: Roles, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("table", ["workflows", "steps", "queue", "pools", "pauses", "migrations"])
+@pytest.mark.parametrize("table", ["workflows", "steps", "queue", "pools", "queue_settings", "migrations"])
 async def test_no_role_writes_a_table_itself(roles: Roles, part: str, table: str) -> None:
     connection = await asyncpg.connect(getattr(roles, part))
     try:
@@ -191,14 +191,23 @@ GRANTED = {
     "worker": {
         *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
-        *("claim", "claim_separately", "settle", "settle_with_records", "leave_records", "keep", "round_worker"),
+        *(
+            "claim",
+            "claim_separately",
+            "settle",
+            "settle_with_records",
+            "leave_records",
+            "keep",
+            "round_worker",
+            "item_graph",
+        ),
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
         *("insert_checked", "insert_workflow_json", "watch", "follow", *REPAIRS),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "watch", "follow", "pause_schedule", *REPAIRS, *SENDS},
+    "operator": {"pause", "resume", "set_limits", "watch", "follow", "pause_schedule", *REPAIRS, *SENDS},
     "viewer": set(),
     "public": set(),
 }

@@ -51,7 +51,7 @@ async def test_a_fresh_schema_is_the_one_on_file(dumped):
         "alter function baton.claim security invoker",
         "alter function baton.claim stable",
         "grant execute on function baton.claim to public",
-        "grant insert on baton.pauses to public",
+        "grant insert on baton.queue_settings to public",
     ],
 )
 async def test_the_dump_shows_each_kind_of_change(dumped, change):

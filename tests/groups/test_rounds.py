@@ -124,7 +124,7 @@ async def test_arguments_that_are_too_large_fail_the_step(engine):
     async def grows(text: str = "") -> Again:
         return Again(text="x" * 2000)
 
-    engine.limits = Limits(argument_bytes=1000)
+    engine.size_limits = Limits(argument_bytes=1000)
     async with WorkerPool(engine):
         with pytest.raises(StepFailed, match="the arguments of the next round have"):
             await (await grows.new().insert()).result(timeout=SECONDS)

@@ -192,7 +192,7 @@ async def test_a_value_that_is_too_large_is_not_kept(engine):
             caught.append(str(error))
         return Snooze(60, keep="x" * 200)
 
-    engine.limits = Limits(kept_bytes=100)
+    engine.size_limits = Limits(kept_bytes=100)
     async with WorkerPool(engine):
         with pytest.raises(StepFailed, match="the value to be kept is too large: it has 202 bytes as JSON"):
             await (await waits.new().insert()).result(timeout=SECONDS)

@@ -60,6 +60,9 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     """The version."""
     name: str | None = None
     debug: bool = False
+    key: str | None = None
+    key_for: float | None = None
+    tags: dict[str, str] | None = None
     meta: Any = None
     fail_fast: bool = False
     deadline: float | None = None

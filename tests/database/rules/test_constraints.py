@@ -60,8 +60,14 @@ WRONG = {
     ],
     "steps_queue": [
         "update steps set queue = repeat('q', 8100)",
-        "insert into pauses (queue) values (repeat('q', 8100))",
+        "insert into queue_settings (queue) values (repeat('q', 8100))",
     ],
+    "steps_lane": [
+        "update steps set lane = repeat('l', 2001)",
+        "update steps set lane = ''",
+    ],
+    "queue_rate": ["insert into queue_settings (queue, starts, per) values ('q', 1, 1)"],
+    "lane_rate": ["insert into queue_settings (queue, lane_burst) values ('q', 1)"],
     "steps_scheduled_at": [
         "update steps set scheduled_at = 'infinity'",
         "update steps set scheduled_at = '-infinity'",

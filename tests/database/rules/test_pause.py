@@ -57,9 +57,9 @@ async def test_a_pause_holds_for_pools_that_register_later(pool, other):
 
 async def test_pausing_or_resuming_twice_changes_nothing_and_says_so(pool, psql):
     assert [await pool.store.pause("default"), await pool.store.pause("default")] == [True, False]
-    paused_at = await psql.fetchval("select paused_at from pauses")
+    paused_at = await psql.fetchval("select paused_at from queue_settings")
     await pool.store.pause("default")
-    assert await psql.fetchval("select paused_at from pauses") == paused_at
+    assert await psql.fetchval("select paused_at from queue_settings") == paused_at
 
     assert [await pool.store.resume("default"), await pool.store.resume("default")] == [True, False]
 
