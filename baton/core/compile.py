@@ -18,7 +18,7 @@ from baton.core.argument_checks import faults_of_holes, faults_of_steps
 from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
-from baton.core.draft import END, GATE, Draft, DraftMap, Own
+from baton.core.draft import END, GATE, Draft, DraftMap, Own, bounds_of
 from baton.core.expansion import Expansion
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
@@ -26,7 +26,6 @@ from baton.core.job import Job, step_spec, written_step
 from baton.core.limits import MOST_NESTED
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
-from baton.core.usage.budget import stored_budgets
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
@@ -109,17 +108,8 @@ class CompiledGraph:
     @functools.cached_property
     def bounds(self) -> Bounds | None:
         """What holds for the whole: its bounds, and model maps and budgets of all that is in it; None for nothing."""
-        inside = {self.names[group]: self.steps[group].what for group in self.groups}
-        drafts = {name: draft for name, draft in {"": self._draft, **inside}.items() if isinstance(draft, Draft)}
-        models = {name: draft.models for name, draft in drafts.items() if draft.models is not None}
-        budgets = [
-            msgspec.to_builtins(budget)
-            for name, draft in drafts.items()
-            for budget in stored_budgets(draft.budgets, name, self._draft.tags)
-        ]
-        if not models and not budgets:
-            return self._draft.said_bounds
-        return replace(self._draft.bounds, models=models or None, budgets=budgets or None)
+        inside = [(self.names[group], self.steps[group].what) for group in self.groups]
+        return bounds_of(self._draft, [(name, draft) for name, draft in inside if isinstance(draft, Draft)])
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
