@@ -39,6 +39,7 @@ INTERNAL = {
     "Engine.listener": "Listener",
     "Engine.inserts": "ConcurrentInserts",
     "Engine.reads": "Queries",
+    "Engine.records": "RecordStore",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
     "Job.holes": "Hole",
