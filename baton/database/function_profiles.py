@@ -65,6 +65,8 @@ _PROFILES: Mapping[str, Settings] = {
     "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
+    "raise_budget": _ENGINE,
+    "reserve_budgets": _ENGINE,
     "retry": _ENGINE,
     "item_graph": _ENGINE,
     "round_worker": _ENGINE,

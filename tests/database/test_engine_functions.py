@@ -32,6 +32,8 @@ EXPECTED = {
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
     "keep": ENGINE,
+    "raise_budget": ENGINE,
+    "reserve_budgets": ENGINE,
     "leave_records": ENGINE,
     "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,
