@@ -16,6 +16,7 @@ from baton.client.caller_transactions import (
 from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
+from baton.client.reusing import require_reusable
 from baton.client.run import Run
 from baton.core.functions import hint_at_job
 from baton.core.job import Job
@@ -107,6 +108,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
         KeyTaken: another run holds the key, which was to be an error.
+        WorkflowNotFound: it takes the results of a run that does not exist.
         TypeError, NoTransaction: see `caller_transaction`.
     """
     stop_if_imported()
@@ -116,10 +118,12 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.size_limits, spec)
+        await require_reusable(spec, engine.store.calls, engine.schema)
         inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
+        await require_reusable(spec, caller.calls(), schema_of(entered))
         inserted = await caller.insert(spec, schema_of(entered))
     if inserted.holder is not None:
         require_may_stay(spec, inserted.holder)
