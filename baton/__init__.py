@@ -79,6 +79,7 @@ if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
+    from baton.database.debug_records import DebugRecord
     from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
@@ -98,6 +99,7 @@ __all__ = [
     "Changes",
     "Condition",
     "Context",
+    "DebugRecord",
     "Drained",
     "DuplicateStep",
     "DuplicateWorker",
@@ -201,6 +203,7 @@ __all__ = [
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
     "ActiveStep": "baton.database.run_readings",
+    "DebugRecord": "baton.database.debug_records",
     "EventsReset": "baton.client.run_events",
     "RunEvent": "baton.client.run_events",
     "RunEvents": "baton.client.following",

@@ -34,6 +34,7 @@ INTERNAL = {
     "Engine.listener": "Listener",
     "Engine.inserts": "ConcurrentInserts",
     "Engine.reads": "Queries",
+    "Engine.records": "RecordStore",
     "Engine.store": "Store",
     "Job": "EncodedArguments",
     "Job.holes": "Hole",

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, overload
 import msgspec
 
 from baton.core.conditions import ConditionSpec
+from baton.core.debug_mode import DebugMode
 from baton.core.options import Options
 from baton.core.retry import Exponential
 
@@ -269,7 +270,7 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     name: str | None
     fingerprint: str
     """Equal for two workflows whose callers wrote the same graph; see `baton.core.fingerprint`."""
-    debug: bool
+    debug: DebugMode
     meta: str | None
     """JSON text of what the caller attached; None if nothing was."""
     steps: Sequence[StepSpec]

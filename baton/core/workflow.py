@@ -11,6 +11,7 @@ from baton.core import codec
 from baton.core.compile import CompiledGraph
 from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
+from baton.core.debug_mode import DebugMode, checked_debug
 from baton.core.draft import Added, Draft, DraftMap
 from baton.core.drawable import Drawable
 from baton.core.durations import Seconds, checked_deadline
@@ -43,7 +44,7 @@ class Baton(Insertable, Expandable, Drawable):
         raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
 
     def _begin(
-        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: bool
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: DebugMode
     ) -> Self:
         self._id = workflow_id
         self._name = name
@@ -71,7 +72,7 @@ class Baton(Insertable, Expandable, Drawable):
         key: str | None = None,
         key_for: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
-        debug: bool = False,
+        debug: DebugMode = False,
         meta: object = None,
         models: ModelMap | None = None,
     ) -> Baton:
@@ -96,16 +97,20 @@ class Baton(Insertable, Expandable, Drawable):
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
         before that one's.
 
+        With `debug` each attempt leaves what helps to understand it: its arguments, the results it received, its log
+        lines, and what its worker gives to `ctx.record`; "errors" keeps those of attempts that fail, and a number, as
+        0.1, those of a share of them. `run.debug(step)` reads them.
+
         Raises `InvalidName` and `InvalidOption`.
         """
         identity = new_workflow_id() if workflow_id is None else checked_text("workflow", workflow_id)
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
+        _checked_flags({"fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked_debug(debug))
         made._draft.models = None if models is None else checked_models(models)
         made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
         return made

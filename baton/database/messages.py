@@ -228,6 +228,8 @@ class UpkeepDue:
     """Seconds until the next wait is over, 0 if one is; None if none has a time."""
     ends_in: float | None = None
     """Seconds until the next deadline, 0 if one has passed; None if there is none."""
+    debug_age: float | None = None
+    """How many seconds old the oldest debug record is; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

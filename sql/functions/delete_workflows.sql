@@ -33,6 +33,10 @@ begin
      where w.key = any(p_keys)
        and w.tags is not null
        and t.name = g.name and t.value = g.value and t.workflow = w.key;
+    delete from paused_steps p
+     using unnest(p_keys) as k(key)
+     where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
+    delete from paused_starts p where p.subject = any(array(select 'run ' || k.key from unnest(p_keys) as k(key)));
     delete from run_keys k
      using workflows w
      where w.key = any(p_keys)

@@ -39,6 +39,8 @@ create domain step_role as text collate "C"
     constraint steps_role check (value in ('always', 'on failure', 'undo', 'gate', 'end'));
 create domain deadline_kind as text collate "C"
     constraint deadlines_kind check (value in ('end', 'start', 'run', 'sweep group', 'sweep run'));
+create domain debug_mode as text collate "C"
+    constraint workflows_debug check (value in ('all', 'errors') or value ~ '^0[.][0-9]{1,20}$');
 create domain step_total as integer
     constraint workflows_total check (value between 1 and 4194304);
 create domain free_slots as integer
@@ -72,7 +74,7 @@ create table workflows (
     followed_until timestamptz,
     announced_at timestamptz,
     watched     boolean not null default false,
-    debug       boolean not null default false,
+    debug       debug_mode,
     fails_fast  boolean not null default false,
     may_fail_fast boolean not null default false,
     has_closing boolean not null default false,
@@ -169,7 +171,7 @@ comment on column workflows.touched is 'How many steps that call cancelled or op
 comment on column workflows.watched is 'A client waits for the finish, so it is announced.';
 comment on column workflows.followed_until is 'Somebody follows its steps until then, so that their ends are announced; null if nobody ever did.';
 comment on column workflows.announced_at is 'When ends of its steps were announced last: for those who follow it, at most four times a second.';
-comment on column workflows.debug is 'Asked for by Baton.new(debug=True).';
+comment on column workflows.debug is 'Which of its attempts leave debug records: all, errors (those that fail), or a share, as in 0.1. Null for none.';
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
 comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';
@@ -398,7 +400,7 @@ create index queue_held on queue (pool, token) where state = 'executing';
 
 comment on table queue is 'The entry of each step that may run, waits for a time or a signal, or runs. It is gone when the step is final.';
 comment on column queue.step_id is 'The step it stands for (steps.id).';
-comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run; no pool claims it): the truth about the step while this row exists.';
+comment on column queue.state is 'scheduled, available, executing, retryable, or waiting (for a signal, a message, a timer or another run, or until its run or worker is resumed; no pool claims it): the truth about the step while this row exists.';
 comment on column queue.queue is 'The name of the queue it waits in.';
 comment on column queue.lane is 'Its lane, if its queue had limits for lanes when it was released or claimed; - for a step without one. Empty: it runs no user code, and no limit holds for it. Else null.';
 comment on column queue.units is 'How much a start uses of the rates of its queue; null for 1.';
@@ -716,6 +718,24 @@ comment on column schedules.error is 'Why; null if the last one could be.';
 comment on column schedules.paused_at is 'When it was paused; nothing fires until it is resumed.';
 comment on column schedules.created_at is 'When it was made.';
 comment on column schedules.changed_at is 'When what it says was changed last.';
+
+
+create table paused_starts (
+    subject   text collate "C" primary key,
+    paused_at timestamptz not null default clock_timestamp()
+);
+
+comment on table paused_starts is 'One row per paused run and per paused worker: none of their steps starts until the row is gone. While the table is empty, a claim reads nothing else of pauses.';
+comment on column paused_starts.subject is 'run and the key of the workflow, or worker and its name.';
+comment on column paused_starts.paused_at is 'When it was paused first; pausing it again changes nothing.';
+
+
+create table paused_steps (
+    step_id bigint primary key
+);
+
+comment on table paused_steps is 'One row per step that a claim met and put aside, because its run or worker is paused. Its entry is waiting until that is resumed.';
+comment on column paused_steps.step_id is 'The step (steps.id). Its entry may be gone: it was cancelled meanwhile.';
 
 
 create table queue_settings (

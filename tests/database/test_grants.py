@@ -38,6 +38,7 @@ class Roles:
     client: str
     operator: str
     viewer: str
+    debug: str
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ SENDS = {"record_signal", "signal", "record_message", "send"}
 REPAIRS = ("cancel", "retry", "complete", "skip", "start_now", "dry_run")
 GRANTED = {
     "worker": {
-        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
+        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "prune_debug", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
         *(
             "claim",
@@ -207,8 +208,20 @@ GRANTED = {
         *("insert_checked", "insert_workflow_json", "watch", "follow", *REPAIRS),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
-    "operator": {"pause", "resume", "set_limits", "watch", "follow", "pause_schedule", *REPAIRS, *SENDS},
+    "operator": {
+        "pause",
+        "resume",
+        "pause_starts",
+        "resume_starts",
+        "set_limits",
+        "watch",
+        "follow",
+        "pause_schedule",
+        *REPAIRS,
+        *SENDS,
+    },
     "viewer": set(),
+    "debug": set(),
     "public": set(),
 }
 READS = {

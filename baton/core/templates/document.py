@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -57,7 +57,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     template: int
     """The version."""
     name: str | None = None
-    debug: bool = False
+    debug: bool | float | Literal["errors"] = False
     key: str | None = None
     key_for: float | None = None
     tags: dict[str, str] | None = None
