@@ -61,7 +61,8 @@ begin
     delete from queue_parts p where p.queue = p_queue;
     insert into queue_parts (queue, part, size)
     select p_queue, n, p_running / parts + (n <= p_running % parts)::integer
-      from generate_series(1, parts) as n;
+      from generate_series(1, parts) as n
+     where p_running is not null;
     update queue q
        set slot = coalesce(
                (
