@@ -267,6 +267,7 @@ _STEP = """json_build_object(
                    )
                )
            end,
+    'limit', case when q.state = 'available' then {schema}.limit_of(s.id) end,
     'next', coalesce(n.next, '{}')
 )"""
 

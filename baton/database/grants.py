@@ -26,7 +26,17 @@ PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind")
+_READS = (
+    "workflow_of",
+    "step_of",
+    "sibling_of",
+    "channel",
+    "local_name",
+    "group_result",
+    "awaited_kind",
+    "limit_of",
+    "topic_kind",
+)
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",

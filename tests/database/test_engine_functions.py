@@ -31,6 +31,7 @@ EXPECTED = {
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
     "keep": ENGINE,
+    "limit_of": ENGINE,
     "leave_records": ENGINE,
     "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,

@@ -102,6 +102,14 @@ async def test_a_higher_priority_comes_first(pool, limit):
     assert lanes(await pool.claim(1)) == {"high": 1}
 
 
+async def test_a_lane_with_entries_of_two_priorities_keeps_its_limit(pool, limit):
+    await inserted(pool, 1, "red", priority=1)
+    await pool.store.insert_workflow(workflow("red later", step("a", lane="red", priority=2)))
+    await limit(lane_running=1)
+
+    assert [claimed.workflow_id for claimed in await pool.claim()] == ["red 0"]
+
+
 async def test_full_lanes_do_not_keep_a_lower_priority_from_its_start(pool, limit):
     await inserted(pool, 3, "full", priority=1)
     await inserted(pool, 1, "free", priority=5)

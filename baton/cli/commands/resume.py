@@ -12,6 +12,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = "Let a paused queue go on. Its worker pools are woken at once."
     parser.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+    parser.add_argument("--lane", metavar="LANE", help="only this lane of the queue")
     add_actor(parser)
     add_address(parser)
 
@@ -19,5 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace) -> None:
     """Resume a queue, and print whether it was paused."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        was_paused = await engine.resume(arguments.queue, actor=arguments.actor)
-    print(f"resumed queue {arguments.queue!r}" if was_paused else f"queue {arguments.queue!r} was not paused")
+        was_paused = await engine.resume(arguments.queue, lane=arguments.lane, actor=arguments.actor)
+    what = f"queue {arguments.queue!r}"
+    if arguments.lane is not None:
+        what = f"lane {arguments.lane!r} of {what}"
+    print(f"resumed {what}" if was_paused else f"{what} was not paused")
