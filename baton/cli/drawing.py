@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from baton.cli.group_progress import Progress, flattened, progress_of
+from baton.cli.remarks import WIDEST_REMARK, remarks
 from baton.cli.terminal import Line, Piece, state, summed
 from baton.cli.text import ELLIPSIS, cells, cut, one_line, padded
 from baton.cli.times import INFINITE_YEAR, since
 from baton.cli.tree import FoldLine, StepLine, TreeLine
+from baton.core.explaining.explanation import ExplainedStep
 from baton.core.states import FINAL_STEP_STATES, StepState
 from baton.core.usage.model_map import AT_INSERT
 from baton.database.queries import Status
@@ -21,14 +22,11 @@ from baton.database.silent_pools import SilentPool
 from baton.database.step_records import StepRecord
 
 WIDEST_NAME = 60
-WIDEST_REMARK = 200
 COLUMNS_BEHIND_NAME = 31
 """For the state, the attempts and the time."""
 NAMED_DEPENDENCIES = 3
 NAMED_UNSERVED = 5
 MODELS_OF = {"": "", AT_INSERT: " given with the insert"}
-
-_ENDED = re.compile(r"' (?:upstream )?was (?:cancelled|discarded|skipped): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,19 @@ def drawing(
     now: datetime,
     width: int | None = None,
     silent: Sequence[SilentPool] = (),
+    explained: Mapping[str, ExplainedStep] | None = None,
 ) -> Drawing:
     """Return what is printed of a workflow.
 
     `lines` are those of the tree of `steps`. `now` is the time by the database's clock, which wrote when steps began.
+    `explained` says why steps are where they are, by name.
     Within `width` columns, names are cut so that the states can be seen.
     """
     progress = progress_of(steps)
     counts = Counter(progress[step.name].state for step in flattened(steps))
     return Drawing(
         heading=[*_heading(workflow_id, status, counts), *map(_silence, silent)],
-        tree=list(_tree_lines(lines, progress, now, width)),
+        tree=list(_tree_lines(lines, progress, now, width, explained or {})),
         hints=list(_hints(workflow_id, lines)),
     )
 
@@ -96,15 +96,19 @@ def _steps(count: int) -> str:
 
 
 def _tree_lines(
-    lines: Sequence[TreeLine], progress: Mapping[str, Progress], now: datetime, width: int | None
+    lines: Sequence[TreeLine],
+    progress: Mapping[str, Progress],
+    now: datetime,
+    width: int | None,
+    explained: Mapping[str, ExplainedStep],
 ) -> Iterator[Line]:
-    drawn = {line.step.name: line.step for line in lines if isinstance(line, StepLine)}
+    drawn = {line.step.name for line in lines if isinstance(line, StepLine)}
     columns = _Columns(lines, width)
     for line in lines:
         match line:
             case StepLine():
                 yield _step_line(line, columns, progress, now)
-                for remark in remarks(line.step, drawn):
+                for remark in remarks(line.step, explained.get(line.step.name), drawn):
                     yield [Piece(columns.rails(line.rails_below), "dim"), Piece(f"! {remark}", "yellow")]
             case FoldLine():
                 yield _fold_line(line, columns, progress)
@@ -227,34 +231,3 @@ def _after(names: Sequence[str]) -> str:
         return ""
     more = len(names) - NAMED_DEPENDENCIES
     return f"after {', '.join(names[:NAMED_DEPENDENCIES])}" + (f" and {more} more" if more > 0 else "")
-
-
-def remarks(step: StepRecord, drawn: Mapping[str, StepRecord]) -> Iterator[str]:
-    """Yield why a step is where it is, and its last error, each in one line; nothing of one that completed.
-
-    What a reason repeats of the reason of another step that is `drawn` is left out.
-    """
-    if step.state == "completed":
-        return
-    last = step.errors[-1] if step.errors else None
-    if step.reason and not (last is not None and step.reason == last.get("error")):
-        yield _short(without_root(step.reason, drawn))
-    if last is not None and step.state != "skipped":
-        yield _short(f"attempt {last.get('attempt')}: {last.get('error')}")
-
-
-def without_root(reason: str, drawn: Mapping[str, StepRecord]) -> str:
-    """Return a reason that says how another step ended, without that step's own reason if this step is drawn."""
-    begin = reason.find("step '")
-    if begin < 0:
-        return reason
-    for found in _ENDED.finditer(reason, begin):
-        other = drawn.get(reason[begin + len("step '") : found.start()])
-        # The engine cuts long reasons.
-        if other is not None and other.reason and (reason[: found.end()] + other.reason).startswith(reason):
-            return reason[: found.end()].removesuffix(": ")
-    return reason
-
-
-def _short(text: str) -> str:
-    return cut(one_line(text), WIDEST_REMARK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,20 +12,25 @@ from baton.cli.text import one_line, visible_lines
 from baton.cli.times import moment, since
 from baton.core.references import fill
 from baton.core.states import FINAL_STEP_STATES
+from baton.database.debug_records import DebugRecord
 from baton.database.step_details import StepDetails
 
 NAMED_DEPENDENCIES = 20
 INDENT = "  "
 
 
-def step_report(workflow_id: str, step: StepDetails, result: str | None, lines_at_most: int | None) -> Iterator[Line]:
+def step_report(
+    workflow_id: str, step: StepDetails, result: str | None, lines_at_most: int | None, why: Sequence[str] = ()
+) -> Iterator[Line]:
     """Yield what is printed of a step, line by line.
 
     `result` is JSON, None for none. Of arguments and a result with more than `lines_at_most` lines, the rest is
-    counted and left out.
+    counted and left out. `why` explains it.
     """
     yield [Piece(f"step {one_line(step.name)} of workflow {workflow_id} is "), state(step.state)]
     yield from _facts(step)
+    for number, sentence in enumerate(why):
+        yield _fact("" if number else "why", sentence)
     yield from _section("arguments", filled_arguments(step), lines_at_most)
     if result is not None:
         yield from _section("result", result, lines_at_most)
@@ -70,9 +75,6 @@ def _facts(step: StepDetails) -> Iterator[Line]:
         yield _fact("due", moment(step.scheduled_at))
     if step.finished_at is not None:
         yield _fact("finished", moment(step.finished_at))
-    # Of a step that failed, the error of its last attempt is below.
-    if step.reason and not (step.errors and step.errors[-1].get("error") == step.reason):
-        yield _fact("reason", step.reason)
 
 
 def _fact(name: str, text: str) -> Line:
@@ -107,6 +109,34 @@ def _attempt(error: Mapping[str, Any]) -> Iterator[Line]:
     yield [Piece(f"attempt {error.get('attempt')} ", "bold"), Piece(f"{error.get('kind')} at {moment(at)}")]
     for line in visible_lines(str(error.get("trace") or error.get("error") or "")).splitlines():
         yield _inside(line)
+
+
+def debug_report(records: Sequence[DebugRecord], lines_at_most: int | None) -> Iterator[Line]:
+    """Yield what attempts left, line by line, those of each attempt under a heading."""
+    yield []
+    if not records:
+        yield [Piece("no attempt has left debug records: the workflow has no debug, or they were pruned", "dim")]
+    attempt: int | None = None
+    for record in records:
+        if record.attempt != attempt:
+            attempt = record.attempt
+            yield [Piece(f"attempt {attempt} ", "bold"), Piece(f"left this from {moment(record.at)} on")]
+        yield [Piece(f"{INDENT}{one_line(record.kind)}", "dim")]
+        lines = visible_lines(_said(record)).splitlines()
+        for line in lines[:lines_at_most]:
+            yield _inside(INDENT + line)
+        if lines_at_most is not None and (more := len(lines) - lines_at_most) > 0:
+            yield [Piece(f"{INDENT * 2}... and {more:,} more lines; --all prints them", "dim")]
+
+
+def _said(record: DebugRecord) -> str:
+    match record.value:
+        case {"level": level, "logger": logger, "message": message, **more} if record.kind == "log":
+            return "\n".join([f"{level} {logger}: {message}", *map(str, more.values())])
+        case str() as text:
+            return text
+        case value:
+            return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _inside(line: str) -> Line:

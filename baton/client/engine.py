@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from baton.client.concurrent_inserts import ConcurrentInserts
 from baton.client.engine_in_use import add_entered, remove_entered
+from baton.client.many_runs import ManyRuns
 from baton.client.queue_control import QueueControl
 from baton.client.scheduling import Scheduling
 from baton.core.keywords import suggests_keywords
 from baton.core.limits import Limits
 from baton.core.options import at_least_one
 from baton.core.program_import import stop_if_imported
-from baton.core.states import WorkflowState
 from baton.database import migrate as migrating
 from baton.database.address import Address, asyncpg_dsn, resolve_address
 from baton.database.connections import Connections, Connector, Password, RetryingCalls, with_retries
@@ -26,7 +26,7 @@ from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
 from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries
-from baton.database.run_list import RunPage, read_run_page, run_filter
+from baton.database.record_store import RecordStore
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
@@ -43,7 +43,7 @@ SECONDS_BETWEEN_READS_WHILE_LISTENING = 60.0
 SECONDS_BETWEEN_READS_WITHOUT_LISTEN = 1.0
 
 
-class Engine(QueueControl, Scheduling):
+class Engine(QueueControl, ManyRuns, Scheduling):
     """Where workflows are inserted, watched and run: one schema of one PostgreSQL database.
 
     Used with `async with`. Where `using=` is left out, an attempt uses the engine of its worker pool.
@@ -161,31 +161,6 @@ class Engine(QueueControl, Scheduling):
         most = at_least_one("limit", limit) or 1
         return await InterventionStore(self.store.calls, self.schema).latest(most)
 
-    async def runs(
-        self,
-        *,
-        state: WorkflowState | None = None,
-        name: str | None = None,
-        since: datetime | timedelta | None = None,
-        limit: int = 50,
-        after: int | None = None,
-    ) -> RunPage:
-        """Return a page of workflows, the newest first.
-
-        The next page is that with `after=page.after`. There is no index on what they are chosen by: a call looks at no
-        more than 100,000 workflows, so a page may be short, even empty, and still have an `after`.
-
-        Args:
-            state: only those in this state.
-            name: only those with this `workflow_name`.
-            since: only those inserted at this time or later; a `timedelta` counts back from now.
-            limit: how many at most, 1 to 1,000.
-            after: where to go on, from the page before.
-
-        Raises: InvalidOption.
-        """
-        return await read_run_page(self.store.calls, self.schema, run_filter(state, name, since), limit, after)
-
     async def usage(self, *, since: datetime | timedelta | None = None, by: UsageBy = "model") -> EngineUsage:
         """Return what calls of language models used and cost, all runs together and by one thing.
 
@@ -218,6 +193,11 @@ class Engine(QueueControl, Scheduling):
     def store(self) -> Store:
         """The engine's functions; each call is made again after transient failures."""
         return self._opened().store
+
+    @property
+    def records(self) -> RecordStore:
+        """What attempts leave besides their outcomes; each call is made again after transient failures."""
+        return RecordStore(self._opened().store.calls, self.schema)
 
     @property
     def reads(self) -> Queries:

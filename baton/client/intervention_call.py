@@ -91,6 +91,8 @@ class InterventionCall:
                 why = f"it is {facts[0]} already; retry({step}, downstream=True) runs it and what follows again"
             case "signal":
                 why = "a signal for it has come, and it completes with that"
+            case "anew":
+                why = f"it is a part of {facts[0]!r}, which was undone and begins anew; use forward=True, or retry()"
             case "key":
                 holder, key = facts
                 raise KeyTaken(key, holder)

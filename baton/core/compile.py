@@ -10,37 +10,32 @@ from __future__ import annotations
 import functools
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from types import GenericAlias
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from baton.core.compatibility import can_fit, type_name
+from baton.core.argument_checks import faults_of_holes, faults_of_steps
 from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
-from baton.core.draft import END, GATE, Draft, Own
+from baton.core.draft import END, GATE, Draft, DraftMap, Own, bounds_of
+from baton.core.expansion import Expansion
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
-from baton.core.job import Job, faults_of, faults_without_results, open_holes, step_spec, written_step
+from baton.core.job import Job, step_spec, written_step
 from baton.core.limits import MOST_NESTED
-from baton.core.references import Placed
 from baton.core.spec import Bounds, Extras, Flags, OuterDependencies, Steps, StepSpec, SubWorkflow, Terms
 from baton.core.step_ids import MOST_STEPS
-from baton.core.usage.model_map import holes_of
 from baton.core.waits import Wait
 from baton.errors import InvalidWorkflow
 from baton.errors.faults import (
-    EachOfNoList,
     EmptyGroup,
     EmptyWorkflow,
     EndlessGroup,
     Fault,
-    ModelWithoutValue,
+    FaultInMap,
     NestedTooDeep,
     TooManySteps,
-    TypesDoNotFit,
     UnknownReturn,
 )
 
@@ -56,14 +51,24 @@ class CompiledGraph:
     Args:
         is_open: an unknown name stands for a dependency of the step whose worker returned the draft.
         is_template: it may have holes.
+        around: the drafts whose maps this one is in.
 
     Raises: InvalidWorkflow, with every fault.
     """
 
     def __init__(
-        self, draft: Draft, *, is_open: bool = False, is_template: bool = False, faults: Sequence[Fault] = ()
+        self,
+        draft: Draft,
+        *,
+        is_open: bool = False,
+        is_template: bool = False,
+        faults: Sequence[Fault] = (),
+        around: tuple[Draft, ...] = (),
     ) -> None:
         self._draft = draft
+        self._around = around
+        self.item_graphs: dict[int, CompiledGraph] = {}
+        """Of each map of a workflow the graph that each item becomes."""
         self.steps = [*draft.steps.values(), *draft.own_steps()]
         self.names: list[str] = [step.name for step in self.steps]
         self.children = len(self.steps)
@@ -72,7 +77,7 @@ class CompiledGraph:
         self.groups: dict[int, range] = {}
         plain = {name: position for position, name in enumerate(self.names)}
         self.scopes: list[MutableMapping[str, int]] = [plain] * len(self.steps)
-        found = list(self._flatten())
+        found = [*self._flatten(), *self._compile_maps()]
         self.awaited = [self._names_awaited(position) for position in range(len(self.steps))]
         self.graph = resolve(self.names, self.awaited, self.scopes, self.groups, is_open=is_open)
         self._flags = self._flags_of_entry_steps()
@@ -83,8 +88,8 @@ class CompiledGraph:
             *self.graph.faults,
             *faults_of_control(self),
             *self._faults_of_returns(),
-            *self._faults_of_steps(),
-            *([] if is_template else self._holes()),
+            *faults_of_steps(self),
+            *([] if is_template else faults_of_holes(self)),
             *faults,
         ]
         if found:
@@ -95,21 +100,25 @@ class CompiledGraph:
         """Position of the step whose result is the whole's."""
         return None if self._draft.returns is None else self.scopes[0][self._draft.returns]
 
+    @property
+    def models(self) -> Mapping[str, str] | None:
+        """The draft's own model map."""
+        return self._draft.models
+
     @functools.cached_property
     def bounds(self) -> Bounds | None:
-        """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
-        drafts = {"": self._draft, **{self.names[group]: self.steps[group].what for group in self.groups}}
-        models = {
-            name: draft.models
-            for name, draft in drafts.items()
-            if isinstance(draft, Draft) and draft.models is not None
-        }
-        return replace(self._draft.bounds, models=models) if models else self._draft.said_bounds
+        """What holds for the whole: its bounds, and model maps and budgets of all that is in it; None for nothing."""
+        inside = [(self.names[group], self.steps[group].what) for group in self.groups]
+        return bounds_of(self._draft, [(name, draft) for name, draft in inside if isinstance(draft, Draft)])
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""
         steps = Steps(len(self.names), self._spec)
         return tuple(steps) if len(steps) <= MADE_AT_ONCE else steps
+
+    def expansion(self) -> Expansion:
+        """Return the graph as it takes the place of a step."""
+        return Expansion(tuple(self.specs()), self.children, self.returns, self.bounds)
 
     def fingerprint(self) -> str:
         written = (
@@ -135,11 +144,35 @@ class CompiledGraph:
                 return
             self._append_children(position, step.what)
 
+    def _compile_maps(self) -> Iterator[Fault]:
+        """Put a job in the place of each workflow that is mapped; yield the faults that prevent it."""
+        for position, step in enumerate(self.steps):
+            if isinstance(step.what, DraftMap):
+                drafts = (*self._around, self._draft)
+                try:
+                    graph = self._compiled_map(position, step.what, drafts)
+                except InvalidWorkflow as error:
+                    graph = None
+                    yield from [FaultInMap(self.names[position], fault) for fault in error.faults]
+                from baton.core.item_worker import job_of_map
+
+                job, reads = job_of_map(step.what, graph)
+                self.steps[position] = replace(step, what=job, reads=reads)
+                if graph is not None:
+                    self.item_graphs[position] = graph
+
+    def _compiled_map(self, position: int, mapped: DraftMap, drafts: tuple[Draft, ...]) -> CompiledGraph:
+        if mapped.draft in drafts:
+            raise InvalidWorkflow([EndlessGroup(self.names[position])])
+        if len(drafts) + len(list(self.around(position))) >= MOST_NESTED:
+            raise InvalidWorkflow([NestedTooDeep(self.names[position], MOST_NESTED)])
+        return CompiledGraph(mapped.draft, is_open=True, is_template=True, around=drafts)
+
     def _fault_of_group(self, position: int, draft: Draft) -> Fault | None:
         if not draft.steps:
             return EmptyGroup(self.names[position])
         around = list(self.around(position))
-        if draft is self._draft or any(self.steps[group].what is draft for group in around):
+        if draft is self._draft or draft in self._around or any(self.steps[group].what is draft for group in around):
             return EndlessGroup(self.names[position])
         return NestedTooDeep(self.names[position], MOST_NESTED) if len(around) >= MOST_NESTED else None
 
@@ -231,64 +264,14 @@ class CompiledGraph:
             if draft.returns is not None and draft.returns not in draft.steps:
                 yield UnknownReturn(draft.returns, None if group is None else self.names[group], list(draft.steps))
 
-    def _faults_of_steps(self) -> Iterator[Fault]:
-        for position, step in enumerate(self.steps):
-            if isinstance(step.what, Job) and (step.what.arguments.faults or step.what.arguments.placed):
-                name, arguments = self.names[position], step.what.arguments
-                yield from faults_of(name, step.what)
-                if any(self.flags_of(position).as_tuple()):
-                    yield from faults_without_results(name, step.what)
-                for placed in arguments.placed:
-                    yield from self._misfits(position, step.what, placed)
-
-    def _holes(self) -> Iterator[Fault]:
-        for name, step in zip(self.names, self.steps, strict=True):
-            for job in step.jobs():
-                yield from open_holes(name, job)
-            if isinstance(step.what, Draft) and step.what.models is not None:
-                yield from map(ModelWithoutValue, holes_of(step.what.models))
-        yield from map(ModelWithoutValue, holes_of(self._draft.models or {}))
-
-    def _misfits(self, position: int, job: Job, placed: Placed) -> Iterator[Fault]:
-        dependency = self.scopes[position].get(placed.step)
-        parameter = str(placed.path[0])
-        if dependency is None or len(placed.path) > 1:
-            return
-        name, is_item = self.names[position], parameter in job.arguments.each
-        given, wanted = self.result_type(dependency), job.worker.parameter_type(parameter)
-        if is_item and not can_fit(given, list):
-            yield EachOfNoList(name, placed.step, type_name(given))
-        elif not can_fit(given, GenericAlias(list, (wanted,)) if is_item else wanted):
-            shown = given.__args__[0] if is_item else given
-            yield TypesDoNotFit(name, parameter, placed.step, type_name(shown), type_name(wanted), is_item=is_item)
-
-    def result_type(self, position: int) -> Any:
-        what = self.steps[position].what
-        while isinstance(what, Draft):
-            # A group's result is that of the step it returns, or of its only last one.
-            children = self.groups.get(position)
-            returned = None if children is None else self._returned(children, what)
-            if returned is None:
-                return Any
-            position, what = returned, self.steps[returned].what
-        if isinstance(what, Wait):
-            return what.kind
-        assert isinstance(what, Job)
-        kind = what.worker.result_type
-        return GenericAlias(list, (kind,)) if what.arguments.each else kind
-
-    def _returned(self, children: range, draft: Draft) -> int | None:
-        if draft.returns is not None:
-            return next((child for child in children if self.steps[child].name == draft.returns), None)
-        lasts = [child for child in children if self.controls.is_last(child)]
-        return lasts[0] if len(lasts) == 1 else None
-
     def _written(self, position: int) -> WrittenStep:
         step, name = self.steps[position], self.names[position]
         awaited = tuple(sorted(self.awaited[position]))
         control = () if step.control is None else written_control(step.control)
         if isinstance(step.what, Job):
             written = written_step(name, step.what, self.flags_of(position), awaited)
+            if position in self.item_graphs:
+                control = (*control, ("graph", self.item_graphs[position].fingerprint()))
             return replace(written, options=(*written.options, *control)) if control else written
         if isinstance(step.what, Wait):
             flags = self.flags_of(position).as_tuple()
@@ -304,6 +287,12 @@ class CompiledGraph:
         match self.steps[position].what:
             case Job() as job:
                 spec = self._spec_of_job(position, job)
+                if position in self.item_graphs:
+                    from baton.core.item_graphs import with_item_graph
+
+                    spec = with_item_graph(spec, self.item_graphs[position].expansion())
+            case DraftMap():
+                raise AssertionError("a job stands in its place")
             case Draft() as draft:
                 spec = self._spec_of_group(position, draft)
             case Wait() as wait:
@@ -334,9 +323,11 @@ class CompiledGraph:
         )
 
     def _spec_of_group(self, position: int, draft: Draft) -> StepSpec:
+        from baton.core.entry_queue import first_queue
+
         children = self.groups[position]
         returns = None if draft.returns is None else children[list(draft.steps).index(draft.returns)]
-        flags, (queue, priority) = self.flags_of(position), self._entry_queue(position)
+        flags, (queue, priority) = self.flags_of(position), first_queue(self, [position])
         return StepSpec(
             name=self.names[position],
             terms=Terms(
@@ -354,17 +345,6 @@ class CompiledGraph:
             parent=self.parents.get(position),
             extras=Extras(SubWorkflow(children.start, len(children), returns), scope=draft.said_bounds),
         )
-
-    def _entry_queue(self, position: int) -> tuple[str, int]:
-        """The queue and the priority in which a group waits: those of the first job in it."""
-        inside = [position]
-        while inside:
-            position = inside.pop()
-            if isinstance(job := self.steps[position].what, Job):
-                options = job.worker.options
-                return job.given.get("queue", options.queue), job.given.get("priority", options.priority)
-            inside += reversed(self.groups.get(position, range(0)))
-        return "default", 0
 
     def _spec_of_job(self, position: int, job: Job) -> StepSpec:
         step, each = self.steps[position], job.arguments.each

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from baton.core.argument_checks import result_type
 from baton.core.compatibility import can_fit, type_name
 from baton.core.conditions import Compare, In, ResultOf, comparisons_in
 from baton.core.conditions import written as written_condition
@@ -84,7 +85,7 @@ def _of_comparison(
     dependency = graph.position_of(position, left.step)
     if dependency is None:
         return
-    given: Any = graph.result_type(dependency)
+    given: Any = result_type(graph, dependency)
     values = comparison.values if isinstance(comparison, In) else [comparison.right]
     if values and not any(can_fit(given, type(value)) for value in values):
         yield ConditionNeverHolds(graph.names[position], written_condition(comparison), type_name(given))

@@ -30,7 +30,7 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         priority=terms.priority,
         max_attempts=undo.given.get("max_attempts", CLOSING_ATTEMPTS),
         args=undo.arguments.args,
-        arg_refs=to_json(placed),
+        arg_refs=to_json(placed, undo.arguments.holes),
         timeout=terms.timeout,
         lane=terms.lane,
         units=terms.units,
@@ -56,7 +56,7 @@ def written_control(control: Control) -> tuple[tuple[str, Any], ...]:
         own = [
             undo.worker.name,
             undo.arguments.args_in_order,
-            written_references(undo.arguments.placed),
+            written_references(undo.arguments.placed, undo.holes),
             written_options(undo.given),
         ]
         written.append(("undo", own))

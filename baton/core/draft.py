@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from baton.core.arguments import EncodedArguments
 from baton.core.conditions import observed_in, results_in
 from baton.core.control import Control
 from baton.core.job import Job
+from baton.core.options import GivenOptions
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
+from baton.core.usage.budget import Budget, stored_budgets
 from baton.core.usage.model_map import ModelMap
 from baton.core.waits import Wait
 
@@ -32,6 +37,8 @@ class Draft:
     returns: str | None = None
     bounds: Bounds = UNBOUNDED
     models: ModelMap | None = None
+    budgets: tuple[Budget, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def own_steps(self, group: Added | None = None) -> Iterator[Added]:
         """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""
@@ -54,6 +61,30 @@ class Draft:
         return (control is not None and control.is_gated) or self.bounds.deadline is not None
 
 
+class DraftMap(Struct, frozen=True, eq=False):
+    """A workflow of which a step makes one for each item of lists."""
+
+    draft: Draft
+    arguments: EncodedArguments
+    """The lists, by the names of the holes that get one item each."""
+    given: GivenOptions
+
+
+def bounds_of(draft: Draft, inside: Sequence[tuple[str, Draft]]) -> Bounds | None:
+    """Return what bounds a draft as a whole, with the model maps and budgets of the groups in it; None for nothing.
+
+    Raises `InvalidOption` for a budget by a tag that the workflow does not have.
+    """
+    drafts = [("", draft), *inside]
+    models = {name: one.models for name, one in drafts if one.models is not None}
+    budgets = [
+        msgspec.to_builtins(budget) for name, one in drafts for budget in stored_budgets(one.budgets, name, draft.tags)
+    ]
+    if not models and not budgets:
+        return draft.said_bounds
+    return replace(draft.bounds, models=models or None, budgets=budgets or None)
+
+
 # Structs and not dataclasses: they are made in a fifth of the time.
 class Own(Struct, frozen=True):
     """A step of the engine's own: it has no worker, and is completed by the engine."""
@@ -65,11 +96,13 @@ class Added(Struct, frozen=True):
     """A step as it was added."""
 
     name: str
-    what: Job | Draft | Wait | Own
+    what: Job | Draft | DraftMap | Wait | Own
     deps: tuple[str, ...]
     """As declared, normalised and distinct."""
     flags: Flags
     control: Control | None = None
+    reads: tuple[tuple[str, int], ...] = ()
+    """Of a map of a workflow the steps outside that it names, and what they mean to it, as bits."""
 
     def jobs(self) -> Iterator[Job]:
         """Yield what it runs, and what undoes that."""
@@ -94,14 +127,15 @@ class Added(Struct, frozen=True):
         """The names of all its dependencies, declared in `deps` or referred to in arguments or in its condition."""
         if self.control is not None:
             return tuple(self.edges()) or ((END,) if self.is_closing else ())
-        if not (placed := self.placed()):
+        if not (placed := self.placed()) and not self.reads:
             return self.deps
-        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed]]))
+        outside = [name for name, _ in self.reads]
+        return tuple(dict.fromkeys([*self.deps, *[reference.step for reference in placed], *outside]))
 
     @property
     def has_own_edges(self) -> bool:
         """Whether one of its edges is not simply as its flags say."""
-        if self.control is not None or isinstance(self.what, Own):
+        if self.control is not None or self.reads or isinstance(self.what, Own):
             return True
         return any(reference.default is not None or reference.is_state for reference in self.placed())
 
@@ -110,7 +144,8 @@ class Added(Struct, frozen=True):
         plain = self.flags.bits
         if self.is_closing or (isinstance(self.what, Own) and self.what.role == "end"):
             return dict.fromkeys(
-                [*self.deps, *[reference.step for reference in self.placed()], *self._conditional()], OBSERVES
+                [*self.deps, *[reference.step for reference in self.placed()], *self._conditional(), *dict(self.reads)],
+                OBSERVES,
             )
         if isinstance(self.what, Own):
             # A gate: its group's edges, which it takes upon itself, say what these names mean.
@@ -132,11 +167,13 @@ class Added(Struct, frozen=True):
         ]
         for kind in reversed(kinds):
             edges |= kind
+        for name, bits in self.reads:
+            edges[name] = bits & edges.get(name, bits)
         return {name: edges[name] for name in self._all_names()}
 
     def _all_names(self) -> dict[str, None]:
         referenced = [reference.step for reference in self.placed()]
-        return dict.fromkeys([*self.deps, *referenced, *self._conditional()])
+        return dict.fromkeys([*self.deps, *referenced, *self._conditional(), *dict(self.reads)])
 
     def _conditional(self) -> list[str]:
         if self.control is None or self.control.when is None:

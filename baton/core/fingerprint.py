@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from baton.core.holes import Hole
 from baton.core.options import GivenOptions
 from baton.core.references import Placed
 from baton.core.spec import Bounds
@@ -52,9 +53,14 @@ def fingerprint(steps: Iterable[WrittenStep], returns: str | None = None, scope:
     return f"{VERSION}:{written.hexdigest()}"
 
 
-def written_references(placed: tuple[Placed, ...]) -> tuple[tuple[tuple[str | int, ...], str], ...]:
-    """Return references in the form in which they are hashed."""
-    return tuple([(reference.path, reference.step) for reference in placed]) if placed else ()
+def written_references(
+    placed: tuple[Placed, ...], holes: tuple[Hole, ...]
+) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+    """Return references, and the holes of a map of a workflow, in the form in which they are hashed."""
+    if not placed and not holes:
+        return ()
+    written = [(reference.path, reference.step) for reference in placed]
+    return (*written, *[((*hole.path, "param"), hole.name) for hole in holes])
 
 
 def written_options(given: GivenOptions) -> tuple[tuple[str, Any], ...]:

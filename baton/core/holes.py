@@ -16,6 +16,7 @@ class Param:
 
     # Not a dataclass: the encoder must refuse it, and would encode a dataclass as a value.
     __slots__ = ("name",)
+    __match_args__ = ("name",)
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from baton.core import codec
 from baton.core.arguments import EncodedArguments, in_order, require_equal_lists
 from baton.core.places import Path
-from baton.core.references import Each, ReferenceInside, refuse_reference, take_out_nested
+from baton.core.references import Each, ReferenceInside, each, refuse_reference, take_out_nested
 from baton.core.round_trip import SCALARS
+from baton.errors import NotJSON
 
 if TYPE_CHECKING:
     from baton.core.argument_types import ArgumentTypes
@@ -24,7 +25,7 @@ def read_arguments(worker: str, arguments: Mapping[str, Any], types: ArgumentTyp
     """
     if types is not None:
         arguments = types.in_order(arguments)
-    each = tuple([name for name, value in arguments.items() if type(value) is Each])
+    lists = tuple([name for name, value in arguments.items() if type(value) is Each])
     opened = {name: value.items if type(value) is Each else value for name, value in arguments.items()}
     taken = take_out_nested(opened)
     try:
@@ -32,23 +33,38 @@ def read_arguments(worker: str, arguments: Mapping[str, Any], types: ArgumentTyp
     except ReferenceInside as error:
         raise TypeError(f"{worker}: {error}") from None
     if types is not None:
-        paths: dict[str, list[Path]] = {name: [] for name in each}
+        paths: dict[str, list[Path]] = {name: [] for name in lists}
         for path in taken.paths:
             paths.setdefault(str(path[0]), []).append(path)
         for name, inside in paths.items():
             if (name,) not in inside:
-                types.require_pieces(name, taken.arguments[name], inside, is_each=name in each, is_json=True)
+                types.require_pieces(name, taken.arguments[name], inside, is_each=name in lists, is_json=True)
         for path, default in taken.defaults:
-            types.require_at(path, default, is_each=path[0] in each, is_json=True)
-    require_equal_lists(worker, each, taken.arguments)
+            types.require_at(path, default, is_each=path[0] in lists, is_json=True)
+    require_equal_lists(worker, lists, taken.arguments)
     return EncodedArguments(
         text,
-        _comparable(taken.arguments, text, [*taken.paths, *[(name,) for name in each]], types),
+        _comparable(taken.arguments, text, [*taken.paths, *[(name,) for name in lists]], types),
         taken.placed,
         (),
-        each,
+        lists,
         taken.holes,
     )
+
+
+def lists_of_map(step: str, given: object) -> EncodedArguments:
+    """Return the lists of a map of a workflow, by the names of the holes that get an item each.
+
+    A value that has no form in JSON is a fault in the answer. Raises `TypeError`.
+    """
+    where = f"each= of step {step!r}"
+    if not isinstance(given, Mapping) or not given:
+        raise TypeError(f'{where} gives a list to each hole, as in each={{"sample": result_of("samples")}}')
+    lists = {name: value if isinstance(value, Each) else each(value) for name, value in given.items()}
+    try:
+        return read_arguments(where, lists, None)
+    except NotJSON as fault:
+        return EncodedArguments("{}", "{}", (), (fault,), tuple(lists))
 
 
 def fill_holes(

@@ -212,14 +212,16 @@ def take_out_nested(arguments: dict[str, Any]) -> TakenOut:
     return _taken_out(root, found)
 
 
-def to_json(placed: tuple[Placed, ...]) -> str | None:
+def to_json(placed: tuple[Placed, ...], holes: tuple[Hole, ...] = ()) -> str | None:
     """Return the list of [path, step name] as JSON text, or None for an empty one.
 
-    A third element says what is special: {"default": value} or {"state": true}.
+    A third element says what is special: {"default": value}, {"state": true}, or {"param": true} for a hole.
     """
-    if not placed:
+    if not placed and not holes:
         return None
-    return msgspec.json.encode([_written(reference) for reference in placed]).decode()
+    written = [_written(reference) for reference in placed]
+    written += [[hole.path, hole.name, {"param": True}] for hole in holes]
+    return msgspec.json.encode(written).decode()
 
 
 def _written(reference: Placed) -> list[Any]:

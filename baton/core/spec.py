@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import msgspec
 
 from baton.core.conditions import ConditionSpec
+from baton.core.debug_mode import DebugMode
 from baton.core.options import Options
 from baton.core.retry import Exponential
 
@@ -55,6 +56,9 @@ class Terms(Options, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The worker gets the outcomes of its dependencies as well as their results."""
 
 
+NO_GRAPH = msgspec.Raw(b"null")
+
+
 class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The step expands into one child per item."""
 
@@ -64,6 +68,8 @@ class Map(msgspec.Struct, frozen=True, gc=False, tag="map"):
     """The references in the arguments of its children; as in `StepSpec`."""
     child_inputs: tuple[int, ...] = ()
     """Positions of the dependencies whose results a claim of a child delivers."""
+    graph: msgspec.Raw = NO_GRAPH
+    """JSON of the graph that each child expands into; see `baton.core.item_graphs`. null: children are jobs."""
 
 
 class SubWorkflow(msgspec.Struct, frozen=True, gc=False, tag="workflow"):
@@ -99,6 +105,8 @@ class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Seconds after which it is ended."""
     models: Mapping[str, Mapping[str, str]] | None = None
     """Of a whole workflow or returned graph: the model maps by the group they hold for; see `model_of`."""
+    budgets: Sequence[Mapping[str, Any]] | None = None
+    """Of a whole workflow or returned graph: `StoredBudget` as plain values."""
 
 
 UNBOUNDED = Bounds()
@@ -262,7 +270,7 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     name: str | None
     fingerprint: str
     """Equal for two workflows whose callers wrote the same graph; see `baton.core.fingerprint`."""
-    debug: bool
+    debug: DebugMode
     meta: str | None
     """JSON text of what the caller attached; None if nothing was."""
     steps: Sequence[StepSpec]

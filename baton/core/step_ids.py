@@ -15,3 +15,8 @@ def workflow_of(step_id: int) -> int:
 def ordinal_of(step_id: int) -> int:
     """Return the step's number in its workflow, 0 for the step added first."""
     return step_id & (MOST_STEPS - 1)
+
+
+def step_of(workflow: int, ordinal: int) -> int:
+    """Return the id of the step with this number in the workflow with this key."""
+    return (workflow << STEP_BITS) + ordinal

@@ -16,7 +16,6 @@ from baton.core.context import Context
 from baton.core.durations import Seconds
 from baton.core.functions import check_function, check_transactional, executor_for, fatal_types, own_name
 from baton.core.job import NOTHING_GIVEN, Job
-from baton.core.json_arguments import fill_holes, read_arguments
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name
 from baton.core.options import GivenOptions, Options, worker_options
@@ -103,12 +102,16 @@ class Worker(Generic[CallP, P, R_co]):
 
     def read(self, arguments: Mapping[str, Any]) -> EncodedArguments:
         """Return a call whose arguments are JSON values, and stand-ins for others. Raises `TypeError`."""
+        from baton.core.json_arguments import read_arguments
+
         return read_arguments(self.name, arguments, self._checked_parameters.types)
 
     def fill_holes(self, arguments: EncodedArguments, values: Mapping[str, Any]) -> EncodedArguments:
         """Return a call with these values in its holes. Raises `TypeError` and `NotJSON`."""
         if not arguments.holes:
             return arguments
+        from baton.core.json_arguments import fill_holes
+
         return fill_holes(self.name, arguments, values, self._checked_parameters.types)
 
     @property

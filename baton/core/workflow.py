@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -11,17 +11,20 @@ from baton.core import codec
 from baton.core.compile import CompiledGraph
 from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
-from baton.core.draft import Added, Draft
+from baton.core.debug_mode import DebugMode, checked_debug
+from baton.core.draft import Added, Draft, DraftMap
 from baton.core.drawable import Drawable
 from baton.core.durations import Seconds, checked_deadline
 from baton.core.expansion import Expandable, Expansion
 from baton.core.functions import hint_at_job
 from baton.core.insertable import Insertable
-from baton.core.job import Job
+from baton.core.job import NOTHING_GIVEN, Job
 from baton.core.keys import checked_key, checked_tags, run_scope
 from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
+from baton.core.options import GivenOptions, check_together, job_options
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
+from baton.core.usage.budget import Budget, checked_budgets
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -42,7 +45,7 @@ class Baton(Insertable, Expandable, Drawable):
         raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
 
     def _begin(
-        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: bool
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: DebugMode
     ) -> Self:
         self._id = workflow_id
         self._name = name
@@ -50,6 +53,7 @@ class Baton(Insertable, Expandable, Drawable):
         self._debug = debug
         self._meta, self._meta_fault = _encoded_meta(meta)
         self._draft = Draft(bounds=bounds)
+        self._map_options: GivenOptions = NOTHING_GIVEN
         self._key: RunKey | None = None
         self._tags: dict[str, str] | None = None
         return self
@@ -69,9 +73,10 @@ class Baton(Insertable, Expandable, Drawable):
         key: str | None = None,
         key_for: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
-        debug: bool = False,
+        debug: DebugMode = False,
         meta: object = None,
         models: ModelMap | None = None,
+        budget: Budget | Sequence[Budget] | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -92,7 +97,11 @@ class Baton(Insertable, Expandable, Drawable):
 
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
-        before that one's.
+        before that one's. `budget` bounds what its calls of language models cost, or those of all runs that share it.
+
+        With `debug` each attempt leaves what helps to understand it: its arguments, the results it received, its log
+        lines, and what its worker gives to `ctx.record`; "errors" keeps those of attempts that fail, and a number, as
+        0.1, those of a share of them. `run.debug(step)` reads them.
 
         Raises `InvalidName` and `InvalidOption`.
         """
@@ -100,12 +109,14 @@ class Baton(Insertable, Expandable, Drawable):
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
+        _checked_flags({"fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked_debug(debug))
         made._draft.models = None if models is None else checked_models(models)
+        made._draft.budgets = () if budget is None else checked_budgets(budget)
         made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        made._draft.tags = made._tags or {}
         return made
 
     def __repr__(self) -> str:
@@ -117,6 +128,7 @@ class Baton(Insertable, Expandable, Drawable):
         name: str,
         what: Job | Baton | Wait | AnotherRun,
         *,
+        each: Mapping[str, Any] | None = None,
         deps: Iterable[str] = (),
         when: Condition | None = None,
         runs: Runs | None = None,
@@ -135,6 +147,11 @@ class Baton(Insertable, Expandable, Drawable):
         own steps, or else for a step of the scope around it. Its entry steps, which depend on none of its other steps,
         wait for the dependencies of the group. Steps may be added to it until this workflow is inserted.
 
+        `each` makes a map of a `Baton`: for each item of a list one of it, named `name[0]/...`, with the item in the
+        places of `param(...)`. It gives a list by the name of each such hole, as `each(...)` of a job does: of values,
+        or `result_of("step")`; several are taken in parallel. Holes that it does not name stay holes of this workflow.
+        `what.with_options(...)` bounds the map. Its result is the list of what they return.
+
         `deps` are the names of steps to wait for, which may be added later; the steps whose results are arguments
         of the job are waited for as well. The flags say which unfavourable ends of a dependency count as done; None
         takes the workflow's.
@@ -150,13 +167,34 @@ class Baton(Insertable, Expandable, Drawable):
         key = checked_name("step", name)
         if key in self._draft.steps:
             raise DuplicateStep(key)
-        added = _what(key, what)
+        added = _what(key, what, each)
         if isinstance(what, AnotherRun) and what.id == self._id:
             raise InvalidName("workflow", what.id, f"step {key!r} would wait for its own workflow to end")
         flags = self._flags_with(ignore_cancelled, ignore_discarded, ignore_skipped)
         control = checked_control(key, when, runs, needs, rest, undo, is_job=isinstance(added, Job))
         self._draft.steps[key] = Added(key, added, _names(key, deps), flags, control)
         return self
+
+    def with_options(
+        self,
+        *,
+        concurrency: int | None = None,
+        tolerate: int | str | None = None,
+        needs: int | None = None,
+    ) -> Baton:
+        """Return this workflow with options for `add(..., each=...)`; they mean what those of a job's map mean.
+
+        concurrency: how many items run at a time, over all worker pools. An item keeps its place until it is final.
+        tolerate, needs: how many items may fail, or have to complete.
+
+        What is added to one of the two later is in both. Raises `InvalidOption`.
+        """
+        given = {"concurrency": concurrency, "tolerate": tolerate, "needs": needs}
+        copy = Baton.__new__(Baton)
+        copy.__dict__ = {**self.__dict__}
+        copy._map_options = {**self._map_options, **job_options({k: v for k, v in given.items() if v is not None})}
+        check_together(copy._map_options, is_map=True)
+        return copy
 
     @property
     def id(self) -> str:
@@ -188,6 +226,7 @@ class Baton(Insertable, Expandable, Drawable):
         workflow. No database is touched.
         """
         graph = self._compiled()
+        _ = graph.bounds  # checks the budgets, which need tags
         return [graph.names[position] for position in graph.graph.order]
 
     def to_template(self) -> str:
@@ -196,10 +235,11 @@ class Baton(Insertable, Expandable, Drawable):
         It names steps and workers; its own id is not in it. docs/template.schema.json describes it. Raises
         `InvalidWorkflow` for any fault but a hole without a value.
         """
-        from baton.core.templates.writing import template_of
+        from baton.core.templates.writing import run_fields, template_of
 
         self._compiled(is_template=True)
-        return template_of(self._draft, self._name, self._meta, debug=self._debug)
+        run = {"name": self._name, "debug": self._debug, **run_fields(self._key, self._tags)}
+        return template_of(self._draft, run, self._meta)
 
     @classmethod
     def from_template(
@@ -235,8 +275,7 @@ class Baton(Insertable, Expandable, Drawable):
     def expansion(self) -> Expansion:
         """Return the graph that takes the place of a step whose worker returned it. Raises `InvalidWorkflow`."""
         self._require_no_run()
-        graph = CompiledGraph(self._draft, is_open=True)
-        return Expansion(tuple(graph.specs()), graph.children, graph.returns, graph.bounds)
+        return CompiledGraph(self._draft, is_open=True).expansion()
 
     def _diagram(self) -> Diagram:
         from baton.core.workflow_diagram import diagram_of
@@ -261,8 +300,18 @@ class Baton(Insertable, Expandable, Drawable):
         return replace(self._flags, **_checked_flags(own))
 
 
-def _what(step: str, what: object) -> Job | Draft | Wait:
+def _what(step: str, what: object, each: Mapping[str, Any] | None) -> Job | Draft | DraftMap | Wait:
     match what:
+        case Baton() if each is not None:
+            from baton.core.json_arguments import lists_of_map
+
+            what._require_no_run()
+            return DraftMap(what._draft, lists_of_map(step, each), what._map_options)
+        case Baton() if what._map_options:
+            option, value = next(iter(what._map_options.items()))
+            raise InvalidOption(option, value, f"it is for a map, and step {step!r} is none; give each= as well")
+        case _ if each is not None:
+            raise TypeError(f"each= of step {step!r} makes a map of a Baton; a job takes each(...) as an argument")
         case Job() | Wait():
             return what
         case Baton():

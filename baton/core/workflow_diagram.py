@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from baton.core.compile import CompiledGraph
-from baton.core.draft import IGNORES_ALL, Added, Draft, Own
+from baton.core.draft import IGNORES_ALL, Added, Draft, DraftMap, Own
+from baton.core.item_worker import ItemWorker
+from baton.core.job import Job
 from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node
 from baton.core.waits import Wait
 
@@ -63,19 +65,25 @@ def _kind(step: Added) -> Kind:
         return "workflow"
     if isinstance(step.what, Wait):
         return KINDS_OF_WAITS[step.what.worker]
-    assert not isinstance(step.what, Own)
+    assert isinstance(step.what, Job)
     return "map" if step.what.arguments.each else "step"
 
 
 def _sublabel(step: Added) -> str:
     """Return its worker, unless the step is named as that, and what takes it back."""
-    if isinstance(step.what, Draft | Own):
+    if isinstance(step.what, Draft | DraftMap | Own):
         return ""
-    worker = step.what.in_words if isinstance(step.what, Wait) else step.what.worker.name
+    worker = step.what.in_words if isinstance(step.what, Wait) else _name_of_worker(step.what)
     parts = [] if worker == step.name else [worker]
     if step.control is not None and step.control.undo is not None:
         parts.append(f"undo: {step.control.undo.worker.name}")
     return ", ".join(parts)
+
+
+def _name_of_worker(job: Job) -> str:
+    if isinstance(job.worker, ItemWorker):
+        return f"workflow of {len(job.worker.draft.steps)} steps"
+    return job.worker.name
 
 
 def _edges(graph: CompiledGraph, position: int) -> Iterator[Edge]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from baton.core.debug_mode import stored_debug
 from baton.core.spec import Bounds, Extras, StepSpec, Terms, WorkflowSpec
 
 COLUMNS = 10
@@ -58,7 +59,7 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
         texts([spec.id for spec in specs]),
         sparse([spec.name for spec in specs]),
         texts([spec.fingerprint for spec in specs]),
-        sparse([spec.debug or None for spec in specs]),
+        sparse([stored_debug(spec.debug) for spec in specs]),
         sparse([spec.meta for spec in specs]),
         sparse([scope_json(spec.scope) for spec in specs]),
         [len(spec.steps) for spec in specs],
@@ -67,6 +68,26 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
         [ordinal for spec in specs for ordinal in range(len(spec.steps))],
         *columns([step for spec in specs for step in spec.steps]),
     )
+
+
+def job_columns(spec: WorkflowSpec) -> tuple[Any, ...] | None:
+    """Return the parameters of sql/functions/insert_job.sql; None for what that function does not write."""
+    if len(spec.steps) != 1 or spec != WorkflowSpec(spec.id, None, spec.fingerprint, False, None, spec.steps):
+        return None
+    (step,) = spec.steps
+    terms = step.terms
+    own = (terms.worker, terms.queue, terms.priority, terms.max_attempts, terms.timeout, terms.takes_context)
+    plain = Terms(
+        worker=terms.worker,
+        queue=terms.queue,
+        priority=terms.priority,
+        max_attempts=terms.max_attempts,
+        timeout=terms.timeout,
+        takes_context=terms.takes_context,
+    )
+    if terms != plain or step != StepSpec(step.name, terms, step.args):
+        return None
+    return spec.id, spec.fingerprint, step.name, step.args, *own
 
 
 def scope_json(scope: Bounds | None) -> str | None:

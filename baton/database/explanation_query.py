@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
-MOST_LINKS = 600
-"""How many links from step to step are followed. A chain is followed as far as this."""
-LINKS_OF_A_STEP = 8
+from baton.database.step_facts_query import STEP_FACTS
+
+MOST_LINKS = 150
+"""How many links from step to step are followed, each of which takes some 50 µs. A chain is followed as far as this."""
+LINKS_OF_A_STEP = 4
+MOST_AT_ONCE = 400
+"""How many steps may be asked about in one query."""
+MOST_ENTRIES = 2_000
+"""Of a workflow with more entries, these are ranked by what holds it up."""
+MOST_COUNTED = 20_000
+"""In a workflow with more steps, those of the engine itself are counted with the others: it is not read as a whole."""
 MOST_ROOTS = 20
 """How many steps with an entry are read in full."""
 
@@ -23,11 +32,13 @@ STEP = """
            ) s on true"""
 """The step with a name. There is no index on names: the steps of the workflow are read once."""
 
-STEPS = """
+IDS = """
     select i.id, i.n
       from w
      cross join unnest($2::bigint[]) with ordinality as i(id, n)
      where {schema}.workflow_of(i.id) = w.key"""
+
+NAMES = STEP.replace("r.name = $2", "r.name in (select unnest($2::text[]))")
 
 # What holds up a workflow are its entries; in one that ended, the steps that failed.
 RUN = """
@@ -38,7 +49,8 @@ RUN = """
                    select q.step_id, case q.state when 'executing' then 1 when 'available' then 2 else 3 end as rank
                      from {schema}.queue q
                     where q.step_id >= {schema}.step_of(w.key, 0) and q.step_id < {schema}.step_of(w.key + 1, 0)
-                   offset 0
+                    order by q.step_id
+                    limit {entries}
                ) e on w.state = 'executing'
          order by e.rank, e.step_id
          limit 20
@@ -58,28 +70,34 @@ RUN = """
                               else r.awaits_attempts and r.finished_at is null
                           end
                    offset 0
-               ) f on w.state in ('failed', 'executing')
+               ) f on w.state = 'failed' or w.state = 'executing' and w.has_closing
          order by f.rank, f.id
          limit 20
     )"""
 
 
-_TARGETS = {"step": STEP, "steps": STEPS, "run": RUN}
+About = Literal["step", "names", "ids", "run"]
+_TARGETS: Mapping[About, str] = {"step": STEP, "names": NAMES, "ids": IDS, "run": RUN}
 
 
 @cache
-def query(about: Literal["step", "steps", "run"], schema: str) -> str:
-    """Return the query: $1 is the workflow's id, $2 the step's name or the steps' ids. It returns one row, or none."""
-    text = _QUERY.replace("{targets}", _TARGETS[about]).replace("{links}", _LINKS).replace("{step}", _STEP)
-    follows = "u.via is null" if about == "steps" else "true"
-    numbers = {
-        "{follows}": follows,
-        "{most}": str(MOST_LINKS),
-        "{width}": str(LINKS_OF_A_STEP),
-        "{roots}": str(MOST_ROOTS),
+def query(about: About, schema: str) -> str:
+    """Return the query: $1 is the workflow's id, $2 the name of the step, or names or ids of steps.
+
+    It returns one row, or none.
+    """
+    text = _QUERY.replace("{targets}", _TARGETS[about]).replace("{links}", _LINKS).replace("{step}", STEP_FACTS)
+    text = text.replace("{own}", _OWN if about == "run" else "0")
+    values = {
+        "follows": "u.via is null" if about in ("names", "ids") else "true",
+        "most": MOST_LINKS if about in ("step", "run") else MOST_AT_ONCE * (1 + LINKS_OF_A_STEP),
+        "width": LINKS_OF_A_STEP,
+        "roots": MOST_ROOTS if about in ("step", "run") else MOST_AT_ONCE * (1 + LINKS_OF_A_STEP),
+        "entries": MOST_ENTRIES,
+        "counted": MOST_COUNTED,
     }
-    for name, value in numbers.items():
-        text = text.replace(name, value)
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", str(value))
     return text.replace("{schema}", schema)
 
 
@@ -147,133 +165,27 @@ _LINKS = """
                   and r.finished_at is null
                 order by r.id
                 limit {width} / 2
-           ) h"""
+           ) h
+     union all
+    select {schema}.sibling_of(s.id, s.parent)
+     where s.parent is not null and s.state in ('cancelled', 'skipped') and s.reason like 'its workflow was %'"""
 
-_STEP = """json_build_object(
-    'id', s.id, 'name', s.name, 'state', coalesce(q.state, s.state), 'worker', s.worker, 'queue', s.queue,
-    'attempt', coalesce(q.attempt, s.attempt), 'max_attempts', s.max_attempts, 'pending', s.pending, 'role', s.role,
-    'grouping', s.grouping, 'children', case when s.first_child is not null then s.children end, 'needs', s.needs,
-    'round', s.round, 'reason', s.reason, 'outcome', s.outcome, 'refusals', s.refusals, 'not_needed', s.not_needed,
-    'is_join', coalesce(q.is_join, false), 'deadline', s.deadline, 'start_within', s.start_within,
-    'awaits', s.awaits, 'condition', s.condition, 'ending', s.ending,
-    'group', case
-                 when s.parent is not null then (
-                     select g.name from {schema}.steps g where g.id = {schema}.sibling_of(s.id, s.parent)
-                 )
-             end,
-    'error', s.errors[cardinality(s.errors)] ->> 'error', 'error_kind', s.errors[cardinality(s.errors)] ->> 'kind',
-    'running_seconds', extract(epoch from w.now - q.attempted_at)::float8,
-    'due_in', case when isfinite(q.scheduled_at) then extract(epoch from q.scheduled_at - w.now)::float8 end,
-    'waits_until', case when isfinite(q.ends_at) then extract(epoch from q.ends_at - w.now)::float8 end,
-    'starts_within', case
-                         when s.finished_at is null and s.start_within is not null then (
-                             select extract(epoch from d.due_at - w.now)::float8
-                               from {schema}.deadlines d
-                              where d.step_id = s.id and d.kind = 'start'
-                         )
-                     end,
-    'ends_within', case
-                       when s.finished_at is null and s.deadline is not null then (
-                           select extract(epoch from d.due_at - w.now)::float8
-                             from {schema}.deadlines d
-                            where d.step_id = s.id and d.kind = 'end'
-                       )
-                   end,
-    'is_ripe', case
-                   when s.awaits is not null and q.state = 'waiting' then exists (
-                       select
-                         from {schema}.signals g
-                        where g.workflow = w.key and g.name = s.name and g.sent_at is not null
-                   )
-                   else false
-               end,
-    'pool', case
-                when q.pool is not null then (
-                    select json_build_object(
-                               'name', p.name, 'host', p.host, 'pid', p.pid,
-                               'silent_seconds', extract(epoch from w.now - p.beat_at)::float8,
-                               'lease_left', extract(epoch from p.expires_at - w.now)::float8,
-                               'is_dead', p.dead_at is not null,
-                               'is_silent', p.beat_at + (p.expires_at - p.beat_at) / 2 < w.now
-                           )
-                      from {schema}.pools p
-                     where p.id = q.pool
-                )
-            end,
-    'is_known', case
-                    when q.step_id is not null and q.state <> 'waiting' then exists (
-                        select from living l where s.queue = any(l.queues) and (q.is_join or s.worker = any(l.workers))
-                    )
-                end,
-    'slot', case
-                when s.state = 'suspended' and s.parent is not null then (
-                    with recursive around(id, parent, holds_slot) as (
-                        select s.id, s.parent, s.holds_slot
-                         union all
-                        select g.id, g.parent, g.holds_slot
-                          from around a
-                          join {schema}.steps g on g.id = {schema}.sibling_of(a.id, a.parent)
-                    )
-                    select json_build_object(
-                               'map', m.name, 'concurrency', m.concurrency,
-                               'holders', array(
-                                   select r.name
-                                     from {schema}.steps r
-                                    where r.id >= {schema}.sibling_of(m.id, m.first_child)
-                                      and r.id < {schema}.sibling_of(m.id, m.first_child + m.children)
-                                      and r.holds_slot and r.finished_at is null
-                                    order by r.id
-                                    limit 3
-                               )
-                           )
-                      from around a
-                      join {schema}.steps m on m.id = {schema}.sibling_of(a.id, a.parent)
-                     where m.concurrency is not null and not a.holds_slot
-                     limit 1
-                )
-            end,
-    'attempts', case
-                    when s.awaits_attempts and s.finished_at is null then (
-                        select json_build_object(
-                                   'steps', array_agg(distinct x.name),
-                                   'pools', array_remove(array_agg(distinct p.name), null)
-                               )
-                          from {schema}.unended_attempts u
-                          join {schema}.steps x on x.id = u.step_id
-                          left join {schema}.pools p on p.id = u.pool
-                         where u.step_id >= {schema}.step_of(w.key, 0) and u.step_id < {schema}.step_of(w.key + 1, 0)
-                    )
-                end,
-    'run', case
-               when q.state = 'waiting' and s.awaits ->> 'type' = 'run' then json_build_object(
-                   'state', (select o.state from {schema}.workflows o where o.id = s.awaits ->> 'id'),
-                   'circle', (
-                       with recursive chase(key, id, path) as (
-                           select o.key, o.id, array[w.id, o.id]
-                             from {schema}.workflows o
-                            where o.id = s.awaits ->> 'id' and o.state = 'executing'
-                            union all
-                           select o.key, o.id, c.path || o.id
-                             from chase c
-                             join {schema}.awaited_runs a
-                               on a.step_id >= {schema}.step_of(c.key, 0) and a.step_id < {schema}.step_of(c.key + 1, 0)
-                             join {schema}.workflows o on o.id = a.run_id and o.state = 'executing'
-                            where c.key <> w.key and cardinality(c.path) < 20 and o.id <> all(c.path[2:])
-                       )
-                       select to_json(f.path[:cardinality(f.path) - 1])
-                         from (select c.key, c.path from chase c limit 500) as f
-                        where f.key = w.key
-                        limit 1
-                   )
-               )
-           end,
-    'limit', case when q.state = 'available' then {schema}.limit_of(s.id) end,
-    'next', coalesce(n.next, '{}')
-)"""
+# The engine's own steps that are not final.
+_OWN = """(
+               select count(*)::integer
+                 from (
+                          select r.role
+                            from {schema}.steps r
+                           where r.id >= {schema}.step_of(w.key, 0) and r.id < {schema}.step_of(w.key + 1, 0)
+                             and w.state = 'executing' and w.total <= {counted} and r.finished_at is null
+                          offset 0
+                      ) o
+                where o.role in ('gate', 'end')
+           )"""
 
 _QUERY = """
 with recursive w as materialized (
-    select w.key, w.id, w.state, w.remaining, w.ending, clock_timestamp() as now
+    select w.key, w.id, w.state, w.total, w.remaining, w.ending, w.has_closing, clock_timestamp() as now
       from {schema}.workflows w
      where w.id = $1
 ), target(id, rank) as materialized ({targets}
@@ -328,7 +240,19 @@ with recursive w as materialized (
      where q.step_id is null or n0.id in (select r.id from root r)
 )
 select json_build_object(
-           'id', w.id, 'state', w.state, 'remaining', w.remaining, 'ending', w.ending,
+           'id', w.id, 'state', w.state, 'remaining', w.remaining - {own}, 'ending', w.ending,
+           'call', case
+                       when w.state = 'cancelled' then (
+                           select json_build_object(
+                                      'action', i.action, 'is_whole', true, 'actor', i.actor, 'role', i.role,
+                                      'reason', i.reason
+                                  )
+                             from {schema}.interventions i
+                            where i.workflow = w.key and i.action = 'cancel' and i.steps is null
+                            order by i.at desc
+                            limit 1
+                       )
+                   end,
            'targets', array(select t.id from target t order by t.rank, t.id),
            'steps', (select coalesce(json_agg(f.step), '[]') from facts f),
            'queues', (

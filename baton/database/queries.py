@@ -62,6 +62,9 @@ class Status:
     """How far attempts are whose workers say so by `ctx.progress`, by step name; at most 100."""
     meta: Any = None
     """What the application attached with `Baton.new(meta=...)`, as a JSON value."""
+    key: str | None = None
+    """The key it was inserted with; see `Baton.new`."""
+    tags: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Which language model each step asks: model maps by the name of the group they hold for. That of the workflow has
     an empty name, the one given with the insert is named `/`, and goes before all others."""
@@ -110,6 +113,7 @@ class Queries:
             f"""
             select w.key, coalesce(q.state, s.state) as state, count(*) as n,
                    w.name, w.state as workflow_state, w.inserted_at, w.finished_at, w.meta::text as meta,
+                   w.run_key, w.tags::text as tags,
                    {self._progress_of_w}::text as progress,
                    w.models::text as models
               from {self._schema}.workflows w
@@ -132,6 +136,8 @@ class Queries:
             unserved=await self.unserved(workflow_id) if first["workflow_state"] == "executing" else (),
             progress={step: StepProgress(*says) for step, *says in json.loads(first["progress"] or "[]")},
             meta=None if first["meta"] is None else json.loads(first["meta"]),
+            key=first["run_key"],
+            tags={} if first["tags"] is None else json.loads(first["tags"]),
             models={} if first["models"] is None else json.loads(first["models"]),
         )
 

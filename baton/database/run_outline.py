@@ -176,11 +176,17 @@ async def read_outline(
 
 
 async def read_step_page(
-    calls: Calls, schema: str, key: int, state: StepState | None, group: str | None, after: int | None, limit: int
+    calls: Calls,
+    schema: str,
+    key: int,
+    states: Collection[StepState] | None,
+    group: str | None,
+    after: int | None,
+    limit: int,
 ) -> Sequence[OutlinedStep]:
     """Return steps in the order added, those behind the ordinal `after`, at most `limit`.
 
-    With `state`, those in this state that stand for no others; with `group`, the children of this group.
+    With `states`, those in one of these that stand for no others; with `group`, the children of this group.
     """
     prefix = quoted(schema)
     where = f"""
@@ -191,12 +197,12 @@ async def read_step_page(
                  where g.id >= {prefix}.step_of($1, 0) and g.id < {prefix}.step_of($1 + 1, 0) and g.name = $4
             ))
         and case
-                when $5::text is null then true
+                when $5::text[] is null then true
                 when s.first_child is not null then false
-                when s.state <> 'queued' then s.state = $5
-                else exists (select from {prefix}.queue e where e.step_id = s.id and e.state = $5)
+                when s.state <> 'queued' then s.state = any($5)
+                else exists (select from {prefix}.queue e where e.step_id = s.id and e.state = any($5))
             end"""
-    return await _read_steps(calls, schema, where, key, limit, after, group, state)
+    return await _read_steps(calls, schema, where, key, limit, after, group, None if states is None else list(states))
 
 
 async def _read_steps(calls: Calls, schema: str, where: str, *given: object) -> Sequence[OutlinedStep]:

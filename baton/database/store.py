@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from baton.core.debug_mode import stored_debug
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
 from baton.database import settling as statements
@@ -14,6 +15,7 @@ from baton.database.columns import (
     COLUMNS,
     call,
     columns,
+    job_columns,
     scope_json,
     texts,
     without_places,
@@ -21,7 +23,6 @@ from baton.database.columns import (
 )
 from baton.database.messages import (
     Advanced,
-    AttemptRecord,
     Cancelled,
     Claim,
     Claimed,
@@ -30,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NoRoom,
     NotInserted,
     Overdue,
     Part,
@@ -37,7 +39,6 @@ from baton.database.messages import (
     Pruned,
     Rescued,
     Retried,
-    Sent,
     SeparateClaim,
     Settled,
     Settlement,
@@ -48,7 +49,8 @@ from baton.database.messages import (
     read_failures,
 )
 from baton.database.migrate import quoted
-from baton.database.settling import outcome_parameters, record_parameters, records_with, trace_parameter
+from baton.database.sending_store import SendingStore
+from baton.database.settling import outcome_parameters, records_with, trace_parameter
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
@@ -68,16 +70,16 @@ def _with_lock_timeout(insertion: str) -> str:
     return f"select i.* from ({setting}) as s, lateral ({call_after_setting}) as i"
 
 
-class Store:
+class Store(SendingStore):
     """The engine in one schema. Each method is one round trip, and a transaction unless the caller has one."""
 
     def __init__(self, calls: Calls, schema: str, *, checks_inserts: bool = False) -> None:
-        self.calls = calls
-        self.schema = schema
+        super().__init__(calls, schema)
         self.checks_inserts = checks_inserts
         """Workflows are inserted through the entrance for clients, which checks them and takes each as a whole."""
         prefix = quoted(schema)
         self._insert_workflow = call(f"{prefix}.insert_workflow", 11 + COLUMNS, texts=(12, 13))
+        self._insert_job = call(f"{prefix}.insert_job", 10)
         self._insert_workflows = call(f"{prefix}.insert_workflows", 10 + COLUMNS, texts=(1, 3, 11, 12))
         self._insert_checked = call(f"{prefix}.insert_checked", 8 + COLUMNS, texts=(1, 3, 9, 10))
         self._insert_together = _with_lock_timeout(self._insert_checked if checks_inserts else self._insert_workflows)
@@ -88,9 +90,10 @@ class Store:
         self._settle_one = statements.SETTLE_ONE.format(prefix)
         self._advance_with_records = statements.ADVANCE_WITH_RECORDS.format(prefix)
         self._settle_with_records = statements.SETTLE_WITH_RECORDS.format(prefix)
-        self._leave_records = call(f"{prefix}.leave_records", 8)
         self._keep = call(f"{prefix}.keep", 3)
+        self._reserve_budgets = call(f"{prefix}.reserve_budgets", 3)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
+        self._item_graph = f"select {prefix}.item_graph($1::text::bigint) as graph"
         self._claim = call(f"{prefix}.claim", 5)
         self._claim_separately = call(f"{prefix}.claim_separately", 5)
         self._heartbeat = call(f"{prefix}.heartbeat", 6)
@@ -102,10 +105,6 @@ class Store:
         self._end_overdue = call(f"{prefix}.end_overdue", 1)
         self._end_waits = call(f"{prefix}.end_waits", 1)
         self._watch_runs = call(f"{prefix}.watch_runs", 1)
-        self._record_message = call(f"{prefix}.record_message", 5)
-        self._topic_kind = call(f"{prefix}.topic_kind", 2)
-        self._record_signal = call(f"{prefix}.record_signal", 5)
-        self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
         self._register = call(f"{prefix}.register", 7)
         self._leave = call(f"{prefix}.deregister", 1)
         self._cancel = call(f"{prefix}.cancel", 7)
@@ -125,11 +124,14 @@ class Store:
             existing, holder = missing.existing, missing.held.get(spec.id)
             is_new = holder is None and spec.id not in existing
             return Inserted(None, is_new, existing.get(spec.id, spec.fingerprint), holder)
+        if (job := job_columns(spec)) is not None:
+            (row,) = await self.calls.fetch(self._insert_job, *job)
+            return Inserted(row["key"], row["is_inserted"], row["fingerprint"])
         key: int | None = None
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
+            whole = (spec.id, spec.name, spec.fingerprint, stored_debug(spec.debug), spec.meta, scope_json(spec.scope))
             size = (len(spec.steps), spec.returns)
             (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"], row["holder"])
@@ -216,15 +218,22 @@ class Store:
         (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
         return bool(row["keep"])
 
-    async def leave_records(self, records: Sequence[AttemptRecord]) -> None:
-        """Write what attempts leave while they run. Replayable."""
-        await self.calls.fetch(self._leave_records, *record_parameters(records))
+    async def reserve_budgets(self, claim: Claim, budgets: str) -> NoRoom | None:
+        """Reserve what an attempt is expected to use of these budgets, as JSON. None if all is reserved. Replayable."""
+        (row,) = await self.calls.fetch(self._reserve_budgets, claim.step_id, claim.token, budgets)
+        return None if row["why"] is None else NoRoom(row["why"], row["is_final"], row["seconds"])
 
     async def round_worker(self, claim: Claim) -> str | None:
         """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""
         (row,) = await self.calls.fetch(self._round_worker, str(claim.step_id))
         worker: str | None = row["worker"]
         return worker
+
+    async def item_graph(self, claim: Claim) -> str | None:
+        """Return the graph that a child of a map of a workflow expands into, as JSON; None for any other step."""
+        (row,) = await self.calls.fetch(self._item_graph, str(claim.step_id))
+        graph: str | None = row["graph"]
+        return graph
 
     async def claim(self, pool: int, claiming: ClaimRequest) -> Sequence[Claimed]:
         """Claim as many steps of each queue as requested. Replayable: a token returns what it claimed before."""
@@ -280,9 +289,7 @@ class Store:
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(
-            row["deaths"], row["orphans"], row["next_in"], row["next_schedule"], row["waits_in"], row["ends_in"]
-        )
+        return UpkeepDue(**row)
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""
@@ -323,32 +330,6 @@ class Store:
         (row,) = await self.calls.fetch(self._watch_runs, limit)
         watched: int = row["watch_runs"]
         return watched
-
-    async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
-        """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
-        (row,) = await self.calls.fetch(self._awaited_kind, workflow_id, step)
-        kind: str | None = row["awaited_kind"]
-        return kind
-
-    async def topic_kind(self, workflow_id: str, topic: str) -> str | None:
-        """Return what names the type of a topic's messages; None for any, or if no step receives them any more."""
-        (row,) = await self.calls.fetch(self._topic_kind, workflow_id, topic)
-        kind: str | None = row["topic_kind"]
-        return kind
-
-    async def record_message(
-        self, workflow_id: str, topic: str, value: str, key: str | None, actor: str | None = None
-    ) -> Sent:
-        """Record a message. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_message, workflow_id, topic, value, key, actor)
-        return Sent(row["refusal"] is None, row["refusal"], row["facts"] or ())
-
-    async def record_signal(
-        self, workflow_id: str, step: str, value: str, key: str | None, actor: str | None = None
-    ) -> Sent:
-        """Record a signal for a step. Replayable with a key, which nobody else uses."""
-        (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key, actor)
-        return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
 
     async def cancel(
         self,

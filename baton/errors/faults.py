@@ -113,6 +113,55 @@ class IgnoredInFixedPlace(Struct, frozen=True):
         )
 
 
+class FaultInMap(Struct, frozen=True):
+    """The workflow that a step makes for each item has a fault."""
+
+    step: str
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"in the workflow that step {quoted(self.step)} maps: {self.fault}"
+
+
+class UnknownHole(Struct, frozen=True):
+    """A map gives items to a hole that its workflow does not have."""
+
+    step: str
+    hole: str
+    known: Sequence[str]
+
+    def __str__(self) -> str:
+        holes = f"; its holes are {', '.join(map(repr, self.known))}" if self.known else "; it has none"
+        hint = did_you_mean(self.hole, self.known) or holes
+        return f"each= of step {quoted(self.step)} names {self.hole!r}, which is no hole of its workflow{hint}"
+
+
+class HoleInOption(Struct, frozen=True):
+    """A map gives items to a hole that stands for an option."""
+
+    step: str
+    hole: str
+    option: str
+
+    def __str__(self) -> str:
+        return (
+            f"each= of step {quoted(self.step)} names {self.hole!r}, which stands for the option {self.option!r}; "
+            f"items take the places of arguments alone"
+        )
+
+
+class ItemDoesNotFit(Struct, frozen=True):
+    """An item of a list does not fit where its hole stands."""
+
+    step: str
+    hole: str
+    number: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"item {self.number} of {self.hole!r} of step {quoted(self.step)} does not fit: {self.why}"
+
+
 class HoleWithoutValue(Struct, frozen=True):
     """A job has a hole, and a workflow with holes cannot be inserted."""
 
@@ -253,6 +302,10 @@ Fault = (
     | Cycle
     | ArgumentNotJSON
     | HoleWithoutValue
+    | UnknownHole
+    | HoleInOption
+    | ItemDoesNotFit
+    | FaultInMap
     | MetaNotJSON
     | IgnoredWithoutDefault
     | IgnoredInFixedPlace

@@ -14,10 +14,12 @@ import anyio.to_thread
 
 from baton.core import registry
 from baton.core.context import Context
+from baton.core.item_graphs import ITEM_WORKER
 from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
 from baton.runtime.attempts import Attempt
+from baton.runtime.budgets import Reserve, refusal
 from baton.runtime.invocation import prepared
 from baton.runtime.keeping import Keeping
 from baton.runtime.plain_calls import call_plain
@@ -36,6 +38,7 @@ class Executors:
         resources: what workers in this process are provided with.
         keeping: keeps values for them.
         records: takes what attempts leave besides their outcomes.
+        reserve: reserves budgets; see `refusal`.
     """
 
     def __init__(
@@ -46,17 +49,20 @@ class Executors:
         resources: Resources,
         keeping: Keeping,
         records: PricedRecords,
+        reserve: Reserve,
     ) -> None:
         self._resources = resources
         self._keeping = keeping
         self._records = records
+        self._reserve = reserve
         self._application = application
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = WorkerProcesses(processes)
 
     def runnable(self) -> Sequence[str]:
         """Return the names of the workers that can run here: nothing that they ask for is missing."""
-        return [name for name in registry.names() if (known := registry.get(name)) and self.missing(known) is None]
+        own = [name for name in registry.names() if (known := registry.get(name)) and self.missing(known) is None]
+        return [*own, ITEM_WORKER]
 
     def missing(self, worker: AnyWorker) -> str | None:
         """Return why the worker cannot run here, if a type or an executor that it asks for is not there."""
@@ -74,6 +80,8 @@ class Executors:
 
         Raises: ArgumentsDoNotFit, before the worker is called.
         """
+        if (refused := await refusal(self._reserve, attempt.claimed)) is not None:
+            return refused
         leave = partial(self._records.leave, attempt)
         match worker.executor:
             case "async" | "thread":

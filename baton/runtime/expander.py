@@ -15,6 +15,7 @@ from typing import Any
 
 from baton.core import codec
 from baton.core.expansion import Expansion
+from baton.core.item_graphs import ITEM_WORKER, filled
 from baton.core.limits import MOST_NESTED, Limits
 from baton.core.map_items import Items, NoItems, items_of
 from baton.core.outcome import Outcome, completed, discarded
@@ -84,7 +85,7 @@ class Expander:
         """Send one expansion. Return False if it failed and waits to be sent again."""
         claimed, settling = expanding.claimed, expanding.settling
         try:
-            plan = planned(claimed, settling.outcome, self._limits)
+            plan = await self._sending.plan(claimed, settling.outcome)
             ended = plan if isinstance(plan, Outcome) else await self._sending.send(settling, plan)
         except Refused as refused:
             ended = refused.outcome
@@ -122,6 +123,22 @@ class Sending:
     limits: Limits
     transaction: Callable[[], AbstractAsyncContextManager[object]]
     """Makes the calls for several parts one transaction. Not used for a single part."""
+
+    async def plan(self, claimed: Claimed, outcome: Outcome) -> Items | Expansion | Outcome:
+        """Return the expansion to send; or an outcome, if the step cannot be expanded or has no children."""
+        if claimed.map is not None:
+            return _planned_map(claimed)
+        if claimed.worker != ITEM_WORKER:
+            assert outcome.graph is not None
+            return _planned_graph(claimed, outcome.graph, self.limits)
+        text = await self.store.item_graph(claimed)
+        if text is None:
+            return discarded("it is not a child of a map of a workflow, and has no other worker")
+        try:
+            graph = filled(text, codec.decode(claimed.args))
+        except (ValueError, LookupError, TypeError) as error:
+            return discarded(f"the workflow of this item cannot be made: {error}")
+        return _planned_graph(claimed, graph, self.limits)
 
     async def send(self, settling: Settlement, plan: Items | Expansion) -> bool:
         """Return True if it took effect, False if the claim is void. Raises `Refused`, and what the calls raise."""
@@ -166,23 +183,21 @@ class Sending:
             yield text
 
 
-def planned(claimed: Claimed, outcome: Outcome, limits: Limits) -> Items | Expansion | Outcome:
-    """Return the expansion to send; or an outcome, if the step cannot be expanded or has no children."""
-    depth = claimed.step.count("/") + claimed.step.count("[")
-    if claimed.map is not None:
-        return _planned_map(claimed, depth)
-    graph = outcome.graph
-    assert graph is not None
+def _depth(claimed: Claimed) -> int:
+    return claimed.step.count("/") + claimed.step.count("[")
+
+
+def _planned_graph(claimed: Claimed, graph: Expansion, limits: Limits) -> Expansion | Outcome:
     for step in graph.steps:
-        if depth + 1 + step.name.count("/") > MOST_NESTED:
+        if _depth(claimed) + 1 + step.name.count("/") > MOST_NESTED:
             return discarded(str(NestedTooDeep(f"{claimed.step}/{step.name}", MOST_NESTED)))
         if (size := limits.excess(step.args)) is not None:
             return discarded(str(ArgumentsTooLarge(step.name, size, limits.argument_bytes)))
     return graph
 
 
-def _planned_map(claimed: Claimed, depth: int) -> Items | Outcome:
-    if depth + 1 > MOST_NESTED:
+def _planned_map(claimed: Claimed) -> Items | Outcome:
+    if _depth(claimed) + 1 > MOST_NESTED:
         return discarded(str(NestedTooDeep(claimed.step, MOST_NESTED)))
     said: dict[str, Any] = codec.decode(claimed.map or "{}")
     each: list[str] = said["each"]

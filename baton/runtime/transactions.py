@@ -26,7 +26,7 @@ from baton.database.worker_connections import OpenTransaction, WorkerConnections
 from baton.events import AnsweredOutcome, Observers, OutcomesAnswered
 from baton.runtime import failpoints
 from baton.runtime.attempts import Attempt
-from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.expander import Refused, Sending
 from baton.runtime.runner import Runner, stopped
 
 if TYPE_CHECKING:
@@ -176,10 +176,11 @@ class Transactions:
         settling = Settlement(claimed.step_id, claimed.token, outcome)
         if outcome.kind != "expanded":
             return await store.settle_one(settling)
-        plan = planned(claimed, outcome, self._limits)
+        sending = Sending(store, self._limits, nullcontext)
+        plan = await sending.plan(claimed, outcome)
         if isinstance(plan, Outcome):
             raise Refused(plan.detail or "")
-        return await Sending(store, self._limits, nullcontext).send(settling, plan)
+        return await sending.send(settling, plan)
 
     def _unsettled(
         self, error: Exception, begun: OpenTransaction, attempt: Attempt, worker: AnyWorker

@@ -29,7 +29,7 @@ from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Cause, current
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
-from baton.runtime.expander import Refused, Sending, planned
+from baton.runtime.expander import Refused, Sending
 from baton.runtime.keeping import Keeping
 from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
@@ -91,7 +91,7 @@ class SteppedPool:
         limits = engine.size_limits
         self.observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
-        self._records = AttemptRecords(engine.store.leave_records)
+        self._records = AttemptRecords(engine.records.leave_records, settings.redact)
         self._executors = Executors(
             settings.threads,
             settings.processes,
@@ -99,6 +99,7 @@ class SteppedPool:
             self._resources,
             Keeping(limits, engine.store.keep),
             PricedRecords(self._records, settings.prices),
+            engine.store.reserve_budgets,
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)
@@ -158,13 +159,14 @@ class SteppedPool:
         self.observers.emit(ended)
         if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
             await attempt.thread_ended.wait()
-        return Ran(claimed, outcome, attempt.is_settled, ended, await self._records.last(attempt))
+        records = () if outcome is None else await self._records.last(attempt, outcome)
+        return Ran(claimed, outcome, attempt.is_settled, ended, records)
 
     async def settle(self, ran: Ran) -> None:
         """Write how an attempt ended, with all its consequences."""
         if ran.outcome is None or ran.is_settled or ran.outcome.kind == "expanded":
             if ran.records:
-                await self._engine.store.leave_records(ran.records)
+                await self._engine.records.leave_records(ran.records)
             ran = structs.replace(ran, records=())
         if ran.outcome is None or ran.is_settled:
             return
@@ -185,13 +187,13 @@ class SteppedPool:
 
     async def _expand(self, claimed: Claimed, settling: Settlement) -> Outcome | None:
         """Write the children of a step; return the outcome to settle if it has or gets none."""
-        limits = self._engine.size_limits
-        plan = planned(claimed, settling.outcome, limits)
+        store = Store(self._expanding, self._engine.schema)
+        sending = Sending(store, self._engine.size_limits, self._expanding.transaction)
+        plan = await sending.plan(claimed, settling.outcome)
         if isinstance(plan, Outcome):
             return plan
-        store = Store(self._expanding, self._engine.schema)
         try:
-            await Sending(store, limits, self._expanding.transaction).send(settling, plan)
+            await sending.send(settling, plan)
         except Refused as refused:
             return refused.outcome
         return None

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from baton.client.run import Run
+from baton.database.interventions import Changes
 from baton.errors import BatonError, WorkflowNotFound
 from baton.web.rendering import plural, url
 from baton.web.users import Permission
@@ -41,8 +42,10 @@ class Action:
     question: Callable[[Subject], str]
     do: Callable[[View, Subject], Awaitable[Done]]
     takes: Sequence[str] = ()
-    """Fields of its form, besides what the address names: reason, value, forward, force."""
+    """Fields of its form, besides what the address names: reason, value, forward, downstream, force."""
     is_grave: bool = False
+    dry_run: Callable[[Run, Subject], Awaitable[Changes]] | None = None
+    """Says what it would change, without options of the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +84,69 @@ class Subject:
         return value or refuse(400, f"This address lacks the parameter {kind}.")
 
 
+def _reason(view: View) -> str | None:
+    return view.form.get("reason", "").strip() or None
+
+
+def _steps(subject: Subject) -> list[str]:
+    return [subject.step] if subject.step is not None else []
+
+
 async def _cancel(view: View, subject: Subject) -> Done:
-    reason = view.form.get("reason", "").strip() or f"by {view.user.name}, in the dashboard"
+    reason = _reason(view) or f"by {view.user.name}, in the dashboard"
 
     async def one(run: Run) -> int:
-        steps = [subject.step] if subject.step is not None else []
-        return await run.cancel(*steps, reason=reason, force="force" in view.form)
+        return await run.cancel(*_steps(subject), reason=reason, force="force" in view.form, actor=view.actor)
 
     return await _on_each(view, subject, one, "cancelled")
 
 
+async def _cancel_dry(run: Run, subject: Subject) -> Changes:
+    return await run.cancel(*_steps(subject), dry_run=True)
+
+
 async def _retry(view: View, subject: Subject) -> Done:
     async def one(run: Run) -> int:
-        steps = [subject.step] if subject.step is not None else []
-        return await run.retry(*steps, forward="forward" in view.form)
+        return await run.retry(
+            *_steps(subject),
+            forward="forward" in view.form,
+            downstream="downstream" in view.form,
+            reason=_reason(view),
+            actor=view.actor,
+        )
 
     return await _on_each(view, subject, one, "opened again")
+
+
+async def _retry_dry(run: Run, subject: Subject) -> Changes:
+    return await run.retry(*_steps(subject), dry_run=True)
+
+
+async def _complete(view: View, subject: Subject) -> Done:
+    step = subject.needed("step")
+    run = Run(subject.run, view.engine)
+    changed = await run.complete(step, _value(view), reason=_reason(view), actor=view.actor)
+    return Done(f"{step!r} is completed; {plural(changed, 'step')} changed.", subject.back)
+
+
+async def _skip(view: View, subject: Subject) -> Done:
+    step = subject.needed("step")
+    changed = await Run(subject.run, view.engine).skip(step, reason=_reason(view), actor=view.actor)
+    return Done(f"{step!r} is skipped; {plural(changed, 'step')} changed.", subject.back)
+
+
+async def _skip_dry(run: Run, subject: Subject) -> Changes:
+    return await run.skip(subject.needed("step"), dry_run=True)
+
+
+async def _start_now(view: View, subject: Subject) -> Done:
+    step = subject.needed("step")
+    started = await Run(subject.run, view.engine).start_now(step, reason=_reason(view), actor=view.actor)
+    return Done(f"{plural(started, 'step')} started.", subject.back)
+
+
+async def _start_dry(run: Run, subject: Subject) -> Changes:
+    return await run.start_now(subject.needed("step"), dry_run=True)
 
 
 async def _on_each(view: View, subject: Subject, do: Callable[[Run], Awaitable[int]], done: str) -> Done:
@@ -118,13 +168,16 @@ async def _on_each(view: View, subject: Subject, do: Callable[[Run], Awaitable[i
     return Done(f"{plural(count, 'step')} of {plural(changed, 'run')} {done}.", subject.back, refused)
 
 
-async def _signal(view: View, subject: Subject) -> Done:
-    step = subject.needed("step")
+def _value(view: View) -> Any:
     try:
-        value = msgspec.json.decode(view.form.get("value", "").strip() or "null")
+        return msgspec.json.decode(view.form.get("value", "").strip() or "null")
     except msgspec.DecodeError as error:
         refuse(400, f"The value is not JSON: {error}. Text has double quotes. Nothing was changed.")
-    accepted = await Run(subject.run, view.engine).signal(step, value)
+
+
+async def _signal(view: View, subject: Subject) -> Done:
+    step = subject.needed("step")
+    accepted = await Run(subject.run, view.engine).signal(step, _value(view))
     if not accepted:
         refuse(409, "Another signal came first. Nothing was changed.")
     return Done(f"The signal for {step!r} is recorded.", subject.back)
@@ -178,6 +231,7 @@ ACTIONS: Mapping[str, Action] = {
         _cancel,
         ("reason", "force"),
         is_grave=True,
+        dry_run=_cancel_dry,
     ),
     "retry": Action(
         "retry",
@@ -187,7 +241,37 @@ ACTIONS: Mapping[str, Action] = {
             "because of them, are opened again."
         ),
         _retry,
-        ("forward",),
+        ("reason", "downstream", "forward"),
+        dry_run=_retry_dry,
+    ),
+    "complete": Action(
+        "repair",
+        "Complete",
+        lambda subject: (
+            f"Complete {subject.named()} with a value, without running it? What was cancelled or skipped "
+            "because of it is opened."
+        ),
+        _complete,
+        ("value", "reason"),
+    ),
+    "skip": Action(
+        "repair",
+        "Skip",
+        lambda subject: (
+            f"Skip {subject.named()}? It ends without running, and fails nothing. Its dependents are "
+            "skipped, unless they ignore that."
+        ),
+        _skip,
+        ("reason",),
+        dry_run=_skip_dry,
+    ),
+    "start-now": Action(
+        "repair",
+        "Start now",
+        lambda subject: f"Let {subject.named()} start now, without waiting for its time?",
+        _start_now,
+        ("reason",),
+        dry_run=_start_dry,
     ),
     "signal": Action(
         "signal",

@@ -10,6 +10,7 @@ import asyncpg
 from baton.errors import (
     BatonError,
     EngineClosed,
+    InterventionRefused,
     InvalidOption,
     NoEngine,
     RetryRefused,
@@ -31,7 +32,7 @@ def refusal_of(error: Exception) -> Refused:
             return error
         case WorkflowNotFound() | StepNotFound() | ScheduleNotFound():
             return Refused(404, str(error))
-        case SignalRefused() | RetryRefused():
+        case SignalRefused() | RetryRefused() | InterventionRefused():
             return Refused(409, f"{error}. Nothing was changed.")
         case InvalidOption():
             return Refused(400, str(error))

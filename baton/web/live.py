@@ -41,6 +41,7 @@ class Marks:
         self._followers: dict[Topic, set[asyncio.Event]] = {}
         self._marks: dict[Topic, str] = {}
         self._tasks = Tasks()
+        self._reading: asyncio.Task[None] | None = None
 
     def mark(self, topic: Topic) -> str | None:
         """The latest mark; None until it was read."""
@@ -50,11 +51,16 @@ class Marks:
     def number_of_followers(self) -> int:
         return sum(map(len, self._followers.values()))
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being read."""
+        return self._reading is None or self._reading.done()
+
     @contextmanager
     def followed(self, topic: Topic, changed: asyncio.Event) -> Iterator[None]:
         """Read marks while inside; the event is set after each change."""
-        if not self._followers:
-            self._tasks.start(self._read_on(), name="baton dashboard changes")
+        if self.is_idle:
+            self._reading = self._tasks.start(self._read_on(), name="baton dashboard changes")
         self._followers.setdefault(topic, set()).add(changed)
         try:
             yield

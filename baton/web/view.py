@@ -12,7 +12,7 @@ from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.core.names import UNSTORABLE
 from baton.errors import BatonError
-from baton.web.users import Permission, User
+from baton.web.users import LONGEST_NAME, Permission, User
 
 C = TypeVar("C", bound=str)
 
@@ -89,6 +89,11 @@ class View:
         except ValueError:
             refuse(400, f"{name} is {value!r}, which is not a time: write 90m, 24h, 7d, or a date as 2026-11-28 (UTC).")
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @property
+    def actor(self) -> str:
+        """Who is noted with what is changed."""
+        return self.user.name[:LONGEST_NAME]
 
     def run(self) -> Run:
         """Return the run that the address names."""

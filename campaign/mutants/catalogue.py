@@ -158,6 +158,7 @@ MUTANTS = (
                 "                    request = Request(request.pool, (), request.claiming)\n",
             ),
         ),
+        ("tests/runtime/test_pool_outages.py",),
     ),
     Mutant(
         "a transactional settle is sent again when its commit is unknown",

@@ -107,7 +107,13 @@ MUTANTS_OF_ENDINGS = (
         "one less than needed is enough", _NEEDS, "step.completed >= step.needs", "step.completed + 1 >= step.needs"
     ),
     _mutant("a need out of reach is awaited", _NEEDS, "step.completed + step.open < step.needs then", "false then"),
-    _mutant("inputs are not frozen", _NEEDS, "where i.ordinal = any(step.completed_ordinals)", "where true"),
+    _mutant(
+        "inputs are not frozen",
+        _NEEDS,
+        "where i.ordinal = any(step.completed_ordinals)",
+        "where true",
+        ("tests/endings/test_needs.py",),
+    ),
     _mutant("a rest fails the run", _REST, "not_needed = true", "not_needed = false"),
     _mutant(
         "a rest leaves upstream running",

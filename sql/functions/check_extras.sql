@@ -11,12 +11,14 @@ begin
         select s.name, s.workflow, s.total, s.ordinal, s.dependencies, s.extras, s.kind, s.role, s.worker, s.counts_children, s.inputs, s.arg_refs
           from unnest(p_steps) as s
          where s.extras is not null
-            or s.worker in ('baton.workflow', 'baton.signal', 'baton.timer')
+            or s.worker in ('baton.workflow', 'baton.item', 'baton.signal', 'baton.timer')
             or s.counts_children
     loop
         fault := case
                      when (step.worker = 'baton.workflow') <> coalesce(step.kind = 'workflow' or step.role in ('gate', 'end'), false) then
                          'the worker baton.workflow is that of groups and of the steps that the engine adds, and of no other'
+                     when (step.worker = 'baton.item') <> (step.extras #>> '{kind,graph}' is not null) then
+                         'the worker baton.item is that of maps of workflows, and of no other'
                      when step.counts_children and step.kind is distinct from 'map' then 'only a map has children to count'
                      when octet_length(step.extras::text) > p_most then
                          format('its extras have %s bytes, and the limit is %s', octet_length(step.extras::text), p_most)

@@ -80,7 +80,7 @@ begin
                          select n.id, n.name, n.state
                            from step_states(flow) as s
                           cross join lateral unnest(s.ids, s.names, s.states) as n(id, name, state)
-                     ) as a on a.id = b.id
+                     ) as a on a.name = b.name
                where b.state is distinct from a.state
           ) as d;
         raise exception using errcode = 'BTN01', message = 'a dry run is taken back';

@@ -5,10 +5,11 @@
 -- changed: how many steps ended or were opened by this call; null if there is no such workflow.
 -- refusal, facts: why nothing is changed: step (there is none of this name), group, executing, ended
 --   (facts has its state), signal (one has come, and the step completes with that), round (it
---   belongs to an earlier round), undos (facts names those that keep it from being opened), key
---   (facts has the id of another run that holds its key, and the key).
--- Locks: the key; the workflow; then the signal of the step, which waits for a sender; then the entries by
--- step.
+--   belongs to an earlier round), anew (facts names what it is a part of, which was undone and begins
+--   anew), undos (facts names those that keep it from being opened), key (facts has the id of
+--   another run that holds its key, and the key).
+-- Locks: the key; the workflow; then the signal of the step, which waits for a sender; then the
+--   entries by step.
 create or replace function end_without_running(
     p_workflow_id text, p_name text, p_state text, p_result text, p_reason text, p_actor text, p_request uuid,
     p_forward boolean,
@@ -96,6 +97,10 @@ begin
         opened := steps_to_open(flow.key, array[p_name], undone, false);
         if cardinality(opened.refused) > 0 then
             refusal := 'round';
+            return;
+        elsif step.id <> all(opened.opening) then
+            refusal := 'anew';
+            facts := array(select s.name from steps s where s.id = any(opened.again) and is_below(step.id, array[s.id]));
             return;
         end if;
         changed := (

@@ -44,9 +44,9 @@ begin
                attempted_at = e.attempted_at,
                pool = e.pool,
                refusals = 0,
-               -- No user code runs for a map itself. Any other step expands because its worker returned
-               -- a graph.
-               began = s.began or s.map is null,
+               -- No user code runs for a map itself, nor for an item of a map of a workflow. Any other
+               -- step expands because its worker returned a graph.
+               began = s.began or (s.map is null and s.worker <> 'baton.item'),
                reason = null
           from entry e
          where s.id = e.step_id

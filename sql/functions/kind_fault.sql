@@ -15,7 +15,7 @@ begin
         perform check_keys(kind, '{type,first_child,children,returns}', 'a group');
         return null;
     end if;
-    perform check_keys(kind, '{type,each,references,child_inputs}', 'a map');
+    perform check_keys(kind, '{type,each,references,child_inputs,graph}', 'a map');
     if (json_typeof(kind -> 'each') = 'array' and json_array_length(kind -> 'each') > 0) is not true
        or exists (select from json_array_elements(kind -> 'each') as e(name) where json_typeof(e.name) <> 'string')
        or (select count(*) <> count(distinct e.name) from json_array_elements_text(kind -> 'each') as e(name)) then
@@ -24,6 +24,9 @@ begin
         return 'the references of its children are not valid';
     elsif (json_typeof(kind -> 'child_inputs') = 'array') is not true then
         return 'the inputs of its children are not a list';
+    end if;
+    if kind ->> 'graph' is not null then
+        perform check_item_graph(kind -> 'graph');
     end if;
     inputs := array(select o.ordinal::integer from json_array_elements_text(kind -> 'child_inputs') as o(ordinal));
     if not are_ordinals(inputs, p_total) or not is_subset(inputs, p_dependencies) then

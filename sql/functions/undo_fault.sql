@@ -33,7 +33,7 @@ begin
         )),
         array[0]
     );
-    if undo ->> 'worker' = 'baton.workflow' then
+    if undo ->> 'worker' in ('baton.workflow', 'baton.item') then
         return 'its undo is a group';
     elsif (json_typeof((undo ->> 'args')::json) = 'object') is not true then
         return 'the arguments of its undo are not a JSON object';

@@ -12,7 +12,7 @@
 -- p_extras: what only some steps have, as JSON; null for nothing. Its key `kind` makes the step a
 --   group of this `type`:
 --     workflow   first_child, children, returns: it is inserted with its children
---     map        each, references, child_inputs: it expands later
+--     map        each, references, child_inputs: it expands later; graph: into workflows of this kind
 --   Its other keys are the columns of these names; `when` is the column condition, `scope` has
 --   fails_fast and deadline of a group.
 -- p_terms: the terms on which steps run, as a JSON list. Most steps of a call share one of a few,
@@ -63,7 +63,7 @@ begin
         scheduled_at, schedule_in, concurrency, slots,
         fails_fast, ignore_cancelled, ignore_discarded, ignore_skipped, takes_context,
         id, name, args, arg_refs, dependencies, dependents, inputs, parent,
-        grouping, first_child, children, returns, map, child_inputs,
+        grouping, first_child, children, returns, map, item_graph, child_inputs,
         edges, condition, role, is_closing, is_last, needs, cancels_rest, undo, awaits, undo_inputs, pending, state
     )
     select t.worker, t.queue, t.lane, t.units, t.priority, t.max_attempts, t.timeout, t.backoff,
@@ -81,6 +81,7 @@ begin
                        'each', n.kind -> 'each', 'references', n.kind -> 'references', 'tolerate', t.tolerate, 'needs', t.needs
                    )
            end,
+           (n.kind ->> 'graph')::json,
            case
                when n.kind ->> 'type' = 'map' then
                    array(
@@ -136,9 +137,12 @@ begin
                      when p_base = 0 then u.inputs::integer[]
                      else shift_ordinals(u.inputs::integer[], p_base)
                  end as inputs
-            from unnest(
-                     p_ids, p_names, p_args, p_arg_refs, p_dependencies, p_dependents, p_inputs, p_parents,
-                     p_extras::json[], p_term_numbers
+            -- The series says how many steps to expect, to a planner that would take them for fewer than
+            -- the terms. It would hash the steps then, and write them in reverse order of their ids.
+            from rows from (
+                     unnest(p_ids), unnest(p_names), unnest(p_args), unnest(p_arg_refs), unnest(p_dependencies),
+                     unnest(p_dependents), unnest(p_inputs), unnest(p_parents), unnest(p_extras::json[]),
+                     unnest(p_term_numbers), generate_series(1, cardinality(p_ids))
                  ) as u(id, name, args, arg_refs, dependencies, dependents, inputs, parent, extras, term_number)
            where u.id is not null
           -- Keeps each array from being read from its text more than once.

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from baton import Baton, Context, WorkerPool, worker
+from baton import Baton, Context, ExplainedStep, WorkerPool, causes, worker
 from baton.cli.drawing import drawing
 from baton.cli.terminal import cut_line, plain
 from baton.cli.text import cells
@@ -22,17 +22,23 @@ from tests.programs.shared_workers import failing, noted
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-def drawn(*steps, opened=(), unserved=(), width=None):
+def drawn(*steps, opened=(), unserved=(), width=None, why=None):
     """The lines about steps, as they are printed."""
     status = Status(None, "executing", NOW, None, {}, unserved)
-    found = drawing("w", status, steps, tree(steps, opened=opened), NOW, width)
+    found = drawing("w", status, steps, tree(steps, opened=opened), NOW, width, explained=why)
     cut = [line if width is None else cut_line(line, width) for line in found.tree]
     return [plain(line) for line in (*found.heading, [], *cut, *([[], *found.hints] if found.hints else []))]
 
 
-def shown(one, **facts):
+def why(**found):
+    """Why steps are where they are, by name."""
+    return {name: ExplainedStep(name, "suspended", cause) for name, cause in found.items()}
+
+
+def shown(one, cause=None, **facts):
     """The lines about one step, spaces squeezed, without the hints."""
-    lines = [" ".join(line.split()) for line in drawn(replace(one, **facts))][2:]
+    explained = {} if cause is None else why(**{one.name: cause})
+    lines = [" ".join(line.split()) for line in drawn(replace(one, **facts), why=explained)][2:]
     return lines[: lines.index("")] if "" in lines else lines
 
 
@@ -59,19 +65,33 @@ def test_a_step_that_waits_for_its_time_says_how_long():
 
 
 def test_a_step_that_failed_shows_its_last_error_in_one_line():
-    errors = [{"attempt": 1, "error": "ValueError: no"}, {"attempt": 2, "error": "KeyError: 'a\nb'"}]
+    used_up = causes.AttemptsUsedUp(attempts=1, error="KeyError: 'a\nb'")
 
-    assert shown(step("a", state="discarded", errors=errors)) == ["a discarded 1/20", "! attempt 2: KeyError: 'a b'"]
+    assert shown(step("a", state="discarded"), used_up) == [
+        "a discarded 1/20",
+        "! was discarded, as its only attempt failed: KeyError: 'a b'",
+    ]
 
 
 def test_a_step_that_was_cancelled_shows_the_reason():
-    assert shown(step("a", state="cancelled"), attempt=0, reason="enough") == ["a cancelled", "! enough"]
+    cancelled = causes.EndedByCaller(state="cancelled", is_whole=False, reason="enough", actor="ann")
+
+    assert shown(step("a", state="cancelled"), cancelled, attempt=0) == [
+        "a cancelled",
+        "! was cancelled by 'ann': enough",
+    ]
+
+
+def test_that_a_whole_workflow_was_cancelled_is_not_said_of_each_step():
+    cancelled = causes.EndedByCaller(state="cancelled", is_whole=True, reason="enough", actor="ann")
+
+    assert shown(step("a", state="cancelled"), cancelled, attempt=0) == ["a cancelled"]
 
 
 def test_a_long_error_is_cut():
-    errors = [{"attempt": 1, "error": "x" * 5_000}]
+    retries = causes.Retries(attempt=1, max_attempts=2, error="x" * 5_000, seconds_left=3)
 
-    assert len(shown(step("a", state="retryable", errors=errors))[1]) < 250
+    assert len(shown(step("a", state="retryable"), retries)[1]) < 250
 
 
 async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, engine, tmp_path, monkeypatch):
@@ -98,9 +118,11 @@ async def test_a_workflow_is_shown_from_its_first_step_to_its_last(database, eng
         "│ │ !",
         "│ └─ d",
         "└─ later cancelled",
-        "! no money",
+        "! was cancelled",
     ]
-    assert "! attempt 2: ValueError: the disk is full" in lines[4]
+    assert "! was discarded, as all its 2 attempts failed, the last with: ValueError: the disk is full" in lines[4]
+    assert "! was cancelled because of step 'b' upstream" in lines[6]
+    assert lines[9].endswith("! was cancelled by a call of database role 'postgres': no money")
     assert lines[7].endswith("after a")
 
 
@@ -259,19 +281,21 @@ def test_a_step_cancelled_between_two_attempts_shows_the_first_one():
 
     assert shown(
         step("a", state="cancelled"),
+        causes.EndedByCaller(state="cancelled", is_whole=False, reason="enough", actor="ann"),
         errors=errors,
-        reason="enough",
         attempted_at=ago(hours=1, seconds=2),
         finished_at=NOW,
-    ) == ["a cancelled 1/20 2.00 s", "! enough", "! attempt 1: ValueError: no"]
+    ) == ["a cancelled 1/20 2.00 s", "! was cancelled by 'ann': enough", "! attempt 1: ValueError: no"]
 
 
 def test_a_step_that_is_put_back_shows_why_and_its_last_error():
     errors = [{"attempt": 1, "error": "ValueError: no"}]
 
-    assert shown(step("a", state="scheduled"), errors=errors, reason="no worker named 'a' is registered here") == [
+    put_back = causes.PutBack(reason="no worker named 'a' is registered here", seconds_left=3)
+
+    assert shown(step("a", state="scheduled"), put_back, errors=errors) == [
         "a scheduled 1/20",
-        "! no worker named 'a' is registered here",
+        "! was put back (no worker named 'a' is registered here), and is tried again in 3 s",
         "! attempt 1: ValueError: no",
     ]
 
@@ -287,47 +311,43 @@ def test_a_step_whose_time_has_come_is_due():
     assert shown(step("a", state="scheduled"), attempt=0, scheduled_at=ago(seconds=1)) == ["a scheduled due"]
 
 
-FAILED = {"errors": [{"attempt": 1, "error": "ValueError: no"}], "reason": "ValueError: no"}
-
-
 def remarks(lines):
     return [line.partition("! ")[2] for line in lines if "! " in line]
 
 
-def test_nested_reasons_say_the_root_once():
-    root = replace(step("g/h/x", state="discarded"), **FAILED)
-    inner = step("g/h", state="discarded", grouping="workflow", children=[root])
-    inner = replace(inner, reason="step 'g/h/x' was discarded: ValueError: no")
-    outer = step("g", state="discarded", grouping="workflow", children=[inner])
-    outer = replace(
-        outer, reason="2 of its 3 children were discarded; first step 'g/h/x' was discarded: ValueError: no"
-    )
-    after = step("after", "g", state="cancelled")
-    after = replace(after, reason=f"step 'g' upstream was discarded: {outer.reason}")
+FAILED = causes.AttemptsUsedUp(attempts=1, error="ValueError: no")
+BELOW = causes.EndedByStep(state="cancelled", step="a", step_state="discarded", reason="ValueError: no")
 
-    assert remarks(drawn(outer, after)) == [
-        "2 of its 3 children were discarded; first step 'g/h/x' was discarded",
-        "step 'g/h/x' was discarded",
-        "attempt 1: ValueError: no",
-        "step 'g' upstream was discarded",
+
+def test_what_ended_because_of_a_step_that_is_drawn_says_no_reason():
+    lines = drawn(step("a", state="discarded"), step("b", "a", state="cancelled"), why=why(a=FAILED, b=BELOW))
+
+    assert remarks(lines) == [
+        "was discarded, as its only attempt failed: ValueError: no",
+        "was cancelled because of step 'a' upstream",
     ]
 
 
 def test_a_root_that_is_not_drawn_is_named_with_its_reason():
-    root = replace(step("m[0]", state="discarded"), **FAILED)
-    group = step("m", state="discarded", grouping="map", children=[root])
-    group = replace(group, reason="step 'm[0]' was discarded: ValueError: no")
+    group = step("m", state="discarded", grouping="map", children=[step("m[0]", state="discarded")])
+    decided = causes.EndedByChild(state="discarded", step="m[0]", step_state="discarded", reason="ValueError: no")
 
-    assert remarks(drawn(group)) == ["step 'm[0]' was discarded: ValueError: no"]
+    assert remarks(drawn(group, why=why(m=decided))) == [
+        "was discarded because of step 'm[0]', which was discarded: ValueError: no"
+    ]
 
 
-def test_a_reason_that_the_engine_cut_is_still_recognised():
-    why = "x" * 2_000
-    root = replace(step("a", state="discarded"), errors=[{"attempt": 1, "error": why}], reason=why)
-    below = step("b", "a", state="cancelled")
-    below = replace(below, reason=f"step 'a' upstream was discarded: {why}"[:2_000])
-
-    assert remarks(drawn(root, below))[1] == "step 'a' upstream was discarded"
+@pytest.mark.parametrize(
+    "cause",
+    [
+        causes.WaitsForSteps(steps=("a",)),
+        causes.Completed(by="worker"),
+        causes.Scheduled(seconds_left=3),
+        causes.AboutToStart(queue="default"),
+    ],
+)
+def test_nothing_is_said_of_what_the_drawing_shows(cause):
+    assert len(shown(step("b"), cause)) == 1
 
 
 def test_steps_that_nobody_can_run_for_one_reason_are_one_line():

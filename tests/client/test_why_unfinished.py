@@ -180,7 +180,7 @@ async def test_a_workflow_of_many_steps_is_explained_at_once(engine, connection,
     last = await run.explain("s4999")
     assert [step.step for step in last.path] == [f"s{4999 - number}" for number in range(20)]
     assert [step.step for step in last.roots] == ["s0"]
-    assert (last.between, last.is_more) == (580, True)
+    assert (last.between, last.is_more) == (130, True)
 
 
 async def test_a_database_that_does_not_answer_delays_the_error_little(database, connection, quick, monkeypatch):

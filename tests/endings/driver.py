@@ -15,11 +15,13 @@ from uuid import uuid4
 import asyncpg
 
 from baton.core.outcome import Outcome
+from baton.database.interventions import InterventionStore, Repair
 from baton.database.messages import Claimed, ClaimRequest, Part, Settlement
 from baton.database.store import Store
+from tests.endings.dry_runs import tried_first
 from tests.model.ending_graph import Vertex
 from tests.model.ending_plan import End, EndPlan, named_by
-from tests.model.ending_retry import refused, retry
+from tests.model.ending_retry import intervene, refused, retry
 from tests.model.ending_rules import Machine
 from tests.programs.ending_workers import scope_of, workflow_of
 
@@ -68,7 +70,7 @@ class Drive:
         await self.compare("insert")
         await self.to_the_end()
         for _ in range(self.chance.choice((0, 1, 1, 2))):
-            if await self.retry():
+            if await (self.intervene() if self.chance.random() < 0.3 else self.retry()):
                 await self.to_the_end()
 
     async def to_the_end(self) -> None:
@@ -79,6 +81,8 @@ class Drive:
                 return
             if is_to_cancel and self.chance.random() < 0.12:
                 await self.cancel()
+            elif self.chance.random() < 0.04:
+                await self.intervene()
             elif self.void and self.chance.random() < 0.3:
                 await self.end_void_attempt()
             elif self.held and self.chance.random() < 0.6:
@@ -162,6 +166,36 @@ class Drive:
         self.reached["cancels"] += 1
         await self.compare("cancel")
 
+    async def intervene(self) -> bool:
+        """Complete or skip a step, running or ended; return whether anything was changed."""
+        forward = self.chance.random() < 0.3
+        steps = [one.name for one in self.machine.by_name().values() if one.role in ("step", "undo")]
+        name, state = self.chance.choice(steps), self.chance.choice(("completed", "skipped"))
+        if self.machine.state == "executing" and self.machine.by_name()[name].is_final:
+            return False  # the model opens steps of ended runs only
+        self.events.append(f"{name} is to be {state}{' forward' if forward else ''}")
+        store, value = InterventionStore(self.connection, "baton"), json.dumps({"n": self.chance.randint(0, 3)})
+        if self.machine.by_name()[name].role == "step":
+            value = json.dumps({"n": self.machine.by_name()[name].plan.value})
+        action: Repair = "complete" if state == "completed" else "skip"
+        result = value if action == "complete" else None
+        async with tried_first(self.connection, self.plan.label, action, [name], result, forward=forward) as differs:
+            if action == "complete":
+                answer = await store.complete(self.plan.label, name, value, None, "the test", forward=forward)
+            else:
+                answer = await store.skip(self.plan.label, name, None, "the test", forward=forward)
+        self._require_same(differs)
+        expected = intervene(self.machine, name, state, forward=forward)
+        if (answer.refusal or answer.changed) != expected:
+            raise Differs(self.described(f"answered {answer}, by the model {expected}"))
+        await self.compare(action)
+        self.reached[f"{action}: {expected if isinstance(expected, str) else 'done'}"] += 1
+        return isinstance(expected, int)
+
+    def _require_same(self, differs: list[str]) -> None:
+        if differs:
+            raise Differs(self.described("; ".join(differs)))
+
     async def retry(self) -> bool:
         """Retry what has ended; return whether it goes on."""
         self.heals = self.heals or self.chance.random() < 0.5
@@ -172,15 +206,18 @@ class Drive:
             names = self.chance.sample(candidates, self.chance.randint(1, min(2, len(candidates))))
         if self.machine.undos and self.chance.random() < 0.2:
             names = [self.chance.choice(self.machine.undos).name]
-        self.events.append(f"retry {names or 'all'}{' forward' if forward else ''}")
-        answer = await self.store.retry(self.plan.label, names or None, forward=forward)
+        options = {"forward": forward, "downstream": self.chance.random() < 0.3}
+        self.events.append(f"retry {names or 'all'} {options}")
+        async with tried_first(self.connection, self.plan.label, "retry", names, None, **options) as differs:
+            answer = await self.store.retry(self.plan.label, names or None, **options)
+        self._require_same(differs)
         expected = refused(self.machine, names, forward=forward)
         if set(answer.refused or ()) != expected:
             raise Differs(self.described(f"refused for {answer.refused}, by the model for {sorted(expected)}"))
         if expected:
             self.reached["retries refused"] += 1
             return False
-        opened = retry(self.machine, names, forward=forward)
+        opened = retry(self.machine, names, **options)
         if answer.count != len(opened):
             raise Differs(self.described(f"opened {answer.count}, by the model {[one.name for one in opened]}"))
         await self.compare("retry")

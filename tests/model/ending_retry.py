@@ -16,14 +16,26 @@ def refused(machine: Machine, names: Collection[str], *, forward: bool) -> set[s
     return {undo.name for undo in machine.undos if undo.state != "completed"}
 
 
-def retry(machine: Machine, names: Collection[str] = (), *, forward: bool = False) -> list[Vertex]:
-    """Open steps of a workflow that is final; return them."""
+def retry(
+    machine: Machine,
+    names: Collection[str] = (),
+    *,
+    forward: bool = False,
+    downstream: bool = False,
+    given: tuple[Vertex, str] | None = None,
+) -> list[Vertex]:
+    """Open steps of a workflow that is final; return them. `given`: one of them ends at once, in this state."""
     steps = machine.by_name()
     only_undos = bool(names) and all(steps[name].role == "undo" for name in names)
     undone = {undo.undoes for undo in machine.undos if undo.undoes is not None and not undo.undoes.not_needed}
-    opened = _opened(machine, names, set() if forward or only_undos else undone)
-    if not opened:
+    begun_anew = set() if forward or only_undos else undone
+    if downstream:
+        begun_anew = begun_anew | _begins_anew(machine, names)
+    opened, again = _opened(machine, names, begun_anew)
+    if not opened or (given is not None and given[0] not in opened):
         return []
+    for one in again:
+        _unexpand(machine, one)
     machine.now += 1
     if not only_undos:
         machine.ending = None
@@ -34,11 +46,12 @@ def retry(machine: Machine, names: Collection[str] = (), *, forward: bool = Fals
         one.ending = None
         one.frozen = None
     machine.state = "executing"
-    _go_on(machine, opened)
+    _go_on(machine, opened, given)
     return [one for one in opened if one.role in ("step", "undo")]
 
 
-def _opened(machine: Machine, names: Collection[str], undone: set[Vertex]) -> list[Vertex]:
+def _opened(machine: Machine, names: Collection[str], undone: set[Vertex]) -> tuple[list[Vertex], set[Vertex]]:
+    """What is opened, and what of it expands anew."""
     after_undone = _downstream(undone)
     found = _named(machine, names) | after_undone
     waiting = list(found)
@@ -52,8 +65,7 @@ def _opened(machine: Machine, names: Collection[str], undone: set[Vertex]) -> li
     again = {one for one in again if not again.intersection(one.around())}
     for one in again:
         found -= set(one.below()) - {one}
-        _unexpand(machine, one)
-    return ordered(found, machine.place_of_all())
+    return ordered(found, machine.place_of_all()), again
 
 
 def _runs_again(one: Vertex, opened: Collection[Vertex]) -> bool:
@@ -87,6 +99,46 @@ def _named(machine: Machine, names: Collection[str]) -> set[Vertex]:
         ends = {"discarded", "cancelled"} | ({"skipped"} if one.state == "skipped" else set())
         found |= {below for below in one.below() if below.state in ends}
     return found
+
+
+def _begins_anew(machine: Machine, names: Collection[str]) -> set[Vertex]:
+    """What a retry of all downstream begins with: of a group what failed in it, or all of it if nothing did."""
+    named = _named(machine, names)
+    found = {one for one in named if one.children is None}
+    for group in [one for one in machine.vertices if one.name in names and one.children is not None]:
+        if not named.intersection(group.below()):
+            found |= {one for one in group.below() if one.children is None or one.is_expandable}
+    return found
+
+
+def end_without_running(machine: Machine, one: Vertex, state: str) -> None:
+    """A step ends as somebody decides; its consequences follow."""
+    machine._end(one, state)
+    if state == "completed":
+        one.began = True
+        if one.undoes is not None:
+            one.undoes.began = False
+            one.undoes.generation += 1
+
+
+def intervene(machine: Machine, name: str, state: str, *, forward: bool) -> str | int:
+    """Complete or skip a step; return why that is refused, or how many steps ended or were opened."""
+    one = machine.by_name()[name]
+    if one.children is not None or (one.plan.kind == "map" and one.is_expandable and state == "completed"):
+        return "group"
+    if one.state in ("completed", state):
+        return "ended"
+    if one.state == "running":
+        return "executing"
+    if not one.is_final:
+        machine.now += 1
+        end_without_running(machine, one, state)
+        machine._spread([one])
+        return 1
+    if refused(machine, [name], forward=forward):
+        return "undos"
+    # Nothing is opened if what the step is a part of begins anew.
+    return len(retry(machine, [name], forward=forward, given=(one, state))) or "anew"
 
 
 def _downstream(undone: set[Vertex]) -> set[Vertex]:
@@ -134,10 +186,13 @@ def _forget_undos(machine: Machine) -> None:
         one.edges = {cause: edge for cause, edge in one.edges.items() if cause not in gone}
 
 
-def _go_on(machine: Machine, opened: list[Vertex]) -> None:
+def _go_on(machine: Machine, opened: list[Vertex], given: tuple[Vertex, str] | None) -> None:
     """An opened step that a dependency keeps from running ends again at once; the others go on."""
+    if given is not None:
+        end_without_running(machine, *given)
     causes = {cause for one in opened for cause in one.edges if cause.is_final and cause.state in UNFAVOURABLE}
-    ended = machine._cascade(ordered(causes, machine.place_of_all()))
+    ended = [] if given is None else [given[0]]
+    ended += machine._cascade(ordered(causes, machine.place_of_all()))
     released: list[Vertex] = []
     for one in opened:
         if one.needs is not None and one.is_undecided:

@@ -57,7 +57,15 @@ def whole() -> Baton:
     """A workflow that has everything a step may have, and no hole."""
     inner = Baton.new(fail_fast=True).add("p", fetch.new("x")).add("q", report.new(result_of("p"))).returns("q")
     return (
-        Baton.new(workflow_name="whole", meta={"by": [1, None, "$x"]}, deadline=60, debug=True)
+        Baton.new(
+            workflow_name="whole",
+            meta={"by": [1, None, "$x"]},
+            deadline=60,
+            debug=True,
+            key="k",
+            key_for=5,
+            tags={"a": "b"},
+        )
         .add("a", fetch.new("x", [1], datetime(2026, 1, 2, tzinfo=UTC)), undo=drop.new(result_of("a", default=None)))
         .add("b", report.new([result_of("a"), {"$k": result_of("a"), "$$": 1e22, "n": [None, -0.0]}]), deps=["a"])
         .add("c", report.new(result_of("b", default={"$x": 1}), notes={"s": state_of("a")}), ignore_skipped=True)

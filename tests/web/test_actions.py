@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from baton import Run
-from tests.web.served import asking_as, confirmed
+from tests.web.conftest import HOSTILE_STEP
+from tests.web.served import SAME_ORIGIN, asking_as, confirmed
 
 
 async def test_a_run_is_cancelled_with_a_reason(engine, filled):
@@ -47,6 +48,58 @@ async def test_a_refused_retry_is_a_conflict_and_changes_nothing(engine, filled)
 
     assert answer.status_code == 409
     assert "Nothing was changed" in answer.text
+
+
+async def test_the_form_says_first_what_it_would_change(engine, filled):
+    async with asking_as(engine) as client:
+        retry = (await client.get("confirm", params={"action": "retry", "id": filled.hostile})).text
+        refused = (
+            await client.get("confirm", params={"action": "retry", "id": filled.waiting, "step": "approval"})
+        ).text
+
+    assert "1 step: &lt;svg onload=alert(1)&gt;" in retry
+    assert "As things are, this is refused" in refused
+    assert (await Run(filled.hostile).status()).state == "failed"
+
+
+async def test_a_step_is_completed_with_a_value(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="complete", id=filled.hostile, step=HOSTILE_STEP, value='{"a": 1}')
+
+    (step,) = await Run(filled.hostile).steps()
+    assert (step.state, step.result) == ("completed", {"a": 1})
+    assert (await Run(filled.hostile).status()).state == "completed"
+
+
+async def test_a_step_is_skipped(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="skip", id=filled.waiting, step="approval", reason="not needed")
+
+    steps = {step.name: step.state for step in await Run(filled.waiting).steps()}
+    assert steps["approval"] == steps["ship"] == "skipped"
+
+
+async def test_a_step_that_waits_for_its_time_starts_now(engine, jobs):
+    run = await jobs["fetch"].new(site="a").with_options(schedule_in=3600).insert()
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="start-now", id=run.id, step="fetch")
+
+    assert "1 step started." in answer.text
+    assert (await run.status()).counts == {"available": 1}
+
+
+async def test_each_action_is_noted_with_who_did_it(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="retry", id=filled.saga, reason="card was renewed")
+        await confirmed(client, action="cancel", id=filled.waiting, reason="twice", step="approval")
+        of_run = (await client.get("interventions", params={"id": filled.saga})).text
+        latest = (await client.get("interventions")).text
+
+    assert "card was renewed" in of_run
+    assert "twice" not in of_run
+    assert latest.index("twice") < latest.index("card was renewed")
+    noted = await Run(filled.saga).interventions()
+    assert [(one.actor, one.action) for one in noted] == [("ann", "retry")]
 
 
 async def test_a_signal_answers_a_step(engine, filled):
@@ -109,4 +162,8 @@ async def test_more_runs_than_one_action_takes_are_refused(engine):
 @pytest.mark.parametrize("action", ["cancel", "retry"])
 async def test_an_action_on_a_run_that_is_not_there_is_not_found(engine, action):
     async with asking_as(engine) as client:
-        assert (await confirmed(client, action=action, id="nowhere")).status_code == 404
+        form = await client.get("confirm", params={"action": action, "id": "nowhere"})
+        fields = {"action": action, "id": "nowhere", "write_token": client.cookies["baton_write_token"]}
+        answer = await client.post("confirm", data=fields, headers=SAME_ORIGIN)
+
+    assert (form.status_code, answer.status_code) == (404, 404)

@@ -9,7 +9,7 @@ from baton.web import User
 from tests.web.conftest import HOSTILE_ID, HOSTILE_NAME, HOSTILE_STEP
 from tests.web.served import ANN, asking_as
 
-PAGES = ("", "runs", "queues", "pools", "schedules", "doctor")
+PAGES = ("", "runs", "queues", "pools", "schedules", "interventions", "doctor")
 
 
 @pytest.fixture
@@ -84,7 +84,8 @@ async def test_a_run_is_shown_as_a_picture_and_as_an_equal_table(engine, filled)
     for step in ("a", "inner", "inner/x", "inner/y", "approval", "ship"):
         assert f'data-key="{step}"' in text
     assert text.count("<tr>") == 1 + 6
-    assert "approval</a> waits for a signal, without a limit" in text
+    assert "approval</a> waits for a signal" in text
+    assert text.count("waits for a signal") == 2
 
 
 async def test_a_large_map_is_closed_until_it_is_opened(engine, filled):

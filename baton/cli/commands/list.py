@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from baton.cli.arguments import add_address, add_json, count, moment_or_ago
+from baton.cli.arguments import add_address, add_json, count
+from baton.cli.many_runs import add_choice, choice
 from baton.cli.terminal import Cell, Line, Piece, print_json, print_lines, state, table
 from baton.cli.text import cut, one_line
 from baton.cli.times import ago, since
@@ -19,7 +20,6 @@ TEXT = (0, 1, 3)
 WIDEST_NAME = 24
 WIDEST_REMARK = 200
 LIMIT = 20
-_SINCE_HELP = "only those inserted since 2026-11-27, or 2026-11-27T10:00+01:00, or in the last 30m, 2h, 7d"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "although a step failed: then what depends on that step ignores it."
     )
     parser.add_argument("--state", choices=STATES, help="only workflows in this state")
-    parser.add_argument("--name", help="only workflows with this workflow_name")
-    parser.add_argument("--since", type=moment_or_ago, metavar="TIME", help=_SINCE_HELP)
+    add_choice(parser)
     parser.add_argument("--limit", type=count, default=LIMIT, metavar="N", help=f"how many (default: {LIMIT})")
     parser.add_argument("--after", type=count, metavar="PLACE", help="go on at the place that an earlier list printed")
     add_json(parser)
@@ -66,9 +65,7 @@ async def _page(engine: Engine, arguments: argparse.Namespace) -> RunPage:
     after = arguments.after
     while True:
         limit = min(arguments.limit - len(found), MOST_RUNS)
-        page = await engine.runs(
-            state=arguments.state, name=arguments.name, since=arguments.since, limit=limit, after=after
-        )
+        page = await engine.runs(state=arguments.state, **choice(arguments), limit=limit, after=after)
         found += page.runs
         after = page.after
         if after is None or len(found) == arguments.limit:

@@ -11,12 +11,14 @@ from typing import Any
 
 from baton.cli.arguments import add_address, add_json
 from baton.cli.drawing import drawing
-from baton.cli.step_report import step_report
+from baton.cli.step_report import debug_report, step_report
 from baton.cli.terminal import Line, Piece, is_terminal, print_json, print_lines, width
 from baton.cli.text import one_line
-from baton.cli.tree import tree
+from baton.cli.tree import StepLine, TreeLine, tree
 from baton.client.engine import Engine
 from baton.client.run import Run
+from baton.core.explaining.explanation import ExplainedStep
+from baton.database.explanation_query import MOST_AT_ONCE
 from baton.database.interventions import Intervention
 from baton.database.queries import Status
 from baton.database.silent_pools import read_silent_pools
@@ -26,6 +28,8 @@ from baton.errors import StepNotFound, WorkflowNotFound
 
 LINES_ON_TERMINAL = 40
 """Of arguments, and of a result."""
+MOST_EXPLAINED = 2_000
+"""Of how many steps is said why they are where they are."""
 INTERVENTIONS = 10
 """How many are shown, without --all."""
 
@@ -42,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--open", metavar="GROUP", action="append", default=[], help="draw the steps of this group; may be repeated"
     )
     parser.add_argument("--all", action="store_true", help="leave nothing out, however much there is")
+    parser.add_argument(
+        "--debug", action="store_true", help="with STEP, print what its attempts left, if the workflow has debug"
+    )
     add_json(parser)
     add_address(parser)
 
@@ -65,7 +72,8 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
     silent = await read_silent_pools(engine.connections, engine.schema, arguments.id)
     now: datetime = (await engine.connections.fetch("select clock_timestamp() as now"))[0]["now"]
     lines = tree(steps, opened=arguments.open, is_folded=not arguments.all)
-    drawn = drawing(arguments.id, status, steps, lines, now, width(), silent)
+    explained = await _explained(engine, arguments.id, lines)
+    drawn = drawing(arguments.id, status, steps, lines, now, width(), silent, explained)
     print_lines([*drawn.heading, []], overlong="wrap")
     print_lines(drawn.tree)
     if noted := await run.interventions():
@@ -74,17 +82,31 @@ async def _show_workflow(engine: Engine, arguments: argparse.Namespace) -> None:
         print_lines([[], *drawn.hints], overlong="wrap")
 
 
+async def _explained(engine: Engine, workflow_id: str, lines: Sequence[TreeLine]) -> Mapping[str, ExplainedStep]:
+    """Return why the steps that are drawn are where they are, by name: of the first ones, if there are very many."""
+    drawn = [line.step.name for line in lines if isinstance(line, StepLine)]
+    explained: dict[str, ExplainedStep] = {}
+    for begin in range(0, min(len(drawn), MOST_EXPLAINED), MOST_AT_ONCE):
+        explained |= await engine.explanations.of_named(workflow_id, drawn[begin : begin + MOST_AT_ONCE])
+    return explained
+
+
 async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
     details = await read_step_details(engine.connections, engine.schema, arguments.id, arguments.step)
     if details is None:
         names = await engine.reads.names(arguments.id)
         raise StepNotFound(arguments.id, arguments.step, names) if names else WorkflowNotFound(arguments.id)
     result = await _result(engine, arguments.id, details)
+    records = await Run(arguments.id, engine).debug(arguments.step) if arguments.debug else None
     if arguments.json:
-        print_json(_step_as_json(details, result))
+        debug = {} if records is None else {"debug": [asdict(record) for record in records]}
+        print_json({**_step_as_json(details, result), **debug})
         return
+    why = await Run(arguments.id, engine).explain(arguments.step)
     at_most = LINES_ON_TERMINAL if is_terminal() and not arguments.all else None
-    print_lines(step_report(arguments.id, details, result, at_most), overlong="wrap")
+    print_lines(step_report(arguments.id, details, result, at_most, why.sentences()), overlong="wrap")
+    if records is not None:
+        print_lines(debug_report(records, at_most), overlong="wrap")
 
 
 async def _result(engine: Engine, workflow_id: str, step: StepDetails) -> str | None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Literal
 
-from baton.core.causes.kind import Kind, because, span
+from baton.core.causes.kind import Kind, because, caller, limit
 from baton.core.states import FinalStepState
 
 
 class Completed(Kind, frozen=True):
     """It has a result."""
 
-    by: Literal["worker", "children", "signal", "message", "timer", "run", "default"]
-    """What the result is from; "default" if its time was up."""
+    by: Literal["worker", "children", "signal", "message", "timer", "run", "default", "caller"]
+    """What the result is from; "default" if its time was up, "caller" if somebody gave it (`run.complete`)."""
     attempt: int = 0
+    reason: str | None = None
+    """Why somebody gave it."""
+    actor: str | None = None
+    role: str | None = None
 
     def __str__(self) -> str:
         match self.by:
             case "worker":
                 return "is completed" if self.attempt <= 1 else f"is completed, in attempt {self.attempt}"
+            case "caller":
+                return f"was completed by {caller(self.actor, self.role)}{because(self.reason)}"
             case "children":
                 return "is completed, as its children are"
             case "timer":
@@ -63,8 +69,13 @@ class EndedByStep(Kind, frozen=True):
     reason: str | None = None
     """Why that one ended so."""
 
+    @property
+    def brief(self) -> str:
+        """The sentence without the reason of the other step."""
+        return f"was {self.state} because of step {self.step!r} upstream"
+
     def __str__(self) -> str:
-        return f"was {self.state}, because step {self.step!r} upstream was {self.step_state}{because(self.reason)}"
+        return f"{self.brief}, which was {self.step_state}{because(self.reason)}"
 
 
 class EndedByGroup(Kind, frozen=True):
@@ -74,8 +85,13 @@ class EndedByGroup(Kind, frozen=True):
     group: str
     reason: str | None = None
 
+    @property
+    def brief(self) -> str:
+        """The sentence without the reason of the group."""
+        return f"was {self.state} with its group {self.group!r}"
+
     def __str__(self) -> str:
-        return f"was {self.state} with its group {self.group!r}{because(self.reason)}"
+        return f"{self.brief}{because(self.reason)}"
 
 
 class EndedByChild(Kind, frozen=True):
@@ -88,9 +104,21 @@ class EndedByChild(Kind, frozen=True):
     alike: str = ""
     """How many of its children ended like that, in words; empty for one."""
 
+    @property
+    def brief(self) -> str:
+        """The sentence without the reason of the other step."""
+        return (
+            f"was {self.state} because {self.alike}"
+            if self.alike
+            else f"was {self.state} because of step {self.step!r}"
+        )
+
     def __str__(self) -> str:
-        alike = f"{self.alike}; first " if self.alike else ""
-        return f"was {self.state}: {alike}step {self.step!r} was {self.step_state}{because(self.reason)}"
+        return (
+            f"{self.brief}, the first {self.step!r}{because(self.reason)}"
+            if self.alike
+            else (f"{self.brief}, which was {self.step_state}{because(self.reason)}")
+        )
 
 
 class Verdict(Kind, frozen=True):
@@ -98,9 +126,19 @@ class Verdict(Kind, frozen=True):
 
     state: FinalStepState
     reason: str
+    step: str | None = None
+    """The first step that counts against it; None if there is none."""
+    step_state: FinalStepState | None = None
+    step_reason: str | None = None
+
+    @property
+    def brief(self) -> str:
+        """The sentence without the other step."""
+        return f"was {self.state}: {self.reason}"
 
     def __str__(self) -> str:
-        return f"was {self.state}: {self.reason}"
+        first = f"; step {self.step!r} was {self.step_state}{because(self.step_reason)}" if self.step else ""
+        return f"{self.brief}{first}"
 
 
 class NotNeeded(Kind, frozen=True):
@@ -140,12 +178,16 @@ class EndedByCaller(Kind, frozen=True):
     is_whole: bool
     """The workflow as a whole was cancelled."""
     reason: str | None = None
+    actor: str | None = None
+    """Who, as the application said."""
+    role: str | None = None
+    """The database role that called."""
 
     def __str__(self) -> str:
         what = " with the whole workflow" if self.is_whole else ""
-        verb = "cancel" if self.state == "cancelled" else "skip"
-        why = because(self.reason) or " that gave no reason"
-        return f"was {self.state}{what}, by a call of {verb}{why}"
+        return (
+            f"was {self.state}{what} by {caller(self.actor, self.role)}{because(self.reason) or ', without a reason'}"
+        )
 
 
 class EndedByWorker(Kind, frozen=True):
@@ -166,8 +208,9 @@ class AttemptsUsedUp(Kind, frozen=True):
     error: str
 
     def __str__(self) -> str:
-        attempts = "its only attempt" if self.attempts == 1 else f"all its {self.attempts} attempts"
-        return f"was discarded after {attempts} failed, the last with: {self.error}"
+        if self.attempts == 1:
+            return f"was discarded, as its only attempt failed: {self.error}"
+        return f"was discarded, as all its {self.attempts} attempts failed, the last with: {self.error}"
 
 
 class TooManyLost(Kind, frozen=True):
@@ -191,12 +234,12 @@ class NeverFitted(Kind, frozen=True):
 class DeadlinePassed(Kind, frozen=True):
     """It did not end, or not start, in time."""
 
-    limit: Literal["deadline", "start_within"]
+    option: Literal["deadline", "start_within"]
     seconds: float
 
     def __str__(self) -> str:
-        what = "end within its deadline of" if self.limit == "deadline" else "start within"
-        return f"was discarded: it did not {what} {span(self.seconds)}"
+        what = "end within its deadline of" if self.option == "deadline" else "start within"
+        return f"was discarded: it did not {what} {limit(self.seconds)}"
 
 
 class NothingCame(Kind, frozen=True):
@@ -206,7 +249,7 @@ class NothingCame(Kind, frozen=True):
     seconds: float
 
     def __str__(self) -> str:
-        return f"was discarded: no {self.what} came within {span(self.seconds)}"
+        return f"was discarded: no {self.what} came within {limit(self.seconds)}"
 
 
 class RunEnded(Kind, frozen=True):

@@ -32,6 +32,11 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:,.0f} days"
 
 
+def limit(seconds: float) -> str:
+    """Return a duration that somebody set, without rounding it to nothing."""
+    return f"{seconds:g} s" if seconds < 120 else span(seconds)
+
+
 def listed(names: Sequence[str], more: int = 0) -> str:
     """Return quoted names as a list in a sentence, with how many more there are."""
     shown = [repr(name) for name in names[:NAMED]]
@@ -44,6 +49,13 @@ def listed(names: Sequence[str], more: int = 0) -> str:
 def counted(count: int, what: str) -> str:
     """Return a number of things: 1 step, 2 steps."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def caller(actor: str | None, role: str | None) -> str:
+    """Return who made a call: as the application said, else by its database role."""
+    if actor:
+        return repr(actor)
+    return f"a call of database role {role!r}" if role else "a call"
 
 
 def because(reason: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baton.core.causes.kind import Kind, because, counted
+from baton.core.causes.kind import Kind, because, caller, counted
 
 
 class RunExecutes(Kind, frozen=True):
@@ -50,6 +50,10 @@ class RunCancelled(Kind, frozen=True):
     """It was cancelled as a whole."""
 
     reason: str | None = None
+    actor: str | None = None
+    """Who, as the application said."""
+    role: str | None = None
+    """The database role that called."""
 
     def __str__(self) -> str:
-        return f"was cancelled{because(self.reason) if self.reason else ' by a call that gave no reason'}"
+        return f"was cancelled by {caller(self.actor, self.role)}{because(self.reason) or ', without a reason'}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from baton.core.causes import (
     AttemptsUsedUp,
     Cause,
@@ -29,7 +27,7 @@ from baton.core.causes import (
     TooManyLost,
     Verdict,
 )
-from baton.core.conditions import ConditionSpec, written
+from baton.core.conditions import written
 from baton.core.explaining.facts import StepFacts
 from baton.core.states import FinalStepState
 
@@ -43,6 +41,11 @@ _CHILD = re.compile(
 _GROUP = re.compile(r"its workflow was (?P<state>\w+)(?:: (?P<reason>.*))?", re.DOTALL)
 _SCOPE = re.compile(r"(?:the workflow|step '(?P<scope>.*?)') was ended: (?P<reason>.*)", re.DOTALL)
 _NEEDS = re.compile(r"it needs \d+ of its |\d+ of its \d+ children failed, and it tolerates ")
+_FIRST = re.compile(
+    r"(?P<verdict>.*?); (?:first )?"
+    r"step '(?P<step>.*?)' was (?P<state>cancelled|discarded|skipped)(?:: (?P<reason>.*))?",
+    re.DOTALL,
+)
 _FALSE, _FAULT, _UNNEEDED = "its condition does not hold: ", "its condition cannot be evaluated: ", "no longer needed: "
 _NOTHING = ("nothing of its workflow had begun", "nothing that it waits for failed")
 _LOST = "too many of its attempts were lost"
@@ -54,12 +57,17 @@ def cause_of_final(step: StepFacts, state: FinalStepState, *, is_cancelled_whole
         return _completed(step)
     for cause in (*_by_reason(step, state), *_by_wait(step, state), *_by_attempt(step, state)):
         return cause
-    if step.reason is None or step.outcome is None or state in ("cancelled", "skipped"):
+    if state == "discarded":
+        return EndedOtherwise(state=state, reason=step.reason or "no reason was recorded")
+    call = step.call
+    if call is None:
         return EndedByCaller(state=state, is_whole=is_cancelled_whole and state == "cancelled", reason=step.reason)
-    return EndedOtherwise(state=state, reason=step.reason)
+    return EndedByCaller(state=state, is_whole=call.is_whole, reason=step.reason, actor=call.actor, role=call.role)
 
 
 def _completed(step: StepFacts) -> Cause:
+    if step.call is not None and step.call.action == "complete":
+        return Completed(by="caller", reason=step.call.reason, actor=step.call.actor, role=step.call.role)
     if step.children is not None:
         return Completed(by="children")
     if step.awaits is None:
@@ -75,7 +83,7 @@ def _by_reason(step: StepFacts, state: FinalStepState) -> Iterator[Cause]:
     """Yield the cause that the engine wrote as the reason."""
     reason = step.reason or ""
     if step.condition is not None and reason.startswith((_FALSE, _FAULT)):
-        condition = written(msgspec.json.decode(step.condition, type=ConditionSpec))
+        condition = written(step.condition)
         if reason.startswith(_FALSE):
             yield ConditionFalse(condition=condition, read=reason.removeprefix(_FALSE))
         else:
@@ -96,7 +104,7 @@ def _by_step(step: StepFacts, state: FinalStepState, reason: str) -> Iterator[Ca
     if (found := _UPSTREAM.fullmatch(reason)) is not None and state in ("cancelled", "skipped"):
         yield EndedByStep(state=state, step=found["step"], step_state=_final(found["state"]), reason=found["reason"])
     elif _NEEDS.match(reason):
-        yield Verdict(state=state, reason=reason)
+        yield _verdict(state, reason)
     elif step.children is not None and (found := _CHILD.fullmatch(reason)) is not None:
         yield EndedByChild(
             state=state,
@@ -107,6 +115,18 @@ def _by_step(step: StepFacts, state: FinalStepState, reason: str) -> Iterator[Ca
         )
     elif step.children is not None and step.outcome == "joined":
         yield Verdict(state=state, reason=reason or "its children decided that")
+
+
+def _verdict(state: FinalStepState, reason: str) -> Verdict:
+    if (found := _FIRST.fullmatch(reason)) is None:
+        return Verdict(state=state, reason=reason)
+    return Verdict(
+        state=state,
+        reason=found["verdict"],
+        step=found["step"],
+        step_state=_final(found["state"]),
+        step_reason=found["reason"],
+    )
 
 
 def _by_wait(step: StepFacts, state: FinalStepState) -> Iterator[Cause]:
@@ -125,9 +145,9 @@ def _by_attempt(step: StepFacts, state: FinalStepState) -> Iterator[Cause]:
     reason = step.reason or step.error or ""
     if state == "discarded" and step.error_kind == "deadline" and step.reason == step.error:
         if reason.startswith("it did not start"):
-            yield DeadlinePassed(limit="start_within", seconds=step.start_within or 0.0)
+            yield DeadlinePassed(option="start_within", seconds=step.start_within or 0.0)
         else:
-            yield DeadlinePassed(limit="deadline", seconds=step.deadline or 0.0)
+            yield DeadlinePassed(option="deadline", seconds=step.deadline or 0.0)
     elif step.outcome == state:
         yield EndedByWorker(state=state, reason=step.reason, attempt=max(1, step.attempt))
     elif state == "discarded" and step.outcome in ("failed", "lost"):

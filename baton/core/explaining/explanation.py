@@ -14,6 +14,7 @@ from baton.core.causes import (
     BeingEnded,
     Cause,
     EndedByChild,
+    EndedByGroup,
     EndedByStep,
     NoPoolForWorker,
     NotServed,
@@ -25,6 +26,8 @@ from baton.core.causes import (
     RunCompleted,
     RunExecutes,
     RunFailed,
+    ScopeEnded,
+    Verdict,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -36,7 +39,7 @@ from baton.core.causes import (
 from baton.core.causes.kind import NAMED, counted, span
 from baton.core.explaining.ended import cause_of_final
 from baton.core.explaining.facts import Facts, StepFacts
-from baton.core.explaining.unfinished import cause_of_unfinished
+from baton.core.explaining.unfinished import cause_of_unfinished, closed_gate
 from baton.core.states import StepState, WorkflowState
 
 HOPS = 20
@@ -53,6 +56,9 @@ LeadsOn = (
     | BeingEnded
 )
 """Causes that are the end of other steps."""
+
+_ENDED_BY = (EndedByStep, EndedByChild, EndedByGroup, Verdict)
+"""Causes that another step has, if they name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,10 @@ def _sentences(path: Sequence[ExplainedStep]) -> Iterator[str]:
         if chained:
             yield chained
             chained = ""
-        yield str(one)
+        if following is not None and isinstance(one.cause, _ENDED_BY):
+            yield f"step {one.step!r} {one.cause.brief}"
+        else:
+            yield str(one)
     if chained:
         yield chained
 
@@ -191,6 +200,8 @@ class _Known:
         return ExplainedStep(step.name, step.state, self.cause(step), step.starts_within, step.ends_within)
 
     def next(self, step: StepFacts) -> Sequence[StepFacts]:
+        if step.children is not None and (gate := closed_gate(step, self.steps)) is not None:
+            return [gate]
         return [self.steps[one] for one in step.next if one in self.steps]
 
     def roots(self, target: StepFacts) -> Sequence[StepFacts]:
@@ -240,8 +251,9 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
     way: list[StepFacts] = []
     seen = {target.id}
     step = target
-    while isinstance(cause := known.cause(step), EndedByStep | EndedByChild):
-        found = next((one for one in known.steps.values() if one.name == cause.step and one.id not in seen), None)
+    while isinstance(cause := known.cause(step), _ENDED_BY):
+        name = cause.group if isinstance(cause, EndedByGroup) else cause.step
+        found = next((one for one in known.steps.values() if one.name == name and one.id not in seen), None)
         if found is None:
             break
         seen.add(found.id)
@@ -250,6 +262,7 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
     return way or None
 
 
+_CONSEQUENCES = (EndedByStep, EndedByChild, EndedByGroup, ScopeEnded)
 _BLOCKED = (QueuePaused, NotServed, NoPoolForWorker)
 
 
@@ -261,6 +274,14 @@ def _whole(facts: Facts, known: _Known) -> Explanation:
         held_up.sort(
             key=lambda one: 0 if isinstance(one.cause, _BLOCKED) else 1 if isinstance(one.cause, Retries) else 2
         )
+    else:
+        # What ended because of another step is no reason of its own.
+        reason = (facts.ending and facts.ending.reason) or ""
+        held_up = [
+            one
+            for one in held_up
+            if not isinstance(one.cause, _CONSEQUENCES) and not reason.startswith(f"step {one.step!r} was ")
+        ] or ([] if reason else held_up)
     others = max(0, facts.remaining - len(held_up[:NAMED]))
     return Explanation(facts.id, None, facts.state, _run_cause(facts), [], 0, False, held_up[:NAMED], others)
 
@@ -277,4 +298,7 @@ def _run_cause(facts: Facts) -> RunCause:
         case "failed":
             return RunFailed(reason=reason)
         case "cancelled":
-            return RunCancelled(reason=reason)
+            call = facts.call
+            return (
+                RunCancelled() if call is None else RunCancelled(reason=call.reason, actor=call.actor, role=call.role)
+            )

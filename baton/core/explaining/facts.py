@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
+from baton.core.conditions import ConditionSpec
 from baton.core.states import StepState, WorkflowState
 
 
@@ -13,6 +14,16 @@ class EndingFacts(Struct, frozen=True):
     """How a workflow or group will end that is being ended."""
 
     state: str
+    reason: str | None = None
+
+
+class CallFacts(Struct, frozen=True):
+    """The last call by which somebody ended it."""
+
+    action: str
+    is_whole: bool
+    actor: str | None = None
+    role: str | None = None
     reason: str | None = None
 
 
@@ -123,7 +134,7 @@ class StepFacts(Struct, frozen=True):
     deadline: float | None = None
     start_within: float | None = None
     awaits: AwaitedFacts | None = None
-    condition: Raw | None = None
+    condition: ConditionSpec | None = None
     ending: EndingFacts | None = None
     error: str | None = None
     """Of the last failed attempt."""
@@ -144,6 +155,7 @@ class StepFacts(Struct, frozen=True):
     limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None
+    call: CallFacts | None = None
     next: tuple[int, ...] = ()
     """The steps that it waits for, or that ended it; the first of them."""
 
@@ -160,6 +172,8 @@ class Facts(Struct, frozen=True):
     state: WorkflowState
     remaining: int
     ending: EndingFacts | None
+    call: CallFacts | None
+    """By which it was cancelled as a whole."""
     targets: tuple[int, ...]
     """The steps that are asked about."""
     steps: tuple[StepFacts, ...]

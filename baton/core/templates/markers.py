@@ -89,8 +89,22 @@ def _step(name: Any) -> str:
     return normalised(name)
 
 
-def _read_each(value: dict[str, Any]) -> Each:
-    items = read_value(value["$each"])
+def filled_in(value: Any, values: Mapping[str, Any]) -> Any:
+    """Return what `read_value` returned with values in the places of holes, as far as there are some."""
+    match value:
+        case Param(name) if name in values:
+            return values[name]
+        case dict():
+            return {key: filled_in(inside, values) for key, inside in value.items()}
+        case list():
+            return [filled_in(inside, values) for inside in value]
+        case _:
+            return value
+
+
+def read_each(given: Any) -> Each:
+    """Return the items of a map: a list, or what stands for one. Raises `NoMarker`."""
+    items = read_value(given)
     if not isinstance(items, list | Reference | Param):
         raise NoMarker('"$each" takes a list, {"$result_of": ...} or {"$param": ...}')
     return Each(items)
@@ -107,5 +121,5 @@ _MARKERS: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "$param": read_param,
     "$result_of": lambda value: Reference(_step(value["$result_of"]), value.get("default", NO_DEFAULT)),
     "$state_of": lambda value: State(_step(value["$state_of"])),
-    "$each": _read_each,
+    "$each": lambda value: read_each(value["$each"]),
 }

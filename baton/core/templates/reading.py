@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -13,10 +14,12 @@ from baton.core.condition_reading import read_condition
 from baton.core.error_texts import text_of
 from baton.core.holes import Param
 from baton.core.job import Job
+from baton.core.json_arguments import lists_of_map
+from baton.core.references import Each
 from baton.core.retry import Exponential
 from baton.core.templates.described_worker import DescribedWorker, WorkerDescription
 from baton.core.templates.document import VERSION, JobTemplate, StepTemplate, Template, WorkflowTemplate
-from baton.core.templates.markers import NoMarker, read_param, read_value
+from baton.core.templates.markers import NoMarker, filled_in, read_each, read_param, read_value
 from baton.core.templates.wait_fields import read_wait
 from baton.core.waits import Wait
 from baton.core.worker import AnyWorker
@@ -28,9 +31,9 @@ from baton.errors.texts import did_you_mean
 def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None) -> Baton:
     """Return the workflow of a template, with values in all of its holes. Raises `InvalidTemplate`, `InvalidName`."""
     template = _decoded(text)
-    options = {"debug": template.debug, "meta": template.meta, "workflow_name": template.name}
+    options = {name: getattr(template, name) for name in ("debug", "meta", "key", "key_for", "tags")}
     reader = _Reader(template.workers, values)
-    flow = reader.workflow(Baton.new, template, "$", workflow_id=workflow_id, **options)
+    flow = reader.workflow(Baton.new, template, "$", workflow_id=workflow_id, workflow_name=template.name, **options)
     reader.require_all_used()
     return flow
 
@@ -84,6 +87,8 @@ class _Reader:
         self._holes: dict[str, str] = {}
         """Where a hole is that has no value, by its name."""
         self._used: set[str] = set()
+        self._of_maps: frozenset[str] = frozenset()
+        """Holes that get items of the maps around what is read."""
 
     def require_all_used(self) -> None:
         """Raise `InvalidTemplate` for holes that have no value, and for values that have no hole."""
@@ -100,7 +105,8 @@ class _Reader:
         # Workflows are nested at most a hundred deep; beyond that Python's own limit is near.
         try:
             models = None if given.models is None else self._models(given.models)
-            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, models=models, **options)
+            bounds = {"fail_fast": given.fail_fast, "deadline": given.deadline, "models": models}
+            flow: Baton = new(**bounds, budget=given.budgets or None, **options)
             if given.returns is not None:
                 flow.returns(given.returns)
         except (BatonError, TypeError) as error:
@@ -128,6 +134,7 @@ class _Reader:
             flow.add(
                 step.name,
                 self._what(step, path),
+                each=None if step.each is None else self._lists(step.each, where),
                 deps=step.deps,
                 when=None if step.when is None else read_condition(step.when),
                 runs=step.runs,  # type: ignore[arg-type]  # checked there
@@ -150,10 +157,12 @@ class _Reader:
         if step.worker is not None:
             job = JobTemplate(worker=step.worker, arguments=step.arguments or {}, options=step.options or {})
             return self._job(job, f"step {step.name!r}")
-        if step.arguments is not None or step.options is not None:
-            raise NoMarker("only a step with a worker has arguments and options")
+        if step.arguments is not None or (step.options is not None and step.each is None):
+            raise NoMarker("only a step with a worker has arguments and options, and a map of a workflow options")
         if step.workflow is not None:
-            return self.workflow(Baton.new, step.workflow, f"{path}.workflow")
+            with self._filled_by_map(step.each or {}):
+                inner = self.workflow(Baton.new, step.workflow, f"{path}.workflow")
+            return inner.with_options(**step.options) if step.options else inner
         assert step.awaits is not None
         return read_wait(step.awaits)
 
@@ -162,12 +171,35 @@ class _Reader:
         arguments = {name: read_value(value) for name, value in given.arguments.items()}
         options = {option: _option(option, value) for option, value in given.options.items()}
         job = Job(worker, worker.read(arguments), {}).with_options(**options)
-        for hole in job.holes:
-            if hole.name in self._values:
-                self._used.add(hole.name)
+        return job.filled(self._values_of([hole.name for hole in job.holes], where))
+
+    def _lists(self, given: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """Return the lists of a map of a workflow, with values in their holes."""
+        lists = {name: read_each(items) for name, items in given.items()}
+        encoded = lists_of_map(where, lists)
+        values = self._values_of([hole.name for hole in encoded.holes], where)
+        return {name: Each(filled_in(each.items, values)) for name, each in lists.items()}
+
+    def _values_of(self, holes: Sequence[str], where: str) -> Mapping[str, Any]:
+        """Return the values of these holes that no map fills, and note those that have none."""
+        for name in holes:
+            if name in self._of_maps:
+                continue
+            if name in self._values:
+                self._used.add(name)
             else:
-                self._holes.setdefault(hole.name, where)
-        return job.filled(self._values)
+                self._holes.setdefault(name, where)
+        return {name: value for name, value in self._values.items() if name not in self._of_maps}
+
+    @contextmanager
+    def _filled_by_map(self, each: Mapping[str, Any]) -> Iterator[None]:
+        """Leave holes of these names to a map around what is read."""
+        before = self._of_maps
+        self._of_maps = before | each.keys()
+        try:
+            yield
+        finally:
+            self._of_maps = before
 
     def _worker(self, name: str) -> AnyWorker:
         if (known := self._workers.get(name) or registry.get(name)) is None:

@@ -9,10 +9,10 @@ import msgspec
 
 from baton.core import codec
 from baton.core.control import Control
-from baton.core.draft import Added, Draft
+from baton.core.draft import Added, Draft, DraftMap
 from baton.core.holes import Param
 from baton.core.job import Job
-from baton.core.spec import Flags
+from baton.core.spec import Flags, RunKey
 from baton.core.templates.described_worker import WorkerDescription, description_of
 from baton.core.templates.document import VERSION
 from baton.core.templates.layout import laid_out
@@ -21,18 +21,25 @@ from baton.core.templates.wait_fields import written_wait
 from baton.core.waits import Wait
 
 
-def template_of(draft: Draft, name: str | None, meta: str | None, *, debug: bool) -> str:
-    """Return a checked draft as a template, with a line for each field, so that it can be read and compared."""
+def template_of(draft: Draft, run: Mapping[str, Any], meta: str | None) -> str:
+    """Return a checked draft as a template, laid out so that it can be read and compared.
+
+    `run` has the fields that only a whole workflow has.
+    """
     workers: dict[str, WorkerDescription] = {}
     fields = {
         "template": VERSION,
-        "name": name,
-        "debug": debug,
+        **run,
         **({} if meta is None else {"meta": codec.decode(meta)}),
         **_workflow(draft, workers),
         "workers": {worker: msgspec.to_builtins(said) for worker, said in sorted(workers.items())},
     }
     return f"{laid_out(_without_usual(fields))}\n"
+
+
+def run_fields(key: RunKey | None, tags: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the fields for the key and the tags of a run."""
+    return {"key": key and key.key, "key_for": key and key.seconds, "tags": tags}
 
 
 def _workflow(draft: Draft, workers: dict[str, WorkerDescription]) -> dict[str, Any]:
@@ -42,6 +49,7 @@ def _workflow(draft: Draft, workers: dict[str, WorkerDescription]) -> dict[str, 
             "fail_fast": draft.bounds.fails_fast,
             "deadline": draft.bounds.deadline,
             "models": None if draft.models is None else _options(draft.models),
+            "budgets": [_without_usual(msgspec.to_builtins(budget)) for budget in draft.budgets],
             "returns": draft.returns,
             "steps": [_step(step, workers) for step in draft.steps.values()],
         }
@@ -64,6 +72,13 @@ def _what(step: Added, workers: dict[str, WorkerDescription]) -> dict[str, Any]:
             return _job(job, workers)
         case Draft() as draft:
             return {"workflow": _workflow(draft, workers)}
+        case DraftMap(draft, arguments, given):
+            lists = {name: value["$each"] for name, value in written_arguments(arguments).items()}
+            return {
+                "workflow": _workflow(draft, workers),
+                "each": lists,
+                **_without_usual({"options": _options(given)}),
+            }
         case Wait() as wait:
             return {"awaits": written_wait(wait.spec)}
         case own:

@@ -11,6 +11,7 @@ from baton.web.pages.changes import changes
 from baton.web.pages.confirm import confirm
 from baton.web.pages.data import data
 from baton.web.pages.doctor import doctor
+from baton.web.pages.interventions import interventions
 from baton.web.pages.overview import overview
 from baton.web.pages.pools import pools
 from baton.web.pages.queues import queues
@@ -37,5 +38,6 @@ PAGES: Mapping[str, Callable[[View], Awaitable[Answer]]] = {
     "doctor": doctor,
     "confirm": confirm,
     "events": changes,
+    "interventions": interventions,
 }
 """By the path within the dashboard."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from baton.client.run import Run
+from baton.errors import InterventionRefused, RetryRefused
 from baton.web.actions import ACTIONS, MOST_RUNS, Action, subject_of
 from baton.web.rendering import Page
 from baton.web.view import View, refuse
+
+STATES_SHOWN = 20
+"""How many of the steps that would come into one state are named."""
 
 
 async def confirm(view: View) -> Page:
@@ -16,7 +21,17 @@ async def confirm(view: View) -> Page:
         refuse(400, f"At most {MOST_RUNS} runs are changed at once.")
     if not (subject.runs or subject.queue or subject.schedule):
         refuse(400, "Choose a run first.")
+    changes, refusal = None, None
+    if action.dry_run is not None and len(subject.runs) == 1:
+        try:
+            changes = await action.dry_run(Run(subject.run, view.engine), subject)
+        except (RetryRefused, InterventionRefused) as error:
+            # An option of the form may be what is missing.
+            refusal = str(error)
     facts = {
+        "changes": changes,
+        "refusal": refusal,
+        "states_shown": STATES_SHOWN,
         "name": name,
         "action": action,
         "question": action.question(subject),

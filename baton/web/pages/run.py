@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from baton.core.states import StepState
+from baton.core.step_ids import ordinal_of, step_of
 from baton.database.run_outline import (
     Groups,
     OutlinedStep,
@@ -15,9 +16,9 @@ from baton.database.run_outline import (
     read_step_page,
 )
 from baton.errors import WorkflowNotFound
-from baton.web.opened import Opened, opened_groups
+from baton.web.opened import opened_groups
 from baton.web.rendering import Page
-from baton.web.run_picture import MOST_DRAWN, drawn, rows_of
+from baton.web.run_picture import MOST_DRAWN, Row, drawn, rows_of
 from baton.web.timeline import timeline
 from baton.web.view import View
 
@@ -37,26 +38,23 @@ async def run(view: View) -> Page:
     groups = await read_groups(calls, schema, facts.key)
     opened = opened_groups(groups, view.texts("open"), view.texts("shut"))
     steps = await read_outline(calls, schema, facts.key, opened.ordinals, MOST_DRAWN + 1)
-    failed = [
-        step
-        for state in _FAILED
-        if groups.counts.get(state)
-        for step in await read_step_page(calls, schema, facts.key, state, None, None, FAILED_SHOWN)
-    ]
+    failed: Sequence[OutlinedStep] = ()
+    if any(groups.counts.get(state) for state in _FAILED):
+        failed = await read_step_page(calls, schema, facts.key, _FAILED, None, None, FAILED_SHOWN)
     why = await view.engine.explanations.of_run(facts.id) if facts.state == "executing" else None
-    return Page("run.html", facts.name or facts.id, _shown(facts, groups, opened, steps, failed, why), follows=facts.id)
-
-
-def _shown(
-    facts: RunFacts,
-    groups: Groups,
-    opened: Opened,
-    steps: Sequence[OutlinedStep],
-    failed: Sequence[OutlinedStep],
-    why: object,
-) -> dict[str, object]:
-    is_too_large = len(steps) > MOST_DRAWN
     rows = rows_of(steps[:MOST_DRAWN], groups, opened, facts.id)
+    unfinished = [step_of(facts.key, row.step.ordinal) for row in rows[:ROWS] if row.step.finished_at is None]
+    each = await view.engine.explanations.of_each(facts.id, unfinished) if unfinished else {}
+    shown = _shown(facts, groups, rows, is_too_large=len(steps) > MOST_DRAWN)
+    shown |= {
+        "failed": failed,
+        "why": why,
+        "whys": {ordinal_of(step): one.why for step, one in each.items()},
+    }
+    return Page("run.html", facts.name or facts.id, shown, follows=facts.id)
+
+
+def _shown(facts: RunFacts, groups: Groups, rows: Sequence[Row], *, is_too_large: bool) -> dict[str, object]:
     states: tuple[StepState, ...] = ("discarded", "retryable", "executing", "available", "waiting", "scheduled",
                                      "suspended", "cancelled", "skipped", "completed")  # fmt: skip
     return {
@@ -66,8 +64,6 @@ def _shown(
         "most_drawn": MOST_DRAWN,
         "rows": rows[:ROWS],
         "rows_left": len(rows) - ROWS if len(rows) > ROWS else 0,
-        "failed": failed[:FAILED_SHOWN],
-        "why": why,
         "counts": [(state, groups.counts[state]) for state in states if groups.counts.get(state)],
         "total": sum(groups.counts.values()),
         "timeline": timeline(rows[:ROWS], facts),

@@ -20,7 +20,7 @@ async def steps(view: View) -> Page:
     if facts is None:
         raise WorkflowNotFound(asked.id)
     state, group = view.choice("state", STATES), view.text("group")
-    found = await read_step_page(calls, schema, facts.key, state, group, _after(view), PAGE + 1)
+    found = await read_step_page(calls, schema, facts.key, [state] if state else None, group, _after(view), PAGE + 1)
     kept = {"id": facts.id, "state": state, "group": group}
     shown = {
         "run": facts,
