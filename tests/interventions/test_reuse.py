@@ -284,3 +284,12 @@ async def test_a_step_that_a_pool_could_claim_is_reused_before_it_is_seen(engine
         for _ in range(10):
             assert await (await diamond(program).insert(reusing=first)).wait(timeout=SECONDS) == "completed"
     assert set(program.runs.values()) == {1}
+
+
+async def test_a_single_job_is_reused(pool, program):
+    first = await program.act.new(1).insert()
+    await first.wait(timeout=SECONDS)
+    again = await program.act.new(1).insert(reusing=first)
+    assert (await again.status()).state == "completed"
+    assert (await (await program.act.new(2).insert(reusing=first)).wait(timeout=SECONDS)) == "completed"
+    assert program.runs.total() == 2
