@@ -35,8 +35,8 @@ COMMANDS: Mapping[str, str] = {
     "send": "send a message to the steps that receive those of a topic",
     "queues": "list the queues: what waits and runs in each, and which pools serve it",
     "schedules": "list the schedules, and pause, resume, run or delete one",
-    "pause": "stop the start of steps of a queue, on every machine",
-    "resume": "let a paused queue go on",
+    "pause": "stop the start of steps of a queue, a worker or a run, on every machine",
+    "resume": "let a paused queue, worker or run go on",
     "web": "serve the dashboard",
     "doctor": "say what is wrong with an installation, and what to do",
 }

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from baton.core.durations import Seconds
 from baton.core.names import checked_actor
 from baton.core.options import checked_option_name, checked_queue
+from baton.database.start_pauses import pause_starts, resume_starts
+from baton.errors import InvalidOption
 
 if TYPE_CHECKING:
     from baton.client.engine import Engine
+    from baton.database.connections import Calls
     from baton.database.queries import Queue
     from baton.database.queue_limits import LimitedQueue, LimitStore
+    from baton.database.start_pauses import Kind
+
+
+ChangeOfStarts: TypeAlias = Callable[["Calls", str, "Kind", str, str | None], Awaitable[bool | None]]
 
 
 class QueueControl:
@@ -22,7 +29,14 @@ class QueueControl:
         """Return every queue that has entries, is paused, is served, or has limits. Reads every entry there is."""
         return await self._engine().reads.queues()
 
-    async def pause(self, queue: str, *, lane: str | None = None, actor: str | None = None) -> bool:
+    async def pause(
+        self,
+        queue: str | None = None,
+        *,
+        lane: str | None = None,
+        worker: str | None = None,
+        actor: str | None = None,
+    ) -> bool:
         """Let no pool start a step of this queue, on any machine, until it is resumed; restarts do not resume it.
 
         What runs goes on and settles; what is inserted or due waits. A claim that is under way may still start steps.
@@ -30,19 +44,31 @@ class QueueControl:
 
         Args:
             lane: pause only this lane of the queue. "-" is that of steps without one.
+            worker: in place of a queue: pause the steps of this worker, by name, in every queue.
             actor: who does it; see `interventions`.
 
-        Raises: InvalidOption if this cannot be the name of a queue or lane.
+        Raises: InvalidOption if this cannot be the name of a queue, lane or worker.
         """
+        if worker is not None:
+            return await self._change_worker(pause_starts, queue, lane, worker, actor)
         return await self._engine().store.pause(*_queue_and_lane(queue, lane), checked_actor(actor))
 
-    async def resume(self, queue: str, *, lane: str | None = None, actor: str | None = None) -> bool:
-        """Let a paused queue, or a lane of it, go on; its pools are woken at once. Returns whether it was paused.
+    async def resume(
+        self,
+        queue: str | None = None,
+        *,
+        lane: str | None = None,
+        worker: str | None = None,
+        actor: str | None = None,
+    ) -> bool:
+        """Let a paused queue, a lane of it, or a worker go on; pools are woken at once. Returns whether it was paused.
 
-        `actor`: as in `pause`.
+        The arguments are those of `pause`.
 
-        Raises: InvalidOption if this cannot be the name of a queue or lane.
+        Raises: InvalidOption if this cannot be the name of a queue, lane or worker.
         """
+        if worker is not None:
+            return await self._change_worker(resume_starts, queue, lane, worker, actor)
         return await self._engine().store.resume(*_queue_and_lane(queue, lane), checked_actor(actor))
 
     async def limit(
@@ -112,6 +138,14 @@ class QueueControl:
         """Return the queues that have limits, or lanes that are paused, by name. Reads every entry there is."""
         return await self._limits().records()
 
+    async def _change_worker(
+        self, change: ChangeOfStarts, queue: str | None, lane: str | None, worker: str, actor: str | None
+    ) -> bool:
+        if queue is not None or lane is not None:
+            raise InvalidOption("worker", worker, "name a worker or a queue, not both")
+        engine, name = self._engine(), checked_option_name("worker", worker)
+        return bool(await change(engine.store.calls, engine.schema, "worker", name, checked_actor(actor)))
+
     def _limits(self) -> LimitStore:
         from baton.database.queue_limits import LimitStore
 
@@ -122,5 +156,7 @@ class QueueControl:
         return cast("Engine", self)
 
 
-def _queue_and_lane(queue: str, lane: str | None) -> tuple[str, str | None]:
+def _queue_and_lane(queue: str | None, lane: str | None) -> tuple[str, str | None]:
+    if queue is None:
+        raise InvalidOption("queue", queue, "name a queue or a worker")
     return checked_queue("queue", queue), None if lane is None else checked_option_name("lane", lane)

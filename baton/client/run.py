@@ -16,6 +16,7 @@ from baton.client.explaining import ExplainsSteps
 from baton.client.follows import FollowsRuns
 from baton.client.held_slot import HeldSlot
 from baton.client.intervening import Intervening
+from baton.client.pausing import Pausing
 from baton.client.progress import follow
 from baton.client.sending import SendsToSteps
 from baton.client.used import UsesModels
@@ -57,7 +58,7 @@ class InsertedStep:
     queue: str
 
 
-class Run(Intervening, SendsToSteps, FollowsRuns, ExplainsSteps, UsesModels, AnotherRun):
+class Run(Pausing, Intervening, SendsToSteps, FollowsRuns, ExplainsSteps, UsesModels, AnotherRun):
     """A workflow that was inserted: wait for it, read it, cancel it, retry it.
 
     `Run("some id")` is a handle on any workflow, inserted by any process. Nothing is asked of the database before a

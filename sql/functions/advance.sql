@@ -39,6 +39,11 @@ begin
     end if;
 
     claimed := claim_entries(p_pool, p_queues, p_limits, p_token, released || freed, cardinality(p_ids) = 0, p_memory::json);
+    if claimed.has_pauses then
+        select a.taken, a.attempts, a.joins, a.counts
+          into claimed.taken, claimed.attempts, claimed.joins, claimed.counts
+          from put_aside(claimed.taken, claimed.attempts, claimed.joins, p_queues, claimed.counts) as a;
+    end if;
     -- Work that was claimed here needs no other pool.
     if cardinality(released) > 1
        or counts[1] > coalesce(claimed.counts[array_position(p_queues, released[1])], 0) then

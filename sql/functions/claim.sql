@@ -15,5 +15,10 @@ declare
     claimed record;
 begin
     claimed := claim_entries(p_pool, p_queues, p_limits, p_token, '{}', true, null);
+    if claimed.has_pauses then
+        select a.taken, a.attempts, a.joins
+          into claimed.taken, claimed.attempts, claimed.joins
+          from put_aside(claimed.taken, claimed.attempts, claimed.joins, p_queues, claimed.counts) as a;
+    end if;
     return query select d.* from claimed_steps(claimed.taken, claimed.attempts, claimed.joins, p_input_bytes) as d;
 end $$;

@@ -12,6 +12,8 @@
 -- taken: the steps in claim order: by queue as given, then priority, position, step; null for none.
 -- attempts, joins: parallel to taken.
 -- counts: parallel to p_queues; how many of each. Null if an earlier call took them.
+-- has_pauses: a run or a worker is paused, and the caller has to put aside what it must not start
+--   (see put_aside).
 -- memory: what the pool is to remember of the queues that have settings; null for none.
 -- Locks: claims_gate; entries, without waiting for any; last what claim_limited locks, in the order
 -- of the queues' names. An entry that another claim took and committed a moment
@@ -20,7 +22,7 @@
 -- it is no deadlock.
 create or replace function claim_entries(
     p_pool bigint, p_queues text[], p_limits integer[], p_token uuid, p_released text[], p_is_patient boolean, p_memory json,
-    out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[], out memory json
+    out taken bigint[], out attempts integer[], out joins boolean[], out counts integer[], out memory json, out has_pauses boolean
 )
 language plpgsql
 as $$
@@ -47,9 +49,11 @@ begin
     end if;
     select exists (select from queue q where q.pool = p_pool and q.token = p_token and q.state = 'executing'),
            exists (select from pools p where p.id = p_pool and p.dead_at is null),
-           (select array_agg(s.queue) from queue_settings s where s.queue = any(p_queues))
-      into is_replay, is_alive, managed;
+           (select array_agg(s.queue) from queue_settings s where s.queue = any(p_queues)),
+           exists (select from paused_starts)
+      into is_replay, is_alive, managed, has_pauses;
     if is_replay then
+        has_pauses := false;
         select array_agg(h.step_id), array_agg(h.attempt), array_agg(h.is_join)
           into taken, attempts, joins
           from (

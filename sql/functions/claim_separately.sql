@@ -48,6 +48,9 @@ begin
                     return next;
                     continue;
             end;
+            select a.taken, a.attempts, a.joins
+              into limited.taken, limited.attempts, limited.joins
+              from put_aside(limited.taken, limited.attempts, limited.joins, '{}', '{}') as a;
             for k in 1 .. coalesce(cardinality(limited.taken), 0) loop
                 return query select d.*, null::text, null::text
                                from claimed_step(limited.taken[k], limited.attempts[k], limited.joins[k], p_input_bytes) as d;
@@ -58,6 +61,7 @@ begin
             select q.step_id
               from queue q
              where q.state = 'available' and q.lane is null and q.queue = p_queues[i]
+               and (q.is_join or not is_paused(q.step_id))
              order by q.priority, q.position, q.step_id
              -- More than asked for, so that entries that cannot be claimed do not keep others from
              -- their turn.

@@ -33,6 +33,10 @@ begin
      where w.key = any(p_keys)
        and w.tags is not null
        and t.name = g.name and t.value = g.value and t.workflow = w.key;
+    delete from paused_steps p
+     using unnest(p_keys) as k(key)
+     where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
+    delete from paused_starts p where p.subject = any(array(select 'run ' || k.key from unnest(p_keys) as k(key)));
     delete from run_keys k
      using workflows w
      where w.key = any(p_keys)
@@ -46,6 +50,13 @@ begin
     delete from awaited_runs a
      using unnest(p_keys) as k(key)
      where a.step_id >= step_of(k.key, 0) and a.step_id < step_of(k.key + 1, 0);
+    delete from budgets b where b.workflow = any(p_keys);
+    delete from budget_reservations r
+     using unnest(p_keys) as k(key)
+     where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);
+    delete from budget_waits u
+     using unnest(p_keys) as k(key)
+     where u.step_id >= step_of(k.key, 0) and u.step_id < step_of(k.key + 1, 0);
     delete from model_calls c
      using unnest(p_keys) as k(key)
      where c.step_id >= step_of(k.key, 0) and c.step_id < step_of(k.key + 1, 0)

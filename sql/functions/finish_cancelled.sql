@@ -13,6 +13,7 @@ begin
            ending = null,
            finished_at = p_moment
      where w.key = p_key;
+    delete from paused_starts p where p.subject = 'run ' || p_key;
     perform announce_finished(array[w.key]) from workflows w where w.key = p_key and w.watched;
     perform pg_notify(channel(), 'step ' || s.id) from steps s where s.id = any(p_ids) and s.watched;
 end $$;

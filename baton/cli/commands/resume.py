@@ -1,23 +1,33 @@
-"""`baton resume`: let a paused queue go on."""
+"""`baton resume`: let a paused queue, worker or run go on."""
 
 from __future__ import annotations
 
 import argparse
 
 from baton.cli.arguments import add_actor, add_address
+from baton.cli.paused_thing import add_subject
 from baton.client.engine import Engine
+from baton.client.run import Run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.description = "Let a paused queue go on. Its worker pools are woken at once."
-    parser.add_argument("queue", metavar="QUEUE", help="the name of the queue")
+    parser.description = "Let a paused queue, worker or run go on. The worker pools are woken at once."
+    add_subject(parser)
     add_actor(parser)
     add_address(parser)
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Resume a queue, and print whether it was paused."""
+    """Resume it, and print whether it was paused."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        was_paused = await engine.resume(arguments.queue, actor=arguments.actor)
-    print(f"resumed queue {arguments.queue!r}" if was_paused else f"queue {arguments.queue!r} was not paused")
+        if arguments.run_id is not None:
+            subject = f"run {arguments.run_id!r}"
+            was_paused = await Run(arguments.run_id, engine).resume(actor=arguments.actor)
+        elif arguments.worker is not None:
+            subject = f"worker {arguments.worker!r}"
+            was_paused = await engine.resume(worker=arguments.worker, actor=arguments.actor)
+        else:
+            subject = f"queue {arguments.queue!r}"
+            was_paused = await engine.resume(arguments.queue, actor=arguments.actor)
+    print(f"resumed {subject}" if was_paused else f"{subject} was not paused")

@@ -345,6 +345,7 @@ class NextRound(Kind, frozen=True):
     """Its worker returned `Again(after=...)`."""
 
     round: int
+    """Its number; the first one was 1."""
     seconds_left: float
 
     def __str__(self) -> str:

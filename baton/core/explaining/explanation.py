@@ -39,7 +39,7 @@ from baton.core.causes import (
 from baton.core.causes.kind import NAMED, counted, span
 from baton.core.explaining.ended import cause_of_final
 from baton.core.explaining.facts import Facts, StepFacts
-from baton.core.explaining.unfinished import cause_of_unfinished
+from baton.core.explaining.unfinished import cause_of_unfinished, closed_gate
 from baton.core.states import StepState, WorkflowState
 
 HOPS = 20
@@ -200,6 +200,8 @@ class _Known:
         return ExplainedStep(step.name, step.state, self.cause(step), step.starts_within, step.ends_within)
 
     def next(self, step: StepFacts) -> Sequence[StepFacts]:
+        if step.children is not None and (gate := closed_gate(step, self.steps)) is not None:
+            return [gate]
         return [self.steps[one] for one in step.next if one in self.steps]
 
     def roots(self, target: StepFacts) -> Sequence[StepFacts]:

@@ -174,9 +174,15 @@ def _delayed(step: StepFacts) -> Cause:
         case "snoozed":
             return Snoozed(reason=step.reason, seconds_left=due)
         case "again":
-            return NextRound(round=step.round + 1, seconds_left=due)
+            return NextRound(round=step.round, seconds_left=due)
         case _:
             return Scheduled(seconds_left=step.due_in)
+
+
+def closed_gate(group: StepFacts, known: Known) -> StepFacts | None:
+    """Return what a group waits for that has not begun: its gate, which has its edges. None if it has begun."""
+    gates = (one for one in known.values() if one.role == "gate" and one.group == group.name)
+    return next((one for one in gates if one.state == "suspended"), None)
 
 
 def _suspended(step: StepFacts, known: Known) -> Cause:
@@ -187,8 +193,8 @@ def _suspended(step: StepFacts, known: Known) -> Cause:
     waited = [known[one] for one in step.next if one in known]
     gate = next((one for one in waited if one.role == "gate"), None)
     if step.children is not None:
-        if gate is not None and gate.state == "suspended":
-            return _for_others(gate, [known[one] for one in gate.next if one in known])
+        if (closed := closed_gate(step, known)) is not None:
+            return _for_others(closed, [known[one] for one in closed.next if one in known])
         return WaitsForChildren(unfinished=step.pending, children=step.children)
     if gate is not None and step.role != "undo" and not step.is_own:
         return WaitsForGroup(group=gate.group or gate.name)
