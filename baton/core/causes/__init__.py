@@ -29,6 +29,7 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
+from baton.core.causes.flow_control import LanePaused, LimitReached, RateReached, RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -75,6 +76,11 @@ WaitingCause: TypeAlias = (
     | WaitsForRun
     | AboutToEnd
     | BeingEnded
+    | RunPaused
+    | WorkerPaused
+    | LanePaused
+    | LimitReached
+    | RateReached
     | QueuePaused
     | NotServed
     | NoPoolForWorker
@@ -140,6 +146,8 @@ __all__ = [
     "EndedOtherwise",
     "Executing",
     "Holder",
+    "LanePaused",
+    "LimitReached",
     "NeverFitted",
     "NextRound",
     "NoPoolForArguments",
@@ -152,6 +160,7 @@ __all__ = [
     "PoolSilent",
     "PutBack",
     "QueuePaused",
+    "RateReached",
     "Retries",
     "RunBeingEnded",
     "RunCancelled",
@@ -160,6 +169,7 @@ __all__ = [
     "RunEnded",
     "RunExecutes",
     "RunFailed",
+    "RunPaused",
     "RunningCause",
     "Scheduled",
     "ScopeEnded",
@@ -180,4 +190,5 @@ __all__ = [
     "WaitsForTime",
     "WaitsForUndos",
     "WaitsForVerdict",
+    "WorkerPaused",
 ]

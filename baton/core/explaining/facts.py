@@ -75,6 +75,32 @@ class AwaitedRunFacts(Struct, frozen=True):
     """The workflows that wait for one another, this one first."""
 
 
+class PauseFacts(Struct, frozen=True):
+    """A pause of what a step belongs to."""
+
+    of: Literal["run", "worker", "lane"]
+    seconds: float
+
+
+class RateFacts(Struct, frozen=True):
+    """How many units may start in a time, and how many may start now."""
+
+    starts: float
+    per: float
+    free: float
+
+
+class LaneFacts(Struct, frozen=True):
+    """The lane of a queue in which a step waits."""
+
+    name: str
+    taken: int
+    running: int | None = None
+    """How many of its steps may execute; None for no limit."""
+    rate: RateFacts | None = None
+    holders: tuple[HolderFacts, ...] = ()
+
+
 class QueueFacts(Struct, frozen=True):
     """A queue in which a step waits that is explained."""
 
@@ -85,6 +111,11 @@ class QueueFacts(Struct, frozen=True):
     """Of all living pools that serve it; None if none does."""
     taken: int
     holders: tuple[HolderFacts, ...] = ()
+    running: int | None = None
+    """How many of its steps may execute over all pools; None for no limit."""
+    limited: int = 0
+    """How many execute that this limit holds for."""
+    rate: RateFacts | None = None
 
 
 class HolderFacts(Struct, frozen=True):
@@ -100,6 +131,7 @@ class StepFacts(Struct, frozen=True):
 
     id: int
     name: str
+    workflow: str
     state: StepState
     worker: str
     queue: str
@@ -141,6 +173,10 @@ class StepFacts(Struct, frozen=True):
     pool: PoolFacts | None = None
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
+    pause: PauseFacts | None = None
+    lane: LaneFacts | None = None
+    """Its lane, if its queue has limits and it waits there."""
+    units: int = 1
     slot: SlotFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None

@@ -10,7 +10,6 @@ from baton.core.causes import (
     BeingEnded,
     Cause,
     Executing,
-    Holder,
     NextRound,
     NoPoolForArguments,
     NoPoolForWorker,
@@ -39,6 +38,7 @@ from baton.core.causes import (
 from baton.core.causes.kind import NAMED
 from baton.core.causes.waiting import EntryState, Unserved
 from baton.core.explaining.facts import AwaitedFacts, QueueFacts, StepFacts
+from baton.core.explaining.flow_control import at_limit, holders_of, paused
 
 Known = Mapping[int, StepFacts]
 Queues = Mapping[str, QueueFacts]
@@ -49,8 +49,10 @@ def cause_of_unfinished(step: StepFacts, known: Known, queues: Queues) -> Cause:
     match step.state:
         case "executing":
             return _executing(step)
+        case "waiting" if step.awaits is not None:
+            return _waiting(step, step.awaits)
         case "waiting":
-            return _waiting(step)
+            return paused(step, "waiting") or AboutToStart(queue=step.queue)
         case "available" | "scheduled" | "retryable":
             queue = queues.get(step.queue) or QueueFacts(step.queue, None, None, 0)
             return _entry(step, step.state, queue)
@@ -94,8 +96,8 @@ def _executing(step: StepFacts) -> Cause:
     )
 
 
-def _waiting(step: StepFacts) -> Cause:
-    left, awaits = step.waits_until, step.awaits or AwaitedFacts("timer")
+def _waiting(step: StepFacts, awaits: AwaitedFacts) -> Cause:
+    left = step.waits_until
     has_default = awaits.default is not None
     if step.is_ripe:
         return AboutToEnd()
@@ -114,6 +116,8 @@ def _waiting(step: StepFacts) -> Cause:
 
 def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     """Return the cause of a step that has an entry in its queue, and does not execute."""
+    if (pause := paused(step, state)) is not None:
+        return pause
     unserved = why_unserved(
         state=state,
         queue=step.queue,
@@ -129,11 +133,12 @@ def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
         return unserved
     if state != "available":
         return _delayed(step)
+    if not step.is_join and (limited := at_limit(step, queue)) is not None:
+        return limited
     slots = queue.slots or 0
     if queue.taken < slots:
         return AboutToEnd() if step.is_join else AboutToStart(queue=step.queue)
-    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
-    return SlotsTaken(queue=step.queue, slots=slots, holders=holders)
+    return SlotsTaken(queue=step.queue, slots=slots, holders=holders_of(queue.holders))
 
 
 def why_unserved(
