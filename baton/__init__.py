@@ -79,7 +79,8 @@ if typing.TYPE_CHECKING:
     from baton.client.schedules import Schedule
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
-    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.debug_records import DebugRecord
+    from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
@@ -94,10 +95,12 @@ __all__ = [
     "Backoff",
     "Baton",
     "BatonError",
+    "BudgetState",
     "Cancel",
     "Changes",
     "Condition",
     "Context",
+    "DebugRecord",
     "Drained",
     "DuplicateStep",
     "DuplicateWorker",
@@ -201,6 +204,7 @@ __all__ = [
 # What runs workers is a third of the package. A program that only inserts does not import it.
 _IMPORTED_LATE = {
     "ActiveStep": "baton.database.run_readings",
+    "DebugRecord": "baton.database.debug_records",
     "EventsReset": "baton.client.run_events",
     "RunEvent": "baton.client.run_events",
     "RunEvents": "baton.client.following",
@@ -211,6 +215,7 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "BudgetState": "baton.database.model_calls",
     "LimitedQueue": "baton.database.queue_limits",
     "QueueLimits": "baton.core.queue_limits",
     "Rate": "baton.core.queue_limits",

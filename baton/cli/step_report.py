@@ -12,6 +12,7 @@ from baton.cli.text import one_line, visible_lines
 from baton.cli.times import moment, since
 from baton.core.references import fill
 from baton.core.states import FINAL_STEP_STATES
+from baton.database.debug_records import DebugRecord
 from baton.database.step_details import StepDetails
 
 NAMED_DEPENDENCIES = 20
@@ -108,6 +109,34 @@ def _attempt(error: Mapping[str, Any]) -> Iterator[Line]:
     yield [Piece(f"attempt {error.get('attempt')} ", "bold"), Piece(f"{error.get('kind')} at {moment(at)}")]
     for line in visible_lines(str(error.get("trace") or error.get("error") or "")).splitlines():
         yield _inside(line)
+
+
+def debug_report(records: Sequence[DebugRecord], lines_at_most: int | None) -> Iterator[Line]:
+    """Yield what attempts left, line by line, those of each attempt under a heading."""
+    yield []
+    if not records:
+        yield [Piece("no attempt has left debug records: the workflow has no debug, or they were pruned", "dim")]
+    attempt: int | None = None
+    for record in records:
+        if record.attempt != attempt:
+            attempt = record.attempt
+            yield [Piece(f"attempt {attempt} ", "bold"), Piece(f"left this from {moment(record.at)} on")]
+        yield [Piece(f"{INDENT}{one_line(record.kind)}", "dim")]
+        lines = visible_lines(_said(record)).splitlines()
+        for line in lines[:lines_at_most]:
+            yield _inside(INDENT + line)
+        if lines_at_most is not None and (more := len(lines) - lines_at_most) > 0:
+            yield [Piece(f"{INDENT * 2}... and {more:,} more lines; --all prints them", "dim")]
+
+
+def _said(record: DebugRecord) -> str:
+    match record.value:
+        case {"level": level, "logger": logger, "message": message, **more} if record.kind == "log":
+            return "\n".join([f"{level} {logger}: {message}", *map(str, more.values())])
+        case str() as text:
+            return text
+        case value:
+            return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _inside(line: str) -> Line:

@@ -26,6 +26,7 @@ from baton.database.interventions import Intervention, InterventionStore
 from baton.database.listener import Listener
 from baton.database.model_calls import EngineUsage, UsageBy, read_engine_usage
 from baton.database.queries import Queries
+from baton.database.record_store import RecordStore
 from baton.database.store import Store
 from baton.errors import BatonError, EngineClosed, InvalidOption, SchemaMissing, SchemaOutdated, WrongEventLoop
 from baton.tasks import Tasks, in_thread
@@ -192,6 +193,11 @@ class Engine(QueueControl, ManyRuns, Scheduling):
     def store(self) -> Store:
         """The engine's functions; each call is made again after transient failures."""
         return self._opened().store
+
+    @property
+    def records(self) -> RecordStore:
+        """What attempts leave besides their outcomes; each call is made again after transient failures."""
+        return RecordStore(self._opened().store.calls, self.schema)
 
     @property
     def reads(self) -> Queries:

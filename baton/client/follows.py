@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from baton.errors import TransactionStillOpen
+from baton.errors import StepNotFound, TransactionStillOpen, WorkflowNotFound
 
 if TYPE_CHECKING:
     from baton.client.engine import Engine
     from baton.client.following import RunEvents
     from baton.client.run import Run
+    from baton.database.debug_records import DebugRecord
 
 
 class FollowsRuns:
@@ -34,6 +36,22 @@ class FollowsRuns:
 
         run = cast("Run", self)
         return RunEvents(lambda: _engine_to_follow(run), run.id, after, children=children)
+
+    async def debug(self, step: str) -> Sequence[DebugRecord]:
+        """Return what the attempts of a step left, in order, if the workflow was made with `debug`; else nothing.
+
+        Raises:
+            StepNotFound, WorkflowNotFound: there is no such step, or workflow.
+            PermissionError: the database role may not read them; `baton migrate --grant debug=ROLE` lets it.
+        """
+        from baton.database.debug_records import read_debug_records  # by those who look into an attempt
+
+        run = cast("Run", self)
+        engine, (name,) = run.engine_to_ask(), await run.names_stored([step])
+        records = await read_debug_records(engine.connections, engine.schema, run.id, name)
+        if not records and name not in (names := await engine.reads.names(run.id)):
+            raise StepNotFound(run.id, name, names) if names else WorkflowNotFound(run.id)
+        return records
 
 
 def _engine_to_follow(run: Run) -> Engine:

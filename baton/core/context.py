@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from baton.core.names import UNSTORABLE
 from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
-from baton.errors import NotKept, NoTransaction
+from baton.errors import InvalidOption, NotKept, NoTransaction
 from baton.errors.language_models import NoModel
 from baton.errors.texts import did_you_mean
 
 if TYPE_CHECKING:
     import asyncpg
 
+OWN_KINDS = ("arguments", "results", "log", "dropped")
+"""The kinds of debug records that each attempt leaves."""
+MOST_OF_KIND = 100
 Keep = Callable[[Any], Awaitable[None]]
 Leave = Callable[[str, str, str], None]
 """Leaves a record of the attempt: its kind, its key within the kind, and its value as JSON text."""
@@ -141,6 +145,7 @@ class Context:
     _worker: str = field(default="", repr=False, compare=False)
     _keep: Keep | None = field(default=None, repr=False, compare=False)
     _leave: Leave | None = field(default=None, repr=False, compare=False)
+    _debug: Callable[[str, Any], None] | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -199,6 +204,20 @@ class Context:
                 "any other may return Snooze(..., keep=value)",
             )
         return self._keep(value)
+
+    def record(self, kind: str, payload: Any) -> None:
+        """Leave something for people who look into this attempt: `ctx.record("prompt", messages)`.
+
+        It is kept if the workflow was made with `Baton.new(debug=...)`, and read by `run.debug(step)`. Otherwise
+        nothing happens. It is written with the outcome of the attempt, also if that fails, and two seconds after the
+        call at the latest. `payload` is any JSON value; of one that is none a sentence is kept, and of a large one the
+        begin. Values under keys such as `password` are left out, and texts pass through `WorkerPool(redact=...)`.
+
+        Raises: InvalidOption if the kind is no text, or one that Baton uses itself.
+        """
+        _require_kind(kind)
+        if self._debug is not None:
+            self._debug(kind[:MOST_OF_KIND], payload)
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Say how far this attempt is: `ctx.progress(0.4, "page 4 of 10")`.
@@ -265,3 +284,8 @@ class Context:
             "attempt": self.attempt,
         }
         return StepLog(_log, facts)
+
+
+def _require_kind(kind: object) -> None:
+    if not isinstance(kind, str) or kind in OWN_KINDS or UNSTORABLE.search(kind):
+        raise InvalidOption("kind", kind, f"it must be a text, and none of {', '.join(OWN_KINDS)}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import msgspec
 
 from baton.core.conditions import ConditionSpec
+from baton.core.debug_mode import DebugMode
 from baton.core.options import Options
 from baton.core.retry import Exponential
 
@@ -104,6 +105,8 @@ class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Seconds after which it is ended."""
     models: Mapping[str, Mapping[str, str]] | None = None
     """Of a whole workflow or returned graph: the model maps by the group they hold for; see `model_of`."""
+    budgets: Sequence[Mapping[str, Any]] | None = None
+    """Of a whole workflow or returned graph: `StoredBudget` as plain values."""
 
 
 UNBOUNDED = Bounds()
@@ -267,7 +270,7 @@ class WorkflowSpec(msgspec.Struct, frozen=True, gc=False):
     name: str | None
     fingerprint: str
     """Equal for two workflows whose callers wrote the same graph; see `baton.core.fingerprint`."""
-    debug: bool
+    debug: DebugMode
     meta: str | None
     """JSON text of what the caller attached; None if nothing was."""
     steps: Sequence[StepSpec]

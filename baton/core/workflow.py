@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from baton.core import codec
 from baton.core.compile import CompiledGraph
 from baton.core.conditions import Condition
 from baton.core.control import Rest, Runs, checked_control
+from baton.core.debug_mode import DebugMode, checked_debug
 from baton.core.draft import Added, Draft, DraftMap
 from baton.core.drawable import Drawable
 from baton.core.durations import Seconds, checked_deadline
@@ -23,6 +24,7 @@ from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.options import GivenOptions, check_together, job_options
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
+from baton.core.usage.budget import Budget, checked_budgets
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -43,7 +45,7 @@ class Baton(Insertable, Expandable, Drawable):
         raise TypeError("a workflow begins with Baton.new(...), whose arguments all have names")
 
     def _begin(
-        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: bool
+        self, workflow_id: str, name: str | None, flags: Flags, meta: object, bounds: Bounds, *, debug: DebugMode
     ) -> Self:
         self._id = workflow_id
         self._name = name
@@ -71,9 +73,10 @@ class Baton(Insertable, Expandable, Drawable):
         key: str | None = None,
         key_for: Seconds | None = None,
         tags: Mapping[str, str] | None = None,
-        debug: bool = False,
+        debug: DebugMode = False,
         meta: object = None,
         models: ModelMap | None = None,
+        budget: Budget | Sequence[Budget] | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -94,7 +97,11 @@ class Baton(Insertable, Expandable, Drawable):
 
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
-        before that one's.
+        before that one's. `budget` bounds what its calls of language models cost, or those of all runs that share it.
+
+        With `debug` each attempt leaves what helps to understand it: its arguments, the results it received, its log
+        lines, and what its worker gives to `ctx.record`; "errors" keeps those of attempts that fail, and a number, as
+        0.1, those of a share of them. `run.debug(step)` reads them.
 
         Raises `InvalidName` and `InvalidOption`.
         """
@@ -102,12 +109,14 @@ class Baton(Insertable, Expandable, Drawable):
         name = None if workflow_name is None else checked_text("workflow", workflow_name)
         given = {"ignore_cancelled": ignore_cancelled, "ignore_discarded": ignore_discarded}
         flags = Flags(**_checked_flags(given | {"ignore_skipped": ignore_skipped}))
-        checked = _checked_flags({"debug": debug, "fail_fast": fail_fast})
+        _checked_flags({"fail_fast": fail_fast})
         ends_in = None if deadline is None else checked_deadline("deadline", deadline)
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
-        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked["debug"])
+        made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked_debug(debug))
         made._draft.models = None if models is None else checked_models(models)
+        made._draft.budgets = () if budget is None else checked_budgets(budget)
         made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        made._draft.tags = made._tags or {}
         return made
 
     def __repr__(self) -> str:
@@ -217,6 +226,7 @@ class Baton(Insertable, Expandable, Drawable):
         workflow. No database is touched.
         """
         graph = self._compiled()
+        _ = graph.bounds  # checks the budgets, which need tags
         return [graph.names[position] for position in graph.graph.order]
 
     def to_template(self) -> str:

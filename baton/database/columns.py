@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from baton.core.debug_mode import stored_debug
 from baton.core.spec import Bounds, Extras, StepSpec, Terms, WorkflowSpec
 
 COLUMNS = 10
@@ -58,7 +59,7 @@ def workflow_columns(specs: Sequence[WorkflowSpec]) -> tuple[Any, ...]:
         texts([spec.id for spec in specs]),
         sparse([spec.name for spec in specs]),
         texts([spec.fingerprint for spec in specs]),
-        sparse([spec.debug or None for spec in specs]),
+        sparse([stored_debug(spec.debug) for spec in specs]),
         sparse([spec.meta for spec in specs]),
         sparse([scope_json(spec.scope) for spec in specs]),
         [len(spec.steps) for spec in specs],

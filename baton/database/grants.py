@@ -9,6 +9,7 @@ one part or several:
     operator pause and resume queues and schedules, set limits, cancel, retry, complete, skip and signal
              workflows and their steps, and read
     viewer   read
+    debug    read, and what attempts with debug have left, which no other part may
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from baton.database.migrate import quoted
 if TYPE_CHECKING:
     from baton.database.connections import Connection
 
-Part = Literal["worker", "client", "operator", "viewer"]
-PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer")
+Part = Literal["worker", "client", "operator", "viewer", "debug"]
+PARTS: tuple[Part, ...] = ("worker", "client", "operator", "viewer", "debug")
+DEBUG_TABLES = ("debug_records",)
+"""They may hold personal data."""
 
 EVERYBODY = "public"
 
@@ -36,6 +39,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "mark_dead",
         "rescue",
         "prune",
+        "prune_debug",
         "stage",
         "due_schedules",
         "fire_schedule",
@@ -49,6 +53,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "leave_records",
         "keep",
         "round_worker",
+        "reserve_budgets",
         "item_graph",
         "advance",
         "advance_with_records",
@@ -65,6 +70,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "start_now",
         "dry_run",
         "watch",
+        "raise_budget",
         "follow",
         "put_schedule",
         "pause_schedule",
@@ -87,6 +93,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "start_now",
         "dry_run",
         "watch",
+        "raise_budget",
         "follow",
         "pause_schedule",
         "record_signal",
@@ -95,6 +102,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "send",
     ),
     "viewer": (),
+    "debug": (),
 }
 
 
@@ -110,9 +118,27 @@ async def grant(connection: Connection, schema: str, roles: Mapping[Part, Sequen
             for member in members:
                 role = await connection.fetchval("select quote_ident($1)", member)
                 await connection.execute(f"grant usage on schema {name} to {role}")
-                await connection.execute(f"grant select on all tables in schema {name} to {role}")
+                hidden = () if part == "debug" else DEBUG_TABLES
+                for table in await _tables(connection, schema, hidden):
+                    await connection.execute(f"grant select on {name}.{quoted(table)} to {role}")
                 for function in await _signatures(connection, schema, [*_READS, *_FUNCTIONS[part]]):
                     await connection.execute(f"grant execute on function {function} to {role}")
+
+
+async def _tables(connection: Connection, schema: str, hidden: Sequence[str]) -> Sequence[str]:
+    """Return the tables and views of the schema, apart from those that are hidden."""
+    rows = await connection.fetch(
+        """
+        select c.relname as name
+          from pg_class c
+          join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm') and c.relname <> all($2)
+         order by c.relname
+        """,
+        schema,
+        list(hidden),
+    )
+    return [row["name"] for row in rows]
 
 
 async def may_insert_unchecked(connection: Connection, schema: str) -> bool:

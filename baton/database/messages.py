@@ -97,6 +97,17 @@ class Settlement(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A budget in which there is no room for what an attempt is expected to use."""
+
+    why: str
+    is_final: bool
+    """The step is to fail; else it waits."""
+    seconds: float
+    """After how long to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassedOver:
     """A row that a call of the engine could not change. The call went on with the others."""
 
@@ -228,6 +239,8 @@ class UpkeepDue:
     """Seconds until the next wait is over, 0 if one is; None if none has a time."""
     ends_in: float | None = None
     """Seconds until the next deadline, 0 if one has passed; None if there is none."""
+    debug_age: float | None = None
+    """How many seconds old the oldest debug record is; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

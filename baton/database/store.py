@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from baton.core.debug_mode import stored_debug
 from baton.core.expansion import Expansion
 from baton.core.spec import WorkflowSpec
 from baton.database import settling as statements
@@ -22,7 +23,6 @@ from baton.database.columns import (
 )
 from baton.database.messages import (
     Advanced,
-    AttemptRecord,
     Cancelled,
     Claim,
     Claimed,
@@ -31,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NoRoom,
     NotInserted,
     Overdue,
     Part,
@@ -49,7 +50,7 @@ from baton.database.messages import (
 )
 from baton.database.migrate import quoted
 from baton.database.sending_store import SendingStore
-from baton.database.settling import outcome_parameters, record_parameters, records_with, trace_parameter
+from baton.database.settling import outcome_parameters, records_with, trace_parameter
 
 if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
@@ -89,8 +90,8 @@ class Store(SendingStore):
         self._settle_one = statements.SETTLE_ONE.format(prefix)
         self._advance_with_records = statements.ADVANCE_WITH_RECORDS.format(prefix)
         self._settle_with_records = statements.SETTLE_WITH_RECORDS.format(prefix)
-        self._leave_records = call(f"{prefix}.leave_records", 8)
         self._keep = call(f"{prefix}.keep", 3)
+        self._reserve_budgets = call(f"{prefix}.reserve_budgets", 3)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
         self._item_graph = f"select {prefix}.item_graph($1::text::bigint) as graph"
         self._claim = call(f"{prefix}.claim", 5)
@@ -130,7 +131,7 @@ class Store(SendingStore):
         for first in range(0, len(spec.steps), STEPS_PER_CALL):
             part = spec.steps[first : first + STEPS_PER_CALL]
             is_last = first + len(part) == len(spec.steps)
-            whole = (spec.id, spec.name, spec.fingerprint, spec.debug, spec.meta, scope_json(spec.scope))
+            whole = (spec.id, spec.name, spec.fingerprint, stored_debug(spec.debug), spec.meta, scope_json(spec.scope))
             size = (len(spec.steps), spec.returns)
             (row,) = await self.calls.fetch(self._insert_workflow, key, *whole, *size, first, is_last, *columns(part))
             inserted = Inserted(row["key"], row["is_inserted"], row["fingerprint"], row["holder"])
@@ -217,9 +218,10 @@ class Store(SendingStore):
         (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
         return bool(row["keep"])
 
-    async def leave_records(self, records: Sequence[AttemptRecord]) -> None:
-        """Write what attempts leave while they run. Replayable."""
-        await self.calls.fetch(self._leave_records, *record_parameters(records))
+    async def reserve_budgets(self, claim: Claim, budgets: str) -> NoRoom | None:
+        """Reserve what an attempt is expected to use of these budgets, as JSON. None if all is reserved. Replayable."""
+        (row,) = await self.calls.fetch(self._reserve_budgets, claim.step_id, claim.token, budgets)
+        return None if row["why"] is None else NoRoom(row["why"], row["is_final"], row["seconds"])
 
     async def round_worker(self, claim: Claim) -> str | None:
         """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""
@@ -287,9 +289,7 @@ class Store(SendingStore):
     async def upkeep_due(self) -> UpkeepDue:
         """Return what upkeep has to do. Changes nothing."""
         (row,) = await self.calls.fetch(self._upkeep_due)
-        return UpkeepDue(
-            row["deaths"], row["orphans"], row["next_in"], row["next_schedule"], row["waits_in"], row["ends_in"]
-        )
+        return UpkeepDue(**row)
 
     async def mark_dead(self) -> MarkedDead:
         """Mark the pools whose lease ran out. Replayable."""

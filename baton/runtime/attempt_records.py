@@ -14,10 +14,13 @@ from contextlib import suppress
 from time import monotonic
 from typing import Literal, TypeAlias
 
+from baton.core import codec
+from baton.core.outcome import Outcome
 from baton.database.connections import error_summary
 from baton.database.failures import Failure, failure_of
 from baton.database.messages import AttemptRecord
 from baton.runtime.attempts import Attempt
+from baton.runtime.debug_capture import Redact, redacted_json
 from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
@@ -25,6 +28,8 @@ log = logging.getLogger("baton.pool")
 RecordKind: TypeAlias = Literal["debug", "progress", "usage"]
 SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "usage": 2.0}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
+FAILURES = frozenset({"failed", "discarded", "lost"})
+"""The outcomes after which a workflow with debug="errors" keeps what its attempt left."""
 PAUSE_AFTER_FAILURE = 1.0
 MOST_UNSENT = 10_000
 """An attempt that leaves more than this while the database is away loses the rest."""
@@ -42,9 +47,13 @@ class Outbox:
         self.being_sent = 0
         self.answered = asyncio.Event()
         self._last_number = 0
+        self._holds_debug = claimed.extras is not None and codec.decode(claimed.extras).get("debug") == "errors"
+        self.held: list[AttemptRecord] = []
+        """Debug records that count only if the attempt fails."""
         self._lost = 0
 
-    def put(self, kind: RecordKind, key: str, value: str) -> None:
+    def put(self, kind: RecordKind, key: str, value: str) -> bool:
+        """Take a record. Return whether there is one to send."""
         self._last_number += 1
         if kind == "progress":
             # Only the latest counts, and none once the attempt has ended.
@@ -53,8 +62,11 @@ class Outbox:
             self._lost += 1
             if self._lost == 1:
                 log.error("step %s leaves more than can be sent; the rest is dropped", self._identity[0])
-            return
-        self.unsent.append(AttemptRecord(*self._identity, kind, key, self._last_number, monotonic(), value))
+            return False
+        record = AttemptRecord(*self._identity, kind, key, self._last_number, monotonic(), value)
+        is_held = kind == "debug" and self._holds_debug
+        (self.held if is_held else self.unsent).append(record)
+        return not is_held
 
     def take(self, kinds: frozenset[str]) -> list[AttemptRecord]:
         """Return the records of these kinds, which are sent now."""
@@ -80,10 +92,12 @@ class AttemptRecords:
 
     Args:
         send: writes records; may be repeated.
+        redact: what each text in debug records passes through.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, redact: Redact | None) -> None:
         self._send = send
+        self._redact = redact
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._outboxes: dict[Outbox, None] = {}
@@ -92,6 +106,8 @@ class AttemptRecords:
 
     def leave(self, attempt: Attempt, kind: RecordKind, key: str, value: str) -> None:
         """Leave a record, as JSON. May be called in any thread, and returns at once."""
+        if kind == "debug" and self._redact is not None:
+            value = redacted_json(value, self._redact)
         if threading.get_ident() == self._thread:
             self._leave(attempt, kind, key, value)
         elif not self._loop.is_closed():
@@ -100,13 +116,14 @@ class AttemptRecords:
     def _leave(self, attempt: Attempt, kind: RecordKind, key: str, value: str) -> None:
         if attempt.outbox is None:
             attempt.outbox = Outbox(attempt)
-        attempt.outbox.put(kind, key, value)
+        if not attempt.outbox.put(kind, key, value):
+            return
         self._outboxes[attempt.outbox] = None
         if kind not in self._due:
             self._due[kind] = self._loop.time() + SECONDS[kind]
             self._changed.set()
 
-    async def last(self, attempt: Attempt) -> tuple[AttemptRecord, ...]:
+    async def last(self, attempt: Attempt, outcome: Outcome) -> tuple[AttemptRecord, ...]:
         """Return what is to leave with the outcome of an attempt that has ended. What is being sent is waited for."""
         if (outbox := attempt.outbox) is None:
             return ()
@@ -114,7 +131,9 @@ class AttemptRecords:
             await outbox.answered.wait()
         self._outboxes.pop(outbox, None)
         records = tuple(record for record in outbox.unsent if record.kind != "progress")
-        outbox.unsent = []
+        if outcome.kind in FAILURES and not outcome.is_requested:
+            records = (*outbox.held, *records)
+        outbox.unsent, outbox.held = [], []
         return records
 
     async def run(self) -> None:

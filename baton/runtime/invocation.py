@@ -22,6 +22,7 @@ from baton.core.usage.model_map import model_of
 from baton.core.worker import AnyWorker
 from baton.database.messages import Claimed
 from baton.errors import ArgumentsDoNotFit
+from baton.runtime.debug_capture import begin_capture
 from baton.runtime.plain_calls import call_plain
 
 MAIN = "__main__"
@@ -41,9 +42,10 @@ def prepared(
     ended = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
     states = {name: outcome.state for name, outcome in ended.items()} if reads_states(claimed.arg_refs) else None
     arguments = worker.bind_json(claimed.args, claimed.arg_refs, results, states)
+    extras = {} if claimed.extras is None else codec.decode(claimed.extras)
+    debug = begin_capture(claimed, extras, arguments, results, leave)
     if not worker.takes_context:
         return arguments, None
-    extras = {} if claimed.extras is None else codec.decode(claimed.extras)
     context = Context(
         workflow_id=claimed.workflow_id,
         workflow_name=claimed.workflow_name,
@@ -59,6 +61,7 @@ def prepared(
         _worker=claimed.worker,
         _keep=keep,
         _leave=leave,
+        _debug=None if debug is None else debug.record,
     )
     return arguments, context
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from baton.database.connections import Connector, ReconnectingConnection, pause_before
 from baton.database.messages import UpkeepResult
+from baton.database.record_store import RecordStore
 from baton.database.schedules import ScheduleStore
 from baton.database.store import Store
 from baton.events import Observers, UpkeepDone, UpkeepFailed
@@ -55,11 +56,13 @@ class Maintenance:
     schedules   slots whose time has come
     end waits   steps for which what they wait for has come, or whose time is up
     prune       old workflows
+    prune debug old debug records
 
     Args:
         sweep_seconds: how often to look for dead pools.
         stage_seconds: how often to look for entries whose time has come.
         keep: how long finished workflows are kept; None keeps them.
+        keep_debug: how long debug records are kept; None keeps them as long as their workflows.
         keep_usage: how long what calls of language models used is kept; None deletes it with the workflow.
         failures: is kept informed of what fails.
         on_staged: called when something became available.
@@ -73,6 +76,7 @@ class Maintenance:
         sweep_seconds: float,
         stage_seconds: float,
         keep: timedelta | None,
+        keep_debug: timedelta | None,
         keep_usage: timedelta | None,
         failures: OngoingFailures,
         on_staged: Callable[[], None],
@@ -80,10 +84,12 @@ class Maintenance:
     ) -> None:
         self._connection = ReconnectingConnection(connector, "maintenance")
         self._store = Store(self._connection, schema)
+        self._records = RecordStore(self._connection, schema)
         self._scheduled = Schedules(ScheduleStore(self._connection, schema), observers)
         self._sweep_seconds = sweep_seconds
         self._stage_seconds = stage_seconds
         self._keep = keep
+        self._keep_debug = keep_debug
         self._keep_usage = keep_usage
         self._failures = failures
         self._on_staged = on_staged
@@ -99,6 +105,7 @@ class Maintenance:
         self._end_waits = Part("end waits", self._do_end_waits)
         self._pause_of_waits = SHORTEST_PAUSE
         self._prune = Part("prune", self._do_prune, math.inf if keep is None else now)
+        self._prune_debug = Part("prune debug", self._do_prune_debug)
         self._parts = (
             self._look,
             self._mark_dead,
@@ -108,6 +115,7 @@ class Maintenance:
             self._schedules,
             self._end_waits,
             self._prune,
+            self._prune_debug,
         )
         self._times_held = 0
         self._sooner = asyncio.Event()
@@ -209,6 +217,8 @@ class Maintenance:
             self._bring_forward(self._end, found.ends_in)
         if found.waits_in is not None:
             self._bring_forward(self._end_waits, found.waits_in)
+        if found.debug_age is not None and self._keep_debug is not None:
+            self._bring_forward(self._prune_debug, max(0.0, self._keep_debug.total_seconds() - found.debug_age))
         return NOTHING
 
     async def _do_mark_dead(self) -> UpkeepResult:
@@ -286,6 +296,13 @@ class Maintenance:
             longest = max(self._sweep_seconds, min(SWEEPS_PER_PRUNE * self._sweep_seconds, self._keep.total_seconds()))
             self._bring_forward(self._prune, longest * random.uniform(0.8, 1.0))
         return UpkeepResult(pruned=pruned.workflows)
+
+    async def _do_prune_debug(self) -> UpkeepResult:
+        assert self._keep_debug is not None
+        if await self._records.prune_debug(self._keep_debug, limit=LIMIT) == LIMIT:
+            self._bring_forward(self._prune_debug, SHORTEST_PAUSE)
+        self._failures.succeeded(self._prune_debug.name)
+        return NOTHING
 
     def _plan_stage(self, next_in: float | None, shortest: float) -> None:
         if next_in is not None:

@@ -46,6 +46,7 @@ class WorkerPool:
         keep: how long finished workflows are kept; None keeps them.
         keep_usage: how long what calls of language models used is kept, if that is longer than their workflow. Left
             out, it is deleted with the workflow.
+        keep_debug: how long what attempts with debug left is kept; None keeps it as long as its workflow.
         misfit: how long a step whose arguments do not fit its worker is put back, at no cost, for a process that has
             another version of the worker. After that it is discarded; None never discards it.
         max_block: seconds that a step may block the event loop before the process ends itself, and others take over.
@@ -81,6 +82,7 @@ class WorkerPool:
         grace: Seconds = 30,
         keep: Seconds | None = timedelta(days=7),
         keep_usage: Seconds | None = None,
+        keep_debug: Seconds | None = timedelta(days=3),
         misfit: Seconds | None = timedelta(days=1),
         max_block: Seconds = 600,
         redact: Callable[[str], str] | None = None,
@@ -104,6 +106,7 @@ class WorkerPool:
             grace=grace,
             keep=keep,
             keep_usage=keep_usage,
+            keep_debug=keep_debug,
             misfit=misfit,
             max_block=max_block,
             redact=redact,

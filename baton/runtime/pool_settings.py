@@ -35,6 +35,7 @@ class PoolSettings:
     max_block: float
     keep: timedelta | None
     keep_usage: timedelta | None
+    keep_debug: timedelta | None
     misfit: float | None
     redact: Callable[[str], str] | None
     errors_show_input: bool
@@ -60,6 +61,7 @@ def pool_settings(
     grace: Seconds,
     keep: Seconds | None,
     keep_usage: Seconds | None,
+    keep_debug: Seconds | None,
     misfit: Seconds | None,
     max_block: Seconds,
     redact: Callable[[str], str] | None,
@@ -84,6 +86,7 @@ def pool_settings(
         misfit=None if misfit is None else seconds("misfit", misfit),
         keep=None if keep is None else timedelta(seconds=seconds("keep", keep)),
         keep_usage=None if keep_usage is None else timedelta(seconds=seconds("keep_usage", keep_usage)),
+        keep_debug=None if keep_debug is None else timedelta(seconds=seconds("keep_debug", keep_debug)),
         redact=_checked_redact(redact),
         errors_show_input=errors_show_input,
         threads=at_least_one("threads", threads) or sum(slots.values()),

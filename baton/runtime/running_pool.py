@@ -91,7 +91,7 @@ class RunningPool:
         self._failures = OngoingFailures()
         self.claim_planner = ClaimPlanner(settings.queues, listens=listens, input_bytes=limits.most_input_bytes)
         self.attempts = Attempts(self._work, self._attempt_tasks)
-        self._records = AttemptRecords(engine.store.leave_records)
+        self._records = AttemptRecords(engine.records.leave_records, settings.redact)
         self._executors = self._made_executors()
         self._runner = self._made_runner()
         self._worker_connections = WorkerConnections(connector, settings.connections)
@@ -123,6 +123,7 @@ class RunningPool:
             # time finds it.
             stage_seconds=min(ANNOUNCED_SECONDS, 2 * settings.poll, settings.lease / SWEEPS_PER_LEASE),
             keep=settings.keep,
+            keep_debug=settings.keep_debug,
             keep_usage=settings.keep_usage,
             failures=self._failures,
             on_staged=self._look_everywhere,
@@ -134,7 +135,8 @@ class RunningPool:
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.size_limits, engine.store.keep)
         records = PricedRecords(self._records, settings.prices)
-        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records)
+        reserve = engine.store.reserve_budgets
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records, reserve)
 
     def _made_runner(self) -> Runner:
         settings, engine = self._settings, self._engine
@@ -308,24 +310,25 @@ class RunningPool:
                 await attempt.thread_ended.wait()
             if outcome is None or attempt.is_settled:
                 self.dispatcher.put(claimed, None)
-            elif outcome.still_runs:
-                await self._settle_overrun(attempt, outcome)
             else:
                 # An expansion is a call of its own, and its records leave by themselves.
-                records = () if outcome.kind == "expanded" else await self._records.last(attempt)
-                self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome, records))
+                records = () if outcome.kind == "expanded" else await self._records.last(attempt, outcome)
+                await self._settle(attempt, Settlement(claimed.step_id, claimed.token, outcome, records))
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
             self.claim_planner.slot_freed(claimed.queue)
             self.dispatcher.wake()
 
-    async def _settle_overrun(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Settle a failure now, and report the end of its code later: what cleans up after the step waits for that."""
+    async def _settle(self, attempt: Attempt, settling: Settlement) -> None:
+        """Settle an outcome now. Of code that runs on, report the end later: what cleans up after the step waits."""
         claimed = attempt.claimed
+        if not settling.outcome.still_runs:
+            self.dispatcher.put(claimed, settling)
+            return
         assert attempt.thread_ended is not None
         self._tokens.kept(claimed.token)
-        self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome))
+        self.dispatcher.put(claimed, settling)
         await attempt.thread_ended.wait()
         # It is refused, because the claim is void, and says so that the attempt has ended.
         self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, given_back(Cause.TIMEOUT.value)))

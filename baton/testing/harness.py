@@ -227,6 +227,7 @@ def _settings(
         grace=0,
         keep=None,
         keep_usage=None,
+        keep_debug=None,
         misfit=None,
         max_block=LEASE,
         redact=redact,

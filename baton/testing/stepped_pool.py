@@ -91,7 +91,7 @@ class SteppedPool:
         limits = engine.size_limits
         self.observers = Observers(log_event, settings.observers)
         self._resources = Resources(settings.providers)
-        self._records = AttemptRecords(engine.store.leave_records)
+        self._records = AttemptRecords(engine.records.leave_records, settings.redact)
         self._executors = Executors(
             settings.threads,
             settings.processes,
@@ -99,6 +99,7 @@ class SteppedPool:
             self._resources,
             Keeping(limits, engine.store.keep),
             PricedRecords(self._records, settings.prices),
+            engine.store.reserve_budgets,
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)
@@ -158,13 +159,14 @@ class SteppedPool:
         self.observers.emit(ended)
         if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
             await attempt.thread_ended.wait()
-        return Ran(claimed, outcome, attempt.is_settled, ended, await self._records.last(attempt))
+        records = () if outcome is None else await self._records.last(attempt, outcome)
+        return Ran(claimed, outcome, attempt.is_settled, ended, records)
 
     async def settle(self, ran: Ran) -> None:
         """Write how an attempt ended, with all its consequences."""
         if ran.outcome is None or ran.is_settled or ran.outcome.kind == "expanded":
             if ran.records:
-                await self._engine.store.leave_records(ran.records)
+                await self._engine.records.leave_records(ran.records)
             ran = structs.replace(ran, records=())
         if ran.outcome is None or ran.is_settled:
             return

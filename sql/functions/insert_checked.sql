@@ -5,7 +5,7 @@
 -- from p_flows and p_ordinals: the steps of a workflow are side by side in their order.
 -- Locks: as insert_workflows.
 create or replace function insert_checked(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug text[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,

@@ -13,7 +13,7 @@
 -- holder: the id of the run that holds its key, in whose place nothing is written; else null.
 -- Locks: as take_keys; then the workflow that exists, for key share.
 create or replace function insert_workflow(
-    p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug boolean, p_meta text, p_scope text,
+    p_key bigint, p_id text, p_name text, p_fingerprint text, p_debug text, p_meta text, p_scope text,
     p_total integer, p_returns integer, p_first integer, p_is_last boolean,
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,

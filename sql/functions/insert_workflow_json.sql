@@ -24,7 +24,7 @@ begin
     select d.format, d.id, d.name, d.fingerprint, d.debug, d.meta, d.scope, d.returns, d.steps
       into document
       from json_to_record(case json_typeof(p_workflow::json) when 'object' then p_workflow::json else '{}' end) as d(
-               format integer, id text, name text, fingerprint text, debug boolean, meta json, scope text,
+               format integer, id text, name text, fingerprint text, debug text, meta json, scope text,
                returns integer, steps json
            );
     if document.format is distinct from 2
@@ -70,7 +70,7 @@ begin
     select i.key, i.is_inserted, i.fingerprint, i.holder
       into inserted
       from insert_workflow(
-               null, document.id, document.name, document.fingerprint, coalesce(document.debug, false),
+               null, document.id, document.name, document.fingerprint, case document.debug when 'true' then 'all' when 'false' then null else document.debug end,
                text_of_json(document.meta), document.scope, total, document.returns, 0, true,
                columns.names, columns.args, columns.arg_refs, columns.dependencies, columns.dependents, columns.inputs,
                columns.parents, columns.extras, columns.numbers, document.steps::text

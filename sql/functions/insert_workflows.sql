@@ -10,7 +10,7 @@
 --   of those runs.
 -- Locks: as take_keys; then the workflows that exist, for key share, in the order of their ids.
 create or replace function insert_workflows(
-    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug boolean[], p_meta text[], p_scopes text[],
+    p_ids text[], p_workflow_names text[], p_fingerprints text[], p_debug text[], p_meta text[], p_scopes text[],
     p_totals integer[], p_returns integer[], p_flows integer[], p_ordinals integer[],
     p_names text[], p_args text[], p_arg_refs text[], p_dependencies text[], p_dependents text[], p_inputs text[],
     p_parents integer[], p_extras text[], p_term_numbers integer[], p_terms text,
@@ -49,7 +49,7 @@ begin
             run_key, key_for, tags
         )
         overriding system value
-        select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+        select n.key, n.id, n.name, n.fingerprint, n.debug, n.meta::json, n.total, n.total, n.returns,
                coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
                (n.scope::json ->> 'deadline')::double precision,
                n.scope::json #>> '{key,key}', (n.scope::json #>> '{key,seconds}')::double precision, n.scope::json -> 'tags'
@@ -66,7 +66,7 @@ begin
             run_key, key_for, tags
         )
             overriding system value
-            select n.key, n.id, n.name, n.fingerprint, coalesce(n.debug, false), n.meta::json, n.total, n.total, n.returns,
+            select n.key, n.id, n.name, n.fingerprint, n.debug, n.meta::json, n.total, n.total, n.returns,
                coalesce((n.scope::json ->> 'fails_fast')::boolean, false), coalesce((n.scope::json ->> 'fails_fast')::boolean, false),
                (n.scope::json ->> 'deadline')::double precision,
                n.scope::json #>> '{key,key}', (n.scope::json #>> '{key,seconds}')::double precision, n.scope::json -> 'tags'

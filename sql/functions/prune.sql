@@ -107,5 +107,10 @@ begin
     end if;
     -- What was changed in queues and schedules belongs to no workflow.
     delete from interventions i where i.workflow is null and i.at < horizon;
+    -- Shared budgets of periods that are over, a month being the longest.
+    delete from budgets b
+     where b.workflow is null
+       and b.period <> ''
+       and b.touched_at < least(horizon, clock_timestamp() - interval '32 days');
     update upkeep u set pruned_to = came_to where u.pruned_to <> came_to;
 end $$;

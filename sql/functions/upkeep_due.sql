@@ -8,10 +8,11 @@
 -- next_schedule: the same of the next schedule (see due_schedules).
 -- waits_in: the same of the next step that end_waits ends.
 -- ends_in: the same of the next deadline (see end_overdue).
+-- debug_age: how many seconds old the oldest debug record is (see prune_debug); null for none.
 -- Locks: nothing.
 create or replace function upkeep_due(
     out deaths boolean, out orphans boolean, out next_in double precision, out next_schedule double precision,
-    out waits_in double precision, out ends_in double precision
+    out waits_in double precision, out ends_in double precision, out debug_age double precision
 )
 language plpgsql stable security definer
 as $$
@@ -32,4 +33,9 @@ begin
     next_schedule := next_schedule_in();
     ends_in := next_deadline_in('{}');
     waits_in := next_wait_in('{}');
+    select extract(epoch from clock_timestamp() - r.recorded_at)::double precision
+      into debug_age
+      from debug_records r
+     order by r.recorded_at
+     limit 1;
 end $$;

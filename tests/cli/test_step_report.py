@@ -6,7 +6,7 @@ import json
 
 from baton import Baton, WorkerPool, each, result_of
 from tests.cli.command import assert_refused, assert_succeeded, baton
-from tests.programs.shared_workers import counting, failing, noted, refusing
+from tests.programs.shared_workers import counting, failing, noted, refusing, thinking
 
 HOSTILE = "\x1b]0;owned\x07\u202e"
 
@@ -142,3 +142,35 @@ async def test_a_workflow_is_printed_as_json_with_a_flat_list_of_steps(database,
     ]
     assert one["steps"][3]["errors"][0]["attempt"] == 1
     assert two["unserved"][0]["why"].startswith("no living worker pool serves queue 'gpu': start one with")
+
+
+async def test_debug_prints_what_the_attempts_left(database, engine, tmp_path):
+    async with WorkerPool(engine):
+        run = await Baton.new(workflow_id="one", debug=True).add("a", thinking.new(order="4711")).insert()
+        assert await run.wait(timeout=30) == "completed"
+
+    lines = assert_succeeded(baton("show", "one", "a", "--debug", cwd=tmp_path, database=database)).splitlines()
+
+    begin = next(place for place, line in enumerate(lines) if line.startswith("attempt 1 left this from "))
+    assert lines[begin + 1 :] == [
+        "  arguments",
+        "    {",
+        '      "order": "4711"',
+        "    }",
+        "  log",
+        "    WARNING baton.step: odd \\x1b[31m order",
+        "  thought",
+        "    two",
+        "    lines",
+    ]
+    said = json.loads(assert_succeeded(baton("show", "one", "a", "--debug", "--json", cwd=tmp_path, database=database)))
+    assert [record["kind"] for record in said["debug"]] == ["arguments", "log", "thought"]
+
+
+async def test_debug_says_when_there_is_nothing(database, engine, tmp_path):
+    async with WorkerPool(engine):
+        await (await Baton.new(workflow_id="one").add("a", counting.new(number=7)).insert()).wait(timeout=30)
+
+    said = assert_succeeded(baton("show", "one", "a", "--debug", cwd=tmp_path, database=database))
+
+    assert said.splitlines()[-1].startswith("no attempt has left debug records")

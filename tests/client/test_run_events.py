@@ -171,7 +171,7 @@ async def test_an_unknown_cursor_is_one_reset(pool, quick, cursor):
 async def test_a_cursor_of_another_run_of_this_id_is_one_reset(pool, quick, connection):
     run = await Baton.new(workflow_id="again").add("a", quick.new()).insert()
     before = await all_of(run.events())
-    await connection.execute("select delete_workflows(array(select key from workflows))")
+    await connection.execute("select delete_workflows(array(select key from workflows), null)")
     run = await Baton.new(workflow_id="again").add("a", quick.new()).insert()
 
     assert isinstance((await all_of(run.events(after=before[-1].cursor)))[0], EventsReset)

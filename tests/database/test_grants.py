@@ -38,6 +38,7 @@ class Roles:
     client: str
     operator: str
     viewer: str
+    debug: str
 
 
 @pytest.fixture
@@ -185,11 +186,11 @@ async def test_a_grant_to_public_is_for_every_role(database: str, connection: as
     assert grantee("app") == "role 'app'"
 
 
-SENDS = {"record_signal", "signal", "record_message", "send"}
+SENDS = {"record_signal", "signal", "record_message", "send", "raise_budget"}
 REPAIRS = ("cancel", "retry", "complete", "skip", "start_now", "dry_run")
 GRANTED = {
     "worker": {
-        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "stage"),
+        *("register", "deregister", "heartbeat", "upkeep_due", "mark_dead", "rescue", "prune", "prune_debug", "stage"),
         *("due_schedules", "fire_schedule", "end_overdue", "end_waits", "watch_runs"),
         *(
             "claim",
@@ -200,6 +201,7 @@ GRANTED = {
             "keep",
             "round_worker",
             "item_graph",
+            "reserve_budgets",
         ),
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
@@ -220,6 +222,7 @@ GRANTED = {
         *SENDS,
     },
     "viewer": set(),
+    "debug": set(),
     "public": set(),
 }
 READS = {

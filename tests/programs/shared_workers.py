@@ -71,3 +71,9 @@ async def counting(number: int | None) -> int | None:
 @worker(name="shared: refusing", max_attempts=2, backoff=0.0, timeout=30)
 async def refusing(order: str, amount: int, lines: list[object]) -> None:
     raise LookupError(f"{order} is \x1b[31mred")
+
+
+@worker(name="shared: thinking")
+async def thinking(ctx: Context, order: str) -> None:
+    ctx.log.warning("odd \x1b[31m order")
+    ctx.record("thought", "two\nlines")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from baton import Context, Fail, NotKept, Snooze, worker
 
 
@@ -61,3 +63,15 @@ def leaves_in_process(ctx: Context) -> None:
 def leaves_in_own(ctx: Context) -> None:
     assert ctx._leave is not None
     ctx._leave("debug", "note", '"own"')
+
+
+@worker(executor="thread")
+def debugged_in_thread(ctx: Context, number: int) -> None:
+    logging.getLogger("library").warning("three")
+    ctx.record("note", "thread")
+
+
+@worker(executor="process")
+def debugged_in_process(ctx: Context, number: int) -> None:
+    logging.getLogger("library").warning("three")
+    ctx.record("note", "process")

@@ -11,7 +11,8 @@ from baton.database.grants import PARTS, Part, grant, grantee
 from baton.database.migrate import Migrated, migrate
 
 _GRANT_HELP = (
-    "let a database role be a worker, client, operator or viewer, as in --grant worker=app_worker; may be repeated"
+    "let a database role be a worker, client, operator or viewer, or read debug records, as in "
+    "--grant worker=app_worker; may be repeated"
 )
 
 
@@ -28,7 +29,8 @@ async def run(arguments: argparse.Namespace) -> None:
         await grant(connection, arguments.schema, _by_part(arguments.grant))
     print(_described(migrated, arguments.schema))
     for part, role in arguments.grant:
-        print(f"{grantee(role)} may do what a {part} does")
+        does = "read debug records" if part == "debug" else f"do what a {part} does"
+        print(f"{grantee(role)} may {does}")
 
 
 def _grant(text: str) -> tuple[Part, str]:

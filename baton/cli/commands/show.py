@@ -11,7 +11,7 @@ from typing import Any
 
 from baton.cli.arguments import add_address, add_json
 from baton.cli.drawing import drawing
-from baton.cli.step_report import step_report
+from baton.cli.step_report import debug_report, step_report
 from baton.cli.terminal import Line, Piece, is_terminal, print_json, print_lines, width
 from baton.cli.text import one_line
 from baton.cli.tree import StepLine, TreeLine, tree
@@ -46,6 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--open", metavar="GROUP", action="append", default=[], help="draw the steps of this group; may be repeated"
     )
     parser.add_argument("--all", action="store_true", help="leave nothing out, however much there is")
+    parser.add_argument(
+        "--debug", action="store_true", help="with STEP, print what its attempts left, if the workflow has debug"
+    )
     add_json(parser)
     add_address(parser)
 
@@ -94,12 +97,16 @@ async def _show_step(engine: Engine, arguments: argparse.Namespace) -> None:
         names = await engine.reads.names(arguments.id)
         raise StepNotFound(arguments.id, arguments.step, names) if names else WorkflowNotFound(arguments.id)
     result = await _result(engine, arguments.id, details)
+    records = await Run(arguments.id, engine).debug(arguments.step) if arguments.debug else None
     if arguments.json:
-        print_json(_step_as_json(details, result))
+        debug = {} if records is None else {"debug": [asdict(record) for record in records]}
+        print_json({**_step_as_json(details, result), **debug})
         return
     why = await Run(arguments.id, engine).explain(arguments.step)
     at_most = LINES_ON_TERMINAL if is_terminal() and not arguments.all else None
     print_lines(step_report(arguments.id, details, result, at_most, why.sentences()), overlong="wrap")
+    if records is not None:
+        print_lines(debug_report(records, at_most), overlong="wrap")
 
 
 async def _result(engine: Engine, workflow_id: str, step: StepDetails) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from baton.core.templates.described_worker import WorkerDescription
+from baton.core.usage.budget import Budget
 
 VERSION = 1
 """A library reads the templates of all earlier versions. It changes when an older one would read a template wrongly."""
@@ -28,6 +29,7 @@ class WorkflowTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True,
     fail_fast: bool = False
     deadline: float | None = None
     models: dict[str, Any] | None = None
+    budgets: list[Budget] = []
 
 
 class StepTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -57,7 +59,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     template: int
     """The version."""
     name: str | None = None
-    debug: bool = False
+    debug: bool | float | Literal["errors"] = False
     key: str | None = None
     key_for: float | None = None
     tags: dict[str, str] | None = None
@@ -65,6 +67,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     fail_fast: bool = False
     deadline: float | None = None
     models: dict[str, Any] | None = None
+    budgets: list[Budget] = []
     returns: str | None = None
     steps: list[StepTemplate]
     workers: dict[str, WorkerDescription] = {}
