@@ -272,24 +272,6 @@ select json_build_object(
                           'taken', (
                               select count(*) from {schema}.queue e where e.state = 'executing' and e.queue = u.queue
                           ),
-                          'running', (select z.running from {schema}.queue_settings z where z.queue = u.queue),
-                          'limited', (
-                              select count(*)
-                                from {schema}.queue e
-                               where e.state = 'executing' and e.queue = u.queue and e.lane is distinct from ''
-                          ),
-                          'rate', (
-                              select json_build_object(
-                                         'starts', z.starts, 'per', z.per,
-                                         'free', z.burst - coalesce((
-                                             select greatest(0, extract(epoch from r.spent - w.now)::float8)
-                                               from {schema}.queue_rates r
-                                              where r.queue = u.queue
-                                         ), 0) * z.starts / z.per
-                                     )
-                                from {schema}.queue_settings z
-                               where z.queue = u.queue and z.starts is not null
-                          ),
                           'holders', (
                               select coalesce(
                                          json_agg(

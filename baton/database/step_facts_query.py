@@ -68,7 +68,6 @@ STEP_FACTS = """json_build_object(
                         select from living l where s.queue = any(l.queues) and (q.is_join or s.worker = any(l.workers))
                     )
                 end,
-    'units', coalesce(q.units, s.units, 1),
     'pause', case
                  when q.step_id is not null and q.state <> 'executing' and s.awaits is null then (
                      select json_build_object('of', z.kind, 'seconds', extract(epoch from w.now - z.paused_at)::float8)
@@ -76,56 +75,11 @@ STEP_FACTS = """json_build_object(
                                 select split_part(p.subject, ' ', 1) as kind, p.paused_at
                                   from {schema}.paused_starts p
                                  where p.subject in ('run ' || w.key, 'worker ' || s.worker)
-                                 union all
-                                select 'lane', l.paused_at
-                                  from {schema}.paused_lanes l
-                                 where l.queue = s.queue and l.lane = coalesce(nullif(q.lane, ''), s.lane, '-')
+                                 order by p.subject
+                                 limit 1
                             ) z
-                      order by z.kind = 'lane', z.kind
-                      limit 1
                  )
              end,
-    'lane', case
-                when q.state = 'available' and q.lane <> '' then (
-                    select json_build_object(
-                               'name', q.lane, 'running', z.lane_running,
-                               'taken', (
-                                   select count(*)
-                                     from {schema}.queue e
-                                    where e.state = 'executing' and e.queue = q.queue and e.lane = q.lane
-                               ),
-                               'holders', (
-                                   select coalesce(json_agg(json_build_object(
-                                              'workflow', f.id, 'step', x.name, 'seconds', h.seconds
-                                          )), '[]')
-                                     from (
-                                              select e.step_id,
-                                                     extract(epoch from w.now - e.attempted_at)::float8 as seconds
-                                                from {schema}.queue e
-                                               where e.state = 'executing' and e.queue = q.queue and e.lane = q.lane
-                                               order by e.attempted_at
-                                               limit 3
-                                          ) h
-                                     join {schema}.steps x on x.id = h.step_id
-                                     join {schema}.workflows f on f.key = {schema}.workflow_of(h.step_id)
-                               ),
-                               'rate', case
-                                           when z.lane_starts is not null then json_build_object(
-                                               'starts', z.lane_starts, 'per', z.lane_per,
-                                               'free', z.lane_burst - coalesce((
-                                                   select greatest(0, extract(epoch from r.spent - w.now)::float8)
-                                                     from {schema}.lane_rates r
-                                                    where r.queue = q.queue and r.lane = q.lane
-                                               ), 0) * z.lane_starts / z.lane_per
-                                           )
-                                       end
-                           )
-                      from {schema}.queue_settings z
-                     where z.queue = q.queue
-                )
-                when q.step_id is not null and s.lane is not null then
-                    json_build_object('name', s.lane, 'taken', 0)
-            end,
     'slot', case
                 when s.state = 'suspended' and s.parent is not null then (
                     with recursive around(id, parent, holds_slot) as (
@@ -212,6 +166,7 @@ STEP_FACTS = """json_build_object(
                      limit 1
                 )
             end,
+    'limit', case when q.state = 'available' then {schema}.limit_of(s.id) end,
     'next', coalesce(n.next, '{}')
 )"""
 """See `baton.core.explaining.facts.StepFacts`."""

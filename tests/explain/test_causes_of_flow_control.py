@@ -44,7 +44,7 @@ async def test_a_paused_lane(engine, quick):
 
     assert await said(run, "a") == (
         "step 'a' is available, and lane 'red' of queue 'default' has been paused for N s: resume it with "
-        "engine.resume('default', lane='red')"
+        "`baton resume default --lane red`"
     )
 
 
@@ -56,8 +56,8 @@ async def test_the_limit_of_a_queue_and_who_holds_it(engine, held, quick):
         run = await Baton.new().add("a", quick.new()).insert()
 
         assert await said(run, "a") == (
-            "step 'a' waits for the limit of queue 'default': 1 of 1 execute, the longest step 'long' of workflow "
-            "'first' for N s"
+            "step 'a' waits for the limit of queue 'default', 1 step that executes, the longest step 'long' of "
+            "workflow 'first' for N s"
         )
 
 
@@ -69,8 +69,8 @@ async def test_the_limit_of_a_lane(engine, held, quick):
         run = await Baton.new().add("a", quick.new().with_options(lane="red")).insert()
         found = (await run.explain("a")).path[0].cause
 
-    assert isinstance(found, causes.LimitReached)
-    assert (found.lane, found.limit, found.executing, found.holders[0].step) == ("red", 1, 1, "long")
+    assert isinstance(found, causes.QueueLimited)
+    assert (found.lane, found.limit, found.most) == ("red", "lane_running", 1)
 
 
 async def test_a_rate(engine, quick):
@@ -80,8 +80,8 @@ async def test_a_rate(engine, quick):
         run = await Baton.new().add("a", quick.new()).insert()
 
         assert await said(run, "a") == (
-            "step 'a' waits for the rate of queue 'default', 1 start in 60 min; there is room in 60 min, "
-            "unless others start before"
+            "step 'a' waits for the limit of queue 'default', 1 starts in 60 min, which are used up; the next "
+            "may start in 60 min"
         )
 
 
@@ -92,5 +92,5 @@ async def test_the_rate_of_a_lane(engine, quick):
         run = await Baton.new().add("a", quick.new().with_options(lane="red")).insert()
         found = (await run.explain("a")).path[0].cause
 
-    assert isinstance(found, causes.RateReached)
-    assert (found.lane, found.starts, found.per, found.units) == ("red", 1, 3600, 1)
+    assert isinstance(found, causes.QueueLimited)
+    assert (found.lane, found.limit, found.most, found.per) == ("red", "lane_starts", 1, 3600)

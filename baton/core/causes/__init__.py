@@ -29,7 +29,8 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
-from baton.core.causes.flow_control import LanePaused, LimitReached, RateReached, RunPaused, WorkerPaused
+from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.pauses import RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -79,14 +80,13 @@ WaitingCause: TypeAlias = (
     | RunPaused
     | WorkerPaused
     | LanePaused
-    | LimitReached
-    | RateReached
     | QueuePaused
     | NotServed
     | NoPoolForWorker
     | NoPoolForArguments
     | PutBack
     | SlotsTaken
+    | QueueLimited
     | AboutToStart
     | Retries
     | Scheduled
@@ -147,7 +147,6 @@ __all__ = [
     "Executing",
     "Holder",
     "LanePaused",
-    "LimitReached",
     "NeverFitted",
     "NextRound",
     "NoPoolForArguments",
@@ -159,8 +158,8 @@ __all__ = [
     "PoolGone",
     "PoolSilent",
     "PutBack",
+    "QueueLimited",
     "QueuePaused",
-    "RateReached",
     "Retries",
     "RunBeingEnded",
     "RunCancelled",

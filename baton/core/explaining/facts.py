@@ -76,29 +76,10 @@ class AwaitedRunFacts(Struct, frozen=True):
 
 
 class PauseFacts(Struct, frozen=True):
-    """A pause of what a step belongs to."""
+    """A pause of the run or the worker of a step."""
 
-    of: Literal["run", "worker", "lane"]
+    of: Literal["run", "worker"]
     seconds: float
-
-
-class RateFacts(Struct, frozen=True):
-    """How many units may start in a time, and how many may start now."""
-
-    starts: float
-    per: float
-    free: float
-
-
-class LaneFacts(Struct, frozen=True):
-    """The lane of a queue in which a step waits."""
-
-    name: str
-    taken: int
-    running: int | None = None
-    """How many of its steps may execute; None for no limit."""
-    rate: RateFacts | None = None
-    holders: tuple[HolderFacts, ...] = ()
 
 
 class QueueFacts(Struct, frozen=True):
@@ -111,11 +92,6 @@ class QueueFacts(Struct, frozen=True):
     """Of all living pools that serve it; None if none does."""
     taken: int
     holders: tuple[HolderFacts, ...] = ()
-    running: int | None = None
-    """How many of its steps may execute over all pools; None for no limit."""
-    limited: int = 0
-    """How many execute that this limit holds for."""
-    rate: RateFacts | None = None
 
 
 class HolderFacts(Struct, frozen=True):
@@ -124,6 +100,16 @@ class HolderFacts(Struct, frozen=True):
     workflow: str
     step: str
     seconds: float
+
+
+class LimitFacts(Struct, frozen=True):
+    """The limit of a queue that keeps a step from its start; see sql/functions/limit_of.sql."""
+
+    limit: Literal["running", "lane_running", "starts", "lane_starts", "paused_lane"]
+    most: float = 0.0
+    lane: str | None = None
+    per: float | None = None
+    seconds: float | None = None
 
 
 class StepFacts(Struct, frozen=True):
@@ -174,10 +160,8 @@ class StepFacts(Struct, frozen=True):
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
     pause: PauseFacts | None = None
-    lane: LaneFacts | None = None
-    """Its lane, if its queue has limits and it waits there."""
-    units: int = 1
     slot: SlotFacts | None = None
+    limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None
     call: CallFacts | None = None

@@ -10,6 +10,8 @@ from baton.core.causes import (
     BeingEnded,
     Cause,
     Executing,
+    Holder,
+    LanePaused,
     NextRound,
     NoPoolForArguments,
     NoPoolForWorker,
@@ -17,6 +19,7 @@ from baton.core.causes import (
     PoolGone,
     PoolSilent,
     PutBack,
+    QueueLimited,
     QueuePaused,
     Retries,
     Scheduled,
@@ -37,8 +40,8 @@ from baton.core.causes import (
 )
 from baton.core.causes.kind import NAMED
 from baton.core.causes.waiting import EntryState, Unserved
-from baton.core.explaining.facts import AwaitedFacts, QueueFacts, StepFacts
-from baton.core.explaining.flow_control import at_limit, holders_of, paused
+from baton.core.explaining.facts import AwaitedFacts, LimitFacts, QueueFacts, StepFacts
+from baton.core.explaining.pauses import paused
 
 Known = Mapping[int, StepFacts]
 Queues = Mapping[str, QueueFacts]
@@ -118,6 +121,8 @@ def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     """Return the cause of a step that has an entry in its queue, and does not execute."""
     if (pause := paused(step, state)) is not None:
         return pause
+    if step.limit is not None and step.limit.limit == "paused_lane":
+        return _limited(step.queue, step.limit, ())
     unserved = why_unserved(
         state=state,
         queue=step.queue,
@@ -133,12 +138,27 @@ def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
         return unserved
     if state != "available":
         return _delayed(step)
-    if not step.is_join and (limited := at_limit(step, queue)) is not None:
-        return limited
     slots = queue.slots or 0
+    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
+    if step.limit is not None:
+        return _limited(step.queue, step.limit, holders)
     if queue.taken < slots:
         return AboutToEnd() if step.is_join else AboutToStart(queue=step.queue)
-    return SlotsTaken(queue=step.queue, slots=slots, holders=holders_of(queue.holders))
+    return SlotsTaken(queue=step.queue, slots=slots, holders=holders)
+
+
+def _limited(queue: str, facts: LimitFacts, holders: tuple[Holder, ...]) -> QueueLimited | LanePaused:
+    if facts.limit == "paused_lane":
+        return LanePaused(queue=queue, lane=facts.lane or "-", seconds=facts.seconds or 0.0)
+    return QueueLimited(
+        queue=queue,
+        limit=facts.limit,
+        most=facts.most,
+        lane=facts.lane,
+        per=facts.per,
+        seconds_left=facts.seconds,
+        holders=() if facts.limit != "running" else holders,
+    )
 
 
 def why_unserved(
