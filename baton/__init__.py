@@ -80,7 +80,7 @@ if typing.TYPE_CHECKING:
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.debug_records import DebugRecord
-    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
@@ -95,6 +95,7 @@ __all__ = [
     "Backoff",
     "Baton",
     "BatonError",
+    "BudgetState",
     "Cancel",
     "Changes",
     "Condition",
@@ -214,6 +215,7 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "BudgetState": "baton.database.model_calls",
     "LimitedQueue": "baton.database.queue_limits",
     "QueueLimits": "baton.core.queue_limits",
     "Rate": "baton.core.queue_limits",

@@ -20,7 +20,12 @@ PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.e
     f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
 }
 # `baton.llm` exports what these have.
-PUBLIC_MODULES |= {"baton.core.usage.call_usage", "baton.core.usage.prices", "baton.database.model_calls"}
+PUBLIC_MODULES |= {
+    "baton.core.usage.budget",
+    "baton.core.usage.call_usage",
+    "baton.core.usage.prices",
+    "baton.database.model_calls",
+}
 # The package uses these itself; no document names them.
 INTERNAL = {
     "Baton.__init__": "Flags",

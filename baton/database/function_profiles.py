@@ -54,6 +54,7 @@ _PROFILES: Mapping[str, Settings] = {
     "fire_schedule": _ENGINE,
     "follow": _POOL_STATE,
     "keep": _ENGINE,
+    "limit_of": _ENGINE,
     "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
@@ -65,6 +66,8 @@ _PROFILES: Mapping[str, Settings] = {
     "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
+    "raise_budget": _ENGINE,
+    "reserve_budgets": _ENGINE,
     "retry": _ENGINE,
     "item_graph": _ENGINE,
     "round_worker": _ENGINE,
@@ -77,6 +80,8 @@ _PROFILES: Mapping[str, Settings] = {
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
     "watch_runs": _ENGINE,
+    # It joins the steps of two workflows by name, of which there is no index. A nested loop would be quadratic.
+    "steps_to_reuse": _CHECKS,
     # They join steps and terms, or undos and their levels, which are no tables. A nested loop would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
     "write_undos": {"enable_hashjoin": "on"},

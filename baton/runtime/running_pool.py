@@ -135,7 +135,8 @@ class RunningPool:
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.size_limits, engine.store.keep)
         records = PricedRecords(self._records, settings.prices)
-        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records)
+        reserve = engine.store.reserve_budgets
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records, reserve)
 
     def _made_runner(self) -> Runner:
         settings, engine = self._settings, self._engine

@@ -99,6 +99,7 @@ class SteppedPool:
             self._resources,
             Keeping(limits, engine.store.keep),
             PricedRecords(self._records, settings.prices),
+            engine.store.reserve_budgets,
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)

@@ -137,7 +137,7 @@ begin
                                when v.kind = 'snoozed' and s.outcome is distinct from 'lost' then 0
                                else coalesce(v.loss_rows, s.loss_rows)
                            end,
-               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit')),
+               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit', 'no_budget')),
                refusals = case when v.kind in ('unknown_worker', 'misfit') then s.refusals + 1 else 0 end,
                misfit_at = case
                                when v.kind = 'misfit' then coalesce(s.misfit_at, p_moment)

@@ -105,7 +105,8 @@ class _Reader:
         # Workflows are nested at most a hundred deep; beyond that Python's own limit is near.
         try:
             models = None if given.models is None else self._models(given.models)
-            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, models=models, **options)
+            bounds = {"fail_fast": given.fail_fast, "deadline": given.deadline, "models": models}
+            flow: Baton = new(**bounds, budget=given.budgets or None, **options)
             if given.returns is not None:
                 flow.returns(given.returns)
         except (BatonError, TypeError) as error:
