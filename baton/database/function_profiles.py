@@ -54,6 +54,7 @@ _PROFILES: Mapping[str, Settings] = {
     "fire_schedule": _ENGINE,
     "follow": _POOL_STATE,
     "keep": _ENGINE,
+    "limit_of": _ENGINE,
     "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,

@@ -29,7 +29,17 @@ DEBUG_TABLES = ("debug_records",)
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind")
+_READS = (
+    "workflow_of",
+    "step_of",
+    "sibling_of",
+    "channel",
+    "local_name",
+    "group_result",
+    "awaited_kind",
+    "limit_of",
+    "topic_kind",
+)
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",

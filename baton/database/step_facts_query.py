@@ -153,6 +153,7 @@ STEP_FACTS = """json_build_object(
                      limit 1
                 )
             end,
+    'limit', case when q.state = 'available' then {schema}.limit_of(s.id) end,
     'next', coalesce(n.next, '{}')
 )"""
 """See `baton.core.explaining.facts.StepFacts`."""

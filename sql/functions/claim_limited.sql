@@ -89,7 +89,7 @@ begin
         memory := chosen.memory;
         next_in := case
                        when chosen.may_be_more then 0.001
-                       else greatest(0.001, extract(epoch from chosen.earned_at - moment))
+                       when chosen.earned_at is not null then greatest(0.001, extract(epoch from chosen.earned_at - moment))
                    end;
     end if;
     if room > cardinality(picked) and blocked is null and not setting.is_laned then

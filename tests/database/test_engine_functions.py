@@ -32,6 +32,7 @@ EXPECTED = {
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
     "keep": ENGINE,
+    "limit_of": ENGINE,
     "raise_budget": ENGINE,
     "reserve_budgets": ENGINE,
     "leave_records": ENGINE,

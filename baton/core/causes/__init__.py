@@ -29,6 +29,7 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
+from baton.core.causes.limits import LanePaused, QueueLimited
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -81,6 +82,8 @@ WaitingCause: TypeAlias = (
     | NoPoolForArguments
     | PutBack
     | SlotsTaken
+    | QueueLimited
+    | LanePaused
     | AboutToStart
     | Retries
     | Scheduled
@@ -140,6 +143,7 @@ __all__ = [
     "EndedOtherwise",
     "Executing",
     "Holder",
+    "LanePaused",
     "NeverFitted",
     "NextRound",
     "NoPoolForArguments",
@@ -151,6 +155,7 @@ __all__ = [
     "PoolGone",
     "PoolSilent",
     "PutBack",
+    "QueueLimited",
     "QueuePaused",
     "Retries",
     "RunBeingEnded",

@@ -95,6 +95,16 @@ class HolderFacts(Struct, frozen=True):
     seconds: float
 
 
+class LimitFacts(Struct, frozen=True):
+    """The limit of a queue that keeps a step from its start; see sql/functions/limit_of.sql."""
+
+    limit: Literal["running", "lane_running", "starts", "lane_starts", "paused_lane"]
+    most: float = 0.0
+    lane: str | None = None
+    per: float | None = None
+    seconds: float | None = None
+
+
 class StepFacts(Struct, frozen=True):
     """One step."""
 
@@ -142,6 +152,7 @@ class StepFacts(Struct, frozen=True):
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
     slot: SlotFacts | None = None
+    limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None
     call: CallFacts | None = None

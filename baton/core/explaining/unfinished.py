@@ -11,6 +11,7 @@ from baton.core.causes import (
     Cause,
     Executing,
     Holder,
+    LanePaused,
     NextRound,
     NoPoolForArguments,
     NoPoolForWorker,
@@ -18,6 +19,7 @@ from baton.core.causes import (
     PoolGone,
     PoolSilent,
     PutBack,
+    QueueLimited,
     QueuePaused,
     Retries,
     Scheduled,
@@ -38,7 +40,7 @@ from baton.core.causes import (
 )
 from baton.core.causes.kind import NAMED
 from baton.core.causes.waiting import EntryState, Unserved
-from baton.core.explaining.facts import AwaitedFacts, QueueFacts, StepFacts
+from baton.core.explaining.facts import AwaitedFacts, LimitFacts, QueueFacts, StepFacts
 
 Known = Mapping[int, StepFacts]
 Queues = Mapping[str, QueueFacts]
@@ -130,10 +132,26 @@ def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     if state != "available":
         return _delayed(step)
     slots = queue.slots or 0
+    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
+    if step.limit is not None:
+        return _limited(step.queue, step.limit, holders)
     if queue.taken < slots:
         return AboutToEnd() if step.is_join else AboutToStart(queue=step.queue)
-    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
     return SlotsTaken(queue=step.queue, slots=slots, holders=holders)
+
+
+def _limited(queue: str, facts: LimitFacts, holders: tuple[Holder, ...]) -> QueueLimited | LanePaused:
+    if facts.limit == "paused_lane":
+        return LanePaused(queue=queue, lane=facts.lane or "-", seconds=facts.seconds or 0.0)
+    return QueueLimited(
+        queue=queue,
+        limit=facts.limit,
+        most=facts.most,
+        lane=facts.lane,
+        per=facts.per,
+        seconds_left=facts.seconds,
+        holders=() if facts.limit != "running" else holders,
+    )
 
 
 def why_unserved(
