@@ -153,6 +153,18 @@ STEP_FACTS = """json_build_object(
                      limit 1
                 )
             end,
+    'paused', case
+                  when q.step_id is not null and not q.is_join then (
+                      select json_build_object(
+                                 'what', split_part(p.subject, ' ', 1),
+                                 'seconds', extract(epoch from w.now - p.paused_at)::float8
+                             )
+                        from {schema}.paused_starts p
+                       where p.subject in ('run ' || w.key, 'worker ' || s.worker)
+                       order by p.subject
+                       limit 1
+                  )
+              end,
     'limit', case when q.state = 'available' then {schema}.limit_of(s.id) end,
     'next', coalesce(n.next, '{}')
 )"""

@@ -29,7 +29,7 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
-from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.limits import LanePaused, QueueLimited, StartPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -84,6 +84,7 @@ WaitingCause: TypeAlias = (
     | SlotsTaken
     | QueueLimited
     | LanePaused
+    | StartPaused
     | AboutToStart
     | Retries
     | Scheduled
@@ -170,6 +171,7 @@ __all__ = [
     "ScopeEnded",
     "SlotsTaken",
     "Snoozed",
+    "StartPaused",
     "TooManyLost",
     "Verdict",
     "WaitingCause",

@@ -27,6 +27,7 @@ from baton.core.causes import (
     RunExecutes,
     RunFailed,
     ScopeEnded,
+    StartPaused,
     Verdict,
     WaitsForChildren,
     WaitsForEnough,
@@ -263,7 +264,7 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
 
 
 _CONSEQUENCES = (EndedByStep, EndedByChild, EndedByGroup, ScopeEnded)
-_BLOCKED = (QueuePaused, NotServed, NoPoolForWorker)
+_BLOCKED = (QueuePaused, StartPaused, NotServed, NoPoolForWorker)
 
 
 def _whole(facts: Facts, known: _Known) -> Explanation:

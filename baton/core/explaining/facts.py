@@ -105,6 +105,14 @@ class LimitFacts(Struct, frozen=True):
     seconds: float | None = None
 
 
+class PausedFacts(Struct, frozen=True):
+    """The pause of the run or of the worker of a step."""
+
+    what: Literal["run", "worker"]
+    seconds: float
+    """Since when."""
+
+
 class StepFacts(Struct, frozen=True):
     """One step."""
 
@@ -152,6 +160,7 @@ class StepFacts(Struct, frozen=True):
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
     slot: SlotFacts | None = None
+    paused: PausedFacts | None = None
     limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None

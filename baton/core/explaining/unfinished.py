@@ -25,6 +25,7 @@ from baton.core.causes import (
     Scheduled,
     SlotsTaken,
     Snoozed,
+    StartPaused,
     WaitsForAttempts,
     WaitsForChildren,
     WaitsForEnough,
@@ -51,8 +52,13 @@ def cause_of_unfinished(step: StepFacts, known: Known, queues: Queues) -> Cause:
     match step.state:
         case "executing":
             return _executing(step)
-        case "waiting":
+        case "waiting" if step.awaits is not None:
             return _waiting(step)
+        case "available" | "waiting" if step.paused is not None:
+            return StartPaused(what=step.paused.what, worker=step.worker, seconds=step.paused.seconds)
+        case "waiting":
+            # It was resumed a moment ago.
+            return AboutToStart(queue=step.queue)
         case "available" | "scheduled" | "retryable":
             queue = queues.get(step.queue) or QueueFacts(step.queue, None, None, 0)
             return _entry(step, step.state, queue)
