@@ -29,7 +29,8 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
-from baton.core.causes.limits import LanePaused, QueueLimited, StartPaused
+from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.pauses import RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -76,6 +77,9 @@ WaitingCause: TypeAlias = (
     | WaitsForRun
     | AboutToEnd
     | BeingEnded
+    | RunPaused
+    | WorkerPaused
+    | LanePaused
     | QueuePaused
     | NotServed
     | NoPoolForWorker
@@ -83,8 +87,6 @@ WaitingCause: TypeAlias = (
     | PutBack
     | SlotsTaken
     | QueueLimited
-    | LanePaused
-    | StartPaused
     | AboutToStart
     | Retries
     | Scheduled
@@ -166,12 +168,12 @@ __all__ = [
     "RunEnded",
     "RunExecutes",
     "RunFailed",
+    "RunPaused",
     "RunningCause",
     "Scheduled",
     "ScopeEnded",
     "SlotsTaken",
     "Snoozed",
-    "StartPaused",
     "TooManyLost",
     "Verdict",
     "WaitingCause",
@@ -187,4 +189,5 @@ __all__ = [
     "WaitsForTime",
     "WaitsForUndos",
     "WaitsForVerdict",
+    "WorkerPaused",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import Literal
 
 from baton.core.causes.kind import Kind, span
@@ -33,23 +32,6 @@ class QueueLimited(Kind, frozen=True):
         taken = "1 step that executes" if self.most == 1 else f"{self.most:,g} steps that execute at once"
         by = f", the longest {'; '.join(map(str, self.holders))}" if self.holders else ""
         return f"waits for the limit of {where}, {taken}{by}"
-
-
-class StartPaused(Kind, frozen=True):
-    """Its run is paused, or its worker is."""
-
-    what: Literal["run", "worker"]
-    worker: str
-    seconds: float
-    """Since when."""
-
-    def __str__(self) -> str:
-        if self.what == "run":
-            return (
-                f"does not start, because its run has been paused for {span(self.seconds)}: resume it with run.resume()"
-            )
-        remedy = f"resume it with `baton resume --worker {quote(self.worker)}`"
-        return f"does not start, because worker {self.worker!r} has been paused for {span(self.seconds)}: {remedy}"
 
 
 class LanePaused(Kind, frozen=True):
