@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from baton import Again, Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, worker
+from baton.database.record_store import RecordStore
 from baton.errors import StepFailed, WorkflowNotFound
 from baton.llm import Price, PriceTable, TokenPrice, Usage
 from tests.cli.command import baton
@@ -323,7 +324,7 @@ def held() -> Any:
     return record_and_wait
 
 
-async def test_many_calls_leave_with_their_settles(engine: Engine, pool: WorkerPool, statements: Any) -> None:
+async def test_many_calls_leave_with_their_settles(engine: Engine, statements: Any, pool: WorkerPool) -> None:
     """Statements per call: none of its own, as the records leave with outcomes."""
     run = await Baton.new().add("map", ask_item.new(each(list(range(200))))).insert()
     await run.wait(timeout=SECONDS)
@@ -333,18 +334,16 @@ async def test_many_calls_leave_with_their_settles(engine: Engine, pool: WorkerP
 
 
 @pytest.fixture
-async def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
-    """How many calls of a function of the store were made."""
-    from baton.database.store import Store
-
+async def statements(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Callable[[str], int]:
+    """How many calls that write records by themselves were made."""
     made: list[str] = []
-    leave = Store.leave_records
+    leave = RecordStore.leave_records
 
-    async def counted(self: Store, records: Any) -> None:
+    async def counted(self: RecordStore, records: Any) -> None:
         made.append("leave_records")
         await leave(self, records)
 
-    monkeypatch.setattr(Store, "leave_records", counted)
+    monkeypatch.setattr(RecordStore, "leave_records", counted)
     return made.count
 
 
