@@ -31,7 +31,7 @@ async def test_a_part_of_an_undone_graph_is_refused_unless_the_undo_stands(pool,
 async def test_a_step_of_an_earlier_round_is_refused(pool, program, verb):
     @worker
     async def judge(number: int) -> int | Again:
-        return number if number else Again(number=1)
+        return number or Again(number=1)
 
     @worker
     async def turn(number: int = 0) -> Baton:
