@@ -30,6 +30,7 @@ from baton.core.causes.ended import (
     Verdict,
 )
 from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.pauses import RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -47,6 +48,7 @@ from baton.core.causes.waiting import (
     SlotsTaken,
     Snoozed,
     WaitsForAttempts,
+    WaitsForBudget,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -76,6 +78,9 @@ WaitingCause: TypeAlias = (
     | WaitsForRun
     | AboutToEnd
     | BeingEnded
+    | RunPaused
+    | WorkerPaused
+    | LanePaused
     | QueuePaused
     | NotServed
     | NoPoolForWorker
@@ -83,11 +88,11 @@ WaitingCause: TypeAlias = (
     | PutBack
     | SlotsTaken
     | QueueLimited
-    | LanePaused
     | AboutToStart
     | Retries
     | Scheduled
     | Snoozed
+    | WaitsForBudget
     | NextRound
 )
 """Why a step has not begun, or begins again later."""
@@ -165,6 +170,7 @@ __all__ = [
     "RunEnded",
     "RunExecutes",
     "RunFailed",
+    "RunPaused",
     "RunningCause",
     "Scheduled",
     "ScopeEnded",
@@ -174,6 +180,7 @@ __all__ = [
     "Verdict",
     "WaitingCause",
     "WaitsForAttempts",
+    "WaitsForBudget",
     "WaitsForChildren",
     "WaitsForEnough",
     "WaitsForGroup",
@@ -185,4 +192,5 @@ __all__ = [
     "WaitsForTime",
     "WaitsForUndos",
     "WaitsForVerdict",
+    "WorkerPaused",
 ]
