@@ -17,7 +17,7 @@ import baton
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_MODULES = {"baton.errors.faults", "baton.errors.control_faults", "baton.events"} | {
-    f"baton.core.causes.{name}" for name in ("ended", "running", "waiting", "whole")
+    f"baton.core.causes.{name}" for name in ("ended", "limits", "pauses", "running", "waiting", "whole")
 }
 # `baton.llm` exports what these have.
 PUBLIC_MODULES |= {

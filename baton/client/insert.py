@@ -19,6 +19,7 @@ from baton.client.caller_transactions import (
 from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
+from baton.client.reusing import require_reusable
 from baton.client.run import Run
 from baton.core.functions import hint_at_job
 from baton.core.job import Job
@@ -111,6 +112,7 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         WorkflowExists: the id belongs to a workflow with another graph.
         InvalidOption: a step has more units than may start at once in its queue.
         KeyTaken: another run holds the key, which was to be an error.
+        WorkflowNotFound: it takes the results of a run that does not exist.
         TypeError, NoTransaction: see `caller_transaction`.
     """
     stop_if_imported()
@@ -120,11 +122,13 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.size_limits, spec)
+        await require_reusable(spec, engine.store.calls, engine.schema)
         with units_checked():
             inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
+        await require_reusable(spec, caller.calls(), schema_of(entered))
         with units_checked():
             inserted = await caller.insert(spec, schema_of(entered))
     if inserted.holder is not None:

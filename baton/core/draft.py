@@ -168,7 +168,8 @@ class Added(Struct, frozen=True):
         for kind in reversed(kinds):
             edges |= kind
         for name, bits in self.reads:
-            edges[name] = bits & edges.get(name, bits)
+            # What is said of the map itself goes before what is said inside.
+            edges.setdefault(name, bits)
         return {name: edges[name] for name in self._all_names()}
 
     def _all_names(self) -> dict[str, None]:

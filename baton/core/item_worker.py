@@ -60,8 +60,8 @@ class ItemWorker(Worker[..., ..., Any]):
     def result_type(self) -> Any:
         return Any
 
-    def may_lack(self, path: Path) -> bool:
-        return len(path) > 1
+    def may_lack(self, path: Path) -> bool:  # noqa: ARG002  # without a list there is no item
+        return True
 
     def parameter_type(self, parameter: str) -> Any:
         """Return what the first place of a hole says of it."""

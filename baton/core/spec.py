@@ -128,6 +128,8 @@ class RunScope(Bounds, frozen=True, gc=False, omit_defaults=True):
     key: RunKey | None = None
     tags: dict[str, str] | None = None
     """What it is found by; names and values."""
+    reusing: str | None = None
+    """The id of another run, whose results steps that are the same take."""
 
 
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -80,6 +80,8 @@ _PROFILES: Mapping[str, Settings] = {
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
     "watch_runs": _ENGINE,
+    # It joins the steps of two workflows by name, of which there is no index. A nested loop would be quadratic.
+    "steps_to_reuse": _CHECKS,
     # They join steps and terms, or undos and their levels, which are no tables. A nested loop would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
     "write_undos": {"enable_hashjoin": "on"},

@@ -1,7 +1,8 @@
 """What is read of one step that is explained: `s` is its row, `q` its entry, `w` its workflow."""
 
 STEP_FACTS = """json_build_object(
-    'id', s.id, 'name', s.name, 'state', coalesce(q.state, s.state), 'worker', s.worker, 'queue', s.queue,
+    'id', s.id, 'name', s.name, 'workflow', w.id,
+    'state', coalesce(q.state, s.state), 'worker', s.worker, 'queue', s.queue,
     'attempt', coalesce(q.attempt, s.attempt), 'max_attempts', s.max_attempts, 'pending', s.pending, 'role', s.role,
     'grouping', s.grouping, 'children', case when s.first_child is not null then s.children end, 'needs', s.needs,
     'round', s.round, 'reason', s.reason, 'outcome', s.outcome, 'refusals', s.refusals, 'not_needed', s.not_needed,
@@ -67,6 +68,18 @@ STEP_FACTS = """json_build_object(
                         select from living l where s.queue = any(l.queues) and (q.is_join or s.worker = any(l.workers))
                     )
                 end,
+    'pause', case
+                 when q.step_id is not null and q.state <> 'executing' and s.awaits is null then (
+                     select json_build_object('of', z.kind, 'seconds', extract(epoch from w.now - z.paused_at)::float8)
+                       from (
+                                select split_part(p.subject, ' ', 1) as kind, p.paused_at
+                                  from {schema}.paused_starts p
+                                 where p.subject in ('run ' || w.key, 'worker ' || s.worker)
+                                 order by p.subject
+                                 limit 1
+                            ) z
+                 )
+             end,
     'slot', case
                 when s.state = 'suspended' and s.parent is not null then (
                     with recursive around(id, parent, holds_slot) as (

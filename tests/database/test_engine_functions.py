@@ -60,6 +60,7 @@ EXPECTED = {
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
     "watch_runs": ENGINE,
+    "steps_to_reuse": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "write_steps": {"enable_hashjoin": "on"},
     "write_undos": {"enable_hashjoin": "on"},
 }

@@ -46,4 +46,7 @@ async def test_the_failed_run_is_looked_at_and_put_right(engine, names):
         await names["complete_it"](run)
 
         assert await run.result("report", timeout=SECONDS) == 13
+        again = await names["insert_again"](run)
+        assert [step.reason is not None for step in await again.steps()] == [True, False, True, False]
+        assert await again.result("report", timeout=SECONDS) == 2
     assert [one[20:] for one in await names["history"](run)] == [noted[20:]]

@@ -239,6 +239,26 @@ async def test_maps_of_workflows_hold_maps_of_jobs_and_of_workflows(engine):
     assert await run.result("m") == [["a+['a', 1]", "c+['a', 2]"], ["b+['b', 1]", "c+['b', 2]"]]
 
 
+async def test_the_innermost_map_fills_a_hole(engine):
+    """A map inside takes items of its own for a hole whose name the map around it has as well."""
+    innermost = Baton.new().add("n", note.new(param("x")))
+    inner = Baton.new().add("deep", innermost, each={"x": ["p", param("x")]})
+    flow = Baton.new().add("m", inner, each={"x": ["a", "b"]})
+
+    run, _ = await ended(engine, flow)
+
+    assert await run.result("m") == [["p", "a"], ["p", "b"]]
+
+
+async def test_a_step_around_the_map_that_fails_cancels_it(engine):
+    inner = Baton.new().add("a", note.new(param("x"), more=result_of("broken")))
+    flow = Baton.new().add("broken", fail_on.new("b")).add("m", inner, each={"x": ["p"]})
+
+    run, _ = await ended(engine, flow)
+
+    assert await tree(run) == {"broken": "discarded", "m": "cancelled"}
+
+
 async def test_a_map_over_no_items_is_completed_at_once(engine):
     flow = Baton.new().add("list", names.new(0)).add("m", two(), each={"item": result_of("list")})
 

@@ -30,6 +30,7 @@ from baton.core.causes.ended import (
     Verdict,
 )
 from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.pauses import RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -76,6 +77,9 @@ WaitingCause: TypeAlias = (
     | WaitsForRun
     | AboutToEnd
     | BeingEnded
+    | RunPaused
+    | WorkerPaused
+    | LanePaused
     | QueuePaused
     | NotServed
     | NoPoolForWorker
@@ -83,7 +87,6 @@ WaitingCause: TypeAlias = (
     | PutBack
     | SlotsTaken
     | QueueLimited
-    | LanePaused
     | AboutToStart
     | Retries
     | Scheduled
@@ -165,6 +168,7 @@ __all__ = [
     "RunEnded",
     "RunExecutes",
     "RunFailed",
+    "RunPaused",
     "RunningCause",
     "Scheduled",
     "ScopeEnded",
@@ -185,4 +189,5 @@ __all__ = [
     "WaitsForTime",
     "WaitsForUndos",
     "WaitsForVerdict",
+    "WorkerPaused",
 ]

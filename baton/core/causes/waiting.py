@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from baton.core.causes.kind import Kind, because, counted, listed, span
 
-EntryState = Literal["scheduled", "available", "retryable"]
+EntryState = Literal["scheduled", "available", "retryable", "waiting"]
 
 
 class WaitsForSteps(Kind, frozen=True):

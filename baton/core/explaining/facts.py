@@ -75,6 +75,13 @@ class AwaitedRunFacts(Struct, frozen=True):
     """The workflows that wait for one another, this one first."""
 
 
+class PauseFacts(Struct, frozen=True):
+    """A pause of the run or the worker of a step."""
+
+    of: Literal["run", "worker"]
+    seconds: float
+
+
 class QueueFacts(Struct, frozen=True):
     """A queue in which a step waits that is explained."""
 
@@ -110,6 +117,7 @@ class StepFacts(Struct, frozen=True):
 
     id: int
     name: str
+    workflow: str
     state: StepState
     worker: str
     queue: str
@@ -151,6 +159,7 @@ class StepFacts(Struct, frozen=True):
     pool: PoolFacts | None = None
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
+    pause: PauseFacts | None = None
     slot: SlotFacts | None = None
     limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None

@@ -41,6 +41,7 @@ from baton.core.causes import (
 from baton.core.causes.kind import NAMED
 from baton.core.causes.waiting import EntryState, Unserved
 from baton.core.explaining.facts import AwaitedFacts, LimitFacts, QueueFacts, StepFacts
+from baton.core.explaining.pauses import paused
 
 Known = Mapping[int, StepFacts]
 Queues = Mapping[str, QueueFacts]
@@ -51,8 +52,10 @@ def cause_of_unfinished(step: StepFacts, known: Known, queues: Queues) -> Cause:
     match step.state:
         case "executing":
             return _executing(step)
+        case "waiting" if step.awaits is not None:
+            return _waiting(step, step.awaits)
         case "waiting":
-            return _waiting(step)
+            return paused(step, "waiting") or AboutToStart(queue=step.queue)
         case "available" | "scheduled" | "retryable":
             queue = queues.get(step.queue) or QueueFacts(step.queue, None, None, 0)
             return _entry(step, step.state, queue)
@@ -96,8 +99,8 @@ def _executing(step: StepFacts) -> Cause:
     )
 
 
-def _waiting(step: StepFacts) -> Cause:
-    left, awaits = step.waits_until, step.awaits or AwaitedFacts("timer")
+def _waiting(step: StepFacts, awaits: AwaitedFacts) -> Cause:
+    left = step.waits_until
     has_default = awaits.default is not None
     if step.is_ripe:
         return AboutToEnd()
@@ -116,6 +119,10 @@ def _waiting(step: StepFacts) -> Cause:
 
 def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     """Return the cause of a step that has an entry in its queue, and does not execute."""
+    if (pause := paused(step, state)) is not None:
+        return pause
+    if step.limit is not None and step.limit.limit == "paused_lane":
+        return _limited(step.queue, step.limit, ())
     unserved = why_unserved(
         state=state,
         queue=step.queue,
