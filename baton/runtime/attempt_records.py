@@ -25,8 +25,8 @@ from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
 
-RecordKind: TypeAlias = Literal["debug", "progress", "usage"]
-SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "usage": 2.0}
+RecordKind: TypeAlias = Literal["debug", "progress", "usage", "units"]
+SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "usage": 2.0, "units": 0.5}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
 FAILURES = frozenset({"failed", "discarded", "lost"})
 """The outcomes after which a workflow with debug="errors" keeps what its attempt left."""

@@ -20,6 +20,9 @@ begin
     delete from progress p
      using unnest(p_keys) as k(key)
      where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
+    delete from used_units u
+     using unnest(p_keys) as k(key)
+     where u.step_id >= step_of(k.key, 0) and u.step_id < step_of(k.key + 1, 0);
     delete from debug_records r
      using unnest(p_keys) as k(key)
      where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);

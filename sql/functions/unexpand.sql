@@ -35,6 +35,7 @@ begin
     delete from kept k where k.step_id = any(gone);
     delete from progress p where p.step_id = any(gone);
     delete from debug_records r where r.step_id = any(gone);
+    delete from used_units u where u.step_id = any(gone);
     delete from steps s where s.id = any(gone);
     -- final -> queued, for now
     update steps g

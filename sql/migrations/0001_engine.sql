@@ -549,6 +549,19 @@ comment on column debug_records.kind is 'What it is: arguments, results, log, dr
 comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
+create table used_units (
+    step_id bigint not null,
+    token   uuid not null,
+    units   bigint not null,
+    primary key (step_id, token)
+);
+
+comment on table used_units is 'How many units of the rates of its queue an attempt has really used, where it has said so. It was started with those of its step.';
+comment on column used_units.step_id is 'The step (steps.id).';
+comment on column used_units.token is 'The claim of the attempt.';
+comment on column used_units.units is 'What counts; the rates were corrected by the difference.';
+
+
 create table progress (
     step_id    bigint primary key,
     token      uuid not null,

@@ -11,6 +11,8 @@ import pytest
 
 from baton import Context, Engine, Run, WorkerPool, worker
 from tests.database.raw_pool import assert_consistent
+from tests.effects import Effects
+from tests.programs.fault_workers import EFFECTS
 
 
 class Program:
@@ -63,3 +65,9 @@ async def pool(engine: Engine, program: Program) -> AsyncIterator[WorkerPool]:
     """A pool that runs from the beginning of the test to its end."""
     async with WorkerPool(engine, poll=0.5) as pool:
         yield pool
+
+
+@pytest.fixture(autouse=True)
+def _effects_of_this_process(effects: Effects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that run in a pool of the test itself write to the same log as those of other processes."""
+    monkeypatch.setenv(EFFECTS, str(effects.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baton import Context, WorkerPool, worker
 from tests.database.raw_pool import outcome, step, workflow
 
 
@@ -108,6 +109,41 @@ async def test_what_executes_has_the_time_at_which_it_was_counted(pool, psql, li
     times = {row["attempted_at"] for row in await psql.fetch("select attempted_at from queue")}
 
     assert {(spent - time).total_seconds() for time in times} == {1800.0}
+
+
+async def test_what_was_used_corrects_the_rate(engine, psql):
+    """A start of 10 that used 25, with a lane; the answer of the call is repeated, and counts once."""
+
+    @worker(name="limits used")
+    async def used(ctx: Context) -> None:
+        ctx.used(12)
+        ctx.used(25)
+
+    await engine.limit("default", starts=1, per=600, burst=10, lane_starts=1, lane_per=600, lane_burst=10)
+    run = await used.new().with_options(units=10, lane="red").insert()
+    async with WorkerPool(engine):
+        assert await run.wait(timeout=10) == "completed"
+
+    started = (await run.steps())[0].attempted_at
+    for table in ("queue_rates", "lane_rates"):
+        spent = await psql.fetchval(f"select spent from {table}")
+        assert (spent - started).total_seconds() == pytest.approx(25 * 600, abs=1)
+    record = "select write_units(array[step_id], array[token], '{units}', '{9}', '{25}') from used_units"
+    await psql.execute(record)
+    assert await psql.fetchval("select spent from lane_rates") == spent
+
+
+async def test_what_was_not_used_is_given_back(engine, psql):
+    @worker(name="limits less")
+    async def less(ctx: Context) -> None:
+        ctx.used(0)
+
+    await engine.limit("default", starts=1, per=600, burst=10)
+    run = await less.new().with_options(units=10).insert()
+    async with WorkerPool(engine):
+        assert await run.wait(timeout=10) == "completed"
+
+    assert (await engine.limits())[0].free_units == 10
 
 
 @pytest.mark.parametrize("running", [None, 5], ids=["rate only", "with a limit of what runs"])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
 
-from baton import Baton, Context, Engine, InvalidOption, WorkerPool, each, worker
+from baton import Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, worker
 from baton.errors import StepFailed
 from baton.llm import Budget, Estimate, PriceTable, TokenPrice, Usage
+from tests.cli.command import ROOT, environment
+from tests.programs.budget_workers import spend_slowly
 from tests.waiting import eventually
 
 SECONDS = 30
@@ -127,6 +131,7 @@ async def test_a_step_waits_until_the_budget_is_raised(pool: WorkerPool) -> None
     b = (await run.steps())[1]
     assert b.reason == "the budget of the run is used up: $1 of $1 are spent, and this attempt needs $1"
     assert b.attempt == 0
+    assert "waits for room in a budget: the budget of the run is used up: $1 of $1" in str(await run.explain("b"))
 
     await run.raise_budget(cost=2)
     await run.raise_budget(cost=2)
@@ -285,3 +290,45 @@ async def test_only_a_budget_that_is_there_can_be_raised(engine: Engine) -> None
 
     with pytest.raises(InvalidOption, match="has no such budget"):
         await run.raise_budget(cost=5, group="nowhere")
+
+
+async def test_two_hundred_steps_and_killed_processes_keep_it(engine: Engine, database: str) -> None:
+    """Three processes of a hundred slots, one after the other killed; each attempt spends what it has reserved."""
+    flow = Baton.new(budget=dollars(60, on_exceeded="wait"))
+    for number in range(200):
+        flow.add(f"s{number}", spend_slowly.new(1))
+    command = [sys.executable, "-m", "baton", "worker", "tests.programs.budget_workers:pool", "--address", database]
+    given = {**environment(), "PYTHONPATH": str(ROOT)}
+
+    def process() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, env=given, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    processes = [process() for _ in range(3)]
+    run = await flow.insert()
+    try:
+        await eventually(lambda: spends(run, 15), SECONDS, every=0.001)
+        processes[0].kill()
+        await eventually(lambda: spends(run, 30), SECONDS, every=0.001)
+        processes[1].kill()
+        await eventually(lambda: spends(run, 60), SECONDS)
+        (state,) = await run.budgets()
+
+        assert state.spent_cost == 60
+        assert state.reserved_cost == 0
+        assert (await run.usage()).cost == 60
+
+        await run.raise_budget(cost=1_000)
+        await run.wait(timeout=SECONDS)
+    finally:
+        for one in processes:
+            one.kill()
+            one.wait()
+
+    assert (await run.status()).counts == {"completed": 200}
+    (state,) = await run.budgets()
+    assert (state.spent_cost, state.reserved_cost) == ((await run.usage()).cost, 0)
+
+
+async def spends(run: Run, cost: int) -> bool:
+    states = await run.budgets()
+    return bool(states and states[0].spent_cost >= cost)

@@ -44,4 +44,8 @@ def _row(queue: Queue) -> Sequence[str]:
 def _remark(queue: Queue) -> str:
     if queue.paused_at is not None:
         return f"paused since {queue.paused_at:%Y-%m-%d %H:%M:%S %Z}"
+    if queue.running is not None and queue.executing >= queue.running and queue.available:
+        return f"at its limit of {queue.running:,}"
+    if queue.is_limited and queue.available and queue.pools:
+        return "has limits; see baton limits"
     return "" if queue.pools else "no worker pool serves it"
