@@ -132,7 +132,8 @@ def _members(cls: type) -> Iterator[Entry]:
             if name is None or name.startswith("_") or name in seen or f"{cls.__name__}.{name}" in INTERNAL:
                 continue
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if "overload" in {ast.unparse(decorator) for decorator in node.decorator_list}:
+                is_described_by_base = not _doc(node) and any(hasattr(base, name) for base in owner.__mro__[1:])
+                if is_described_by_base or "overload" in {ast.unparse(one) for one in node.decorator_list}:
                     continue
                 is_property = any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
                 returned = f": {ast.unparse(node.returns)}" if node.returns else ""
