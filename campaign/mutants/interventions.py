@@ -24,14 +24,14 @@ MUTANTS_OF_INTERVENTIONS = (
     ),
     Mutant(
         "a step is completed inside of what begins anew",
-        (Change(_END, "elsif step.id <> all(opened.opening) then", "elsif false then"),),
+        (Change(_END, "if step.id <> all(opened.opening) then", "if false then"),),
         ("tests/interventions/test_undone_parts.py",),
     ),
     Mutant("a completed step did not begin", (Change(_GIVE, "s.began or p_state = 'completed'", "s.began"),), _MODEL),
     Mutant(
         "a completed undo leaves the step as it was",
         (Change(_GIVE, "if undone is not null then", "if false then"),),
-        _MODEL,
+        ("tests/interventions/test_complete_and_skip.py",),
     ),
     Mutant(
         "a step that was given its end runs all the same",

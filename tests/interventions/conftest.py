@@ -22,6 +22,8 @@ class Program:
         self.failing: set[str] = set()
         """The steps that fail, by the last part of their names."""
         self.runs: Counter[str] = Counter()
+        self.keys: list[str] = []
+        """The idempotency keys of all attempts."""
         self.is_checked = True
         """Whether the counts are checked after the test; what is checked knows nothing of `needs`."""
         program = self
@@ -29,6 +31,7 @@ class Program:
         @worker(name="interventions: act", max_attempts=1)
         async def act(ctx: Context, value: Any = None, *more: Any) -> Any:
             program.runs[ctx.step] += 1
+            program.keys.append(ctx.idempotency_key)
             if ctx.step in program.failing:
                 raise ValueError(f"{ctx.step} fails")
             return value

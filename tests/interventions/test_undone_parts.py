@@ -1,10 +1,10 @@
-"""A step inside of something that was undone and begins anew: there is nothing left to complete."""
+"""Steps inside of something that begins anew or began another round: there is nothing left to complete."""
 
 from __future__ import annotations
 
 import pytest
 
-from baton import Baton, InterventionRefused, worker
+from baton import Again, Baton, InterventionRefused, worker
 
 SECONDS = 30
 
@@ -25,3 +25,22 @@ async def test_a_part_of_an_undone_graph_is_refused_unless_the_undo_stands(pool,
 
     assert await run.wait(timeout=SECONDS) == "completed"
     assert program.runs == {"plan/x": 1, "plan/y": 1, "plan[undo]": 1}
+
+
+@pytest.mark.parametrize("verb", ["complete", "skip"])
+async def test_a_step_of_an_earlier_round_is_refused(pool, program, verb):
+    @worker
+    async def judge(number: int) -> int | Again:
+        return number or Again(number=1)
+
+    @worker
+    async def turn(number: int = 0) -> Baton:
+        return (
+            Baton.new().add("x", program.act.new(number)).add("judge", judge.new(number), deps=["x"]).returns("judge")
+        )
+
+    run = await Baton.new().add("turn", turn.new()).insert()
+    assert await run.wait(timeout=SECONDS) == "completed"
+
+    with pytest.raises(InterventionRefused, match="it belongs to an earlier round; name a step of the last one"):
+        await getattr(run, verb)("turn/x")
