@@ -19,6 +19,7 @@ from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
+from campaign.mutants.limits import MUTANTS_OF_LIMITS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 from campaign.mutants.waits import MUTANTS_OF_WAITS
@@ -31,6 +32,7 @@ ALL_MUTANTS = (
     *MUTANTS_OF_ENOUGH,
     *MUTANTS_OF_OUTCOMES,
     *MUTANTS_OF_WAITS,
+    *MUTANTS_OF_LIMITS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")
