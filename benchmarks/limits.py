@@ -114,7 +114,8 @@ async def _beside_a_full_lane(engine: Engine) -> str:
         advanced = await _advance(engine, pool, "tenants", (), None, most=1)
         times.append(time.monotonic() - began)
         assert len(advanced.claimed) == 1
-    return f"beside a full lane with {BEHIND_A_FULL_LANE:,} entries: a claim takes {1000 * statistics.median(times):.2f} ms"
+    took = f"{1000 * statistics.median(times):.2f} ms"
+    return f"beside a full lane with {BEHIND_A_FULL_LANE:,} entries: a claim takes {took}"
 
 
 async def _beside_full_lanes(engine: Engine) -> str:

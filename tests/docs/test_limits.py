@@ -13,10 +13,12 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "limits.md").re
 
 @pytest.mark.parametrize(
     ("source", "prints"),
-    zip(
-        PROGRAMS,
-        ["WHAT IS 4?\nopenai 20 0\n", "completed\nsmall was among the first ten: True\n"],
-        strict=True,
+    list(
+        zip(
+            PROGRAMS,
+            ["WHAT IS 4?\nopenai 20 0\n", "completed\nsmall was among the first ten: True\n"],
+            strict=True,
+        )
     ),
     ids=["a limit", "fair shares"],
 )
