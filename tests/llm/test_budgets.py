@@ -131,6 +131,7 @@ async def test_a_step_waits_until_the_budget_is_raised(pool: WorkerPool) -> None
     b = (await run.steps())[1]
     assert b.reason == "the budget of the run is used up: $1 of $1 are spent, and this attempt needs $1"
     assert b.attempt == 0
+    assert "waits for room in a budget: the budget of the run is used up: $1 of $1" in str(await run.explain("b"))
 
     await run.raise_budget(cost=2)
     await run.raise_budget(cost=2)

@@ -17,7 +17,7 @@ import pytest
 from baton import Again, Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, worker
 from baton.database.record_store import RecordStore
 from baton.errors import StepFailed, WorkflowNotFound
-from baton.llm import Price, PriceTable, TokenPrice, Usage
+from baton.llm import Budget, Estimate, Price, PriceTable, TokenPrice, Usage
 from tests.cli.command import baton
 from tests.waiting import eventually
 
@@ -348,7 +348,8 @@ async def statements(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Callabl
 
 
 async def test_the_command_prints_what_was_used(pool: WorkerPool, database: str, tmp_path: Path) -> None:
-    flow = Baton.new(workflow_id="talk", models={"b": "nobody-knows-it", "*": "small"})
+    budget = Budget(cost=Decimal(1), tokens=5_000, estimates={"none": Estimate()})
+    flow = Baton.new(workflow_id="talk", models={"b": "nobody-knows-it", "*": "small"}, budget=budget)
     run = await flow.add("a", ask.new()).add("b", ask.new()).insert()
     await run.wait(timeout=SECONDS)
 
@@ -358,6 +359,7 @@ async def test_the_command_prints_what_was_used(pool: WorkerPool, database: str,
 
     assert "$0.0012 + unknown" in printed
     assert "1 of 2 calls have no price: the sum is not known" in printed
+    assert "budget of the run: $0.0012 of $1.00, and 1 without a price; 2,200 of 5,000 tokens" in printed
     assert by_step.splitlines()[0].split() == ["step", "calls", "input", "cached", "output", "reasoning", "cost"]
     assert (data["cost"], data["known_cost"], data["by_step"]["a"]["cost"]) == (None, "0.0012", "0.0012")
 

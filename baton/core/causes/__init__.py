@@ -48,6 +48,7 @@ from baton.core.causes.waiting import (
     SlotsTaken,
     Snoozed,
     WaitsForAttempts,
+    WaitsForBudget,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -91,6 +92,7 @@ WaitingCause: TypeAlias = (
     | Retries
     | Scheduled
     | Snoozed
+    | WaitsForBudget
     | NextRound
 )
 """Why a step has not begun, or begins again later."""
@@ -178,6 +180,7 @@ __all__ = [
     "Verdict",
     "WaitingCause",
     "WaitsForAttempts",
+    "WaitsForBudget",
     "WaitsForChildren",
     "WaitsForEnough",
     "WaitsForGroup",

@@ -341,6 +341,17 @@ class Snoozed(Kind, frozen=True):
         return f"snoozes{why}, and starts again in {span(self.seconds_left)}"
 
 
+class WaitsForBudget(Kind, frozen=True):
+    """A budget of calls of language models has no room for its attempt."""
+
+    reason: str
+    seconds_left: float
+    """Until it asks again; sooner if what it waits for is spent less or raised."""
+
+    def __str__(self) -> str:
+        return f"waits for room in a budget: {self.reason}; raise it with run.raise_budget(...)"
+
+
 class NextRound(Kind, frozen=True):
     """Its worker returned `Again(after=...)`."""
 

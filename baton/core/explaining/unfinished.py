@@ -26,6 +26,7 @@ from baton.core.causes import (
     SlotsTaken,
     Snoozed,
     WaitsForAttempts,
+    WaitsForBudget,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -198,6 +199,8 @@ def _delayed(step: StepFacts) -> Cause:
     match step.outcome:
         case "snoozed":
             return Snoozed(reason=step.reason, seconds_left=due)
+        case "no_budget":
+            return WaitsForBudget(reason=step.reason or "it is used up", seconds_left=due)
         case "again":
             return NextRound(round=step.round, seconds_left=due)
         case _:

@@ -131,3 +131,15 @@ async def test_pauses_are_noted(engine, quick):
     await engine.pause(worker="quick", actor="me")
 
     assert [(one.action, one.actor) for one in await engine.interventions()] == [("pause", "me")] * 2
+
+
+async def test_a_step_that_is_put_aside_says_why(engine, quick, connection):
+    run, job = await flow(quick).insert(), await other.new().insert()
+    await run.pause()
+    await engine.pause(worker=other.name)
+    assert "its workflow has been paused" in str(await run.explain("a"))
+    async with WorkerPool(engine, poll=600):
+        await eventually(lambda: put_aside(connection))
+        assert "its workflow has been paused" in str(await run.explain())
+        why = f"worker {other.name!r} has been paused for 0 s: resume it with `baton resume --worker '{other.name}'`"
+        assert why in str(await job.explain())
