@@ -19,9 +19,9 @@ from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
-from campaign.mutants.limits import MUTANTS_OF_LIMITS
 from campaign.mutants.interventions import MUTANTS_OF_INTERVENTIONS
 from campaign.mutants.keys import MUTANTS_OF_KEYS
+from campaign.mutants.limits import MUTANTS_OF_LIMITS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 from campaign.mutants.waits import MUTANTS_OF_WAITS
