@@ -22,6 +22,7 @@ from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.interventions import MUTANTS_OF_INTERVENTIONS
 from campaign.mutants.keys import MUTANTS_OF_KEYS
+from campaign.mutants.limits import MUTANTS_OF_LIMITS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 from campaign.mutants.waits import MUTANTS_OF_WAITS
@@ -34,6 +35,7 @@ ALL_MUTANTS = (
     *MUTANTS_OF_ENOUGH,
     *MUTANTS_OF_OUTCOMES,
     *MUTANTS_OF_WAITS,
+    *MUTANTS_OF_LIMITS,
     *MUTANTS_OF_KEYS,
     *MUTANTS_OF_INTERVENTIONS,
     *MUTANTS_OF_BUDGETS,
