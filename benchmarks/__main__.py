@@ -18,6 +18,7 @@ ALONE = {
     "waiting": "waiting",
     "keys": "keys",
     "web": "web",
+    "limits": "limits",
 }
 """Those that measure Baton alone, each a program of its own, and the modules they are in."""
 
