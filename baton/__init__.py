@@ -31,6 +31,7 @@ from baton.core.workflow import Baton
 from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
+from baton.database.start_pauses import StartPause
 from baton.database.step_records import StepProgress, StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
@@ -81,7 +82,7 @@ if typing.TYPE_CHECKING:
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.debug_records import DebugRecord
-    from baton.database.model_calls import EngineUsage, RunUsage, UsageBy, UsageTotals
+    from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageBy, UsageTotals
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
@@ -97,6 +98,7 @@ __all__ = [
     "Backoff",
     "Baton",
     "BatonError",
+    "BudgetState",
     "Cancel",
     "Changes",
     "Condition",
@@ -168,6 +170,7 @@ __all__ = [
     "SignalRefused",
     "Skip",
     "Snooze",
+    "StartPause",
     "Status",
     "StepCancelled",
     "StepChange",
@@ -220,6 +223,7 @@ _IMPORTED_LATE = {
     "Schedule": "baton.client.schedules",
     "StepFinished": "baton.client.run_events",
     "ScheduleRecord": "baton.database.schedules",
+    "BudgetState": "baton.database.model_calls",
     "LimitedQueue": "baton.database.queue_limits",
     "QueueLimits": "baton.core.queue_limits",
     "Rate": "baton.core.queue_limits",

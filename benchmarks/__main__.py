@@ -11,7 +11,14 @@ from benchmarks.comparison import compare
 from benchmarks.plan import MEASURES
 from benchmarks.server import machine, started
 
-ALONE = {"growth": "growth", "many-pools": "many_pools", "slow-network": "slow_network", "waiting": "waiting"}
+ALONE = {
+    "growth": "growth",
+    "many-pools": "many_pools",
+    "slow-network": "slow_network",
+    "waiting": "waiting",
+    "keys": "keys",
+    "limits": "limits",
+}
 """Those that measure Baton alone, each a program of its own, and the modules they are in."""
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "peers"
 PYTHON = FOLDER / "bin" / "python"
-NOT_PEERS = {"__init__", "__main__", "marks", "measures", "protocol"}
+NOT_PEERS = {"__init__", "__main__", "endpoint", "marks", "measures", "protocol"}
 OURS, BARE = "baton", "bare"
 
 
@@ -50,7 +50,7 @@ def _make() -> None:
     if not PYTHON.exists():
         print(f"making {FOLDER.relative_to(ROOT)}", flush=True)
         subprocess.run([_newest_python(), "-m", "venv", str(FOLDER)], check=True)
-    if fault := _install("-e", f"{ROOT}[uvloop]"):
+    if fault := _install("-e", f"{ROOT}[uvloop]", "fastapi", "uvicorn"):
         sys.exit(f"Baton itself could not be installed: {fault}")
 
 

@@ -37,6 +37,14 @@ ROWS = (
     Row("the same, two processes", "drain", "jobs/s", processes=2, more_is_better=True, times_best_peer=1.3),
     Row("insert 10,000 single jobs at once", "bulk", "jobs/s", more_is_better=True, limit=75_000),
     Row("insert single jobs one by one", "one-by-one", "jobs/s", more_is_better=True),
+    Row("the same by 16 tasks of a process", "concurrent", "jobs/s", value="callers 16", more_is_better=True),
+    Row(
+        "by 64 tasks", "concurrent", "jobs/s", value="callers 64", more_is_better=True, limit=20_000, times_best_peer=5
+    ),
+    Row("by 256 tasks", "concurrent", "jobs/s", value="callers 256", more_is_better=True),
+    Row("an endpoint that inserts, 64 connections", "endpoint", "requests/s", more_is_better=True),
+    Row("a request of it, p50", "endpoint", "ms", value="p50"),
+    Row("the same, p99", "endpoint", "ms", value="p99"),
     Row("pick-up by an idle process, p50", "pick-up", "ms", limit=0.8),
     Row("the same, p99", "pick-up", "ms", value="p99", limit=2),
     Row("from the call that inserts to the start, p50", "pick-up", "ms", value="since_call"),

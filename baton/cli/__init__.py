@@ -14,6 +14,7 @@
     send      send a message to the steps that receive those of a topic
     queues    list the queues: what waits and runs in each, and which pools serve it
     schedules list the schedules, and pause, resume, run or delete one
+    limits    list the limits of queues, and set or remove those of one
     pause     stop the start of steps of a queue, on every machine
     resume    let a paused queue go on
     web       serve the dashboard

@@ -5,15 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from baton.cli.finding import Finding, Level
+from baton.cli.stuck_findings import stuck
 from baton.database.diagnostics import NAMED, Clock, Diagnostics, EngineFacts, Holder, Table
 from baton.database.migrate import quoted
 from baton.database.queries import Queue
 from baton.database.schedules import ScheduleRecord
-
-Level = Literal["ok", "warning", "problem"]
-LEVELS: tuple[Level, ...] = ("ok", "warning", "problem")
 
 CLOCK_SECONDS = 5.0
 SNAPSHOT_SECONDS = (300.0, 3600.0)
@@ -27,22 +25,6 @@ DEAD_ROWS = (50_000, 1_000_000)
 OLDEST_SERVER = 140_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer."""
-
-    level: Level
-    check: str
-    fact: str
-    remedy: str = ""
-    """Empty for what is ok."""
-
-
-def worst(findings: Sequence[Finding]) -> Level:
-    """Return the worst level found."""
-    return max((finding.level for finding in findings), key=LEVELS.index, default="ok")
-
-
 def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
     """Yield at least one finding of each check that could be made."""
     yield from schema(examination)
@@ -52,6 +34,7 @@ def diagnosed(examination: Diagnostics) -> Iterator[Finding]:
         yield from queues(engine.queues)
         yield from workers(engine)
         yield from steps(engine)
+        yield from stuck(engine.stuck)
         yield from failures(engine)
         yield from schedules(engine.schedules)
         yield from tables(engine.tables, examination.schema)

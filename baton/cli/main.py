@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "signal": "answer a step that waits for a signal",
     "send": "send a message to the steps that receive those of a topic",
     "queues": "list the queues: what waits and runs in each, and which pools serve it",
+    "limits": "list the limits of queues, and set or remove those of one",
     "schedules": "list the schedules, and pause, resume, run or delete one",
     "pause": "stop the start of steps of a queue, a worker or a run, on every machine",
     "resume": "let a paused queue, worker or run go on",

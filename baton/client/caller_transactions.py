@@ -228,8 +228,8 @@ def _counted(specs: Iterable[WorkflowSpec]) -> Iterator[WorkflowSpec | None]:
 def _parts(specs: Iterable[WorkflowSpec | None]) -> Iterator[list[WorkflowSpec]]:
     """Yield workflows that are inserted in one call; an empty list for None.
 
-    In each are about `STEPS_PER_PART` steps, and at least one workflow. Of those with keys, which come first, all that
-    differ are in one: the keys of a call are taken in their order, and before any workflow.
+    In each are about `STEPS_PER_PART` steps, and at least one workflow. Those with keys come first, in the order of
+    these, which differ in a part. Of those that replace runs all are in one: all keys are taken before a run is locked.
     """
     part: list[WorkflowSpec] = []
     keys: set[str] = set()
@@ -239,8 +239,8 @@ def _parts(specs: Iterable[WorkflowSpec | None]) -> Iterator[list[WorkflowSpec]]
             yield []
             continue
         key = key_of(spec)
-        is_full = bool(keys) if key is None else key.key in keys
-        if part and (is_full or (key is None and len(spec.steps) > room)):
+        is_full = len(spec.steps) > room and not (key is not None and key.if_running.startswith("replace"))
+        if part and (is_full or (bool(keys) if key is None else key.key in keys)):
             yield part
             part, keys, room = [], set(), STEPS_PER_PART
         part.append(spec)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from baton.core.draft import END
 from baton.core.drawable import Drawable
+from baton.core.item_graphs import ITEM_WORKER
 from baton.core.pictures.diagram import Diagram, Edge, EdgeKind, Kind, Node, State
 from baton.core.workflow_diagram import KINDS_OF_WAITS, last_of
 from baton.database.step_records import StepRecord
@@ -56,7 +57,8 @@ def _is_open(step: StepRecord) -> bool:
 def _box(step: StepRecord, parent: str | None, *, is_open: bool) -> Node:
     label = step.name if parent is None else step.name.removeprefix(parent).removeprefix("/")
     counts: Counter[State] = Counter() if is_open else Counter(_states(step.children))
-    worker = "" if step.worker == label or step.grouping == "workflow" else step.worker
+    is_unnamed = step.worker in (label, ITEM_WORKER) or step.grouping == "workflow"
+    worker = "" if is_unnamed else step.worker
     return Node(step.name, label, worker, step.state, kind_of(step), parent, counts)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+
+import asyncpg
 
 from baton.client.caller_transactions import (
     AsyncpgTransaction,
@@ -16,6 +19,7 @@ from baton.client.caller_transactions import (
 from baton.client.concurrent_inserts import REPLAY_SECONDS
 from baton.client.engine import Engine
 from baton.client.engine_in_use import default_engine, engine_in_use, schema_of
+from baton.client.reusing import require_reusable
 from baton.client.run import Run
 from baton.core.functions import hint_at_job
 from baton.core.job import Job
@@ -28,7 +32,7 @@ from baton.core.workflow import Baton
 from baton.database.connections import with_retries
 from baton.database.messages import Inserted, NotInserted
 from baton.database.store import STEPS_PER_CALL
-from baton.errors import InvalidWorkflow, WorkflowExists
+from baton.errors import InvalidOption, InvalidWorkflow, WorkflowExists
 
 if TYPE_CHECKING:
     from baton.client.caller_transactions import CallerConnection
@@ -106,7 +110,9 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
     Raises:
         InvalidWorkflow: it is larger than the engine's limits.
         WorkflowExists: the id belongs to a workflow with another graph.
+        InvalidOption: a step has more units than may start at once in its queue.
         KeyTaken: another run holds the key, which was to be an error.
+        WorkflowNotFound: it takes the results of a run that does not exist.
         TypeError, NoTransaction: see `caller_transaction`.
     """
     stop_if_imported()
@@ -116,11 +122,15 @@ async def insert_workflow(spec: WorkflowSpec, using: Engine | CallerConnection |
         assert entered is not None
         engine = entered
         _require_within(engine.size_limits, spec)
-        inserted = await _insert(spec, engine)
+        await require_reusable(spec, engine.store.calls, engine.schema)
+        with units_checked():
+            inserted = await _insert(spec, engine)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         _require_within(limits_in_effect(), spec)
-        inserted = await caller.insert(spec, schema_of(entered))
+        await require_reusable(spec, caller.calls(), schema_of(entered))
+        with units_checked():
+            inserted = await caller.insert(spec, schema_of(entered))
     if inserted.holder is not None:
         require_may_stay(spec, inserted.holder)
     elif not inserted.is_new and inserted.fingerprint != spec.fingerprint:
@@ -143,11 +153,13 @@ async def insert_workflows(
         entered: Engine | None = using or default_engine()
         assert entered is not None
         engine, making = entered, _Making(makes, entered.size_limits)
-        missing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
+        with units_checked():
+            missing = await with_retries(lambda: _insert_many_alone(making, engine), REPLAY_SECONDS)
     else:
         caller, entered = await caller_transaction(using), engine_in_use()
         making = _Making(makes, limits_in_effect())
-        missing = await caller.insert_many(making, schema_of(entered))
+        with units_checked():
+            missing = await caller.insert_many(making, schema_of(entered))
     runs = []
     known = {*missing.existing, *missing.held}
     for spec in making.made:
@@ -155,6 +167,17 @@ async def insert_workflows(
         runs.append(Run.of_insert(spec, entered, caller, is_new=is_new, holder=holder))
         known.add(spec.id)
     return runs
+
+
+@contextmanager
+def units_checked() -> Iterator[None]:
+    """Raise `InvalidOption` where the database refuses the units of a step, which may never start at once."""
+    try:
+        yield
+    except asyncpg.InvalidParameterValueError as error:
+        if error.constraint_name != "queue_burst":
+            raise
+        raise InvalidOption("units", int(error.detail or 0), f"{error.args[0]}; {error.hint}") from None
 
 
 class _Making:

@@ -18,7 +18,7 @@ from baton.core.argument_checks import faults_of_holes, faults_of_steps
 from baton.core.control_checks import faults_of_control
 from baton.core.control_specs import written_control
 from baton.core.controls import Controls
-from baton.core.draft import END, GATE, Draft, DraftMap, Own
+from baton.core.draft import END, GATE, Draft, DraftMap, Own, bounds_of
 from baton.core.expansion import Expansion
 from baton.core.fingerprint import WrittenStep, fingerprint
 from baton.core.graph import dependents_of, resolve
@@ -107,14 +107,9 @@ class CompiledGraph:
 
     @functools.cached_property
     def bounds(self) -> Bounds | None:
-        """What holds for the whole: its bounds, and the model maps of all that is in it; None for nothing."""
-        drafts = {"": self._draft, **{self.names[group]: self.steps[group].what for group in self.groups}}
-        models = {
-            name: draft.models
-            for name, draft in drafts.items()
-            if isinstance(draft, Draft) and draft.models is not None
-        }
-        return replace(self._draft.bounds, models=models) if models else self._draft.said_bounds
+        """What holds for the whole: its bounds, and model maps and budgets of all that is in it; None for nothing."""
+        inside = [(self.names[group], self.steps[group].what) for group in self.groups]
+        return bounds_of(self._draft, [(name, draft) for name, draft in inside if isinstance(draft, Draft)])
 
     def specs(self) -> Sequence[StepSpec]:
         """Return the steps as they are handed to the database."""

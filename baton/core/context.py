@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from baton.core.names import UNSTORABLE
+from baton.core.options import MOST_UNITS
 from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
 from baton.core.streams import checked_stream, item_json
@@ -236,6 +237,20 @@ class Context:
         if self._leave is not None:
             self._leave("stream", name, text)
         return self._paced() if self._paced is not None else Done()
+
+    def used(self, units: int) -> None:
+        """Say how many units this attempt has used of the rates of its queue, in all: `ctx.used(answer.total_tokens)`.
+
+        Its start counted those of its job (`with_options(units=...)`, 1 unless given). The rates of its queue and lane
+        are corrected by the difference, with the outcome of the attempt and half a second after the call at the latest;
+        what was used too much is earned before the next start. Called again, the last number counts. Returns at once.
+
+        Raises: InvalidOption if this is no integer from 0 to 1,000,000,000.
+        """
+        if type(units) is not int or not 0 <= units <= MOST_UNITS:
+            raise InvalidOption("units", units, f"it must be an integer between 0 and {MOST_UNITS:,}")
+        if self._leave is not None:
+            self._leave("units", "", str(units))
 
     def progress(self, fraction: float | None = None, message: str | None = None) -> None:
         """Say how far this attempt is: `ctx.progress(0.4, "page 4 of 10")`.

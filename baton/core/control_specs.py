@@ -11,13 +11,14 @@ from baton.core.control import CLOSING_ATTEMPTS, Control
 from baton.core.draft import Added
 from baton.core.fingerprint import written_options, written_references
 from baton.core.job import Job
+from baton.core.options import without_holes
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Undo
 
 
 def undo_spec(step: Added, undo: Job) -> Undo:
     """Return the undo of a step as it is stored; where it refers to the step itself, the name is empty."""
-    terms = undo.worker.terms(undo.given, NO_FLAGS)
+    terms = undo.worker.terms(without_holes(undo.given), NO_FLAGS)
     placed = tuple(
         [
             replace(reference, step="") if reference.step == step.name else reference
@@ -28,9 +29,9 @@ def undo_spec(step: Added, undo: Job) -> Undo:
         worker=terms.worker,
         queue=terms.queue,
         priority=terms.priority,
-        max_attempts=undo.given.get("max_attempts", CLOSING_ATTEMPTS),
+        max_attempts=without_holes(undo.given).get("max_attempts", CLOSING_ATTEMPTS),
         args=undo.arguments.args,
-        arg_refs=to_json(placed, undo.arguments.holes),
+        arg_refs=to_json(placed, undo.holes),
         timeout=terms.timeout,
         lane=terms.lane,
         units=terms.units,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baton.core.arguments import EncodedArguments
 from baton.core.conditions import observed_in, results_in
@@ -14,6 +16,7 @@ from baton.core.job import Job
 from baton.core.options import GivenOptions
 from baton.core.references import Placed
 from baton.core.spec import NO_FLAGS, UNBOUNDED, Bounds, Flags, Role
+from baton.core.usage.budget import Budget, stored_budgets
 from baton.core.usage.model_map import ModelMap
 from baton.core.waits import Wait
 
@@ -34,6 +37,8 @@ class Draft:
     returns: str | None = None
     bounds: Bounds = UNBOUNDED
     models: ModelMap | None = None
+    budgets: tuple[Budget, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def own_steps(self, group: Added | None = None) -> Iterator[Added]:
         """Yield the steps that the engine needs in this draft besides the user's; `group` is the step that it is."""
@@ -63,6 +68,21 @@ class DraftMap(Struct, frozen=True, eq=False):
     arguments: EncodedArguments
     """The lists, by the names of the holes that get one item each."""
     given: GivenOptions
+
+
+def bounds_of(draft: Draft, inside: Sequence[tuple[str, Draft]]) -> Bounds | None:
+    """Return what bounds a draft as a whole, with the model maps and budgets of the groups in it; None for nothing.
+
+    Raises `InvalidOption` for a budget by a tag that the workflow does not have.
+    """
+    drafts = [("", draft), *inside]
+    models = {name: one.models for name, one in drafts if one.models is not None}
+    budgets = [
+        msgspec.to_builtins(budget) for name, one in drafts for budget in stored_budgets(one.budgets, name, draft.tags)
+    ]
+    if not models and not budgets:
+        return draft.said_bounds
+    return replace(draft.bounds, models=models or None, budgets=budgets or None)
 
 
 # Structs and not dataclasses: they are made in a fifth of the time.
@@ -148,7 +168,8 @@ class Added(Struct, frozen=True):
         for kind in reversed(kinds):
             edges |= kind
         for name, bits in self.reads:
-            edges[name] = bits & edges.get(name, bits)
+            # What is said of the map itself goes before what is said inside.
+            edges.setdefault(name, bits)
         return {name: edges[name] for name in self._all_names()}
 
     def _all_names(self) -> dict[str, None]:

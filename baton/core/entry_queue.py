@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from baton.core.holes import Param
 from baton.core.job import Job
+from baton.core.options import without_holes
 from baton.core.spec import NO_FLAGS
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ def first_queue(graph: CompiledGraph, positions: Iterable[int]) -> tuple[str, in
     while waiting:
         position = waiting.pop()
         if isinstance(job := graph.steps[position].what, Job):
-            known = {option: value for option, value in job.given.items() if not isinstance(value, Param)}
-            terms = job.worker.terms(known, NO_FLAGS)
+            terms = job.worker.terms(without_holes(job.given), NO_FLAGS)
             return terms.queue, terms.priority
         waiting += reversed(graph.groups.get(position, range(0)))
     return "default", 0

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from baton.core.holes import Hole
-from baton.core.options import GivenOptions
+from baton.core.options import GivenOptions, without_holes
 from baton.core.references import Placed
 from baton.core.spec import Bounds
 
@@ -64,8 +64,8 @@ def written_references(
 
 
 def written_options(given: GivenOptions) -> tuple[tuple[str, Any], ...]:
-    """Return options in the form in which they are hashed: delays as seconds, times in UTC."""
-    return tuple(sorted((name, _written(value)) for name, value in given.items())) if given else ()
+    """Return options in the form in which they are hashed: delays as seconds, times in UTC. Holes are references."""
+    return tuple(sorted((name, _written(value)) for name, value in without_holes(given).items())) if given else ()
 
 
 def _written(value: Any) -> Any:

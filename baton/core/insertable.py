@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from baton.core.durations import Seconds
 from baton.core.json_format import to_json
 from baton.core.keys import IfRunning, checked_key, checked_tags, run_scope, with_policy
+from baton.core.reuse import with_reuse
 from baton.core.spec import Bounds, WorkflowSpec
 from baton.core.usage.model_map import ModelMap, with_models_at_insert
 
@@ -32,6 +33,7 @@ class Insertable:
         *,
         if_running: IfRunning | None = None,
         models: ModelMap | None = None,
+        reusing: Run | str | None = None,
     ) -> Run:
         """Check the workflow, write it in one transaction or not at all, and return its run.
 
@@ -49,10 +51,17 @@ class Insertable:
         `models` goes before the model maps of the workflow and of the groups in it, for this run alone:
         `models={"*": "small"}` lets each step ask the small one.
 
-        Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `KeyTaken`; `InvalidOption` for
-        `if_running` without a key; `NoTransaction` if the session is in AUTOCOMMIT.
+        With `reusing`, a run or its id, steps that completed there and are the same here do not run again: they are
+        inserted as completed, with the results that they have there. The same are name, worker, arguments and
+        dependencies, all of which are reused too; a sub-workflow is reused as a whole or not at all. See
+        docs/repair.md.
+
+        Raises `InvalidWorkflow`; `WorkflowExists` if the id belongs to another graph; `KeyTaken`; `WorkflowNotFound` if
+        the run to be reused does not exist, or was pruned; `InvalidOption` for `if_running` without a key;
+        `NoTransaction` if the session is in AUTOCOMMIT.
         """
-        return await _inserted(with_models_at_insert(with_policy(self.spec(), if_running), models), using)
+        spec = with_models_at_insert(with_policy(self.spec(), if_running), models)
+        return await _inserted(with_reuse(spec, _id_of(reusing)), using)
 
     def to_json(self, *, if_running: IfRunning | None = None) -> str:
         """Return the workflow as JSON text, for connections that `insert` does not take, such as synchronous ones.
@@ -84,17 +93,18 @@ class InsertableJob(Insertable):
         tags: Mapping[str, str] | None = None,
         if_running: IfRunning | None = None,
         models: ModelMap | None = None,
+        reusing: Run | str | None = None,
     ) -> Run:
         """Insert a workflow of this one step, named as its worker; see `Baton.insert`.
 
         `workflow_id` is any non-empty string of at most 200 characters; left out, a UUID is drawn for each insert. It
         is free again when the workflow is pruned. `key`, `key_for` and `tags` are as in `Baton.new`. `models` names the
-        language model that the step asks, as `ctx.model`.
+        language model that the step asks, as `ctx.model`. `reusing` is as in `Baton.insert`.
 
         Raises `InvalidWorkflow`, `InvalidName`, `InvalidOption`, `WorkflowExists`, `KeyTaken` and `NoTransaction`.
         """
         spec = _job_spec(self, workflow_id, key, key_for, tags, if_running)
-        return await _inserted(with_models_at_insert(spec, models), using)
+        return await _inserted(with_reuse(with_models_at_insert(spec, models), _id_of(reusing)), using)
 
     def to_json(
         self,
@@ -134,3 +144,7 @@ def _as_json(spec: WorkflowSpec) -> str:
     from baton.client.insert import limits_in_effect
 
     return to_json(spec, limits_in_effect())
+
+
+def _id_of(reusing: Run | str | None) -> str | None:
+    return reusing if reusing is None or isinstance(reusing, str) else reusing.id

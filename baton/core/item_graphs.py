@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from baton.core import codec, expansion
 from baton.core.expansion import Expansion
+from baton.core.json_options import options_of_json
+from baton.core.options import GivenOptions
 from baton.core.spec import NO_GRAPH, Extras, Map, StepSpec, Undo
 
 ITEM_WORKER = "baton.item"
@@ -45,8 +47,8 @@ def _filled(graph: Expansion, values: Mapping[str, Any]) -> Expansion:
 
 def _filled_step(step: StepSpec, values: Mapping[str, Any]) -> StepSpec:
     if step.references is not None and '{"param":true}' in step.references:
-        args, references = _filled_arguments(step.args, step.references, values)
-        step = replace(step, args=args, references=references)
+        call = _filled_call(step.args, step.references, values)
+        step = replace(step, args=call.args, references=call.references, terms=replace(step.terms, **call.options))
     return step if step.extras is None else replace(step, extras=_filled_extras(step.extras, values))
 
 
@@ -64,20 +66,31 @@ def _filled_extras(extras: Extras, values: Mapping[str, Any]) -> Extras:
 
 def _filled_undo(undo: Undo, values: Mapping[str, Any]) -> Undo:
     assert undo.arg_refs is not None
-    args, references = _filled_arguments(undo.args, undo.arg_refs, values)
-    return replace(undo, args=args, arg_refs=references)
+    call = _filled_call(undo.args, undo.arg_refs, values)
+    return replace(undo, args=call.args, arg_refs=call.references, **call.options)
 
 
-def _filled_arguments(args: str, references: str, values: Mapping[str, Any]) -> tuple[str, str | None]:
+class _Call(msgspec.Struct, frozen=True):
+    """A call with values in its holes."""
+
+    args: str
+    references: str | None
+    options: GivenOptions
+
+
+def _filled_call(args: str, references: str, values: Mapping[str, Any]) -> _Call:
     arguments = codec.decode(args)
     kept: list[Any] = []
+    options: dict[str, Any] = {}
     for reference in codec.decode(references):
         path, name, *special = reference
         if not special or "param" not in special[0] or name not in values:
             kept.append(reference)
-            continue
-        _put(arguments, path, values[name])
-    return codec.encode(arguments), codec.encode(kept) if kept else None
+        elif path[0] == "":
+            options[path[1]] = values[name]
+        else:
+            _put(arguments, path, values[name])
+    return _Call(codec.encode(arguments), codec.encode(kept) if kept else None, options_of_json(options))
 
 
 def _put(arguments: Any, path: Sequence[str | int], value: Any) -> None:

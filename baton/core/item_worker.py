@@ -19,8 +19,8 @@ from baton.core.options import worker_options
 from baton.core.places import Path, kind_at
 from baton.core.retry import as_backoff
 from baton.core.worker import Worker
-from baton.errors import NotJSON
-from baton.errors.faults import Fault, HoleInOption, ItemDoesNotFit, UnknownHole
+from baton.errors import InvalidOption, NotJSON
+from baton.errors.faults import Fault, ItemDoesNotFit, UnknownHole
 
 if TYPE_CHECKING:
     from baton.core.compile import CompiledGraph
@@ -60,8 +60,8 @@ class ItemWorker(Worker[..., ..., Any]):
     def result_type(self) -> Any:
         return Any
 
-    def may_lack(self, path: Path) -> bool:
-        return len(path) > 1
+    def may_lack(self, path: Path) -> bool:  # noqa: ARG002  # without a list there is no item
+        return True
 
     def parameter_type(self, parameter: str) -> Any:
         """Return what the first place of a hole says of it."""
@@ -82,9 +82,6 @@ class ItemWorker(Worker[..., ..., Any]):
         given: dict[str, Any] = {} if arguments.faults else codec.decode(arguments.args)
         for inner, job, hole in holes:
             if hole.name not in arguments.each:
-                continue
-            if hole not in job.arguments.holes:
-                yield HoleInOption(step, hole.name, str(hole.path[0]))
                 continue
             items = given.get(hole.name)
             for number, item in enumerate(items if isinstance(items, list) else ()):
@@ -128,7 +125,7 @@ def _misfit(job: Job, hole: str, item: Any) -> str | None:
         return None
     try:
         job.filled({hole: item})
-    except (TypeError, NotJSON) as error:
+    except (TypeError, NotJSON, InvalidOption) as error:
         return str(error)
     return None
 

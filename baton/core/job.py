@@ -13,7 +13,7 @@ from baton.core.fingerprint import WrittenStep, fingerprint, written_options, wr
 from baton.core.holes import Hole, Param
 from baton.core.insertable import InsertableJob
 from baton.core.names import checked_text, new_workflow_id
-from baton.core.options import GivenOptions, JobOptions, check_together, job_options
+from baton.core.options import GivenOptions, JobOptions, check_together, job_options, without_holes
 from baton.core.references import to_json
 from baton.core.spec import NO_FLAGS, Bounds, Extras, Flags, Map, OuterDependencies, StepSpec, WorkflowSpec
 from baton.errors import InvalidWorkflow
@@ -75,10 +75,10 @@ class Job(InsertableJob, Struct, frozen=True, eq=False):
 
     @property
     def holes(self) -> tuple[Hole, ...]:
-        """The holes in its arguments and its options, those of an option under its name alone."""
+        """The holes in its arguments and its options; the path of an option is ("", its name)."""
         if not self.given:
             return self.arguments.holes
-        options = [Hole((option,), value.name) for option, value in self.given.items() if isinstance(value, Param)]
+        options = [Hole(("", option), value.name) for option, value in self.given.items() if isinstance(value, Param)]
         return (*self.arguments.holes, *options) if options else self.arguments.holes
 
     def filled(self, values: Mapping[str, Any]) -> Job:
@@ -128,9 +128,9 @@ def step_spec(
         kind = Map(arguments.each, to_json(others), child_inputs)
     return StepSpec(
         name,
-        job.worker.terms(job.given, flags),
+        job.worker.terms(without_holes(job.given), flags),
         arguments.args,
-        to_json(placed, arguments.holes),
+        to_json(placed, job.holes),
         dependencies,
         dependents,
         inputs,

@@ -114,9 +114,16 @@ def job_options(given: Mapping[str, object]) -> GivenOptions:
     }
 
 
+def without_holes(given: GivenOptions) -> GivenOptions:
+    """Return options without those for which a hole stands."""
+    if not any(isinstance(value, Param) for value in given.values()):
+        return given
+    return {option: value for option, value in given.items() if not isinstance(value, Param)}
+
+
 def check_together(given: GivenOptions, *, is_map: bool) -> None:
     """Raise `InvalidOption` for options of a job that do not go together."""
-    given = {option: value for option, value in given.items() if not isinstance(value, Param)}
+    given = without_holes(given)
     for option in ("concurrency", "tolerate", "needs"):
         if option in given and not is_map:
             raise InvalidOption(option, given[option], "no argument of this job is each(...), so it has no children")

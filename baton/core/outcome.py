@@ -37,6 +37,7 @@ Kind = Literal[
     "given_back",
     "unknown_worker",
     "misfit",
+    "no_budget",
     "expanded",
     "joined",
     "lost",
@@ -208,6 +209,11 @@ def unknown_worker(name: str) -> Outcome:
 def unable(why: str) -> Outcome:
     """This process lacks what the step needs; another one may have it. No attempt is spent."""
     return Outcome("unknown_worker", storable(why, MAX_SUMMARY))
+
+
+def no_budget(why: str, delay: float) -> Outcome:
+    """A budget has no room for the attempt, which has not begun. No attempt is spent."""
+    return Outcome("no_budget", storable(why, MAX_SUMMARY), delay=delay)
 
 
 def misfit(error: BaseException) -> Outcome:

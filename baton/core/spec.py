@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import msgspec
 
@@ -105,6 +105,8 @@ class Bounds(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Seconds after which it is ended."""
     models: Mapping[str, Mapping[str, str]] | None = None
     """Of a whole workflow or returned graph: the model maps by the group they hold for; see `model_of`."""
+    budgets: Sequence[Mapping[str, Any]] | None = None
+    """Of a whole workflow or returned graph: `StoredBudget` as plain values."""
 
 
 UNBOUNDED = Bounds()
@@ -126,6 +128,8 @@ class RunScope(Bounds, frozen=True, gc=False, omit_defaults=True):
     key: RunKey | None = None
     tags: dict[str, str] | None = None
     """What it is found by; names and values."""
+    reusing: str | None = None
+    """The id of another run, whose results steps that are the same take."""
 
 
 class Undo(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

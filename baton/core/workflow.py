@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never, Self
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from baton.core.keywords import suggests_keywords
 from baton.core.names import checked_name, checked_text, new_workflow_id, normalised
 from baton.core.options import GivenOptions, check_together, job_options
 from baton.core.spec import Bounds, Flags, RunKey, WorkflowSpec
+from baton.core.usage.budget import Budget, checked_budgets
 from baton.core.usage.model_map import ModelMap, checked_models
 from baton.core.waits import AnotherRun, Wait
 from baton.core.worker import Worker
@@ -75,6 +76,7 @@ class Baton(Insertable, Expandable, Drawable):
         debug: DebugMode = False,
         meta: object = None,
         models: ModelMap | None = None,
+        budget: Budget | Sequence[Budget] | None = None,
     ) -> Baton:
         """Begin a workflow.
 
@@ -95,7 +97,7 @@ class Baton(Insertable, Expandable, Drawable):
 
         `models` names the language model that each step asks, as `ctx.model`: by the name of the step, of a group
         around it, of its worker, or "*" for all others, in this order. Added to another workflow, its own map goes
-        before that one's.
+        before that one's. `budget` bounds what its calls of language models cost, or those of all runs that share it.
 
         With `debug` each attempt leaves what helps to understand it: its arguments, the results it received, its log
         lines, and what its worker gives to `ctx.record`; "errors" keeps those of attempts that fail, and a number, as
@@ -112,7 +114,9 @@ class Baton(Insertable, Expandable, Drawable):
         bounds = Bounds(fails_fast=fail_fast or None, deadline=ends_in)
         made = cls.__new__(cls)._begin(identity, name, flags, meta, bounds, debug=checked_debug(debug))
         made._draft.models = None if models is None else checked_models(models)
+        made._draft.budgets = () if budget is None else checked_budgets(budget)
         made._key, made._tags = checked_key(key, key_for), checked_tags("tags", tags)
+        made._draft.tags = made._tags or {}
         return made
 
     def __repr__(self) -> str:
@@ -222,6 +226,7 @@ class Baton(Insertable, Expandable, Drawable):
         workflow. No database is touched.
         """
         graph = self._compiled()
+        _ = graph.bounds  # checks the budgets, which need tags
         return [graph.names[position] for position in graph.graph.order]
 
     def to_template(self) -> str:
@@ -244,13 +249,14 @@ class Baton(Insertable, Expandable, Drawable):
         /,
         *,
         workflow_id: str | None = None,
+        key: str | None = None,
         **named: Any,
     ) -> Baton:
         """Return the workflow that a template describes, with values in its holes.
 
         It is checked as one that is built in Python: a worker that this process knows checks its arguments and gives
         its own options; of others the template says what is needed. `values` are those whose names are taken here, as
-        `workflow_id` is; the named ones are added to them.
+        `workflow_id` is; the named ones are added to them. `key` goes before that of the template.
 
         Raises `InvalidTemplate` for text that is none, of a newer version, with an unknown field or worker, for a hole
         without a value, a value without a hole, and one that does not fit. Other faults are found by the insert.
@@ -258,7 +264,7 @@ class Baton(Insertable, Expandable, Drawable):
         from baton.core.templates.reading import read_template
 
         given = {**(values or {}), **named}
-        return read_template(template, given, workflow_id)
+        return read_template(template, given, workflow_id, key)
 
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""

@@ -15,6 +15,7 @@ from baton.database.misfits import Misfit, misfits
 from baton.database.queries import Queries, Queue
 from baton.database.recent_failures import RecentFailure, recent_failures
 from baton.database.schedules import ScheduleRecord, ScheduleStore
+from baton.database.stuck import NOTHING_STUCK, Stuck, read_stuck
 
 if TYPE_CHECKING:
     from baton.database.connections import Connection
@@ -154,6 +155,7 @@ class EngineFacts:
     misfits: Sequence[Misfit] = ()
     failures: Sequence[RecentFailure] = ()
     """What failed within the last hour."""
+    stuck: Stuck = NOTHING_STUCK
     schedules: Sequence[ScheduleRecord] = ()
     """Those that cannot fire, or missed a slot within the last day."""
 
@@ -298,6 +300,7 @@ async def _engine(connection: Connection, schema: str, long_seconds: float) -> E
         unknown_workers=await _unknown_workers(connection, schema),
         misfits=await misfits(connection, schema),
         failures=await recent_failures(connection, schema),
+        stuck=await read_stuck(connection, schema),
         schedules=await ScheduleStore(connection, schema).records(only_troubled=True),
         tables=await _tables(connection, schema),
     )

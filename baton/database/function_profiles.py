@@ -55,6 +55,7 @@ _PROFILES: Mapping[str, Settings] = {
     "follow": _POOL_STATE,
     "follow_stream": _POOL_STATE,
     "keep": _ENGINE,
+    "limit_of": _ENGINE,
     "leave_records": _ENGINE,
     "mark_dead": _ENGINE,
     "pause": _LOCK_TIMEOUT,
@@ -66,6 +67,8 @@ _PROFILES: Mapping[str, Settings] = {
     "record_message": _INSERTION,
     "record_signal": _INSERTION,
     "rescue": _ENGINE,
+    "raise_budget": _ENGINE,
+    "reserve_budgets": _ENGINE,
     "retry": _ENGINE,
     "item_graph": _ENGINE,
     "round_worker": _ENGINE,
@@ -78,6 +81,8 @@ _PROFILES: Mapping[str, Settings] = {
     "upkeep_due": _ENGINE,
     "watch": _POOL_STATE,
     "watch_runs": _ENGINE,
+    # It joins the steps of two workflows by name, of which there is no index. A nested loop would be quadratic.
+    "steps_to_reuse": _CHECKS,
     # They join steps and terms, or undos and their levels, which are no tables. A nested loop would be quadratic.
     "write_steps": {"enable_hashjoin": "on"},
     "write_undos": {"enable_hashjoin": "on"},

@@ -29,7 +29,17 @@ DEBUG_TABLES = ("debug_records",)
 
 EVERYBODY = "public"
 
-_READS = ("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind")
+_READS = (
+    "workflow_of",
+    "step_of",
+    "sibling_of",
+    "channel",
+    "local_name",
+    "group_result",
+    "awaited_kind",
+    "limit_of",
+    "topic_kind",
+)
 _FUNCTIONS: Mapping[Part, Sequence[str]] = {
     "worker": (
         "register",
@@ -53,6 +63,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "leave_records",
         "keep",
         "round_worker",
+        "reserve_budgets",
         "item_graph",
         "advance",
         "advance_with_records",
@@ -69,6 +80,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "start_now",
         "dry_run",
         "watch",
+        "raise_budget",
         "follow",
         "follow_stream",
         "put_schedule",
@@ -92,6 +104,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "start_now",
         "dry_run",
         "watch",
+        "raise_budget",
         "follow",
         "follow_stream",
         "pause_schedule",

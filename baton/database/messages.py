@@ -97,6 +97,17 @@ class Settlement(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A budget in which there is no room for what an attempt is expected to use."""
+
+    why: str
+    is_final: bool
+    """The step is to fail; else it waits."""
+    seconds: float
+    """After how long to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassedOver:
     """A row that a call of the engine could not change. The call went on with the others."""
 

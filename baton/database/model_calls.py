@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
 
 UsageBy: TypeAlias = Literal["model", "provider", "workflow", "run", "step", "worker", "day"]
+"""By what `Engine.usage` adds up."""
 _GROUPS: Mapping[UsageBy, str] = {
     "model": "coalesce(c.model, '(unknown)')",
     "provider": "coalesce(c.provider, '(unknown)')",
@@ -82,6 +83,69 @@ class EngineUsage(UsageTotals):
 
     by: Mapping[str, UsageTotals] = field(default_factory=dict)
     """By what was asked for, the most expensive first."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """How much of a budget is spent and reserved."""
+
+    group: str
+    """The group whose steps it is for; empty for all."""
+    shared: str | None
+    """`key ...` or `tag ...`, of one that runs share."""
+    period: str
+    """When its hour, day or month began, in its time zone; empty if it does not begin anew."""
+    cost: Decimal | None
+    """The limit in US dollars, raised if it was; None for none."""
+    tokens: int | None
+    """The limit in tokens."""
+    spent_cost: Decimal
+    """A call without a price counts as what its attempt had reserved."""
+    spent_tokens: int
+    reserved_cost: Decimal
+    """By attempts that run, apart from what they have spent of it."""
+    reserved_tokens: int
+    unpriced_calls: int
+    """Calls without a price and without a reservation that could stand for it."""
+
+
+async def read_budgets(calls: Calls, schema: str, workflow_id: str) -> Sequence[BudgetState]:
+    """Return the budgets of a workflow as they are now."""
+    prefix = quoted(schema)
+    rows = await calls.fetch(
+        f"""
+        select b.scope, b.key, n.period, greatest(b.cost, s.cost) as cost, greatest(b.tokens, s.tokens) as tokens,
+               coalesce(s.spent_cost, 0) as spent_cost, coalesce(s.spent_tokens, 0) as spent_tokens,
+               coalesce(h.cost, 0) as reserved_cost, coalesce(h.tokens, 0)::bigint as reserved_tokens,
+               coalesce(s.unpriced, 0) as unpriced
+          from {prefix}.workflows w
+         cross join lateral json_to_recordset(w.budgets) as b(
+                   scope text, key text, per text, timezone text, cost numeric, tokens bigint
+               )
+         cross join lateral (
+                   select coalesce(b.key, 'run ' || w.key || ' ' || b.scope) as name,
+                          coalesce(
+                              to_char(
+                                  date_trunc(b.per, clock_timestamp() at time zone coalesce(b.timezone, 'UTC')),
+                                  'YYYY-MM-DD HH24:MI'
+                              ), ''
+                          ) as period
+               ) as n
+          left join {prefix}.budgets s on s.name = n.name and s.period = n.period
+         cross join lateral (
+                   select sum(greatest(0, r.cost - r.spent_cost)) as cost,
+                          sum(greatest(0, r.tokens - r.spent_tokens)) as tokens
+                     from {prefix}.budget_reservations r
+                     join {prefix}.queue q on q.step_id = r.step_id and q.token = r.token
+                    where r.name = n.name
+                      and r.period = n.period
+               ) as h
+         where w.id = $1
+         order by b.scope, b.key nulls first
+        """,
+        workflow_id,
+    )
+    return [BudgetState(*row) for row in rows]
 
 
 async def read_run_usage(calls: Calls, schema: str, workflow_id: str) -> RunUsage | None:

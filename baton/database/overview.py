@@ -142,34 +142,72 @@ async def read_pools(calls: Calls, schema: str) -> Sequence[PoolFacts]:
     return [PoolFacts(**row) for row in rows]
 
 
-# The names are found by jumps in the index of what is available.
+# The names are found by jumps in the two indexes of what is available.
 _QUEUES = """
-with recursive named(queue) as (
-    (select q.queue from {prefix}.queue q where q.state = 'available' order by q.queue limit 1)
+with recursive plain(queue) as (
+    (
+        select q.queue from {prefix}.queue q
+         where q.state = 'available' and q.lane is null
+         order by q.queue limit 1
+    )
      union all
     select (
                select q.queue
                  from {prefix}.queue q
-                where q.state = 'available' and q.queue > n.queue
+                where q.state = 'available' and q.lane is null and q.queue > n.queue
                 order by q.queue
                 limit 1
            )
-      from named n
+      from plain n
      where n.queue is not null
-), available as (
+), laned(queue) as (
+    (
+        select q.queue from {prefix}.queue q
+         where q.state = 'available' and q.lane is not null
+         order by q.queue limit 1
+    )
+     union all
+    select (
+               select q.queue
+                 from {prefix}.queue q
+                where q.state = 'available' and q.lane is not null and q.queue > n.queue
+                order by q.queue
+                limit 1
+           )
+      from laned n
+     where n.queue is not null
+), counted as (
     select n.queue, c.number, c.oldest_at
-      from named n
+      from plain n
      cross join lateral (
               select count(*) as number, min(x.scheduled_at) as oldest_at
                 from (
                          select q.scheduled_at
                            from {prefix}.queue q
-                          where q.state = 'available' and q.queue = n.queue
+                          where q.state = 'available' and q.lane is null and q.queue = n.queue
                           order by q.priority, q.position, q.step_id
                           limit {more}
                      ) x
           ) c
      where n.queue is not null
+     union all
+    select n.queue, c.number, c.oldest_at
+      from laned n
+     cross join lateral (
+              select count(*) as number, min(x.scheduled_at) as oldest_at
+                from (
+                         select q.scheduled_at
+                           from {prefix}.queue q
+                          where q.state = 'available' and q.lane is not null and q.queue = n.queue
+                          order by q.priority, q.lane, q.position, q.step_id
+                          limit {more}
+                     ) x
+          ) c
+     where n.queue is not null
+), available as (
+    select c.queue, least(sum(c.number), {more})::integer as number, min(c.oldest_at) as oldest_at
+      from counted c
+     group by c.queue
 ), executing as (
     select x.queue, count(*) as number
       from (

@@ -42,6 +42,10 @@ class Queue:
     """Living pools that serve it."""
     slots: int
     """How many steps of it all these pools together run at once."""
+    running: int | None = None
+    """How many of its steps may execute at once, over all pools; None for no limit."""
+    is_limited: bool = False
+    """It has limits; see `Engine.limits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +213,13 @@ class Queries:
             )
             select coalesce(e.queue, s.queue, u.queue) as name, u.paused_at,
                    coalesce(e.available, 0) as available, coalesce(e.waiting, 0) as waiting,
-                   coalesce(e.executing, 0) as executing, coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots
+                   coalesce(e.executing, 0) as executing, coalesce(s.pools, 0) as pools, coalesce(s.slots, 0) as slots,
+                   u.running, coalesce(u.is_limited, false) as is_limited
               from entries e
               full join served s on s.queue = e.queue
               full join (
-                       select l.queue, l.paused_at
+                       select l.queue, l.paused_at, l.running,
+                              coalesce(l.running, l.starts, l.lane_running, l.lane_starts) is not null as is_limited
                          from {self._schema}.queue_settings l
                         where coalesce(l.running, l.starts, l.lane_running, l.lane_starts) is not null
                            or l.paused_at is not null

@@ -30,6 +30,8 @@ class RunFacts:
     id: str
     name: str | None
     state: WorkflowState
+    total: int
+    """How many steps it has, those that the engine added included."""
     inserted_at: datetime
     finished_at: datetime | None
     meta: str | None
@@ -94,7 +96,7 @@ async def read_run_facts(calls: Calls, schema: str, workflow_id: str) -> RunFact
     """Return a workflow, or None if there is none of this id."""
     rows = await calls.fetch(
         f"""
-        select w.key, w.id, w.name, w.state, w.inserted_at, w.finished_at, w.meta::text as meta,
+        select w.key, w.id, w.name, w.state, w.total, w.inserted_at, w.finished_at, w.meta::text as meta,
                w.ending ->> 'reason' as ending, w.ending is not null as is_ending, clock_timestamp() as now
           from {quoted(schema)}.workflows w
          where w.id = $1
@@ -173,6 +175,51 @@ async def read_outline(
     """Return the steps outside groups and in the groups with these ordinals, in the order added, at most `limit`."""
     where = "(s.parent is null or s.parent = any($3))"
     return await _read_steps(calls, schema, where, key, limit, list(opened))
+
+
+async def read_neighbours(calls: Calls, schema: str, key: int, step: str, hops: int, limit: int) -> Sequence[int]:
+    """Return the ids of a step and of those around it, the nearest first, at most `limit`; none without such a step.
+
+    Around it are those that it waits for and that wait for it, by at most so many `hops`.
+    """
+    prefix = quoted(schema)
+    rows = await calls.fetch(
+        f"""
+        with recursive around(id, hops) as (
+            select s.id, 0
+              from {prefix}.steps s
+             where s.id >= {prefix}.step_of($1, 0) and s.id < {prefix}.step_of($1 + 1, 0) and s.name = $2
+             union
+            select {prefix}.sibling_of(a.id, n.ordinal), a.hops + 1
+              from around a
+              join lateral (
+                       select s.dependencies, s.dependents from {prefix}.steps s where s.id = a.id offset 0
+                   ) s on true
+             cross join lateral (
+                      select o.ordinal from unnest(s.dependencies) as o(ordinal)
+                       union all
+                      select o.ordinal from unnest(s.dependents) as o(ordinal)
+                       limit $4
+                  ) n
+             where a.hops < $3
+        )
+        select a.id, min(a.hops) as hops
+          from around a
+         group by a.id
+         order by 2, 1
+         limit $4
+        """,
+        key,
+        step,
+        hops,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def read_outlined(calls: Calls, schema: str, key: int, steps: Sequence[int]) -> Sequence[OutlinedStep]:
+    """Return the steps with these ids, in the order added."""
+    return await _read_steps(calls, schema, "s.id = any($3)", key, len(steps), list(steps))
 
 
 async def read_step_page(

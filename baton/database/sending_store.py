@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from baton.database.columns import call
@@ -23,6 +24,7 @@ class SendingStore:
         self._topic_kind = call(f"{prefix}.topic_kind", 2)
         self._record_signal = call(f"{prefix}.record_signal", 5)
         self._awaited_kind = call(f"{prefix}.awaited_kind", 2)
+        self._raise_budget = call(f"{prefix}.raise_budget", 5)
 
     async def awaited_kind(self, workflow_id: str, step: str) -> str | None:
         """Return what names the type that a step expects of its signal; None for any, or if it waits for none."""
@@ -49,3 +51,10 @@ class SendingStore:
         """Record a signal for a step. Replayable with a key, which nobody else uses."""
         (row,) = await self.calls.fetch(self._record_signal, workflow_id, step, value, key, actor)
         return Sent(bool(row["accepted"]), row["refusal"], row["facts"] or ())
+
+    async def raise_budget(
+        self, workflow_id: str, group: str, shared: str | None, cost: Decimal | None, tokens: int | None
+    ) -> bool:
+        """Raise the limit of a budget to at least this much. Return whether there is such a budget. Replayable."""
+        (row,) = await self.calls.fetch(self._raise_budget, workflow_id, group, shared, cost, tokens)
+        return bool(row["raise_budget"])

@@ -31,6 +31,7 @@ from baton.database.messages import (
     HeartbeatReply,
     Inserted,
     MarkedDead,
+    NoRoom,
     NotInserted,
     Overdue,
     Part,
@@ -90,6 +91,7 @@ class Store(SendingStore):
         self._advance_with_records = statements.ADVANCE_WITH_RECORDS.format(prefix)
         self._settle_with_records = statements.SETTLE_WITH_RECORDS.format(prefix)
         self._keep = call(f"{prefix}.keep", 3)
+        self._reserve_budgets = call(f"{prefix}.reserve_budgets", 3)
         self._round_worker = f"select {prefix}.round_worker($1::text::bigint) as worker"
         self._item_graph = f"select {prefix}.item_graph($1::text::bigint) as graph"
         self._claim = call(f"{prefix}.claim", 5)
@@ -216,6 +218,11 @@ class Store(SendingStore):
         """Keep a value, as JSON, for the next attempts. Return False if the claim is void. Replayable."""
         (row,) = await self.calls.fetch(self._keep, claim.step_id, claim.token, value)
         return bool(row["keep"])
+
+    async def reserve_budgets(self, claim: Claim, budgets: str) -> NoRoom | None:
+        """Reserve what an attempt is expected to use of these budgets, as JSON. None if all is reserved. Replayable."""
+        (row,) = await self.calls.fetch(self._reserve_budgets, claim.step_id, claim.token, budgets)
+        return None if row["why"] is None else NoRoom(row["why"], row["is_final"], row["seconds"])
 
     async def round_worker(self, claim: Claim) -> str | None:
         """Return the worker whose arguments another round replaces if this step asks for one; None if it is gone."""

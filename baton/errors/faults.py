@@ -136,20 +136,6 @@ class UnknownHole(Struct, frozen=True):
         return f"each= of step {quoted(self.step)} names {self.hole!r}, which is no hole of its workflow{hint}"
 
 
-class HoleInOption(Struct, frozen=True):
-    """A map gives items to a hole that stands for an option."""
-
-    step: str
-    hole: str
-    option: str
-
-    def __str__(self) -> str:
-        return (
-            f"each= of step {quoted(self.step)} names {self.hole!r}, which stands for the option {self.option!r}; "
-            f"items take the places of arguments alone"
-        )
-
-
 class ItemDoesNotFit(Struct, frozen=True):
     """An item of a list does not fit where its hole stands."""
 
@@ -303,7 +289,6 @@ Fault = (
     | ArgumentNotJSON
     | HoleWithoutValue
     | UnknownHole
-    | HoleInOption
     | ItemDoesNotFit
     | FaultInMap
     | MetaNotJSON

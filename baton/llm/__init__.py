@@ -8,14 +8,18 @@
 No SDK is imported. Prices come from genai-prices if it is installed, as it is with the extra `llm`.
 """
 
+from baton.core.usage.budget import Budget, Estimate
 from baton.core.usage.call_usage import Usage
 from baton.core.usage.prices import Price, PriceSource, PriceTable, TokenPrice
-from baton.database.model_calls import EngineUsage, RunUsage, UsageTotals
+from baton.database.model_calls import BudgetState, EngineUsage, RunUsage, UsageTotals
 from baton.errors.language_models import InvalidUsage, NoModel
 from baton.llm.fan_out import FanOutcome, fan_out
 
 __all__ = [
+    "Budget",
+    "BudgetState",
     "EngineUsage",
+    "Estimate",
     "FanOutcome",
     "InvalidUsage",
     "NoModel",

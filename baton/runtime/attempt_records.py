@@ -25,8 +25,15 @@ from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
 
-RecordKind: TypeAlias = Literal["debug", "progress", "stream", "stream kept", "usage"]
-SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "stream": 0.1, "stream kept": 0.1, "usage": 2.0}
+RecordKind: TypeAlias = Literal["debug", "progress", "stream", "stream kept", "units", "usage"]
+SECONDS: Mapping[RecordKind, float] = {
+    "debug": 2.0,
+    "progress": 0.5,
+    "stream": 0.1,
+    "stream kept": 0.1,
+    "units": 0.5,
+    "usage": 2.0,
+}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
 MOST_ITEMS = 1_000
 """An attempt in the event loop that has published this many items waits until they are written."""

@@ -124,6 +124,8 @@ def _judged(ended: AttemptEnded) -> tuple[int, str]:
             return logging.WARNING, f"failed{follows}"
         case "unknown_worker" | "misfit":
             return logging.WARNING, "cannot run here and is put back"
+        case "no_budget":
+            return logging.INFO, "has to wait for its budget"
         case "given_back":
             return logging.INFO, "is given back"
         case "stopped":

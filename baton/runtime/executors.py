@@ -19,6 +19,7 @@ from baton.core.outcome import Outcome, classify, unable
 from baton.core.worker import AnyWorker
 from baton.runtime.application_executors import BUILT_IN, ApplicationExecutors
 from baton.runtime.attempts import Attempt
+from baton.runtime.budgets import Reserve, refusal
 from baton.runtime.invocation import prepared
 from baton.runtime.keeping import Keeping
 from baton.runtime.plain_calls import call_plain
@@ -37,6 +38,7 @@ class Executors:
         resources: what workers in this process are provided with.
         keeping: keeps values for them.
         records: takes what attempts leave besides their outcomes.
+        reserve: reserves budgets; see `refusal`.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Executors:
         resources: Resources,
         keeping: Keeping,
         records: PricedRecords,
+        reserve: Reserve,
     ) -> None:
         self._resources = resources
         self._keeping = keeping
         self._records = records
+        self._reserve = reserve
         self._application = application
         self._threads = anyio.CapacityLimiter(threads)
         self._processes = WorkerProcesses(processes)
@@ -76,6 +80,8 @@ class Executors:
 
         Raises: ArgumentsDoNotFit, before the worker is called.
         """
+        if (refused := await refusal(self._reserve, attempt.claimed)) is not None:
+            return refused
         leave = partial(self._records.leave, attempt)
         match worker.executor:
             case "async" | "thread":

@@ -13,8 +13,7 @@ from typing import Any
 from baton.client.engine import Engine
 from baton.client.engine_in_use import RunningAttempt, running_attempt
 from baton.core import registry
-from baton.core.item_graphs import ITEM_WORKER
-from baton.core.outcome import Outcome, discarded, expanded, given_back, joined
+from baton.core.outcome import Outcome, given_back
 from baton.database.connections import error_summary
 from baton.database.messages import Claimed, Settlement
 from baton.database.notifications import (
@@ -39,6 +38,7 @@ from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempt_events import attempt_ended, attempt_started
 from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Attempts, Cause
+from baton.runtime.built_in_steps import outcome_without_running
 from baton.runtime.claim_planner import ClaimPlanner
 from baton.runtime.dispatcher import Dispatcher
 from baton.runtime.event_log import log_event
@@ -136,7 +136,8 @@ class RunningPool:
         application = ApplicationExecutors(settings.executors)
         keeping = Keeping(engine.size_limits, engine.store.keep)
         records = PricedRecords(self._records, settings.prices)
-        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records)
+        reserve = engine.store.reserve_budgets
+        return Executors(settings.threads, settings.processes, application, self._resources, keeping, records, reserve)
 
     def _made_runner(self) -> Runner:
         settings, engine = self._settings, self._engine
@@ -390,12 +391,3 @@ class RunningPool:
             log.warning(
                 "pool %s could not deregister, and its lease has to run out: %s", self._pool, error_summary(error)
             )
-
-
-def outcome_without_running(claimed: Claimed) -> Outcome | None:
-    """Return the outcome of a claimed step for which no worker has to run; None if one has to."""
-    if claimed.is_join:
-        return joined()
-    if claimed.undeliverable is not None:
-        return discarded(claimed.undeliverable)
-    return expanded() if claimed.map is not None or claimed.worker == ITEM_WORKER else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -43,6 +43,7 @@ select a.step_id, a.queue
        where q.state = 'available'
          and not exists (select from {schema}.queue_settings p where p.queue = q.queue and p.paused_at is not null)
          and ($1::text[] is null or q.queue = any($1))
+         and q.queue <> all($3::text[])
   ) as a
  where a.priority = a.best
  order by a.priority, a.position, a.step_id
@@ -180,11 +181,11 @@ class Drain:
             raise StepHangs([attempt.claimed.step for attempt in self._running.values()], self._options.patience)
         return done
 
-    async def _next_available(self) -> tuple[int, str] | None:
-        """Return the id and the queue of the step that is to run next."""
+    async def _next_available(self, full: Collection[str]) -> tuple[int, str] | None:
+        """Return the id and the queue of the step that is to run next, in none of the full queues."""
         async with self._engine.connections.acquire() as connection:
             queues = self._options.queues and list(self._options.queues)
-            rows = await connection.fetch(self._available, queues, LOOKED_AT if self._random else 1)
+            rows = await connection.fetch(self._available, queues, LOOKED_AT if self._random else 1, list(full))
             if not rows:
                 return None
             if self._random is None:
@@ -194,8 +195,13 @@ class Drain:
         return chosen
 
     async def _claim(self) -> Claimed | None:
-        found = await self._next_available()
-        return None if found is None else await self._pool.claim(found[1])
+        # Queues of which a limit keeps a claim from getting any step.
+        full: set[str] = set()
+        while (found := await self._next_available(full)) is not None:
+            if (claimed := await self._pool.claim(found[1])) is not None:
+                return claimed
+            full.add(found[1])
+        return None
 
     def _start(self, claimed: Claimed) -> None:
         self._check_it_ends(claimed)

@@ -27,6 +27,7 @@ from baton.runtime.application_executors import ApplicationExecutors
 from baton.runtime.attempt_events import attempt_ended, attempt_started
 from baton.runtime.attempt_records import AttemptRecords
 from baton.runtime.attempts import Attempt, Cause, current
+from baton.runtime.built_in_steps import outcome_without_running
 from baton.runtime.event_log import log_event
 from baton.runtime.executors import Executors
 from baton.runtime.expander import Refused, Sending
@@ -35,7 +36,6 @@ from baton.runtime.pool_settings import PoolSettings
 from baton.runtime.resources import Resources
 from baton.runtime.rounds import Rounds
 from baton.runtime.runner import Runner
-from baton.runtime.running_pool import outcome_without_running
 from baton.runtime.transactions import Transactions
 from baton.runtime.usage_records import PricedRecords
 
@@ -99,6 +99,7 @@ class SteppedPool:
             self._resources,
             Keeping(limits, engine.store.keep),
             PricedRecords(self._records, settings.prices),
+            engine.store.reserve_budgets,
         )
         self._runner = LosingRunner(engine, settings, self._executors, is_lost)
         self._connections = WorkerConnections(engine.connector, settings.connections)

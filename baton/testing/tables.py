@@ -63,6 +63,17 @@ with next as (
           union all
           select e.due_at from {schema}.deadlines e
           union all
+          -- When the rate of a queue or lane has earned the next start.
+          select clock_timestamp()
+                 + interval '1 second' * ({schema}.limit_of(h.step_id) ->> 'seconds')::double precision
+            from (
+                select distinct on (q.queue, q.lane) q.step_id
+                  from {schema}.queue q
+                 where q.state = 'available'
+                 order by q.queue, q.lane, q.priority, q.position, q.step_id
+            ) as h
+           where {schema}.limit_of(h.step_id) ->> 'limit' in ('starts', 'lane_starts')
+          union all
           select s.due_at - interval '1 second' * $2
             from {schema}.schedules s
            where s.paused_at is null and s.due_at is not null and not s.is_waiting

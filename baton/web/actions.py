@@ -18,6 +18,7 @@ from baton.web.rendering import plural, url
 from baton.web.users import Permission
 from baton.web.view import View, refuse
 
+LIMIT_FIELDS = ("running", "starts", "per", "burst", "lane_running", "lane_starts", "lane_per", "lane_burst")
 MOST_RUNS = 200
 """Runs that one action changes."""
 
@@ -56,6 +57,9 @@ class Subject:
     step: str | None
     queue: str | None
     schedule: str | None
+    lane: str | None
+    given: Mapping[str, str]
+    """What the form begins with."""
 
     @property
     def run(self) -> str:
@@ -65,7 +69,7 @@ class Subject:
     def back(self) -> str:
         """The page it was on."""
         if self.queue is not None:
-            return "queues"
+            return "queues" if self.lane is None else "limits"
         if self.schedule is not None:
             return "schedules"
         if len(self.runs) != 1:
@@ -177,7 +181,7 @@ def _value(view: View) -> Any:
 
 async def _signal(view: View, subject: Subject) -> Done:
     step = subject.needed("step")
-    accepted = await Run(subject.run, view.engine).signal(step, _value(view))
+    accepted = await Run(subject.run, view.engine).signal(step, _value(view), actor=view.actor)
     if not accepted:
         refuse(409, "Another signal came first. Nothing was changed.")
     return Done(f"The signal for {step!r} is recorded.", subject.back)
@@ -185,31 +189,62 @@ async def _signal(view: View, subject: Subject) -> Done:
 
 async def _pause(view: View, subject: Subject) -> Done:
     queue = subject.needed("queue")
-    paused = await view.engine.pause(queue)
-    return Done(f"Queue {queue!r} is paused." if paused else f"Queue {queue!r} was paused already.", "queues")
+    named = _queue_and_lane(subject)
+    paused = await view.engine.pause(queue, lane=subject.lane, actor=view.actor)
+    return Done(f"{named} is paused." if paused else f"{named} was paused already.", subject.back)
 
 
 async def _resume(view: View, subject: Subject) -> Done:
     queue = subject.needed("queue")
-    was_paused = await view.engine.resume(queue)
-    return Done(f"Queue {queue!r} goes on." if was_paused else f"Queue {queue!r} was not paused.", "queues")
+    named = _queue_and_lane(subject)
+    was_paused = await view.engine.resume(queue, lane=subject.lane, actor=view.actor)
+    return Done(f"{named} goes on." if was_paused else f"{named} was not paused.", subject.back)
+
+
+def _queue_and_lane(subject: Subject) -> str:
+    return f"Queue {subject.queue!r}" if subject.lane is None else f"Lane {subject.lane!r} of queue {subject.queue!r}"
 
 
 async def _pause_schedule(view: View, subject: Subject) -> Done:
     name = subject.needed("schedule")
-    await view.engine.pause_schedule(name)
+    await view.engine.pause_schedule(name, actor=view.actor)
     return Done(f"Schedule {name!r} is paused.", "schedules")
 
 
 async def _resume_schedule(view: View, subject: Subject) -> Done:
     name = subject.needed("schedule")
-    await view.engine.resume_schedule(name)
+    await view.engine.resume_schedule(name, actor=view.actor)
     return Done(f"Schedule {name!r} goes on.", "schedules")
 
 
 async def _run_schedule(view: View, subject: Subject) -> Done:
     run = await view.engine.run_schedule(subject.needed("schedule"))
     return Done(f"Run {run.id!r} is inserted.", url("run", id=run.id))
+
+
+async def _limit(view: View, subject: Subject) -> Done:
+    queue = subject.needed("queue")
+    counts = {name: _number(view, name, whole=True) for name in ("running", "lane_running")}
+    rates = {name: _number(view, name) for name in LIMIT_FIELDS if name not in counts}
+    if await view.engine.limit(queue, **counts, **rates, actor=view.actor):  # type: ignore[arg-type]
+        return Done(f"The limits of queue {queue!r} are changed.", "limits")
+    return Done(f"The limits of queue {queue!r} are as they were.", "limits")
+
+
+def _number(view: View, name: str, *, whole: bool = False) -> int | float | None:
+    text = view.form.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        refuse(400, f"{name.replace('_', ' ')} is {text!r}, which is not a number. Nothing was changed.")
+
+
+async def _remove_limit(view: View, subject: Subject) -> Done:
+    queue = subject.needed("queue")
+    await view.engine.remove_limit(queue, actor=view.actor)
+    return Done(f"Queue {queue!r} has no limits any more.", "limits")
 
 
 def _about_schedule(question: str) -> Callable[[Subject], str]:
@@ -289,6 +324,16 @@ ACTIONS: Mapping[str, Action] = {
         _pause,
     ),
     "resume": Action("pause queues", "Resume", _about_queue("Resume queue {0!r}?"), _resume),
+    "limit": Action(
+        "change limits",
+        "Change limits",
+        _about_queue("Which limits is queue {0!r} to have, over all pools together? An empty field is no limit."),
+        _limit,
+        LIMIT_FIELDS,
+    ),
+    "remove-limit": Action(
+        "change limits", "Remove limits", _about_queue("Take all limits of queue {0!r} away?"), _remove_limit
+    ),
     "pause-schedule": Action(
         "change schedules",
         "Pause",
@@ -314,4 +359,6 @@ def subject_of(values: Any) -> Subject:
         values.get("step") or None,
         values.get("queue") or None,
         values.get("schedule") or None,
+        values.get("lane") or None,
+        {name: values.get(name, "") for name in LIMIT_FIELDS},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from baton.client.drawn_run import LARGEST_OPEN_MAP
 from baton.database.run_outline import GroupFacts, Groups
@@ -18,8 +18,8 @@ class Opened:
     """The groups that are open, and how to open and close one."""
 
     ordinals: Collection[int]
-    asked_open: list[str]
-    asked_shut: list[str]
+    asked_open: list[str] = field(default_factory=list)
+    asked_shut: list[str] = field(default_factory=list)
 
     def with_open(self, run: str, group: str) -> str:
         """Return the address of the run's page with this group open."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from markupsafe import Markup
 
 from baton.client.drawn_run import edges_among, kind_of
 from baton.core.pictures.diagram import Diagram, Edge, Kind, Node
-from baton.core.pictures.svg import to_svg
+from baton.core.pictures.layout import Picture, laid_out
+from baton.core.pictures.svg import svg_of
 from baton.core.states import StepState
 from baton.database.run_outline import Groups, OutlinedStep
 from baton.web.opened import Opened
@@ -17,6 +20,7 @@ from baton.web.rendering import url
 
 MOST_DRAWN = 1_500
 """A larger picture can be neither drawn in good time nor read."""
+MOST_LAYOUTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,41 @@ def _row(step: OutlinedStep, depth: int, groups: Groups, opened: Opened, run: st
     )
 
 
+_layouts: OrderedDict[Hashable, Picture] = OrderedDict()
+_lock = Lock()
+
+
+def _laid_out(diagram: Diagram) -> Picture:
+    """Lay a diagram out, unless that was done lately: while a run goes on only its states change."""
+    shape = (
+        tuple((box.key, box.label, box.sublabel, box.kind, box.parent, bool(box.counts)) for box in diagram.nodes),
+        tuple((box.key, box.label, box.sublabel, box.kind, box.parent) for box in diagram.groups),
+        diagram.edges,
+    )
+    with _lock:
+        if (known := _layouts.get(shape)) is not None:
+            _layouts.move_to_end(shape)
+            return known
+    picture = laid_out(diagram)
+    with _lock:
+        _layouts[shape] = picture
+        while len(_layouts) > MOST_LAYOUTS:
+            _layouts.popitem(last=False)
+    return picture
+
+
 def drawn(rows: Sequence[Row]) -> Markup:
-    """Return the picture as SVG: a box leads to its step, that of a group opens or closes it."""
+    """Return the picture as SVG: a box leads to its step, that of a group opens or closes it.
+
+    A large one takes a tenth of a second, so it is called in a thread.
+    """
     nodes = tuple(_box(row) for row in rows if not row.is_open)
     groups = tuple(_box(row) for row in rows if row.is_open)
     names = {row.step.name for row in rows}
     edges = tuple(edge for edge in _edges(rows) if edge.source in names)
     links = {row.step.name: row.toggle or row.address for row in rows}
-    svg = to_svg(Diagram(nodes, edges, groups), has_style=False, links=links)
+    diagram = Diagram(nodes, edges, groups)
+    svg = svg_of(diagram, _laid_out(diagram), has_style=False, links=links)
     # Names in it were escaped where it was written.
     return Markup(svg)
 

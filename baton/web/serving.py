@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+from collections.abc import Callable
+
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -31,21 +35,28 @@ def application(engine: Engine, gate: Gate, prefix: str) -> ASGIApp:
     return Starlette(routes=[healthy, Mount(prefix.rstrip("/"), app)])
 
 
-async def serve(engine: Engine, gate: Gate, host: str, port: int, prefix: str) -> None:
-    """Serve until SIGINT or SIGTERM. Raises `BatonError` if nothing can listen there."""
+async def serve(
+    engine: Engine, gate: Gate, host: str, port: int, prefix: str, is_listening: Callable[[int], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM. `is_listening` is called with the port. Raises `BatonError` if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise BatonError(
+            f"the dashboard cannot listen at {host}:{port}: {error.strerror}; name another address with --listen"
+        ) from error
     config = uvicorn.Config(
         application(engine, gate, prefix),
-        host=host or "0.0.0.0",
-        port=port,
         lifespan="off",
         log_level="warning",
-        # The scheme, of which cookies depend, is taken from a proxy on this machine only.
+        # The scheme, on which cookies depend, is taken from a proxy on this machine only.
         proxy_headers=True,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_FOR_OPEN_REQUESTS,
     )
-    server = uvicorn.Server(config)
-    try:
-        await server.serve()
-    except SystemExit:
-        raise BatonError(f"the dashboard cannot listen at {host}:{port}; name another address with --listen") from None
+    # uvicorn raises the signal again once it has ended. SIGTERM would end the process before its engine is closed.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    with listening:
+        is_listening(listening.getsockname()[1])
+        await uvicorn.Server(config).serve(sockets=[listening])

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import uvloop
 
+from benchmarks.peers.endpoint import serve
 from benchmarks.peers.marks import Marks
 from benchmarks.peers.measures import MEASURES
 from benchmarks.peers.protocol import NotMeasured, Peer
@@ -49,7 +50,7 @@ async def measure(name: str, peer: Peer, what: str, processes: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
-    parser.add_argument("what", choices=["describe", "install", "work", *MEASURES])
+    parser.add_argument("what", choices=["describe", "install", "work", "serve", *MEASURES])
     parser.add_argument("--address", default="")
     parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
@@ -59,6 +60,9 @@ def main() -> None:
         print(json.dumps(describe(peer)))
     elif given.what == "install":
         uvloop.run(peer.install())
+    elif given.what == "serve":
+        with suppress(KeyboardInterrupt):
+            uvloop.run(serve(peer))
     elif given.what == "work":
         with suppress(KeyboardInterrupt):
             uvloop.run(work(peer))

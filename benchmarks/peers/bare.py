@@ -85,6 +85,10 @@ class Adapter(Peer):
     ) -> None:
         await self._connection.close()
 
+    async def open_for(self, callers: int) -> None:
+        await self._connection.close()
+        self._connection = await asyncpg.create_pool(self.address, min_size=1, max_size=min(callers, 20))
+
     async def insert(self, number: int) -> None:
         await self._connection.execute(
             "with put as (insert into jobs (args) values ($1)) select pg_notify('jobs', '')", _args(number)

@@ -11,12 +11,16 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from benchmarks.peers.endpoint import load, served
 from benchmarks.peers.marks import SLOTS, Marks
 from benchmarks.peers.protocol import Peer
 
 Values = dict[str, float]
 
 ONE_BY_ONE = 300
+CALLERS = (16, 64, 256)
+CONCURRENT = 4_096
+REQUESTS = 4_000
 PICK_UPS = 200
 PICK_UP_SECONDS = 4.0
 REPEATS = 3
@@ -65,6 +69,47 @@ async def one_by_one(_name: str, peer: Peer, _marks: Marks, _processes: int) -> 
         took = time.monotonic() - began
     await _demand_inserted(peer, WARMING + ONE_BY_ONE)
     return {"value": ONE_BY_ONE / took}
+
+
+async def concurrent(_name: str, peer: Peer, _marks: Marks, _processes: int) -> Values:
+    """Single jobs inserted a second by many tasks of one process, each committed before its task inserts the next."""
+    values = {}
+    async with peer:
+        await peer.open_for(max(CALLERS))
+        await _insert_at_once(peer, WARMING, WARMING)
+        for callers in CALLERS:
+            took = await _insert_at_once(peer, callers, CONCURRENT)
+            values[f"callers {callers}"] = CONCURRENT / took
+    await _demand_inserted(peer, WARMING + len(CALLERS) * CONCURRENT)
+    return values
+
+
+async def _insert_at_once(peer: Peer, callers: int, jobs: int) -> float:
+    """Insert jobs by this many tasks; return the seconds it took."""
+    numbers = iter(range(jobs))
+
+    async def insert() -> None:
+        for number in numbers:
+            await peer.insert(number)
+
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(callers):
+            group.create_task(insert())
+    return time.monotonic() - began
+
+
+async def endpoint(name: str, peer: Peer, _marks: Marks, _processes: int) -> Values:
+    """Requests a second to an HTTP endpoint that inserts a job, and their latencies in milliseconds."""
+    async with served(name, peer) as port:
+        await load(port, WARMING)
+        loaded = await load(port, REQUESTS)
+    await _demand_inserted(peer, WARMING + REQUESTS)
+    return {
+        "value": REQUESTS / loaded.seconds,
+        "p50": 1000 * loaded.latencies[REQUESTS // 2],
+        "p99": 1000 * loaded.latencies[REQUESTS * 99 // 100],
+    }
 
 
 async def pick_up(name: str, peer: Peer, marks: Marks, _processes: int) -> Values:
@@ -131,6 +176,8 @@ MEASURES: dict[str, Callable[[str, Peer, Marks, int], Awaitable[Values]]] = {
     "drain": drain,
     "bulk": bulk,
     "one-by-one": one_by_one,
+    "concurrent": concurrent,
+    "endpoint": endpoint,
     "pick-up": pick_up,
     "chain": chain,
     "fan-out": fan_out,

@@ -64,6 +64,10 @@ class Peer(ABC):
     async def insert(self, number: int) -> None:
         """Insert one job; committed on return."""
 
+    async def open_for(self, _callers: int, /) -> None:
+        """Prepare for inserts of this many tasks at once, as the library recommends; entered."""
+        return
+
     @abstractmethod
     async def insert_many(self, numbers: range) -> None:
         """Insert them in the way the library recommends for many."""

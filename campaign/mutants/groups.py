@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from campaign.mutants.catalogue import Change, Mutant
 
+_MAPS_OF_WORKFLOWS = "tests/templates/test_maps_of_workflows.py"
 _CLOSE = "sql/functions/count_down_groups.sql"
 
 MUTANTS_OF_GROUPS = (
@@ -20,6 +21,21 @@ MUTANTS_OF_GROUPS = (
                 "where q.step_id = p_step",
             ),
         ),
+    ),
+    Mutant(
+        "a map inside an item gets the item of the map around it",
+        (Change("baton/core/item_graphs.py", " if name not in kind.each}", "}"),),
+        tests=(_MAPS_OF_WORKFLOWS,),
+    ),
+    Mutant(
+        "an item does not wait for the steps around its map",
+        (Change("baton/core/draft.py", "edges.setdefault(name, bits)", "edges.setdefault(name, OBSERVES)"),),
+        tests=(_MAPS_OF_WORKFLOWS,),
+    ),
+    Mutant(
+        "what a client maps is not checked",
+        (Change("sql/functions/kind_fault.sql", "perform check_item_graph(kind -> 'graph');", "null;"),),
+        tests=("tests/database/test_checked_inserts.py",),
     ),
     Mutant("slots are not returned", (Change(_CLOSE, "slots = g.slots + c.slots", "slots = g.slots"),)),
     Mutant(

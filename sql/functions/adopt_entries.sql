@@ -19,7 +19,10 @@ begin
            for no key update skip locked
     );
     update queue q
-       set lane = case when s.first_child is not null or s.map is not null then '' else coalesce(s.lane, '-') end
+       set lane = case
+                      when s.first_child is not null or s.map is not null or s.worker = 'baton.item' then ''
+                      else coalesce(s.lane, '-')
+                  end
       from steps s
      where q.step_id = any(ids)
        and s.id = any(array[q.step_id]);

@@ -137,7 +137,7 @@ begin
                                when v.kind = 'snoozed' and s.outcome is distinct from 'lost' then 0
                                else coalesce(v.loss_rows, s.loss_rows)
                            end,
-               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit')),
+               began = s.began or not (v.is_join or v.kind in ('unknown_worker', 'misfit', 'no_budget')),
                refusals = case when v.kind in ('unknown_worker', 'misfit') then s.refusals + 1 else 0 end,
                misfit_at = case
                                when v.kind = 'misfit' then coalesce(s.misfit_at, p_moment)
@@ -169,4 +169,17 @@ begin
             and o.kind = 'again';
     end if;
     perform notify_due(soonest, p_moment);
+    if 'no_budget' = any(p_kinds) then
+        perform begin_budget_waits(
+            array(
+                select q.step_id
+                  from unnest(p_ids, p_kinds) as o(id, kind)
+                  join queue q on q.step_id = any(array[o.id])
+                  join steps s on s.id = any(array[o.id])
+                 where o.kind = 'no_budget'
+                   and q.state = 'scheduled'
+                   and s.outcome = 'no_budget'
+            )
+        );
+    end if;
 end $$;

@@ -9,7 +9,7 @@ as $$
 declare
     due timestamptz;
 begin
-    if p_scope -> 'models' is not null then
+    if p_scope -> 'models' is not null or p_scope -> 'budgets' is not null then
         perform name_models(
             array[workflow_of(p_step)], array[p_scope::text], (select s.name from steps s where s.id = any(array[p_step]))
         );

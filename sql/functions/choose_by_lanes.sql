@@ -30,7 +30,8 @@ declare
     turn    integer;
     names   text[];
     fresh   text[];
-    seen    text[];
+    met     text[];
+    seen    text[] := '{}';
     one     record;
 begin
     chosen := '{}';
@@ -47,7 +48,7 @@ begin
         here := after;
         width := greatest(4, ceil(room / 4.0));
         round := 0;
-        seen := '{}';
+        met := '{}';
         loop
             turn := 4;
             if round = 1 then
@@ -69,11 +70,10 @@ begin
                 end if;
                 width := width + width;
             end if;
-            -- A lane is looked at once a claim: what was chosen is still available.
             fresh := array(
                 select u.lane
                   from unnest(names) with ordinality as u(lane, n)
-                 where u.lane <> all(seen)
+                 where u.lane <> all(met)
                    and u.lane <> ''
                  group by u.lane
                  order by min(u.n)
@@ -82,6 +82,13 @@ begin
                 turns := 0;
                 exit;
             end if;
+            met := met || fresh;
+            -- A lane is looked at once a claim, also if it has entries of several priorities: what
+            -- was chosen is still available, and does not count yet.
+            is_more := is_more or fresh && seen and cardinality(chosen) > 0;
+            fresh := array(
+                select u.lane from unnest(fresh) with ordinality as u(lane, n) where u.lane <> all(seen) order by u.n
+            );
             if cardinality(fresh) > 0 then
                 seen := seen || fresh;
                 looked := looked + cardinality(fresh);

@@ -7,8 +7,9 @@
 --   delivered.
 -- outcomes: what became of the same dependencies, if the worker takes a context (see outcomes_of).
 --   Both have the names that dependencies have inside their group for keys.
--- extras: what few steps have, as a JSON object: `backoff`; `debug`, that of the workflow; if the worker takes a context also
---   `meta`, `models` and `kept`, what an earlier attempt kept.
+-- extras: what few steps have, as a JSON object: `backoff`; `debug` and `budgets`, those of the
+--   workflow; if the worker takes a context also `meta`, `models` and `kept`, what an earlier attempt
+--   kept.
 -- is_join: the step is a group whose outcome is to be settled.
 -- map: the step is a map to be expanded; what its record says about that.
 --
@@ -62,10 +63,14 @@ as $$
            case when not k.is_join then s.map::text end,
            s.generation,
            case
-               when s.backoff is not null or s.takes_context and (w.meta is not null or w.models is not null or s.began) or w.debug is not null then
+               when s.backoff is not null
+                    or s.takes_context and (w.meta is not null or w.models is not null or s.began)
+                    or w.debug is not null
+                    or w.budgets is not null then
                    json_build_object(
                        'backoff', s.backoff,
                        'debug', w.debug,
+                       'budgets', w.budgets,
                        'meta', case when s.takes_context then w.meta end,
                        'models', case when s.takes_context then w.models end,
                        -- The first attempt finds nothing kept, and does not look.
@@ -85,6 +90,11 @@ as $$
                 where r.id = k.id
                offset 0
            ) as s
-     cross join lateral (select f.id, f.name, f.meta, f.models, f.debug from workflows f where f.key = workflow_of(k.id) offset 0) as w
+     cross join lateral (
+               select f.id, f.name, f.meta, f.models, f.debug, f.budgets
+                 from workflows f
+                where f.key = workflow_of(k.id)
+               offset 0
+           ) as w
      order by k.n
 $$;

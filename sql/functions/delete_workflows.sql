@@ -22,6 +22,9 @@ begin
     delete from progress p
      using unnest(p_keys) as k(key)
      where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);
+    delete from used_units u
+     using unnest(p_keys) as k(key)
+     where u.step_id >= step_of(k.key, 0) and u.step_id < step_of(k.key + 1, 0);
     delete from debug_records r
      using unnest(p_keys) as k(key)
      where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);
@@ -52,6 +55,13 @@ begin
     delete from awaited_runs a
      using unnest(p_keys) as k(key)
      where a.step_id >= step_of(k.key, 0) and a.step_id < step_of(k.key + 1, 0);
+    delete from budgets b where b.workflow = any(p_keys);
+    delete from budget_reservations r
+     using unnest(p_keys) as k(key)
+     where r.step_id >= step_of(k.key, 0) and r.step_id < step_of(k.key + 1, 0);
+    delete from budget_waits u
+     using unnest(p_keys) as k(key)
+     where u.step_id >= step_of(k.key, 0) and u.step_id < step_of(k.key + 1, 0);
     delete from model_calls c
      using unnest(p_keys) as k(key)
      where c.step_id >= step_of(k.key, 0) and c.step_id < step_of(k.key + 1, 0)

@@ -54,6 +54,9 @@ begin
     elsif step.first_child is not null or step.grouping is not null and p_state = 'completed' then
         refusal := 'group';
         return;
+    elsif is_in_past_round(step.id) then
+        refusal := 'round';
+        return;
     elsif step.state in ('completed', p_state) then
         refusal := 'ended';
         facts := array[step.state];
@@ -95,10 +98,7 @@ begin
             end if;
         end if;
         opened := steps_to_open(flow.key, array[p_name], undone, false);
-        if cardinality(opened.refused) > 0 then
-            refusal := 'round';
-            return;
-        elsif step.id <> all(opened.opening) then
+        if step.id <> all(opened.opening) then
             refusal := 'anew';
             facts := array(select s.name from steps s where s.id = any(opened.again) and is_below(step.id, array[s.id]));
             return;

@@ -20,35 +20,41 @@ declare
     failed   bigint;
     ended    bigint[] := '{}';
     applied  record;
+    freed    record;
 begin
     -- executing -> suspended
     with entry as (
         delete from queue q where q.step_id = p_step
-     returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool
+     returning q.step_id, q.token, q.attempt, q.attempted_at, q.pool, q.queue, q.lane, q.slot
+    ), expanded as (
+        update steps s
+           set state = 'suspended',
+               pending = p_children,
+               first_child = p_base,
+               children = p_children,
+               returns = p_returns,
+               grouping = coalesce(s.grouping, 'graph'),
+               slots = s.concurrency - least(s.concurrency, p_children),
+               next_child = least(s.concurrency, p_children),
+               failures_left = map_allowance(s.map, p_children) + 1,
+               completions_left = (s.map ->> 'needs')::integer,
+               outcome = 'expanded',
+               token = e.token,
+               attempt = e.attempt,
+               attempted_at = e.attempted_at,
+               pool = e.pool,
+               refusals = 0,
+               -- No user code runs for a map itself, nor for an item of a map of a workflow. Any other
+               -- step expands because its worker returned a graph.
+               began = s.began or (s.map is null and s.worker <> 'baton.item'),
+               reason = null
+          from entry e
+         where s.id = e.step_id
     )
-    update steps s
-       set state = 'suspended',
-           pending = p_children,
-           first_child = p_base,
-           children = p_children,
-           returns = p_returns,
-           grouping = coalesce(s.grouping, 'graph'),
-           slots = s.concurrency - least(s.concurrency, p_children),
-           next_child = least(s.concurrency, p_children),
-           failures_left = map_allowance(s.map, p_children) + 1,
-           completions_left = (s.map ->> 'needs')::integer,
-           outcome = 'expanded',
-           token = e.token,
-           attempt = e.attempt,
-           attempted_at = e.attempted_at,
-           pool = e.pool,
-           refusals = 0,
-           -- No user code runs for a map itself, nor for an item of a map of a workflow. Any other
-           -- step expands because its worker returned a graph.
-           began = s.began or (s.map is null and s.worker <> 'baton.item'),
-           reason = null
+    select array_agg(e.queue) as queues, array_agg(e.lane) as lanes
+      into freed
       from entry e
-     where s.id = e.step_id;
+     where e.slot is not null or e.lane <> '';
 
     -- Below a closing step all outlives a cancel. Where the step ran before, its children have its
     -- generation, for what they did then was undone.
@@ -108,6 +114,7 @@ begin
       from release(
                array(select q.id from unnest(queued) as q(id) where q.id <> all(decided.ended || decided.waiting)), moment
            ) as r;
+    perform notify_freed(freed.queues, freed.lanes);
     perform notify_queues(released.queues, released.counts);
     if cardinality(ended) > 0 then
         select c.queues, c.counts into applied from apply_consequences(ended, moment, false) as c;

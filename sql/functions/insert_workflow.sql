@@ -4,7 +4,7 @@
 --
 -- p_key: null in the first call, then what that call returned.
 -- p_scope: what holds for it as a whole, as JSON: fails_fast, deadline in seconds, models, key (see
---   take_keys), tags; null for nothing.
+--   take_keys), tags, reusing (see reuse_results); null for nothing.
 -- p_total: steps of the whole workflow. p_returns: ordinal of the step whose result is the
 --   workflow's, or null.
 -- p_first: ordinal of the first step of this call. p_names …: see write_steps.
@@ -100,6 +100,9 @@ begin
             perform begin_run_deadlines(array[key], clock_timestamp());
             if p_scope::json -> 'tags' is not null then
                 perform write_tags(array[key]);
+            end if;
+            if p_scope::json -> 'reusing' is not null then
+                perform reuse_results(key, p_scope::json ->> 'reusing');
             end if;
         end if;
     end if;

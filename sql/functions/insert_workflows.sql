@@ -132,5 +132,10 @@ begin
         perform name_models(keys, p_scopes, '');
         perform begin_run_deadlines(keys, clock_timestamp());
         perform write_tags(keys);
+        perform reuse_results(n.key, n.scope::json ->> 'reusing')
+           from unnest(keys, p_scopes) as n(key, scope)
+          where n.key is not null
+            and n.scope::json -> 'reusing' is not null
+          order by n.key;
     end if;
 end $$;

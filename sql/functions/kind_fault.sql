@@ -24,8 +24,9 @@ begin
         return 'the references of its children are not valid';
     elsif (json_typeof(kind -> 'child_inputs') = 'array') is not true then
         return 'the inputs of its children are not a list';
-    elsif kind ->> 'graph' is not null and (json_typeof(kind #> '{graph,steps}') = 'array') is not true then
-        return 'the graph of its items has no steps';
+    end if;
+    if kind ->> 'graph' is not null then
+        perform check_item_graph(kind -> 'graph');
     end if;
     inputs := array(select o.ordinal::integer from json_array_elements_text(kind -> 'child_inputs') as o(ordinal));
     if not are_ordinals(inputs, p_total) or not is_subset(inputs, p_dependencies) then

@@ -105,7 +105,21 @@ begin
                     limit p_limit
                );
     end if;
+    -- Rates of lanes that are earned again say nothing. One that a claim uses now is passed over.
+    delete from lane_rates r
+     where (r.queue, r.lane) in (
+               select l.queue, l.lane
+                 from lane_rates l
+                where l.spent < clock_timestamp() - interval '1 minute'
+                limit p_limit
+                  for update skip locked
+           );
     -- What was changed in queues and schedules belongs to no workflow.
     delete from interventions i where i.workflow is null and i.at < horizon;
+    -- Shared budgets of periods that are over, a month being the longest.
+    delete from budgets b
+     where b.workflow is null
+       and b.period <> ''
+       and b.touched_at < least(horizon, clock_timestamp() - interval '32 days');
     update upkeep u set pruned_to = came_to where u.pruned_to <> came_to;
 end $$;

@@ -56,6 +56,7 @@ begin
     delete from stream_chunks c where c.step_id = any(gone);
     delete from progress p where p.step_id = any(gone);
     delete from debug_records r where r.step_id = any(gone);
+    delete from used_units u where u.step_id = any(gone);
     update workflows w
        set next_ordinal = coalesce(w.next_ordinal, w.total),
            total = w.total - cardinality(gone)

@@ -25,7 +25,7 @@ begin
         select s.id, s.priority, s.queue, s.units,
                case
                    when (s.queue = any(l.limited)) is not true then null
-                   when s.first_child is not null or s.map is not null then ''
+                   when s.first_child is not null or s.map is not null or s.worker = 'baton.item' then ''
                    when s.queue = any(l.laned) then coalesce(s.lane, '-')
                end as lane, s.first_child is not null as is_join, s.attempt,
                case

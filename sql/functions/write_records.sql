@@ -26,6 +26,9 @@ begin
          where r.kind = 'debug'
             on conflict (step_id, token, number) do nothing;
     end if;
+    if 'units' = any(p_kinds) then
+        perform write_units(p_ids, p_tokens, p_kinds, p_numbers, p_values);
+    end if;
     if 'progress' = any(p_kinds) then
         perform write_progress(p_ids, p_tokens, p_kinds, p_numbers, p_ages, p_values);
     end if;

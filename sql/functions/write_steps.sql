@@ -28,6 +28,9 @@ create or replace function write_steps(
 language plpgsql
 as $$
 begin
+    if p_terms like '%"units":%' then
+        perform check_units(p_terms);
+    end if;
     if p_extras <> '{}' then
         update workflows w
            set has_closing = w.has_closing or f.has_closing,

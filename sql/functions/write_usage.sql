@@ -1,15 +1,18 @@
 -- Write what calls of language models used, for write_records, whose parameters these are.
 --
 -- p_values: as baton/core/usage/call_usage.py says, with `price_version`.
--- Locks: none.
+-- Locks: the budgets of their steps; see charge_budgets.
 create or replace function write_usage(
     p_ids bigint[], p_tokens uuid[], p_attempts integer[], p_kinds text[], p_numbers integer[], p_ages double precision[],
     p_values text[]
 ) returns void
 language plpgsql
 as $$
+declare
+    written record;
 begin
-    insert into model_calls (
+    with written as (
+        insert into model_calls (
         step_id, token, number, attempt, at,
         input_tokens, cached_tokens, cache_written_tokens, output_tokens, reasoning_tokens,
         first_chunk_seconds, is_cached, cost, run_id, run_name, step, worker,
@@ -30,5 +33,18 @@ begin
                model_asked text, model text, provider text, finish_reason text, price_version text
            )
      where r.kind = 'usage'
-        on conflict (step_id, token, number) do nothing;
+            on conflict (step_id, token, number) do nothing
+     returning step_id, token, number
+    )
+    select array_agg(n.step_id) as ids, array_agg(n.token) as tokens, array_agg(n.number) as numbers
+      into written
+      from written n;
+    if exists (
+           select
+             from workflows w
+            where w.key = any(array(select workflow_of(i.id) from unnest(written.ids) as i(id)))
+              and w.budgets is not null
+       ) then
+        perform charge_budgets(written.ids, written.tokens, written.numbers);
+    end if;
 end $$;

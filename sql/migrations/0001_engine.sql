@@ -88,6 +88,7 @@ create table workflows (
     meta        json,
     tags        json,
     models      json,
+    budgets     json,
     ending      json,
     constraint workflows_finished check ((state = 'executing') = (finished_at is null)),
     constraint workflows_remaining check (remaining between 0 and total and (remaining > 0) = (finished_at is null))
@@ -175,6 +176,7 @@ comment on column workflows.debug is 'Which of its attempts leave debug records:
 comment on column workflows.fingerprint is 'Hash of what the caller wrote. It distinguishes a repeated insert from another graph under the same id.';
 comment on column workflows.meta is 'What the application attached; the engine never reads it.';
 comment on column workflows.models is 'Which language model each step asks: model maps by the name of the group they hold for; that of the workflow has an empty name, the one given with the insert is named /. Null for none.';
+comment on column workflows.budgets is 'What its calls of language models may cost, as a list of StoredBudget (baton/core/usage/budget.py); null for no limit.';
 comment on column workflows.inserted_at is 'Set once, when the workflow was inserted.';
 comment on column workflows.finished_at is 'Set when the state becomes final; a retry clears it.';
 
@@ -547,6 +549,19 @@ comment on column debug_records.kind is 'What it is: arguments, results, log, dr
 comment on column debug_records.value is 'What was recorded, cut and redacted.';
 
 
+create table used_units (
+    step_id bigint not null,
+    token   uuid not null,
+    units   bigint not null,
+    primary key (step_id, token)
+);
+
+comment on table used_units is 'How many units of the rates of its queue an attempt has really used, where it has said so. It was started with those of its step.';
+comment on column used_units.step_id is 'The step (steps.id).';
+comment on column used_units.token is 'The claim of the attempt.';
+comment on column used_units.units is 'What counts; the rates were corrected by the difference.';
+
+
 create table progress (
     step_id    bigint primary key,
     token      uuid not null,
@@ -658,6 +673,74 @@ comment on column stream_chunks.record is 'The order within the attempt, by whic
 comment on column stream_chunks.is_anew is 'What an earlier attempt of the step published holds no longer, and was deleted.';
 comment on column stream_chunks.is_kept is 'The attempt snoozed or began another round: the next one goes on.';
 comment on column stream_chunks.items is 'A list of JSON values.';
+
+
+create table budgets (
+    name         text collate "C" not null,
+    period       text collate "C" not null,
+    workflow     bigint,
+    touched_at   timestamptz not null default clock_timestamp(),
+    spent_cost   numeric not null default 0,
+    spent_tokens bigint not null default 0,
+    unpriced     integer not null default 0,
+    cost         numeric,
+    tokens       bigint,
+    primary key (name, period)
+) with (fillfactor = 50);
+create index budgets_of_workflow on budgets (workflow) where workflow is not null;
+
+comment on table budgets is 'What was spent of each budget of calls of language models, from its first reservation or call on. The row is the lock of the budget.';
+comment on column budgets.name is 'run, key of the workflow, and group; or key or tag, and its value, of a budget that runs share.';
+comment on column budgets.period is 'When its hour, day or month began, in its time zone; empty for a budget that does not begin anew.';
+comment on column budgets.workflow is 'Key of the workflow whose budget it is; null for a shared one.';
+comment on column budgets.touched_at is 'When something was spent of it, or it was raised.';
+comment on column budgets.spent_cost is 'In US dollars. A call without a price counts as what its attempt had reserved.';
+comment on column budgets.spent_tokens is 'Of input and output.';
+comment on column budgets.unpriced is 'How many calls have no price, and no reservation that could stand for it: the sum is unknown.';
+comment on column budgets.cost is 'What its limit in dollars was raised to; null if it was not.';
+comment on column budgets.tokens is 'What its limit in tokens was raised to; null if it was not.';
+
+
+create table budget_reservations (
+    name         text collate "C" not null,
+    period       text collate "C" not null,
+    step_id      bigint not null,
+    token        uuid not null,
+    cost         numeric not null,
+    tokens       bigint not null,
+    spent_cost   numeric not null default 0,
+    spent_tokens bigint not null default 0,
+    primary key (name, period, step_id, token)
+) with (fillfactor = 85);
+create index budget_reservations_of_step on budget_reservations (step_id);
+
+comment on table budget_reservations is 'What attempts have reserved of budgets. A row counts only while its claim holds the step, whatever becomes of the attempt; later ones remove it.';
+comment on column budget_reservations.name is 'Name of the budget.';
+comment on column budget_reservations.period is 'Period of the budget.';
+comment on column budget_reservations.step_id is 'The step (steps.id).';
+comment on column budget_reservations.token is 'The claim of the attempt.';
+comment on column budget_reservations.cost is 'Its estimate in US dollars.';
+comment on column budget_reservations.tokens is 'Its estimate in tokens.';
+comment on column budget_reservations.spent_cost is 'What the attempt has spent of it, which budgets.spent_cost has already.';
+comment on column budget_reservations.spent_tokens is 'The same in tokens.';
+
+
+create table budget_waits (
+    name    text collate "C" not null,
+    period  text collate "C" not null,
+    step_id bigint not null,
+    since   timestamptz not null default clock_timestamp(),
+    is_held boolean not null,
+    primary key (name, period, step_id)
+);
+create index budget_waits_of_step on budget_waits (step_id);
+
+comment on table budget_waits is 'Steps that wait for room in a budget: they are started when some may have become free.';
+comment on column budget_waits.name is 'Name of the budget.';
+comment on column budget_waits.period is 'Period of the budget.';
+comment on column budget_waits.step_id is 'The step (steps.id).';
+comment on column budget_waits.since is 'When it asked first.';
+comment on column budget_waits.is_held is 'It would fit if other attempts had not reserved; else only a raise, or a new period, helps.';
 
 
 create table deadlines (

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from baton.cli import diagnosis
-from baton.cli.diagnosis import Finding, diagnosed, worst
+from baton.cli.diagnosis import diagnosed
+from baton.cli.finding import Finding, worst
 from baton.database.diagnostics import (
     SETTINGS,
     Clock,
@@ -93,7 +94,7 @@ def test_of_what_is_well_each_check_says_so_once():
     assert {finding.level for finding in findings} == {"ok"}
     assert all(not finding.remedy for finding in findings)
     checks = [finding.check for finding in findings]
-    assert len(checks) == len(set(checks)) == 15
+    assert len(checks) == len(set(checks)) == 16
 
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

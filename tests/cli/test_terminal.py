@@ -89,7 +89,7 @@ async def hostile(engine, connection):
     await connection.execute("update workflows set name = $1, id = id || $1", HOSTILE)
     await connection.execute("update steps set name = name || $1, worker = $1, queue = $1, reason = $1", HOSTILE)
     await connection.execute("update queue set queue = $1", HOSTILE)
-    await connection.execute("insert into pauses (queue) values ($1)", f"p{HOSTILE}")
+    await connection.execute("insert into queue_settings (queue, paused_at) values ($1, now())", f"p{HOSTILE}")
 
 
 COMMANDS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import asyncpg
@@ -11,7 +10,6 @@ import pytest
 
 from baton import Baton, Engine, InvalidOption, KeyTaken, WorkerPool, insert_many
 from baton.database.grants import grant
-from tests.client.callers import CALLERS
 from tests.waiting import eventually
 
 KEY = "user:7"
@@ -293,23 +291,104 @@ async def test_a_step_has_no_key(quick):
         Baton.new().add("g", inner)
 
 
-@pytest.mark.parametrize("kind", CALLERS)
-async def test_of_fifty_inserts_of_a_key_with_rollbacks_one_stays(database, quick, connection, kind):
-    """Each in a thread and an event loop of its own, as some drivers block. Two of three roll back."""
+async def test_what_would_open_a_run_whose_key_is_taken_is_refused(engine, flow):
+    """Whether a step is completed or skipped, or the call is only tried."""
+    first = await flow().insert()
+    await first.cancel()
+    await flow().insert()
 
-    async def insert(number):
-        async with CALLERS[kind](database, "read_committed") as caller:
-            run = await caller.insert(Baton.new(key=KEY).add("a", quick.new(value=number)))
-            await (caller.rollback if number % 3 else caller.commit)()
-        return run.id
+    for change, options in ((first.retry, {}), (first.complete, {"step": "a"})):
+        with pytest.raises(KeyTaken):
+            await change(**options, dry_run=True)
+    with pytest.raises(KeyTaken):
+        await first.complete("a", 1)
+    with pytest.raises(KeyTaken):
+        await first.complete("b", 1)
+    assert await states(first) == ["cancelled"]
 
-    async with Engine(database):
-        with ThreadPoolExecutor(50) as threads:
-            loop = asyncio.get_running_loop()
-            inserts = [loop.run_in_executor(threads, asyncio.run, insert(number)) for number in range(50)]
-            ids = await asyncio.gather(*inserts)
 
-    stored = await connection.fetch("select w.id from workflows w join run_keys k on k.workflow = w.key")
-    assert [row["id"] for row in stored] == [row["id"] for row in await connection.fetch("select id from workflows")]
-    assert len(stored) == 1
-    assert {stored[0]["id"]} == {ids[number] for number in range(0, 50, 3)}
+async def test_a_step_of_the_holder_may_be_completed(engine, flow):
+    run = await flow().insert()
+
+    await run.complete("a", 7)
+    assert (await flow().insert()).id == run.id
+
+
+async def test_a_slot_of_a_schedule_is_skipped_while_the_key_is_held(engine, flow, connection):
+    holder = await flow().insert()
+    await engine.schedule("often", flow(), every=60)
+    await connection.execute("update schedules set next_at = now(), due_at = now()")
+    async with WorkerPool(engine, queues={"another": 1}):
+        await eventually(lambda: connection.fetchval("select skipped from schedules"))
+
+    assert await connection.fetch("select fired, failures, error from schedules") == [(0, 0, None)]
+    assert await connection.fetchval("select id from workflows") == holder.id
+
+
+async def test_a_document_with_a_held_key_is_answered_as_it_asks(engine, flow, connection):
+    holder = await flow().insert()
+    insert = "select id, is_new from insert_workflow_json($1)"
+
+    assert await connection.fetchrow(insert, flow().to_json()) == (holder.id, False)
+    with pytest.raises(asyncpg.UniqueViolationError, match=f"key 'user:7' is held by workflow '{holder.id}'"):
+        await connection.fetchrow(insert, flow().to_json(if_running="refuse"))
+    replacing = flow()
+    assert await connection.fetchrow(insert, replacing.to_json(if_running="replace")) == (replacing.id, True)
+    assert await states(holder) == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ('{"key": ""}', "has a key that is empty"),
+        ('{"key": 7}', "has a key that is not a string"),
+        ('{"key": "a", "if_running": "wait"}', "if_running is none of return"),
+        ('{"key": "a", "seconds": -1}', "a time that is not 0 seconds or more"),
+        ('{"key": "a", "or": 1}', "a key has no field 'or'"),
+        ('"a"', "a key that is not a JSON object"),
+    ],
+)
+async def test_a_document_with_a_key_that_cannot_be_is_refused(quick, connection, key, why):
+    document = quick.new().to_json(key="a").replace('{"key":"a"}', key)
+
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=why):
+        await connection.fetchrow("select id from insert_workflow_json($1)", document)
+
+
+async def test_a_run_that_ends_is_not_replaced(engine, flow, connect):
+    """Until its end is committed the insert waits for it, and then it cancels nothing."""
+    run = await flow().insert()
+    settling, watching = await connect(), await connect()
+    await settling.execute(
+        "begin; update baton.workflows set state = 'completed', remaining = 0, finished_at = clock_timestamp()"
+    )
+    replacing = asyncio.create_task(flow(2).insert(if_running="replace"))
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    await eventually(lambda: watching.fetchval(waits))
+    await settling.execute("commit")
+
+    assert (await replacing).is_new
+    assert await states(run) == ["completed"]
+
+
+async def test_a_replacement_that_rolls_back_cancels_nothing(engine, flow):
+    first = await flow().insert()
+    caller = await asyncpg.connect(engine.address)
+    transaction = caller.transaction()
+    await transaction.start()
+    second = await flow(2).insert(caller, if_running="replace")
+    await transaction.rollback()
+    await caller.close()
+
+    assert second.is_new
+    assert await states(first) == ["executing"]
+    assert (await flow().insert()).id == first.id
+
+
+async def test_a_key_works_in_a_schema_of_any_name(empty_database, quick):
+    async with Engine(empty_database, schema="else where"), WorkerPool():
+        first = await quick.new().with_options(schedule_in=60).insert(key=KEY, tags={"a": "b"})
+        second = await quick.new(value=2).insert(key=KEY, if_running="replace")
+
+        assert await second.result(timeout=10) == 2
+        assert await states(first) == ["cancelled"]

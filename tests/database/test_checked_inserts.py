@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from baton import Baton, Engine, Signal, each, insert_many, result_of, worker
+from baton.core.expansion import Expansion, to_text
 from baton.core.spec import Extras, Map, SignalSpec, StepSpec, SubWorkflow, Terms, TimerSpec, Undo, WorkflowSpec
 from baton.database.columns import workflow_columns
 from baton.database.grants import grant
 from baton.database.messages import NotInserted
 from baton.database.store import Store
-from tests.database.raw_pool import step, workflow
+from tests.database.raw_pool import Step, step, workflow
 
 REFUSED = asyncpg.InvalidParameterValueError
 Refusing = Callable[[WorkflowSpec], Awaitable[str]]
@@ -59,6 +61,14 @@ def group(first: int, children: int, returns: int | None = None) -> dict[str, An
 
 def of(*steps: Any, **changes: Any) -> WorkflowSpec:
     return replace(workflow("w", *steps), **changes)
+
+
+def mapping(*steps: Step, children: int | None = None, changed: dict[str, Any] | None = None) -> Step:
+    """A map of a workflow of these steps."""
+    specs = of(*steps).steps
+    graph = Expansion(tuple([replace(one, **(changed or {})) for one in specs]), children or len(specs), None)
+    text = to_text(graph).encode()
+    return step("m", worker="baton.item", args='{"x": [1]}', extras=Extras(Map(("x",), graph=msgspec.Raw(text))))
 
 
 STEP = step("a")
@@ -186,6 +196,34 @@ HOSTILE: dict[str, tuple[WorkflowSpec, str]] = {
     "a reference without a place": (
         of(step("a"), step("b", "a", references='[[[],"a"]]')),
         "step 'b' of workflow 'w': the references in its arguments are not valid",
+    ),
+    "a map of a workflow without one": (
+        of(step("a", worker="baton.item", extras=Extras(Map(("x",))))),
+        "step 'a' of workflow 'w': the worker baton.item is that of maps of workflows, and of no other",
+    ),
+    "the worker of a map's items": (
+        of(step("a", worker="baton.item")),
+        "the worker baton.item stands for something that is not a job",
+    ),
+    "a map of a workflow in a circle": (
+        of(mapping(step("a", "b"), step("b", "a"))),
+        "steps wait for each other, in a cycle or behind one: 'a', 'b'",
+    ),
+    "a map of a workflow whose step is in another": (
+        of(mapping(STEP, changed={"dependents": (2**22,)})),
+        "step 'a' of workflow 'the items of a map': its dependents are not distinct steps in ascending order",
+    ),
+    "a map of a workflow with a role of the engine's own": (
+        of(mapping(step("a", extras=Extras(role="undo")))),  # type: ignore[arg-type]
+        "step 'a' of workflow 'the items of a map': it cannot have the role 'undo'",
+    ),
+    "a map of a workflow that reads what it does not name": (
+        of(mapping(step("a", references='[[["x"],"b"]]'))),
+        "step 'a' of workflow 'the items of a map' refers to step 'b', which it does not depend on",
+    ),
+    "a map of a workflow with other children than it says": (
+        of(mapping(STEP, children=2)),
+        "the graph of the items of a map has other children than it says",
     ),
     "arguments that are a list": (
         of(step("a", args="[]")),

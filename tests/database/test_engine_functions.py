@@ -33,6 +33,9 @@ EXPECTED = {
     "insert_workflow": INSERTION,
     "insert_workflows": INSERTION,
     "keep": ENGINE,
+    "limit_of": ENGINE,
+    "raise_budget": ENGINE,
+    "reserve_budgets": ENGINE,
     "leave_records": ENGINE,
     "mark_dead": ENGINE,
     "pause": LOCK_TIMEOUT,
@@ -58,6 +61,7 @@ EXPECTED = {
     "upkeep_due": ENGINE,
     "watch": INSERTION | LOCK_TIMEOUT,
     "watch_runs": ENGINE,
+    "steps_to_reuse": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "write_steps": {"enable_hashjoin": "on"},
     "write_undos": {"enable_hashjoin": "on"},
 }

@@ -186,7 +186,7 @@ async def test_a_grant_to_public_is_for_every_role(database: str, connection: as
     assert grantee("app") == "role 'app'"
 
 
-SENDS = {"record_signal", "signal", "record_message", "send"}
+SENDS = {"record_signal", "signal", "record_message", "send", "raise_budget"}
 REPAIRS = ("cancel", "retry", "complete", "skip", "start_now", "dry_run")
 GRANTED = {
     "worker": {
@@ -201,6 +201,7 @@ GRANTED = {
             "keep",
             "round_worker",
             "item_graph",
+            "reserve_budgets",
         ),
         *("advance", "advance_with_records", "expand", "expand_map"),
     },

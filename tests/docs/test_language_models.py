@@ -59,3 +59,15 @@ async def test_the_council_makes_one_answer(engine, names):
 
     assert council.answer.startswith("Why? gpt-5: gpt-5 on 'Why?'; claude-opus-4-5: ")
     assert (len(council.used), council.is_degraded) == (3, False)
+
+
+async def test_the_careful_workflow_keeps_its_budgets(engine, names, capsys):
+    run = await names["careful"]("What is a baton?", "red").insert()
+    async with WorkerPool(engine):
+        await run.wait(timeout=SECONDS)
+
+    await names["raise_it"](run)
+
+    assert "Decimal('5.0')" in capsys.readouterr().out
+    assert (await run.status()).state == "completed"
+    assert {state.shared: str(state.cost) for state in await run.budgets()} == {None: "5.0", "tag team=red": "80.0"}

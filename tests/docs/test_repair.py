@@ -37,7 +37,7 @@ def names(monkeypatch):
 
 
 async def test_the_failed_run_is_looked_at_and_put_right(engine, names):
-    looked, noted = (block.rstrip("\n") for block in blocks("text")[:2])
+    looked, from_a_on, noted = (block.rstrip("\n") for block in blocks("text"))
     async with WorkerPool(engine):
         run = await names["flow"].insert()
         assert await run.wait(timeout=SECONDS) == "failed"
@@ -46,4 +46,8 @@ async def test_the_failed_run_is_looked_at_and_put_right(engine, names):
         await names["complete_it"](run)
 
         assert await run.result("report", timeout=SECONDS) == 13
+        assert str(await names["from_a_on"](run)) == from_a_on
+        again = await names["insert_again"](run)
+        assert [step.reason is not None for step in await again.steps()] == [True, False, True, False]
+        assert await again.result("report", timeout=SECONDS) == 2
     assert [one[20:] for one in await names["history"](run)] == [noted[20:]]

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from baton import Baton, InvalidTemplate, Run
+from baton import Baton, InvalidTemplate, InvalidWorkflow, Run
 from tests.cli.command import ROOT, assert_succeeded, baton
 
 TEXT = (ROOT / "docs" / "templates.md").read_text()
@@ -30,11 +30,12 @@ def names():
 def test_the_python_makes_the_text_that_is_shown(names):
     assert names["text"] == blocks("json")[0]
     assert names["flow"].validate() == ["fetch", "report"]
+    assert names["cohort"].validate() == ["sheet", "samples", "merge"]
 
 
 async def test_the_first_command_inserts_the_template(engine, database, tmp_path, names):
     (tmp_path / "visit.json").write_text(names["text"])
-    first, _ = blocks("sh")[0].splitlines()
+    first, _, _ = blocks("sh")[0].splitlines()
 
     done = baton(*shlex.split(first)[1:], cwd=tmp_path, database=database)
 
@@ -43,17 +44,30 @@ async def test_the_first_command_inserts_the_template(engine, database, tmp_path
 
 
 def test_what_is_refused_is_said_as_shown(names):
-    said = re.findall(r"^\| [^`|]* \| `+(.*?)`+ \|$", TEXT, re.MULTILINE)
+    said = [one.strip() for one in re.findall(r"^\| [^`|]* \| `+(.*?)`+ \|$", TEXT, re.MULTILINE)]
+    assert len(said) == 6
     whole = {"site": "x", "queue": "q", "to": "t"}
     document = json.loads(names["text"])
-    wrong = [
-        (document, {**whole, "site": 1}),
-        ({**document, "steps": [{**document["steps"][0], "dep": []}]}, whole),
-        ({**document, "template": 2}, whole),
-        ({**document, "steps": [{**document["steps"][0], "worker": "fetsh"}]}, whole),
+    fetch = document["steps"][0]
+    refused = [
+        refusal(document, queue="q", to="t", sight=1),
+        refusal(document, **whole | {"site": 1}),
+        refusal({**document, "steps": [{**fetch, "dep": []}]}, **whole),
+        refusal({**document, "template": 2}, **whole),
+        wrong_hole(names["sample"]),
+        refusal({**document, "steps": [{**fetch, "worker": "fetsh"}]}, **whole),
     ]
-    given = {name: value for name, value in whole.items() if name != "site"}
-    for (template, values), sentence in zip([(document, {**given, "sight": 1}), *wrong], said, strict=True):
-        with pytest.raises(InvalidTemplate) as refused:
-            Baton.from_template(json.dumps(template), values)
-        assert sentence.strip() in refused.value.why
+    for sentence, why in zip(said, refused, strict=True):
+        assert sentence in why
+
+
+def refusal(document, **values):
+    with pytest.raises(InvalidTemplate) as refused:
+        Baton.from_template(json.dumps(document), values)
+    return refused.value.why
+
+
+def wrong_hole(inner):
+    with pytest.raises(InvalidWorkflow) as refused:
+        Baton.new().add("samples", inner, each={"smaple": ["x"]}).validate()
+    return str(refused.value)

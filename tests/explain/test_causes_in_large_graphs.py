@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from uuid import uuid4
 
 from baton import Again, Baton, Run, WorkerPool, causes, result_of, worker
 from baton.core import registry
+from baton.database.messages import ClaimRequest
 from tests.waiting import eventually
 
 
@@ -191,18 +193,20 @@ async def test_a_worker_that_is_known_elsewhere_only(engine):
     )
 
 
-async def test_a_pool_that_is_silent(engine, held, connection):
-    async with WorkerPool(engine, name="pool 1", grace=0, lease=600):
-        run = await Baton.new().add("a", held.worker.new()).insert()
-        await held.has_begun()
-        await connection.execute(
-            "update baton.pools set beat_at = beat_at - interval '400 s', expires_at = expires_at - interval '400 s'"
-        )
-        found = await cause(run, "a")
+async def test_a_pool_that_is_silent(engine, quick, connection):
+    pool = await engine.store.register(
+        name="pool 1", host="here", pid=7, limits={"default": 1}, workers=["quick"], lease_seconds=600
+    )
+    run = await Baton.new().add("a", quick.new()).insert()
+    await engine.store.claim(pool, ClaimRequest(uuid4(), {"default": 1}))
+    await connection.execute(
+        "update baton.pools set beat_at = beat_at - interval '400 s', expires_at = expires_at - interval '400 s'"
+    )
 
-    assert isinstance(found, causes.PoolSilent)
-    assert "which was last heard of 7 min ago (process" in str(found)
-    assert "other pools take the step over in" in str(found)
+    assert await said(run, "a") == (
+        "step 'a' has been executing for N s (attempt 1 of 20) in worker pool 'pool 1', which was last heard of 7 min "
+        "ago (process 7 on here); unless it comes back, other pools take the step over in 3 min"
+    )
 
 
 async def test_a_limit_on_the_start_is_said(engine, quick):

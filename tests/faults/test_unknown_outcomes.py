@@ -208,6 +208,26 @@ async def test_insert_returns_the_run_that_was_inserted(proxy, connection, momen
     assert await connection.fetchval("select count(*) from steps") == 2
 
 
+@pytest.mark.parametrize("if_running", ["refuse", "replace"])
+async def test_an_insert_with_a_key_finds_its_own_run(proxy, connection, moment, if_running):
+    """What replaced an earlier run and is sent again is neither refused by itself nor replaced by itself."""
+
+    @worker
+    async def work() -> None: ...
+
+    async with Engine(proxy.dsn):
+        earlier = await work.new().insert(key="k")
+        if if_running == "refuse":
+            await earlier.cancel()
+        trap = proxy.trap(".insert_workflow(", moment)
+        run = await work.new().insert(key="k", if_running=if_running)
+
+        await trap.sprung()
+        assert (await run.status()).state == "executing"
+        assert (await earlier.status()).state == "cancelled"
+    assert await connection.fetchval("select count(*) from workflows") == 2
+
+
 @pytest.mark.slow
 async def test_insert_of_more_than_goes_into_one_call(proxy, connection, moment):
     @worker

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from baton import Baton, Context, Exponential, Receive, Run, Signal, Timer, each, failed, result_of, state_of, worker
+from baton import (
+    Baton,
+    Context,
+    Exponential,
+    Receive,
+    Run,
+    Signal,
+    Timer,
+    each,
+    failed,
+    param,
+    result_of,
+    state_of,
+    worker,
+)
 
 
 def valid_inserts() -> Sequence[Baton]:
@@ -74,4 +88,23 @@ def valid_inserts() -> Sequence[Baton]:
         .add("destroy", step.new(), runs="always")
         .add("after", Baton.new().add("z", step.new()), runs="always")
     )
-    return diamond, nested, conditional, closing, waiting, bounded
+    innermost = Baton.new().add("n", step.new(param("y"), other=result_of("late")))
+    item = (
+        Baton.new(fail_fast=True)
+        .add("f", step.new(param("x"), other=[result_of("a"), param("x")]), undo=step.new(param("x")), deps=["late"])
+        .add("g", Baton.new().add("p", step.new(result_of("b", default=None))), when=state_of("b") != "skipped")
+        .add("m", step.new(each([param("x"), result_of("f")]), other=result_of("late")), deps=["a"])
+        .add("deep", innermost, each={"y": result_of("m")}, deps=["f"])
+        .add("few", step.new(), deps=["a", "f", "late"], needs=2)
+        .add("tidy", observing.new(result_of("late", default=1)), runs="always")
+        .returns("m")
+    )
+    mapped = (
+        Baton.new(workflow_id="w")
+        .add("a", step.new([1, 2]))
+        .add("b", step.new(), ignore_discarded=True)
+        .add("late", step.new(), deps=["a"])
+        .add("items", item.with_options(concurrency=2, tolerate=1), each={"x": result_of("a")})
+        .add("last", step.new(result_of("items")))
+    )
+    return diamond, nested, conditional, closing, waiting, bounded, mapped

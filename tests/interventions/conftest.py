@@ -11,6 +11,8 @@ import pytest
 
 from baton import Context, Engine, Run, WorkerPool, worker
 from tests.database.raw_pool import assert_consistent
+from tests.effects import Effects
+from tests.programs.fault_workers import EFFECTS
 
 
 class Program:
@@ -20,6 +22,8 @@ class Program:
         self.failing: set[str] = set()
         """The steps that fail, by the last part of their names."""
         self.runs: Counter[str] = Counter()
+        self.keys: list[str] = []
+        """The idempotency keys of all attempts."""
         self.is_checked = True
         """Whether the counts are checked after the test; what is checked knows nothing of `needs`."""
         program = self
@@ -27,6 +31,7 @@ class Program:
         @worker(name="interventions: act", max_attempts=1)
         async def act(ctx: Context, value: Any = None, *more: Any) -> Any:
             program.runs[ctx.step] += 1
+            program.keys.append(ctx.idempotency_key)
             if ctx.step in program.failing:
                 raise ValueError(f"{ctx.step} fails")
             return value
@@ -63,3 +68,9 @@ async def pool(engine: Engine, program: Program) -> AsyncIterator[WorkerPool]:
     """A pool that runs from the beginning of the test to its end."""
     async with WorkerPool(engine, poll=0.5) as pool:
         yield pool
+
+
+@pytest.fixture(autouse=True)
+def _effects_of_this_process(effects: Effects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that run in a pool of the test itself write to the same log as those of other processes."""
+    monkeypatch.setenv(EFFECTS, str(effects.path))

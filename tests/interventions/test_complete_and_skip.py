@@ -194,6 +194,7 @@ async def test_a_completed_undo_counts_as_done(pool, program):
     await run.retry()
     assert await run.wait(timeout=SECONDS) == "completed"
     assert program.runs["hotel"] == 2
+    assert len({key for key in program.keys if "/hotel" in key and "undo" not in key}) == 2
 
 
 async def test_a_completed_step_of_an_undone_run_begins_what_was_undone_anew(pool, program):

@@ -15,8 +15,9 @@ import asyncpg
 import pytest
 
 from baton import Again, Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, worker
+from baton.database.record_store import RecordStore
 from baton.errors import StepFailed, WorkflowNotFound
-from baton.llm import Price, PriceTable, TokenPrice, Usage
+from baton.llm import Budget, Estimate, Price, PriceTable, TokenPrice, Usage
 from tests.cli.command import baton
 from tests.waiting import eventually
 
@@ -323,7 +324,7 @@ def held() -> Any:
     return record_and_wait
 
 
-async def test_many_calls_leave_with_their_settles(engine: Engine, pool: WorkerPool, statements: Any) -> None:
+async def test_many_calls_leave_with_their_settles(engine: Engine, statements: Any, pool: WorkerPool) -> None:
     """Statements per call: none of its own, as the records leave with outcomes."""
     run = await Baton.new().add("map", ask_item.new(each(list(range(200))))).insert()
     await run.wait(timeout=SECONDS)
@@ -333,23 +334,22 @@ async def test_many_calls_leave_with_their_settles(engine: Engine, pool: WorkerP
 
 
 @pytest.fixture
-async def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
-    """How many calls of a function of the store were made."""
-    from baton.database.store import Store
-
+async def statements(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Callable[[str], int]:
+    """How many calls that write records by themselves were made."""
     made: list[str] = []
-    leave = Store.leave_records
+    leave = RecordStore.leave_records
 
-    async def counted(self: Store, records: Any) -> None:
+    async def counted(self: RecordStore, records: Any) -> None:
         made.append("leave_records")
         await leave(self, records)
 
-    monkeypatch.setattr(Store, "leave_records", counted)
+    monkeypatch.setattr(RecordStore, "leave_records", counted)
     return made.count
 
 
 async def test_the_command_prints_what_was_used(pool: WorkerPool, database: str, tmp_path: Path) -> None:
-    flow = Baton.new(workflow_id="talk", models={"b": "nobody-knows-it", "*": "small"})
+    budget = Budget(cost=Decimal(1), tokens=5_000, estimates={"none": Estimate()})
+    flow = Baton.new(workflow_id="talk", models={"b": "nobody-knows-it", "*": "small"}, budget=budget)
     run = await flow.add("a", ask.new()).add("b", ask.new()).insert()
     await run.wait(timeout=SECONDS)
 
@@ -359,6 +359,7 @@ async def test_the_command_prints_what_was_used(pool: WorkerPool, database: str,
 
     assert "$0.0012 + unknown" in printed
     assert "1 of 2 calls have no price: the sum is not known" in printed
+    assert "budget of the run: $0.0012 of $1.00, and 1 without a price; 2,200 of 5,000 tokens" in printed
     assert by_step.splitlines()[0].split() == ["step", "calls", "input", "cached", "output", "reasoning", "cost"]
     assert (data["cost"], data["known_cost"], data["by_step"]["a"]["cost"]) == (None, "0.0012", "0.0012")
 

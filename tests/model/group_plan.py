@@ -75,6 +75,13 @@ class Node:
         """The dependencies whose results and outcomes its worker, or that of its children, reads."""
         return tuple(dict.fromkeys(name for name in (*self.deps, self.left) if name is not None))
 
+    @property
+    def mapped(self) -> Graph | None:
+        """The graph that each item of a map becomes, if all become the same; such a map is one of a workflow."""
+        if self.kind != "map" or not self.items or any(item != self.items[0] for item in self.items):
+            return None
+        return self.items[0].inside if self.items[0].acts == ("graph",) and not self.items[0].snoozes else None
+
     def act(self, attempt: int) -> GroupAct:
         return self.acts[min(attempt, len(self.acts)) - 1]
 

@@ -75,9 +75,22 @@ class _Drawing:
             source = self.chance.choice(sources)  # its result is no list: the map fails
         named = {name: visible[name] for name in replace(plain, source=source).named}
         size = ITEMS if source is not None else self.chance.choice([0, 1, 2, 3, ITEMS])
-        items = [self._step(Node(""), depth, (*path, f"{path[-1]}[{number}]"), named, 0.12) for number in range(size)]
+        if size and depth < MOST_DEEP and self.chance.random() < 0.3:
+            items = [self._item_of_workflow(depth, path, named)] * size
+        else:
+            items = self._items(size, depth, path, named)
         concurrency = self.chance.choice([None, 1, 2, 3])
         return replace(plain, kind="map", source=source, items=tuple(items), concurrency=concurrency)
+
+    def _items(self, size: int, depth: int, path: tuple[str, ...], named: dict[str, Node]) -> list[Node]:
+        return [self._step(Node(""), depth, (*path, f"{path[-1]}[{number}]"), named, 0.12) for number in range(size)]
+
+    def _item_of_workflow(self, depth: int, path: tuple[str, ...], named: dict[str, Node]) -> Node:
+        """An item that becomes a graph, as all others of its map do. No step of it hangs: each item would."""
+        hangs_wanted, self.hangs_wanted = self.hangs_wanted, False
+        inside = self.graph(self.chance.randint(1, 4), depth + 1, (*path, f"{path[-1]}[0]"), named)
+        self.hangs_wanted = hangs_wanted
+        return Node("", acts=("graph",), inside=inside)
 
     def _step(
         self, plain: Node, depth: int, path: tuple[str, ...], named: dict[str, Node], graph_share: float = 0.2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, result_of, worker
+from baton import Baton, Cancel, Context, RetryAfter, Skip, Snooze, each, param, result_of, worker
 from baton.core.job import Job
 from tests.model.group_plan import NOTHING, Graph, GroupPlan, Node, value_of, without_failures
 
@@ -46,7 +48,11 @@ log = Log()
 
 
 @worker(name="follow_plan", backoff=0.01)
-async def follow_plan(ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: int | None = None) -> Any:
+async def follow_plan(
+    ctx: Context, plan: Node = IDLE, left: Any = NOTHING, number: int | None = None, items: Sequence[int] = ()
+) -> Any:
+    """`items` has the items of the maps of workflows around the step; what a step does depends on none of them."""
+    assert list(items) == parsed_items(ctx.step, len(items))
     lane = log.enter(ctx, plan)
     try:
         await asyncio.sleep(0)
@@ -102,15 +108,31 @@ def faulty(fault: str) -> Baton:
             return Baton.new()
 
 
-def workflow_of(graph: Graph, workflow_id: str | None = None) -> Baton:
-    """The workflow that a plan describes."""
+def parsed_items(step: str, count: int) -> list[int]:
+    """The numbers of the innermost maps around a step, which are their items, from the outside."""
+    numbers = [int(number) for number in re.findall(r"\[(\d+)\]/", step)]
+    return numbers[len(numbers) - count :]
+
+
+def workflow_of(graph: Graph, workflow_id: str | None = None, maps: int = 0) -> Baton:
+    """The workflow that a plan describes; `maps` is how many maps of workflows are around it."""
     made = Baton.new(workflow_id=workflow_id)
     for node in graph.steps:
-        what = workflow_of(node.inside) if node.kind == "workflow" and node.inside is not None else job_of(node)
+        what: Baton | Job
+        items, deps = None, node.deps
+        if node.kind == "workflow" and node.inside is not None:
+            what = workflow_of(node.inside, maps=maps)
+        elif node.mapped is not None:
+            what = workflow_of(node.mapped, maps=maps + 1).with_options(concurrency=node.concurrency)
+            deps = tuple(name for name in node.named if name != node.source)
+            items = {f"item{maps}": list(range(len(node.items))) if node.source is None else result_of(node.source)}
+        else:
+            what = job_of(node, maps)
         made.add(
             node.name,
             what,
-            deps=node.deps,
+            each=items,
+            deps=deps,
             ignore_cancelled=node.flags.cancelled,
             ignore_discarded=node.flags.discarded,
             ignore_skipped=node.flags.skipped,
@@ -118,8 +140,10 @@ def workflow_of(graph: Graph, workflow_id: str | None = None) -> Baton:
     return made if graph.returns is None else made.returns(graph.returns)
 
 
-def job_of(node: Node) -> Job:
+def job_of(node: Node, maps: int) -> Job:
     arguments: dict[str, Any] = {"plan": node}
+    if maps:
+        arguments["items"] = [param(f"item{number}") for number in range(maps)]
     if node.left is not None:
         arguments["left"] = result_of(node.left)
     if node.kind == "map":

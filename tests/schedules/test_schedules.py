@@ -12,10 +12,12 @@ from baton import (
     Baton,
     Engine,
     InvalidOption,
+    InvalidWorkflow,
     Run,
     Schedule,
     ScheduleNotFound,
     WorkerPool,
+    param,
     worker,
 )
 from tests.waiting import eventually
@@ -296,3 +298,13 @@ async def test_what_cannot_be_scheduled_is_refused_in_a_sentence(engine, given, 
 async def test_a_worker_in_place_of_a_job_is_refused(engine):
     with pytest.raises(TypeError, match="needs a workflow or a job, as in nightly"):
         await engine.schedule("s", quick, every=5)
+
+
+async def test_a_workflow_with_holes_is_not_scheduled(engine):
+    flow = Baton.new().add("a", quick.new(param("number")))
+
+    with pytest.raises(InvalidWorkflow, match="step 'a' has the hole 'number', and no value for it"):
+        await engine.schedule("nightly", flow, cron=NEVER_SOON)
+    filled = Baton.from_template(flow.to_template(), number=3)
+
+    assert await engine.schedule("nightly", filled, cron=NEVER_SOON) == "created"

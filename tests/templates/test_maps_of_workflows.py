@@ -239,6 +239,26 @@ async def test_maps_of_workflows_hold_maps_of_jobs_and_of_workflows(engine):
     assert await run.result("m") == [["a+['a', 1]", "c+['a', 2]"], ["b+['b', 1]", "c+['b', 2]"]]
 
 
+async def test_the_innermost_map_fills_a_hole(engine):
+    """A map inside takes items of its own for a hole whose name the map around it has as well."""
+    innermost = Baton.new().add("n", note.new(param("x")))
+    inner = Baton.new().add("deep", innermost, each={"x": ["p", param("x")]})
+    flow = Baton.new().add("m", inner, each={"x": ["a", "b"]})
+
+    run, _ = await ended(engine, flow)
+
+    assert await run.result("m") == [["p", "a"], ["p", "b"]]
+
+
+async def test_a_step_around_the_map_that_fails_cancels_it(engine):
+    inner = Baton.new().add("a", note.new(param("x"), more=result_of("broken")))
+    flow = Baton.new().add("broken", fail_on.new("b")).add("m", inner, each={"x": ["p"]})
+
+    run, _ = await ended(engine, flow)
+
+    assert await tree(run) == {"broken": "discarded", "m": "cancelled"}
+
+
 async def test_a_map_over_no_items_is_completed_at_once(engine):
     flow = Baton.new().add("list", names.new(0)).add("m", two(), each={"item": result_of("list")})
 
@@ -275,6 +295,21 @@ async def test_retry_opens_what_failed_in_an_item(engine):
     finally:
         fail_on.function.__defaults__ = with_fix
     assert effects == ["a", "b"] or effects == ["b", "a"]
+
+
+async def test_a_map_is_reused_if_its_workflow_is_the_same(engine):
+    def flow(inner):
+        return Baton.new().add("m", inner, each={"item": ["a", "b"]}).add("end", note.new("end"), deps=["m"])
+
+    first, _ = await ended(engine, flow(two()))
+    effects.clear()
+    same = await flow(two()).insert(reusing=first)
+    other = await flow(two().add("third", note.new("third"))).insert(reusing=first)
+    async with WorkerPool(engine):
+        assert await same.result("m", timeout=SECONDS) == ["a+a", "b+b"]
+        await other.wait(timeout=SECONDS)
+
+    assert sorted(effects) == ["a", "a", "b", "b", "end", "third", "third"]
 
 
 async def test_an_item_is_cancelled_with_all_below_it(engine):
@@ -385,11 +420,45 @@ def test_options_of_a_map_need_a_map() -> None:
         Baton.new().add("g", note.new("x"), each={"x": [1]})  # type: ignore[arg-type]
 
 
-def test_a_hole_for_an_option_gets_no_items() -> None:
+def test_items_of_options_are_checked_if_they_are_known() -> None:
     inner = Baton.new().add("a", note.new(param("x")).with_options(queue=param("q")))
-    assert "names 'q', which stands for the option 'queue'" in faults(
-        Baton.new().add("m", inner, each={"x": ["a"], "q": ["b"]})
+    flow = Baton.new().add("m", inner, each={"x": ["a", "b"], "q": ["b", ""]})
+    assert "item 1 of 'q' of step 'm' does not fit: in step 'a', queue='' cannot be used" in faults(flow)
+
+
+async def test_options_of_an_item_s_steps_and_undos_may_be_its_own(engine):
+    """A lane for each tenant, for example; what does not fit is found when the item becomes steps."""
+    inner = Baton.new().add(
+        "n",
+        note.new(param("x")).with_options(queue=param("q")),
+        undo=undo.new(param("x")).with_options(queue=param("q")),
     )
+    flow = (
+        Baton.new()
+        .add("list", names.new(2))
+        .add("m", inner, each={"x": result_of("list"), "q": ["one", "two"]})
+        .add("wrong", inner, each={"x": result_of("list"), "q": result_of("m")}, deps=["m"])
+        .add("bad", inner, each={"x": ["c"], "q": result_of("numbers")})
+        .add("numbers", numbers.new())
+    )
+
+    run, state = await ended(engine, flow, queues={"default": 5, "one": 1, "two": 1, "a": 1, "b": 1})
+
+    assert state == "failed"
+    queues = {step.name: step.queue for step in flat(await run.steps())}
+    assert (queues["m[0]/n"], queues["m[1]/n"], queues["wrong[1]/n"]) == ("one", "two", "b")
+    assert (queues["m[0]/n[undo]"], queues["m[1]/n[undo]"]) == ("one", "two")
+    with pytest.raises(StepFailed, match="the workflow of this item cannot be made: queue=3 cannot be used"):
+        await run.result("bad")
+
+
+@worker(name="map numbers")
+async def numbers() -> list[int]:
+    return [3]
+
+
+def flat(steps):
+    return [one for step in steps for one in (step, *flat(step.children))]
 
 
 def test_a_template_keeps_the_map_and_the_holes_that_are_left() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -289,3 +290,16 @@ def test_templates_of_earlier_releases_are_read(file: Path) -> None:
     text = file.read_text()
     flow = Baton.from_template(text, json.loads(text)["meta"]["values"])
     assert [step.name for step in flow.spec().steps] == json.loads(text)["meta"]["steps"]
+
+
+def test_whatever_a_workflow_or_a_step_is_given_has_a_field() -> None:
+    """What a template has no field for would be lost in it."""
+
+    def parameters(function: Any) -> set[str]:
+        return set(inspect.signature(function).parameters) - {"self", "cls"}
+
+    resolved = {"ignore_cancelled", "ignore_discarded", "ignore_skipped"}
+    of_new = parameters(Baton.new) - resolved - {"workflow_id"}
+    called = {"workflow_name": "name", "budget": "budgets"}
+    assert {called.get(one, one) for one in of_new} <= set(Template.__struct_fields__)
+    assert parameters(Baton.add) - {"what"} <= set(StepTemplate.__struct_fields__)

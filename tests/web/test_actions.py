@@ -6,7 +6,7 @@ import pytest
 
 from baton import Run
 from tests.web.conftest import HOSTILE_STEP
-from tests.web.served import SAME_ORIGIN, asking_as, confirmed
+from tests.web.served import SAME_ORIGIN, asking_as, confirmed, token_in
 
 
 async def test_a_run_is_cancelled_with_a_reason(engine, filled):
@@ -167,3 +167,39 @@ async def test_an_action_on_a_run_that_is_not_there_is_not_found(engine, action)
         answer = await client.post("confirm", data=fields, headers=SAME_ORIGIN)
 
     assert (form.status_code, answer.status_code) == (404, 404)
+
+
+async def test_limits_are_set_changed_and_removed(engine, filled):
+    async with asking_as(engine) as client:
+        await confirmed(client, action="limit", queue="lonely", running="3", starts="60", per="60")
+        page = (await client.get("limits")).text
+        (limited,) = await engine.limits()
+        assert (limited.limits.running, limited.limits.rate.starts) == (3, 60)
+        assert "0 of 3" in page
+        assert "running=3" in page
+        await confirmed(client, action="remove-limit", queue="lonely")
+        assert await engine.limits() == []
+
+    noted = [one.actor for one in await engine.interventions() if one.subject == "lonely"]
+    assert noted == ["ann", "ann"]
+
+
+@pytest.mark.parametrize("fields", [{"running": "many"}, {"running": "-1"}, {"starts": "5"}, {"running": "1.5"}])
+async def test_limits_that_cannot_be_are_refused(engine, filled, fields):
+    async with asking_as(engine) as client:
+        answer = await confirmed(client, action="limit", queue="lonely", **fields)
+
+    assert answer.status_code == 400
+    assert await engine.limits() == []
+
+
+async def test_a_lane_is_paused_and_shown_and_resumed(engine, filled):
+    await engine.limit("lonely", lane_running=1)
+    await engine.pause("lonely", lane="red")
+    async with asking_as(engine) as client:
+        assert "lane red is paused" in (await client.get("limits")).text
+        query = {"action": "resume", "queue": "lonely", "lane": "red"}
+        form = await client.get("confirm", params=query)
+        await client.post("confirm", data={**query, "write_token": token_in(form.text)}, headers=SAME_ORIGIN)
+
+    assert (await engine.limits())[0].paused_lanes == []

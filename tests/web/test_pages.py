@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from baton import Baton, Run
 from baton.database.connections import Connections
 from baton.web import User
 from tests.web.conftest import HOSTILE_ID, HOSTILE_NAME, HOSTILE_STEP
@@ -36,6 +37,8 @@ def addresses(filled):
         ("run", {"id": filled.saga}),
         ("run", {"id": filled.mapped, "open": "each"}),
         ("run", {"id": HOSTILE_ID}),
+        ("run", {**run, "around": "approval"}),
+        ("interventions", run),
         ("steps", run),
         ("steps", {"id": filled.mapped, "state": "discarded", "group": "each"}),
         ("step", {**run, "step": "a"}),
@@ -112,6 +115,49 @@ async def test_a_group_is_closed_when_that_is_asked(engine, filled):
 
     assert 'data-key="inner/x"' not in text
     assert "2 completed" in text
+
+
+async def test_the_neighbourhood_of_a_step_is_shown_alone(engine, jobs):
+    """Of a chain, what lies two dependencies away on both sides."""
+    flow = Baton.new().add("s0", jobs["join"].new())
+    for number in range(1, 9):
+        flow.add(f"s{number}", jobs["join"].new(), deps=[f"s{number - 1}"])
+    run = await flow.insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("run", params={"id": run.id, "around": "s4"})).text
+        missing = await client.get("run", params={"id": run.id, "around": "s99"})
+
+    assert [number for number in range(9) if f'data-key="s{number}"' in text] == [2, 3, 4, 5, 6]
+    assert missing.status_code == 404
+
+
+async def test_more_steps_than_a_picture_can_show_are_listed(engine, jobs):
+    flow = Baton.new()
+    for number in range(1_501):
+        flow.add(f"s{number}", jobs["lonely"].new())
+    run = await flow.insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("run", params={"id": run.id})).text
+        listed = (await client.get("steps", params={"id": run.id, "after": 1_498})).text
+
+    assert "More than 1,500 steps would be in view" in text
+    assert "1,300 more steps are in view" in text
+    assert [f">s{number}<" in listed for number in (1498, 1499, 1500)] == [False, True, True]
+
+
+async def test_a_picture_is_laid_out_once_while_only_states_change(engine, filled, monkeypatch):
+    from baton.web import run_picture
+
+    laid_out, calls = run_picture.laid_out, []
+    monkeypatch.setattr(run_picture, "laid_out", lambda diagram: calls.append(diagram) or laid_out(diagram))
+    async with asking_as(engine) as client:
+        await client.get("run", params={"id": filled.waiting})
+        before = len(calls)
+        await Run(filled.waiting).cancel()
+        text = (await client.get("run", params={"id": filled.waiting})).text
+
+    assert len(calls) == before
+    assert 'class="baton-node baton-cancelled"' in text
 
 
 async def test_hostile_names_are_text_everywhere(engine, filled):
@@ -191,3 +237,37 @@ async def test_bad_addresses_get_a_status_and_a_sentence(engine, address, status
 
     assert answer.status_code == status
     assert sentence in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ({"tag": "team=red"}, True),
+        ({"tag": "team=red, env=live"}, True),
+        ({"tag": "team=blue"}, False),
+        ({"key": "order 7"}, True),
+        ({"key": "order 8"}, False),
+        ({"worker": "lonely"}, True),
+        ({"worker": "fetch"}, False),
+        ({"failed_step": "a"}, False),
+        ({"since": "1h"}, True),
+        ({"since": "2999-01-01"}, False),
+    ],
+)
+async def test_runs_are_found_by_tag_key_worker_step_and_time(engine, jobs, query, is_found):
+    flow = Baton.new(key="order 7", tags={"team": "red", "env": "live"}, workflow_name="wanted")
+    await flow.add("a", jobs["lonely"].new()).insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("runs", params=query)).text
+
+    assert (">wanted</a>" in text) is is_found
+
+
+async def test_entries_in_lanes_are_counted_too(engine, jobs):
+    await engine.limit("lonely", lane_running=1)
+    for lane in ("red", "blue", "blue"):
+        await jobs["lonely"].new().with_options(lane=lane).insert()
+    async with asking_as(engine) as client:
+        text = (await client.get("queues")).text
+
+    assert '<td class="number">3</td>' in text

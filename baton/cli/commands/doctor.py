@@ -9,7 +9,8 @@ from textwrap import wrap
 
 from baton.cli.arguments import add_address, add_json, duration
 from baton.cli.connection import connected
-from baton.cli.diagnosis import Finding, Level, diagnosed, worst
+from baton.cli.diagnosis import diagnosed
+from baton.cli.finding import Finding, Level, worst
 from baton.cli.terminal import Line, Piece, print_json, print_lines, width
 from baton.cli.text import one_line
 from baton.database.diagnostics import examine

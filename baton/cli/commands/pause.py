@@ -33,11 +33,12 @@ async def run(arguments: argparse.Namespace) -> None:
             is_new = await engine.pause(worker=arguments.worker, actor=arguments.actor)
             print(_said("worker", arguments.worker, is_new=is_new))
             return
-        is_new = await engine.pause(name, actor=arguments.actor)
+        is_new = await engine.pause(name, lane=arguments.lane, actor=arguments.actor)
         # Resumed again meanwhile, and empty, it is not in the list.
         found = [queue for queue in await engine.queues() if queue.name == name]
     executing, available = (found[0].executing, found[0].available) if found else (0, 0)
-    print(f"{_said('queue', name, is_new=is_new)}: {executing} executing, {available} available")
+    what = "queue" if arguments.lane is None else f"lane {arguments.lane!r} of queue"
+    print(f"{_said(what, name, is_new=is_new)}: {executing} executing, {available} available")
 
 
 def _said(what: str, name: str, *, is_new: bool) -> str:

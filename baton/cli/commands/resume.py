@@ -28,6 +28,7 @@ async def run(arguments: argparse.Namespace) -> None:
             subject = f"worker {arguments.worker!r}"
             was_paused = await engine.resume(worker=arguments.worker, actor=arguments.actor)
         else:
-            subject = f"queue {arguments.queue!r}"
-            was_paused = await engine.resume(arguments.queue, actor=arguments.actor)
+            lane = "" if arguments.lane is None else f"lane {arguments.lane!r} of "
+            subject = f"{lane}queue {arguments.queue!r}"
+            was_paused = await engine.resume(arguments.queue, lane=arguments.lane, actor=arguments.actor)
     print(f"resumed {subject}" if was_paused else f"{subject} was not paused")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from baton.cli.terminal import Line, Piece, print_json, print_lines, table
 from baton.cli.text import cut, one_line
 from baton.client.engine import Engine
 from baton.client.run import Run
-from baton.database.model_calls import UsageBy, UsageTotals
+from baton.database.model_calls import BudgetState, UsageBy, UsageTotals
 
 HEADINGS = ("calls", "input", "cached", "output", "reasoning", "cost")
 WIDEST_NAME = 48
@@ -41,19 +41,21 @@ async def run(arguments: argparse.Namespace) -> None:
     """Print a table for each way to sum up, or JSON."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
         if arguments.id is not None:
-            of_run = await Run(arguments.id, engine).usage()
+            named = Run(arguments.id, engine)
+            budgets: Sequence[BudgetState]
+            of_run, budgets = await named.usage(), await named.budgets()
             total: UsageTotals = of_run
             parts: Mapping[str, Mapping[str, UsageTotals]] = {"step": of_run.by_step, "model": of_run.by_model}
         else:
             of_all = await engine.usage(since=arguments.since, by=arguments.by)
-            total, parts = of_all, {arguments.by: of_all.by}
+            total, parts, budgets = of_all, {arguments.by: of_all.by}, ()
     if arguments.json:
         by = {f"by_{what}": {name: _as_json(one) for name, one in part.items()} for what, part in parts.items()}
-        print_json({**_as_json(total), **by})
+        print_json({**_as_json(total), **by, "budgets": [asdict(budget) for budget in budgets]})
     elif total.calls:
         for what, part in parts.items():
             print_lines([*_table(what, part), []])
-        print_lines([*_table("total", {"all": total}), *_remarks(total)])
+        print_lines([*_table("total", {"all": total}), *_remarks(total), *map(_budget, budgets)], overlong="wrap")
     else:
         print("no call of a language model was recorded")
 
@@ -90,6 +92,20 @@ def _cost(totals: UsageTotals) -> str:
 def _shortened(cost: Decimal) -> str:
     rounded = cost.quantize(CENTS).normalize()
     return f"{rounded:.2f}" if rounded == rounded.quantize(Decimal("0.01")) else f"{rounded:f}"
+
+
+def _budget(budget: BudgetState) -> Line:
+    of = budget.shared or budget.group or "the run"
+    since = f" since {budget.period}" if budget.period else ""
+    parts = []
+    if budget.cost is not None:
+        held = f", ${_shortened(budget.reserved_cost)} more reserved" if budget.reserved_cost else ""
+        unknown = f", and {budget.unpriced_calls:,} without a price" if budget.unpriced_calls else ""
+        parts.append(f"${_shortened(budget.spent_cost)} of ${_shortened(budget.cost)}{held}{unknown}")
+    if budget.tokens is not None:
+        held = f", {budget.reserved_tokens:,} more reserved" if budget.reserved_tokens else ""
+        parts.append(f"{budget.spent_tokens:,} of {budget.tokens:,} tokens{held}")
+    return [Piece(f"  budget of {one_line(of)}{since}: {'; '.join(parts)}")]
 
 
 def _remarks(total: UsageTotals) -> Iterator[Line]:

@@ -68,12 +68,12 @@ async def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"--prefix is {arguments.prefix!r}, and begins with a slash")
     listening: Listening = arguments.listen
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        print(f"baton web: {_address(listening, arguments.prefix)}", flush=True)
-        if not given:
-            print(f"token: {token}", flush=True)
-        await serve(engine, gate, listening.host, listening.port, arguments.prefix)
 
+        def say(port: int) -> None:
+            host = listening.host or "127.0.0.1"
+            where = f"[{host}]" if ":" in host else host
+            print(f"baton web: http://{where}:{port}{arguments.prefix.rstrip('/')}/", flush=True)
+            if not given:
+                print(f"token: {token}", flush=True)
 
-def _address(listening: Listening, prefix: str) -> str:
-    host = listening.host or "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{listening.port}{prefix.rstrip('/')}/"
+        await serve(engine, gate, listening.host, listening.port, arguments.prefix, say)

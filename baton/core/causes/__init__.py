@@ -29,6 +29,8 @@ from baton.core.causes.ended import (
     TooManyLost,
     Verdict,
 )
+from baton.core.causes.limits import LanePaused, QueueLimited
+from baton.core.causes.pauses import RunPaused, WorkerPaused
 from baton.core.causes.running import Executing, PoolGone, PoolSilent
 from baton.core.causes.waiting import (
     AboutToEnd,
@@ -46,6 +48,7 @@ from baton.core.causes.waiting import (
     SlotsTaken,
     Snoozed,
     WaitsForAttempts,
+    WaitsForBudget,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -75,16 +78,21 @@ WaitingCause: TypeAlias = (
     | WaitsForRun
     | AboutToEnd
     | BeingEnded
+    | RunPaused
+    | WorkerPaused
+    | LanePaused
     | QueuePaused
     | NotServed
     | NoPoolForWorker
     | NoPoolForArguments
     | PutBack
     | SlotsTaken
+    | QueueLimited
     | AboutToStart
     | Retries
     | Scheduled
     | Snoozed
+    | WaitsForBudget
     | NextRound
 )
 """Why a step has not begun, or begins again later."""
@@ -140,6 +148,7 @@ __all__ = [
     "EndedOtherwise",
     "Executing",
     "Holder",
+    "LanePaused",
     "NeverFitted",
     "NextRound",
     "NoPoolForArguments",
@@ -151,6 +160,7 @@ __all__ = [
     "PoolGone",
     "PoolSilent",
     "PutBack",
+    "QueueLimited",
     "QueuePaused",
     "Retries",
     "RunBeingEnded",
@@ -160,6 +170,7 @@ __all__ = [
     "RunEnded",
     "RunExecutes",
     "RunFailed",
+    "RunPaused",
     "RunningCause",
     "Scheduled",
     "ScopeEnded",
@@ -169,6 +180,7 @@ __all__ = [
     "Verdict",
     "WaitingCause",
     "WaitsForAttempts",
+    "WaitsForBudget",
     "WaitsForChildren",
     "WaitsForEnough",
     "WaitsForGroup",
@@ -180,4 +192,5 @@ __all__ = [
     "WaitsForTime",
     "WaitsForUndos",
     "WaitsForVerdict",
+    "WorkerPaused",
 ]

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from baton.core.causes.kind import Kind, because, counted, listed, span
 
-EntryState = Literal["scheduled", "available", "retryable"]
+EntryState = Literal["scheduled", "available", "retryable", "waiting"]
 
 
 class WaitsForSteps(Kind, frozen=True):
@@ -339,6 +339,17 @@ class Snoozed(Kind, frozen=True):
     def __str__(self) -> str:
         why = f" ({self.reason})" if self.reason else ""
         return f"snoozes{why}, and starts again in {span(self.seconds_left)}"
+
+
+class WaitsForBudget(Kind, frozen=True):
+    """A budget of calls of language models has no room for its attempt."""
+
+    reason: str
+    seconds_left: float
+    """Until it asks again; sooner if what it waits for is spent less or raised."""
+
+    def __str__(self) -> str:
+        return f"waits for room in a budget: {self.reason}; raise it with run.raise_budget(...)"
 
 
 class NextRound(Kind, frozen=True):

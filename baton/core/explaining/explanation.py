@@ -16,6 +16,8 @@ from baton.core.causes import (
     EndedByChild,
     EndedByGroup,
     EndedByStep,
+    LanePaused,
+    NoPoolForArguments,
     NoPoolForWorker,
     NotServed,
     QueuePaused,
@@ -26,6 +28,7 @@ from baton.core.causes import (
     RunCompleted,
     RunExecutes,
     RunFailed,
+    RunPaused,
     ScopeEnded,
     Verdict,
     WaitsForChildren,
@@ -35,6 +38,7 @@ from baton.core.causes import (
     WaitsForSteps,
     WaitsForUndos,
     WaitsForVerdict,
+    WorkerPaused,
 )
 from baton.core.causes.kind import NAMED, counted, span
 from baton.core.explaining.ended import cause_of_final
@@ -263,7 +267,7 @@ def _ended_by(target: StepFacts, known: _Known) -> Sequence[StepFacts] | None:
 
 
 _CONSEQUENCES = (EndedByStep, EndedByChild, EndedByGroup, ScopeEnded)
-_BLOCKED = (QueuePaused, NotServed, NoPoolForWorker)
+_BLOCKED = (RunPaused, WorkerPaused, LanePaused, QueuePaused, NotServed, NoPoolForWorker, NoPoolForArguments)
 
 
 def _whole(facts: Facts, known: _Known) -> Explanation:

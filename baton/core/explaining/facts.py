@@ -75,6 +75,13 @@ class AwaitedRunFacts(Struct, frozen=True):
     """The workflows that wait for one another, this one first."""
 
 
+class PauseFacts(Struct, frozen=True):
+    """A pause of the run or the worker of a step."""
+
+    of: Literal["run", "worker"]
+    seconds: float
+
+
 class QueueFacts(Struct, frozen=True):
     """A queue in which a step waits that is explained."""
 
@@ -95,11 +102,22 @@ class HolderFacts(Struct, frozen=True):
     seconds: float
 
 
+class LimitFacts(Struct, frozen=True):
+    """The limit of a queue that keeps a step from its start; see sql/functions/limit_of.sql."""
+
+    limit: Literal["running", "lane_running", "starts", "lane_starts", "paused_lane"]
+    most: float = 0.0
+    lane: str | None = None
+    per: float | None = None
+    seconds: float | None = None
+
+
 class StepFacts(Struct, frozen=True):
     """One step."""
 
     id: int
     name: str
+    workflow: str
     state: StepState
     worker: str
     queue: str
@@ -141,7 +159,9 @@ class StepFacts(Struct, frozen=True):
     pool: PoolFacts | None = None
     is_known: bool | None = None
     """A living pool that serves its queue can run it."""
+    pause: PauseFacts | None = None
     slot: SlotFacts | None = None
+    limit: LimitFacts | None = None
     attempts: AttemptFacts | None = None
     run: AwaitedRunFacts | None = None
     call: CallFacts | None = None

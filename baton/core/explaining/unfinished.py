@@ -11,6 +11,7 @@ from baton.core.causes import (
     Cause,
     Executing,
     Holder,
+    LanePaused,
     NextRound,
     NoPoolForArguments,
     NoPoolForWorker,
@@ -18,12 +19,14 @@ from baton.core.causes import (
     PoolGone,
     PoolSilent,
     PutBack,
+    QueueLimited,
     QueuePaused,
     Retries,
     Scheduled,
     SlotsTaken,
     Snoozed,
     WaitsForAttempts,
+    WaitsForBudget,
     WaitsForChildren,
     WaitsForEnough,
     WaitsForGroup,
@@ -38,7 +41,8 @@ from baton.core.causes import (
 )
 from baton.core.causes.kind import NAMED
 from baton.core.causes.waiting import EntryState, Unserved
-from baton.core.explaining.facts import AwaitedFacts, QueueFacts, StepFacts
+from baton.core.explaining.facts import AwaitedFacts, LimitFacts, QueueFacts, StepFacts
+from baton.core.explaining.pauses import paused
 
 Known = Mapping[int, StepFacts]
 Queues = Mapping[str, QueueFacts]
@@ -49,8 +53,10 @@ def cause_of_unfinished(step: StepFacts, known: Known, queues: Queues) -> Cause:
     match step.state:
         case "executing":
             return _executing(step)
+        case "waiting" if step.awaits is not None:
+            return _waiting(step, step.awaits)
         case "waiting":
-            return _waiting(step)
+            return paused(step, "waiting") or AboutToStart(queue=step.queue)
         case "available" | "scheduled" | "retryable":
             queue = queues.get(step.queue) or QueueFacts(step.queue, None, None, 0)
             return _entry(step, step.state, queue)
@@ -94,8 +100,8 @@ def _executing(step: StepFacts) -> Cause:
     )
 
 
-def _waiting(step: StepFacts) -> Cause:
-    left, awaits = step.waits_until, step.awaits or AwaitedFacts("timer")
+def _waiting(step: StepFacts, awaits: AwaitedFacts) -> Cause:
+    left = step.waits_until
     has_default = awaits.default is not None
     if step.is_ripe:
         return AboutToEnd()
@@ -114,6 +120,10 @@ def _waiting(step: StepFacts) -> Cause:
 
 def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     """Return the cause of a step that has an entry in its queue, and does not execute."""
+    if (pause := paused(step, state)) is not None:
+        return pause
+    if step.limit is not None and step.limit.limit == "paused_lane":
+        return _limited(step.queue, step.limit, ())
     unserved = why_unserved(
         state=state,
         queue=step.queue,
@@ -130,10 +140,26 @@ def _entry(step: StepFacts, state: EntryState, queue: QueueFacts) -> Cause:
     if state != "available":
         return _delayed(step)
     slots = queue.slots or 0
+    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
+    if step.limit is not None:
+        return _limited(step.queue, step.limit, holders)
     if queue.taken < slots:
         return AboutToEnd() if step.is_join else AboutToStart(queue=step.queue)
-    holders = tuple(Holder(workflow=one.workflow, step=one.step, seconds=one.seconds) for one in queue.holders)
     return SlotsTaken(queue=step.queue, slots=slots, holders=holders)
+
+
+def _limited(queue: str, facts: LimitFacts, holders: tuple[Holder, ...]) -> QueueLimited | LanePaused:
+    if facts.limit == "paused_lane":
+        return LanePaused(queue=queue, lane=facts.lane or "-", seconds=facts.seconds or 0.0)
+    return QueueLimited(
+        queue=queue,
+        limit=facts.limit,
+        most=facts.most,
+        lane=facts.lane,
+        per=facts.per,
+        seconds_left=facts.seconds,
+        holders=() if facts.limit != "running" else holders,
+    )
 
 
 def why_unserved(
@@ -173,6 +199,8 @@ def _delayed(step: StepFacts) -> Cause:
     match step.outcome:
         case "snoozed":
             return Snoozed(reason=step.reason, seconds_left=due)
+        case "no_budget":
+            return WaitsForBudget(reason=step.reason or "it is used up", seconds_left=due)
         case "again":
             return NextRound(round=step.round, seconds_left=due)
         case _:

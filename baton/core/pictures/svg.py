@@ -13,7 +13,6 @@ from baton.core.pictures.layout import MARGIN, Picture, laid_out
 from baton.core.pictures.markup import element, number, text
 from baton.core.pictures.palette import DARK, LIGHT, LOOKS, PLAIN, Look, Outline
 from baton.core.pictures.svg_boxes import (
-    described,
     group_element,
     head_element,
     line_of_text,
@@ -120,7 +119,7 @@ def summary(diagram: Diagram) -> str:
 def _linked(links: Mapping[str, str], node: Node, drawn: str) -> str:
     if (address := links.get(node.key)) is None:
         return drawn
-    return element("a", drawn, href=address, tabindex="-1", aria_label=described(node))
+    return element("a", drawn, href=address, tabindex="-1")
 
 
 def _crossed_groups(diagram: Diagram) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from baton.core.templates.described_worker import WorkerDescription
+from baton.core.usage.budget import Budget
 
 VERSION = 1
 """A library reads the templates of all earlier versions. It changes when an older one would read a template wrongly."""
@@ -28,6 +29,7 @@ class WorkflowTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True,
     fail_fast: bool = False
     deadline: float | None = None
     models: dict[str, Any] | None = None
+    budgets: list[Budget] = []
 
 
 class StepTemplate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -65,6 +67,7 @@ class Template(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_de
     fail_fast: bool = False
     deadline: float | None = None
     models: dict[str, Any] | None = None
+    budgets: list[Budget] = []
     returns: str | None = None
     steps: list[StepTemplate]
     workers: dict[str, WorkerDescription] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
@@ -15,8 +14,8 @@ from baton.core.error_texts import text_of
 from baton.core.holes import Param
 from baton.core.job import Job
 from baton.core.json_arguments import lists_of_map
+from baton.core.json_options import option_of_json
 from baton.core.references import Each
-from baton.core.retry import Exponential
 from baton.core.templates.described_worker import DescribedWorker, WorkerDescription
 from baton.core.templates.document import VERSION, JobTemplate, StepTemplate, Template, WorkflowTemplate
 from baton.core.templates.markers import NoMarker, filled_in, read_each, read_param, read_value
@@ -28,10 +27,11 @@ from baton.errors import BatonError, InvalidTemplate
 from baton.errors.texts import did_you_mean
 
 
-def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None) -> Baton:
+def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None, key: str | None) -> Baton:
     """Return the workflow of a template, with values in all of its holes. Raises `InvalidTemplate`, `InvalidName`."""
     template = _decoded(text)
     options = {name: getattr(template, name) for name in ("debug", "meta", "key", "key_for", "tags")}
+    options["key"] = options["key"] if key is None else key
     reader = _Reader(template.workers, values)
     flow = reader.workflow(Baton.new, template, "$", workflow_id=workflow_id, workflow_name=template.name, **options)
     reader.require_all_used()
@@ -105,7 +105,8 @@ class _Reader:
         # Workflows are nested at most a hundred deep; beyond that Python's own limit is near.
         try:
             models = None if given.models is None else self._models(given.models)
-            flow: Baton = new(fail_fast=given.fail_fast, deadline=given.deadline, models=models, **options)
+            bounds = {"fail_fast": given.fail_fast, "deadline": given.deadline, "models": models}
+            flow: Baton = new(**bounds, budget=given.budgets or None, **options)
             if given.returns is not None:
                 flow.returns(given.returns)
         except (BatonError, TypeError) as error:
@@ -215,15 +216,11 @@ class _Reader:
 
 def _option(option: str, value: Any) -> Any:
     """Return an option as `with_options` takes it."""
-    match option, value:
-        case _, {"$param": _}:
+    match value:
+        case {"$param": _}:
             return read_param(value)
-        case "scheduled_at", str():
-            return msgspec.convert(value, datetime)
-        case "backoff", dict():
-            return Exponential(**value)
         case _:
-            return value
+            return option_of_json(option, value)
 
 
 def _refuse(where: str, error: Exception) -> NoReturn:

@@ -49,6 +49,7 @@ def _workflow(draft: Draft, workers: dict[str, WorkerDescription]) -> dict[str, 
             "fail_fast": draft.bounds.fails_fast,
             "deadline": draft.bounds.deadline,
             "models": None if draft.models is None else _options(draft.models),
+            "budgets": [_without_usual(msgspec.to_builtins(budget)) for budget in draft.budgets],
             "returns": draft.returns,
             "steps": [_step(step, workers) for step in draft.steps.values()],
         }

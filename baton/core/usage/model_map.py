@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from baton.core.names import checked_name, checked_text
 from baton.core.spec import UNBOUNDED, WorkflowSpec
 from baton.errors import InvalidName, InvalidOption
 
+T = TypeVar("T")
 ModelMap: TypeAlias = Mapping[str, str]
 ANY = "*"
 _NUMBERS = re.compile(r"\[[^\]]*\]")
@@ -33,31 +34,41 @@ def checked_models(models: object) -> dict[str, str]:
     In a template a hole may stand for a model.
     """
     if not isinstance(models, Mapping):
-        raise InvalidOption(
-            "models", models, "it names a model for steps, as in {'summarise': 'gpt-5', '*': 'gpt-5-mini'}"
-        )
+        why = "it names a model for steps, as in {'summarise': 'gpt-5', '*': 'gpt-5-mini'}"
+        raise InvalidOption("models", models, why)
     checked: dict[str, str] = {}
     for name, model in models.items():
+        key = _checked_key("models", name)
         if isinstance(model, Param):
-            checked[_checked_key(name)] = cast("str", model)
+            checked[key] = cast("str", model)
             continue
         if not isinstance(model, str) or not model.strip() or len(model) > MOST_CHARACTERS:
             why = f"the model for {name!r} must be a text of at most {MOST_CHARACTERS} characters"
             raise InvalidOption("models", models, why)
         try:
-            checked[_checked_key(name)] = checked_text("model", model)
+            checked[key] = checked_text("model", model)
         except InvalidName as error:
             raise InvalidOption("models", models, f"{name!r}: {error.why}") from None
     return dict(sorted(checked.items()))
 
 
-def _checked_key(name: object) -> str:
+def checked_names(option: str, given: object, kind: type[T]) -> dict[str, T]:
+    """Return what is said by names as in a model map, sorted by name. Raises `InvalidOption`."""
+    if not isinstance(given, Mapping) or not all(isinstance(value, kind) for value in given.values()):
+        raise InvalidOption(option, given, f"it says {kind.__name__}(...) by names of steps, groups, workers, or '*'")
+    return dict(sorted((_checked_key(option, name), value) for name, value in given.items()))
+
+
+def _checked_key(option: str, name: object) -> str:
     if name == ANY:
         return ANY
     if not isinstance(name, str):
-        raise InvalidOption("models", name, "its keys are names of steps, groups and workers, or '*'")
-    # `extract/summarise` is a step of a group.
-    return "/".join(checked_name("step", part) for part in name.split("/"))
+        raise InvalidOption(option, name, "its keys are names of steps, groups and workers, or '*'")
+    try:
+        # `extract/summarise` is a step of a group.
+        return "/".join(checked_name("step", part) for part in name.split("/"))
+    except InvalidName as error:
+        raise InvalidOption(option, name, error.why) from None
 
 
 def model_of(step: str, worker: str, scopes: Mapping[str, ModelMap]) -> str | None:

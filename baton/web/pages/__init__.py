@@ -12,6 +12,7 @@ from baton.web.pages.confirm import confirm
 from baton.web.pages.data import data
 from baton.web.pages.doctor import doctor
 from baton.web.pages.interventions import interventions
+from baton.web.pages.limits import limits
 from baton.web.pages.overview import overview
 from baton.web.pages.pools import pools
 from baton.web.pages.queues import queues
@@ -35,6 +36,7 @@ PAGES: Mapping[str, Callable[[View], Awaitable[Answer]]] = {
     "queues": queues,
     "pools": pools,
     "schedules": schedules,
+    "limits": limits,
     "doctor": doctor,
     "confirm": confirm,
     "events": changes,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from baton.cli.diagnosis import LEVELS, diagnosed
+from baton.cli.diagnosis import diagnosed
+from baton.cli.finding import LEVELS
 from baton.database.diagnostics import examine
 from baton.database.migrate import wanted_version
 from baton.web.rendering import Page

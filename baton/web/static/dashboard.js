@@ -72,7 +72,7 @@
     if (!link || !document.getElementById("picture")) return;
     const to = new URL(link.getAttribute("href"), location.href);
     const here = new URL(location.href);
-    if (to.origin !== here.origin || to.pathname !== here.pathname || to.searchParams.get("id") !== here.searchParams.get("id")) return;
+    if (to.origin !== here.origin || to.pathname !== here.pathname || to.searchParams.get("id") !== here.searchParams.get("id") || to.searchParams.get("around") !== here.searchParams.get("around")) return;
     event.preventDefault();
     try {
       await read(to.href);
