@@ -61,3 +61,4 @@ class RunFinished:
 
 
 RunEvent: TypeAlias = StepFinished | RunLevel | EventsReset | RunFinished
+"""What `Run.events` yields."""

@@ -42,6 +42,7 @@ class Exponential:
             raise InvalidOption("jitter", self.jitter, "it must be between 0 and 1")
 
     def delay(self, attempt: int) -> float:
+        """Return the seconds to wait after this attempt; drawn anew at each call if there is `jitter`."""
         spread = random.uniform(1 - self.jitter, 1 + self.jitter)
         return min(self._power(attempt) * spread, self.maximum)
 

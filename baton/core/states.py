@@ -12,8 +12,10 @@ StepState = Literal["suspended", "scheduled", "available", "executing", "retryab
 attempt after a failed one, `waiting` for a signal or a timer, without a worker."""
 
 FinalWorkflowState = Literal["completed", "failed", "cancelled"]
+"""How a workflow may end."""
 
 WorkflowState = Literal["executing"] | FinalWorkflowState
+"""The states of a workflow: it executes until all of its steps are final."""
 
 FINAL_STEP_STATES: frozenset[str] = frozenset(get_args(FinalStepState))
 FINAL_WORKFLOW_STATES: frozenset[str] = frozenset(get_args(FinalWorkflowState))

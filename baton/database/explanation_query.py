@@ -159,7 +159,7 @@ _LINKS = """
                 where s.state = 'suspended'
                   and s.parent is not null
                   and not s.holds_slot
-                  and m.id = {schema}.sibling_of(s.id, s.parent)
+                  and m.id = any(array[{schema}.sibling_of(s.id, s.parent)])
                   and m.concurrency is not null
                   and r.holds_slot
                   and r.finished_at is null
@@ -286,8 +286,8 @@ select json_build_object(
                                           order by e.attempted_at
                                           limit 3
                                      ) h
-                                join {schema}.steps x on x.id = h.step_id
-                                join {schema}.workflows f on f.key = {schema}.workflow_of(h.step_id)
+                                join {schema}.steps x on x.id = any(array[h.step_id])
+                                join {schema}.workflows f on f.key = any(array[{schema}.workflow_of(h.step_id)])
                           )
                       )), '[]')
                  from queued u

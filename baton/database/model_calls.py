@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from baton.database.connections import Calls, Record
 
 UsageBy: TypeAlias = Literal["model", "provider", "workflow", "run", "step", "worker", "day"]
+"""By what `Engine.usage` adds up."""
 _GROUPS: Mapping[UsageBy, str] = {
     "model": "coalesce(c.model, '(unknown)')",
     "provider": "coalesce(c.provider, '(unknown)')",

@@ -21,7 +21,7 @@ STEP_FACTS = """json_build_object(
                  end,
     'group', case
                  when s.parent is not null then (
-                     select g.name from {schema}.steps g where g.id = {schema}.sibling_of(s.id, s.parent)
+                     select g.name from {schema}.steps g where g.id = any(array[{schema}.sibling_of(s.id, s.parent)])
                  )
              end,
     'error', s.errors[cardinality(s.errors)] ->> 'error', 'error_kind', s.errors[cardinality(s.errors)] ->> 'kind',
@@ -87,7 +87,7 @@ STEP_FACTS = """json_build_object(
                          union all
                         select g.id, g.parent, g.holds_slot
                           from around a
-                          join {schema}.steps g on g.id = {schema}.sibling_of(a.id, a.parent)
+                          join {schema}.steps g on g.id = any(array[{schema}.sibling_of(a.id, a.parent)])
                     )
                     select json_build_object(
                                'map', m.name, 'concurrency', m.concurrency,
@@ -102,7 +102,12 @@ STEP_FACTS = """json_build_object(
                                )
                            )
                       from around a
-                      join {schema}.steps m on m.id = {schema}.sibling_of(a.id, a.parent)
+                      join lateral (
+                               select g.id, g.name, g.concurrency, g.first_child, g.children
+                                 from {schema}.steps g
+                                where g.id = {schema}.sibling_of(a.id, a.parent)
+                               offset 0
+                           ) m on true
                      where m.concurrency is not null and not a.holds_slot
                      limit 1
                 )
@@ -114,7 +119,7 @@ STEP_FACTS = """json_build_object(
                                    'pools', array_remove(array_agg(distinct p.name), null)
                                )
                           from {schema}.unended_attempts u
-                          join {schema}.steps x on x.id = u.step_id
+                          join {schema}.steps x on x.id = any(array[u.step_id])
                           left join {schema}.pools p on p.id = u.pool
                          where u.step_id >= {schema}.step_of(w.key, 0) and u.step_id < {schema}.step_of(w.key + 1, 0)
                     )
@@ -132,7 +137,12 @@ STEP_FACTS = """json_build_object(
                              from chase c
                              join {schema}.awaited_runs a
                                on a.step_id >= {schema}.step_of(c.key, 0) and a.step_id < {schema}.step_of(c.key + 1, 0)
-                             join {schema}.workflows o on o.id = a.run_id and o.state = 'executing'
+                             join lateral (
+                                      select x.key, x.id, x.state
+                                        from {schema}.workflows x
+                                       where x.id = a.run_id
+                                      offset 0
+                                  ) o on o.state = 'executing'
                             where c.key <> w.key and cardinality(c.path) < 20 and o.id <> all(c.path[2:])
                        )
                        select to_json(f.path[:cardinality(f.path) - 1])

@@ -53,8 +53,8 @@ async def _circles(connection: Connection, prefix: str) -> Sequence[Sequence[str
         f"""
         select w.id, a.run_id
           from (select o.step_id, o.run_id from {prefix}.awaited_runs o limit $1) a
-          join {prefix}.workflows w on w.key = {prefix}.workflow_of(a.step_id)
-          join {prefix}.workflows other on other.id = a.run_id and other.state = 'executing'
+          join {prefix}.workflows w on w.key = any(array[{prefix}.workflow_of(a.step_id)])
+          join {prefix}.workflows other on other.id = any(array[a.run_id]) and other.state = 'executing'
          order by w.key
         """,
         WAITS_READ,
@@ -79,7 +79,7 @@ async def _steps(connection: Connection, schema: str) -> Sequence[StuckStep]:
                     order by q.scheduled_at
                     limit $3
                ) e
-          join {prefix}.workflows w on w.key = {prefix}.workflow_of(e.step_id)
+          join {prefix}.workflows w on w.key = any(array[{prefix}.workflow_of(e.step_id)])
          order by e.scheduled_at
         """,
         *(ENTRIES_READ, STUCK_SECONDS, EXPLAINED),

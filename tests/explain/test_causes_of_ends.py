@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
-from baton import Baton, Run, Signal, Timer, WorkerPool, causes, each, result_of, worker
+from baton import Again, Baton, Run, Signal, Timer, WorkerPool, causes, each, result_of, worker
+from baton.database.messages import ClaimRequest
 from tests.waiting import eventually
 
 
@@ -47,7 +50,7 @@ async def test_a_step_whose_attempts_are_used_up(engine, ends):
     [
         ("cancels", "step 'a' was cancelled by its own worker in attempt 1: the order is gone"),
         ("skips", "step 'a' was skipped by its own worker in attempt 1: nothing to do"),
-        ("fails", "step 'a' was discarded by its own worker in attempt 1: no such article"),
+        ("fails", "step 'a' was discarded for good in attempt 1: no such article"),
     ],
 )
 async def test_a_worker_that_said_so(engine, ends, how, expected):
@@ -226,10 +229,6 @@ async def test_a_step_that_kills_its_process_again_and_again(engine, ends, conne
     pool = await engine.store.register(
         name="p", host="h", pid=1, limits={"default": 1}, workers=["breaks"], lease_seconds=600
     )
-    from uuid import uuid4
-
-    from baton.database.messages import ClaimRequest
-
     await engine.store.claim(pool, ClaimRequest(uuid4(), {"default": 1}))
     await engine.store.deregister(pool)
     async with WorkerPool(engine):
@@ -256,3 +255,28 @@ async def test_arguments_that_never_fit(engine, ends, connection):
     explained = await run.explain("a")
     assert isinstance(explained.cause, causes.NeverFitted)
     assert str(explained).startswith("step 'a' was discarded: ")
+
+
+async def test_too_many_losses_and_too_many_rounds(engine, ends, connection):
+    """Twenty losses and 10,000 rounds are what the engine allows; the counters are set just below."""
+
+    @worker
+    async def again() -> Again:
+        return Again()
+
+    run = await Baton.new().add("rounds", again.new()).add("lost", ends.scores.new()).insert()
+    await connection.execute("update baton.steps set round = 10000 where name = 'rounds'")
+    await connection.execute("update baton.steps set losses = 19, loss_rows = 19 where name = 'lost'")
+    pool = await engine.store.register(
+        name="p", host="h", pid=1, limits={"default": 2}, workers=["scores"], lease_seconds=600
+    )
+    await engine.store.claim(pool, ClaimRequest(uuid4(), {"default": 2}))
+    await engine.store.deregister(pool)
+    async with WorkerPool(engine):
+        await eventually(lambda: _is_final(run))
+
+    rounds, lost = await run.explain("rounds"), await run.explain("lost")
+    assert isinstance(rounds.cause, causes.EndedOtherwise)
+    assert "after 10,000 of them, which is the limit" in str(rounds)
+    assert isinstance(lost.cause, causes.TooManyLost)
+    assert str(lost).startswith("step 'lost' was discarded: too many of its attempts were lost")

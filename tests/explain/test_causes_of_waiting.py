@@ -88,3 +88,10 @@ async def test_a_snooze_with_its_reason(engine, own_workers):
         assert str(await run.explain("polls")) == (
             "step 'polls' snoozes (the batch is not there yet), and starts again in 60 min"
         )
+
+
+async def test_a_signal_that_was_sent_and_not_seen_by_a_pool(engine):
+    run = await Baton.new(workflow_id="w").add("ok", Signal(bool)).insert()
+    await run.signal("ok", True)
+
+    assert str(await run.explain("ok")) == "step 'ok' has all that it waits for, and is about to end"

@@ -191,14 +191,15 @@ class EndedByCaller(Kind, frozen=True):
 
 
 class EndedByWorker(Kind, frozen=True):
-    """Its worker said so: it returned `Cancel`, `Skip` or `Fail`, or raised what it calls fatal."""
+    """An attempt decided it: its worker returned `Cancel`, `Skip` or `Fail`, or raised what it calls fatal."""
 
     state: FinalStepState
     reason: str | None = None
     attempt: int = 1
 
     def __str__(self) -> str:
-        return f"was {self.state} by its own worker in attempt {self.attempt}{because(self.reason)}"
+        how = "for good" if self.state == "discarded" else "by its own worker"
+        return f"was {self.state} {how} in attempt {self.attempt}{because(self.reason)}"
 
 
 class AttemptsUsedUp(Kind, frozen=True):

@@ -53,6 +53,7 @@ class TokenPrice(Struct, frozen=True, kw_only=True):
     """From when it holds; None: always. It holds until the next one."""
 
     def cost(self, usage: Usage) -> Decimal:
+        """Return what these tokens cost; those of a kind without a price of its own cost what input does."""
         plain = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_written_tokens)
         cached = self.input if self.cached is None else self.cached
         written = self.input if self.cache_written is None else self.cache_written
