@@ -31,6 +31,7 @@ from baton.core.workflow import Baton
 from baton.database.interventions import Changes, Intervention, StepChange
 from baton.database.queries import Queue, Status, Unserved
 from baton.database.run_list import RunPage, RunSummary
+from baton.database.start_pauses import StartPause
 from baton.database.step_records import StepProgress, StepRecord
 from baton.errors import (
     ArgumentsDoNotFit,
@@ -166,6 +167,7 @@ __all__ = [
     "SignalRefused",
     "Skip",
     "Snooze",
+    "StartPause",
     "Status",
     "StepCancelled",
     "StepChange",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from baton.core.durations import Seconds
 from baton.core.names import checked_actor
 from baton.core.options import checked_option_name, checked_queue
-from baton.database.start_pauses import pause_starts, resume_starts
+from baton.database.start_pauses import pause_starts, read_start_pauses, resume_starts
 from baton.errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from baton.database.connections import Calls
     from baton.database.queries import Queue
     from baton.database.queue_limits import LimitedQueue, LimitStore
-    from baton.database.start_pauses import Kind
+    from baton.database.start_pauses import Kind, StartPause
 
 
 ChangeOfStarts: TypeAlias = Callable[["Calls", str, "Kind", str, str | None], Awaitable[bool | None]]
@@ -70,6 +70,11 @@ class QueueControl:
         if worker is not None:
             return await self._change_worker(resume_starts, queue, lane, worker, actor)
         return await self._engine().store.resume(*_queue_and_lane(queue, lane), checked_actor(actor))
+
+    async def pauses(self) -> Sequence[StartPause]:
+        """Return the runs and workers that are paused, the first to be paused first. Paused queues are in `queues`."""
+        engine = self._engine()
+        return await read_start_pauses(engine.store.calls, engine.schema)
 
     async def limit(
         self,

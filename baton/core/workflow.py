@@ -249,13 +249,14 @@ class Baton(Insertable, Expandable, Drawable):
         /,
         *,
         workflow_id: str | None = None,
+        key: str | None = None,
         **named: Any,
     ) -> Baton:
         """Return the workflow that a template describes, with values in its holes.
 
         It is checked as one that is built in Python: a worker that this process knows checks its arguments and gives
         its own options; of others the template says what is needed. `values` are those whose names are taken here, as
-        `workflow_id` is; the named ones are added to them.
+        `workflow_id` is; the named ones are added to them. `key` goes before that of the template.
 
         Raises `InvalidTemplate` for text that is none, of a newer version, with an unknown field or worker, for a hole
         without a value, a value without a hole, and one that does not fit. Other faults are found by the insert.
@@ -263,7 +264,7 @@ class Baton(Insertable, Expandable, Drawable):
         from baton.core.templates.reading import read_template
 
         given = {**(values or {}), **named}
-        return read_template(template, given, workflow_id)
+        return read_template(template, given, workflow_id, key)
 
     def spec(self) -> WorkflowSpec:
         """Return the workflow as it is handed to the database. Raises `InvalidWorkflow`."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from campaign.mutants.budgets import MUTANTS_OF_BUDGETS
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.interventions import MUTANTS_OF_INTERVENTIONS
 from campaign.mutants.keys import MUTANTS_OF_KEYS
+from campaign.mutants.limits import MUTANTS_OF_LIMITS
 from campaign.mutants.outcomes import MUTANTS_OF_OUTCOMES
 from campaign.mutants.upkeep import MUTANTS_OF_UPKEEP
 from campaign.mutants.waits import MUTANTS_OF_WAITS
@@ -33,8 +35,10 @@ ALL_MUTANTS = (
     *MUTANTS_OF_ENOUGH,
     *MUTANTS_OF_OUTCOMES,
     *MUTANTS_OF_WAITS,
+    *MUTANTS_OF_LIMITS,
     *MUTANTS_OF_KEYS,
     *MUTANTS_OF_INTERVENTIONS,
+    *MUTANTS_OF_BUDGETS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")

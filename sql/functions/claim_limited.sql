@@ -76,14 +76,18 @@ begin
     moment := clock_timestamp();
     budget := free_units(spent, setting.starts, setting.per, setting.burst, moment);
 
-    if room > 0 and setting.has_limits then
-        if setting.is_laned then
-            perform adopt_entries(p_queue);
-        end if;
+    if room > 0 and setting.is_laned then
+        perform adopt_entries(p_queue);
+    end if;
+    if room > 0
+       and (setting.is_laned or exists (select from queue q where q.state = 'available' and q.lane is not null and q.queue = p_queue)) then
         chosen := choose_by_lanes(
             setting, room, budget, moment, p_memory, array(select json_array_elements_text(p_memory -> 'freed'))
         );
-        picked := chosen.chosen;
+        -- choose_in_order locks its entries itself.
+        picked := array(
+            select q.ctid from queue q where q.ctid = any(chosen.chosen) and q.state = 'available' for no key update skip locked
+        );
         used := chosen.used;
         blocked := chosen.blocked_by;
         memory := chosen.memory;
@@ -109,9 +113,6 @@ begin
          where r.queue = p_queue
            and used > 0;
     end if;
-    picked := array(
-        select q.ctid from queue q where q.ctid = any(picked) and q.state = 'available' for no key update skip locked
-    );
     reached := case
                    when blocked is not null then 'starts'
                    when room = cardinality(picked) and room < wanted then 'running'

@@ -37,6 +37,7 @@ as $$
            and n.args::text = o.args::text
            and n.arg_refs::text is not distinct from o.arg_refs::text
            and n.map::text is not distinct from o.map::text
+           and n.item_graph::text is not distinct from o.item_graph::text
            and n.condition::text is not distinct from o.condition::text
            and n.awaits::text is not distinct from o.awaits::text
            and n.needs is not distinct from o.needs

@@ -684,6 +684,8 @@ create table budget_waits (
     name    text collate "C" not null,
     period  text collate "C" not null,
     step_id bigint not null,
+    since   timestamptz not null default clock_timestamp(),
+    is_held boolean not null,
     primary key (name, period, step_id)
 );
 create index budget_waits_of_step on budget_waits (step_id);
@@ -692,6 +694,8 @@ comment on table budget_waits is 'Steps that wait for room in a budget: they are
 comment on column budget_waits.name is 'Name of the budget.';
 comment on column budget_waits.period is 'Period of the budget.';
 comment on column budget_waits.step_id is 'The step (steps.id).';
+comment on column budget_waits.since is 'When it asked first.';
+comment on column budget_waits.is_held is 'It would fit if other attempts had not reserved; else only a raise, or a new period, helps.';
 
 
 create table deadlines (

@@ -51,6 +51,19 @@ async def test_the_same_insert_again_says_so(engine, database, tmp_path):
     assert assert_succeeded(again) == "v exists already, with the same graph\n"
 
 
+async def test_a_key_is_held_by_one_run_and_results_are_reused(engine, database, tmp_path):
+    """`--key` and `--if-running`, and `--reusing` of a workflow that there is none of."""
+    given = ["insert", str(template(tmp_path)), "--param", "site=x", "--param", "pages:=1", "--key", "k"]
+
+    def insert(*more):
+        return baton(*given, *more, cwd=tmp_path, database=database)
+
+    assert assert_succeeded(insert("--id", "first")) == "first\n"
+    assert assert_succeeded(insert("--id", "second")) == "first holds the key already\n"
+    assert assert_succeeded(insert("--id", "third", "--if-running", "replace")) == "third\n"
+    assert "there is no workflow 'zero'" in assert_refused(insert("--id", "fourth", "--key", "o", "--reusing", "zero"))
+
+
 def test_a_hole_without_a_value_is_refused_before_connecting(tmp_path):
     done = baton("insert", str(template(tmp_path)), "--param", "site=x", cwd=tmp_path)
 

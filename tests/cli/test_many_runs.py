@@ -65,4 +65,5 @@ async def test_an_id_or_a_choice_is_needed(options, database, engine, tmp_path):
 async def test_a_run_and_a_worker_are_paused_and_resumed(workflows, database, tmp_path):
     for subject, said in ((("--run", "red0"), "run 'red0'"), (("--worker", "noted"), "worker 'noted'")):
         assert assert_succeeded(baton("pause", *subject, cwd=tmp_path, database=database)) == f"paused {said}\n"
+        assert f"{said} is paused since 2" in assert_succeeded(baton("queues", cwd=tmp_path, database=database))
         assert assert_succeeded(baton("resume", *subject, cwd=tmp_path, database=database)) == f"resumed {said}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import asyncpg
@@ -11,7 +10,6 @@ import pytest
 
 from baton import Baton, Engine, InvalidOption, KeyTaken, WorkerPool, insert_many
 from baton.database.grants import grant
-from tests.client.callers import CALLERS
 from tests.waiting import eventually
 
 KEY = "user:7"
@@ -291,28 +289,6 @@ async def test_a_step_has_no_key(quick):
     inner = Baton.new(key="a").add("x", quick.new())
     with pytest.raises(InvalidOption, match="only a run has it"):
         Baton.new().add("g", inner)
-
-
-@pytest.mark.parametrize("kind", CALLERS)
-async def test_of_fifty_inserts_of_a_key_with_rollbacks_one_stays(database, quick, connection, kind):
-    """Each in a thread and an event loop of its own, as some drivers block. Two of three roll back."""
-
-    async def insert(number):
-        async with CALLERS[kind](database, "read_committed") as caller:
-            run = await caller.insert(Baton.new(key=KEY).add("a", quick.new(value=number)))
-            await (caller.rollback if number % 3 else caller.commit)()
-        return run.id
-
-    async with Engine(database):
-        with ThreadPoolExecutor(50) as threads:
-            loop = asyncio.get_running_loop()
-            inserts = [loop.run_in_executor(threads, asyncio.run, insert(number)) for number in range(50)]
-            ids = await asyncio.gather(*inserts)
-
-    stored = await connection.fetch("select w.id from workflows w join run_keys k on k.workflow = w.key")
-    assert [row["id"] for row in stored] == [row["id"] for row in await connection.fetch("select id from workflows")]
-    assert len(stored) == 1
-    assert {stored[0]["id"]} == {ids[number] for number in range(0, 50, 3)}
 
 
 async def test_what_would_open_a_run_whose_key_is_taken_is_refused(engine, flow):

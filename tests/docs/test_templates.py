@@ -35,7 +35,7 @@ def test_the_python_makes_the_text_that_is_shown(names):
 
 async def test_the_first_command_inserts_the_template(engine, database, tmp_path, names):
     (tmp_path / "visit.json").write_text(names["text"])
-    first, _ = blocks("sh")[0].splitlines()
+    first, _, _ = blocks("sh")[0].splitlines()
 
     done = baton(*shlex.split(first)[1:], cwd=tmp_path, database=database)
 

@@ -297,6 +297,21 @@ async def test_retry_opens_what_failed_in_an_item(engine):
     assert effects == ["a", "b"] or effects == ["b", "a"]
 
 
+async def test_a_map_is_reused_if_its_workflow_is_the_same(engine):
+    def flow(inner):
+        return Baton.new().add("m", inner, each={"item": ["a", "b"]}).add("end", note.new("end"), deps=["m"])
+
+    first, _ = await ended(engine, flow(two()))
+    effects.clear()
+    same = await flow(two()).insert(reusing=first)
+    other = await flow(two().add("third", note.new("third"))).insert(reusing=first)
+    async with WorkerPool(engine):
+        assert await same.result("m", timeout=SECONDS) == ["a+a", "b+b"]
+        await other.wait(timeout=SECONDS)
+
+    assert sorted(effects) == ["a", "a", "b", "b", "end", "third", "third"]
+
+
 async def test_an_item_is_cancelled_with_all_below_it(engine):
     inner = Baton.new().add("ok", Signal(str)).add("n", note.new(param("x")), deps=["ok"])
     run = await Baton.new().add("m", inner, each={"x": ["a", "b"]}).insert()

@@ -12,6 +12,7 @@ from baton.cli.arguments import add_address
 from baton.cli.failures import CommandError
 from baton.cli.text import visible
 from baton.client.engine import Engine
+from baton.core.keys import IF_RUNNING
 from baton.core.workflow import Baton
 
 
@@ -31,6 +32,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the value of a hole: NAME=TEXT, or NAME:=JSON for what is not text",
     )
     parser.add_argument("--id", help="the workflow's id; left out, a UUID")
+    parser.add_argument("--key", help="at most one run holds it at a time; goes before that of the template")
+    parser.add_argument(
+        "--if-running", choices=IF_RUNNING, help='what to do if another run holds the key; left out, "return" that run'
+    )
+    parser.add_argument(
+        "--reusing", metavar="ID", help="a workflow whose results are taken for the steps that are the same there"
+    )
     parser.add_argument("--app", metavar="MODULE", help="a module that defines the workers")
     add_address(parser)
 
@@ -52,13 +60,17 @@ async def run(arguments: argparse.Namespace) -> None:
     """Insert the workflow, and print its id."""
     if arguments.app is not None:
         import_application(arguments.app)
-    flow = Baton.from_template(_text(arguments.file), _values(arguments.param), workflow_id=arguments.id)
+    flow = Baton.from_template(
+        _text(arguments.file), _values(arguments.param), workflow_id=arguments.id, key=arguments.key
+    )
     async with Engine(arguments.address, schema=arguments.schema, create=False):
-        inserted = await flow.insert()
+        inserted = await flow.insert(if_running=arguments.if_running, reusing=arguments.reusing)
     if inserted.is_new:
         print(visible(inserted.id))
-    else:
+    elif inserted.id == flow.id:
         print(f"{visible(inserted.id)} exists already, with the same graph")
+    else:
+        print(f"{visible(inserted.id)} holds the key already")
 
 
 def _text(file: str) -> bytes:

@@ -27,13 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace) -> None:
     """Print a line for each queue."""
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
-        found = await engine.queues()
+        found, pauses = await engine.queues(), await engine.pauses()
     if arguments.json:
         print_json([asdict(queue) for queue in found])
     elif found:
         print_lines(table(HEADINGS, [_row(queue) for queue in found], text=(0, len(HEADINGS) - 1)))
     else:
         print("there is no queue: nothing waits or runs, and no worker pool serves any")
+    for pause in pauses if not arguments.json else ():
+        aside = f", {pause.put_aside:,} steps put aside" if pause.put_aside else ""
+        print(f"{pause.kind} {pause.name!r} is paused since {pause.paused_at:%Y-%m-%d %H:%M:%S %Z}{aside}")
 
 
 def _row(queue: Queue) -> Sequence[str]:

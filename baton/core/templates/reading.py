@@ -27,10 +27,11 @@ from baton.errors import BatonError, InvalidTemplate
 from baton.errors.texts import did_you_mean
 
 
-def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None) -> Baton:
+def read_template(text: str | bytes, values: Mapping[str, Any], workflow_id: str | None, key: str | None) -> Baton:
     """Return the workflow of a template, with values in all of its holes. Raises `InvalidTemplate`, `InvalidName`."""
     template = _decoded(text)
     options = {name: getattr(template, name) for name in ("debug", "meta", "key", "key_for", "tags")}
+    options["key"] = options["key"] if key is None else key
     reader = _Reader(template.workers, values)
     flow = reader.workflow(Baton.new, template, "$", workflow_id=workflow_id, workflow_name=template.name, **options)
     reader.require_all_used()

@@ -133,6 +133,17 @@ async def test_pauses_are_noted(engine, quick):
     assert [(one.action, one.actor) for one in await engine.interventions()] == [("pause", "me")] * 2
 
 
+async def test_what_is_paused_is_listed(engine, quick, connection):
+    run = await flow(quick, "one").insert()
+    await run.pause()
+    await engine.pause(worker="paused starts: other")
+    async with WorkerPool(engine, poll=600):
+        await eventually(lambda: put_aside(connection))
+
+    listed = [(one.kind, one.name, one.put_aside) for one in await engine.pauses()]
+    assert listed == [("run", "one", 1), ("worker", "paused starts: other", 0)]
+
+
 async def test_a_step_that_is_put_aside_says_why(engine, quick, connection):
     run, job = await flow(quick).insert(), await other.new().insert()
     await run.pause()
