@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from campaign.mutants.budgets import MUTANTS_OF_BUDGETS
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
@@ -37,6 +38,7 @@ ALL_MUTANTS = (
     *MUTANTS_OF_LIMITS,
     *MUTANTS_OF_KEYS,
     *MUTANTS_OF_INTERVENTIONS,
+    *MUTANTS_OF_BUDGETS,
 )
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("baton", "sql", "campaign", "tests")

@@ -169,4 +169,17 @@ begin
             and o.kind = 'again';
     end if;
     perform notify_due(soonest, p_moment);
+    if 'no_budget' = any(p_kinds) then
+        perform begin_budget_waits(
+            array(
+                select q.step_id
+                  from unnest(p_ids, p_kinds) as o(id, kind)
+                  join queue q on q.step_id = any(array[o.id])
+                  join steps s on s.id = any(array[o.id])
+                 where o.kind = 'no_budget'
+                   and q.state = 'scheduled'
+                   and s.outcome = 'no_budget'
+            )
+        );
+    end if;
 end $$;

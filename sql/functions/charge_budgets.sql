@@ -57,6 +57,6 @@ begin
            and r.period = charged.period
            and r.step_id = s.id
            and r.token = s.token;
-        perform wake_budget(charged.name);
+        perform wake_budget(charged.name, false);
     end loop;
 end $$;

@@ -32,6 +32,6 @@ begin
        set cost = greatest(b.cost, excluded.cost),
            tokens = greatest(b.tokens, excluded.tokens),
            touched_at = clock_timestamp();
-    perform wake_budget(asked.name);
+    perform wake_budget(asked.name, true);
     return true;
 end $$;

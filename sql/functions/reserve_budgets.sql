@@ -16,9 +16,10 @@ create or replace function reserve_budgets(
 language plpgsql security definer
 as $$
 declare
-    moment timestamptz := clock_timestamp();
-    asked  record;
-    spent  record;
+    moment  timestamptz := clock_timestamp();
+    asked   record;
+    spent   record;
+    is_held boolean;
 begin
     perform require_read_committed();
     insert into budgets (name, period, workflow)
@@ -59,6 +60,7 @@ begin
             case when asked.cost is not null then spent.cost end, case when asked.tokens is not null then spent.tokens end,
             spent.spent_cost, spent.spent_tokens, asked.need_cost, asked.need_tokens, spent.unpriced
         );
+        is_held := why is null;
         is_final := why is not null and asked.on_exceeded = 'fail';
         seconds := case
                        when why is null then 5
@@ -83,9 +85,9 @@ begin
                 why
             );
             if not is_final then
-                insert into budget_waits (name, period, step_id)
-                values (asked.name, asked.period, p_step)
-                    on conflict (name, period, step_id) do nothing;
+                insert into budget_waits (name, period, step_id, is_held)
+                values (asked.name, asked.period, p_step, is_held)
+                    on conflict (name, period, step_id) do update set is_held = excluded.is_held;
             end if;
             return;
         end if;

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from baton import Baton, Context, Engine, InvalidOption, Run, WorkerPool, each, worker
+from baton.core.outcome import no_budget
+from baton.database.messages import ClaimRequest, Settlement
 from baton.errors import StepFailed
 from baton.llm import Budget, Estimate, PriceTable, TokenPrice, Usage
 from tests.cli.command import ROOT, environment
@@ -332,3 +336,30 @@ async def test_two_hundred_steps_and_killed_processes_keep_it(engine: Engine, da
 async def spends(run: Run, cost: int) -> bool:
     states = await run.budgets()
     return bool(states and states[0].spent_cost >= cost)
+
+
+async def test_a_raise_before_the_put_back_is_settled_is_not_missed(engine: Engine) -> None:
+    """The step asks, the budget is raised, and only then the outcome that it waits is settled."""
+    run = await Baton.new(budget=dollars(1, on_exceeded="wait")).add("a", plain.new()).insert()
+    store = engine.store
+    pool = await store.register(name="p", host="h", pid=1, limits={"default": 1}, workers=[], lease_seconds=60)
+    (claimed,) = await store.claim(pool, ClaimRequest(uuid4(), {"default": 1}))
+    asked = [{"scope": "", "cost": "1", "need_cost": "2", "on_exceeded": "wait"}]
+    no_room = await store.reserve_budgets(claimed, json.dumps(asked))
+    assert no_room is not None
+    assert not no_room.is_final
+
+    await run.raise_budget(cost=5)
+    await store.settle([Settlement(claimed.step_id, claimed.token, no_budget(no_room.why, no_room.seconds))])
+
+    (again,) = await store.claim(pool, ClaimRequest(uuid4(), {"default": 1}))
+    assert (again.step, again.attempt) == ("a", 1)
+    assert await store.reserve_budgets(again, json.dumps(asked)) is None
+
+
+async def test_the_database_refuses_budgets_that_python_would_not_write(connection: asyncpg.Connection) -> None:
+    document = json.loads(Baton.new(budget=dollars(1)).add("a", plain.new()).to_json())
+    document["scope"]["budgets"][0]["per"] = "week"
+
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="a budget that begins anew after an unknown time"):
+        await connection.execute("select baton.insert_workflow_json($1)", json.dumps(document))
