@@ -78,6 +78,7 @@ if typing.TYPE_CHECKING:
     from baton.client.following import RunEvents
     from baton.client.run_events import EventsReset, RunEvent, RunFinished, RunLevel, StepFinished
     from baton.client.schedules import Schedule
+    from baton.client.stream_following import RunStream
     from baton.core.explaining.explanation import ExplainedStep, Explanation
     from baton.core.queue_limits import QueueLimits, Rate
     from baton.database.debug_records import DebugRecord
@@ -85,6 +86,7 @@ if typing.TYPE_CHECKING:
     from baton.database.queue_limits import LimitedQueue
     from baton.database.run_readings import ActiveStep
     from baton.database.schedules import ScheduleRecord
+    from baton.database.stream_readings import StreamItem
     from baton.runtime.health import Drained, Health
     from baton.runtime.pool import WorkerPool
 
@@ -153,6 +155,7 @@ __all__ = [
     "RunFinished",
     "RunLevel",
     "RunPage",
+    "RunStream",
     "RunSummary",
     "RunUsage",
     "Schedule",
@@ -180,6 +183,7 @@ __all__ = [
     "StepRecord",
     "StepSkipped",
     "StepState",
+    "StreamItem",
     "Timer",
     "TransactionStillOpen",
     "UnsafeSchema",
@@ -212,6 +216,8 @@ _IMPORTED_LATE = {
     "RunEvents": "baton.client.following",
     "RunFinished": "baton.client.run_events",
     "RunLevel": "baton.client.run_events",
+    "RunStream": "baton.client.stream_following",
+    "StreamItem": "baton.database.stream_readings",
     "ExplainedStep": "baton.core.explaining.explanation",
     "Explanation": "baton.core.explaining.explanation",
     "Schedule": "baton.client.schedules",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from baton.client.engine import Engine
     from baton.client.following import RunEvents
     from baton.client.run import Run
+    from baton.client.stream_following import RunStream
     from baton.database.debug_records import DebugRecord
 
 
@@ -36,6 +37,23 @@ class FollowsRuns:
 
         run = cast("Run", self)
         return RunEvents(lambda: _engine_to_follow(run), run.id, after, children=children)
+
+    def follow(self, stream: str, after: int = 0) -> RunStream:
+        """Follow a stream of the run: `async for item in run.follow("tokens")` yields what workers publish to it.
+
+        Items come in the order of their numbers, which rise by the order in which they were written; after the number
+        of an item it goes on behind that one, in any process. It ends when the run is final. Where an attempt failed or
+        was lost, what it published is gone as soon as the next one publishes; the first item of that one says so.
+
+        All that follow a stream in one process share its readings, at most ten a second. The wait goes on while the
+        database is away.
+
+        Raises, at the first item: WorkflowNotFound, and TransactionStillOpen as `wait`.
+        """
+        from baton.client.stream_following import RunStream  # by those who follow a stream
+
+        run = cast("Run", self)
+        return RunStream(lambda: _engine_to_follow(run), run.id, stream, after)
 
     async def debug(self, step: str) -> Sequence[DebugRecord]:
         """Return what the attempts of a step left, in order, if the workflow was made with `debug`; else nothing.

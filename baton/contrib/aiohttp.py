@@ -14,7 +14,7 @@ from aiohttp import web
 from baton.client.engine import Engine
 from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
-from baton.contrib.events import HEADERS, Streams, server_sent_events
+from baton.contrib.events import HEADERS, Streams, server_sent_events, server_sent_items
 from baton.errors import NoEngine, WorkflowNotFound
 from baton.runtime.pool import WorkerPool
 
@@ -55,16 +55,23 @@ def engine_of(request: web.Request) -> Engine:
     return engine
 
 
-async def event_stream(request: web.Request, run: Run, *, children: bool = False) -> web.StreamResponse:
+async def event_stream(
+    request: web.Request, run: Run, *, children: bool = False, stream: str | None = None
+) -> web.StreamResponse:
     """Stream what happens in a workflow, and return the response when it is final or the client has left.
 
-    A browser that connects again sends the id of the last event that it has, and the stream goes on behind it. See
-    `server_sent_events`. That it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
+    A browser that connects again sends the id of the last event that it has, and it goes on behind that one. With the
+    name of a `stream` it is what workers publish to that, see `server_sent_items`; else see `server_sent_events`. That
+    it ends when the server stops needs `app.on_shutdown.append(end_streams)`.
 
     Raises: HTTPNotFound for an id that no workflow has, which ends the browser's attempts.
     """
     after, streams = request.headers.get("Last-Event-ID"), request.config_dict.get(STREAMS)
-    events = server_sent_events(run, after, children=children, streams=streams)
+    events = (
+        server_sent_events(run, after, children=children, streams=streams)
+        if stream is None
+        else server_sent_items(run, stream, after, streams=streams)
+    )
     async with aclosing(events):
         try:
             first = await anext(events)

@@ -85,6 +85,34 @@ async def server_sent_events(
                 return
 
 
+async def server_sent_items(
+    run: Run, stream: str, after: str | None = None, *, every: float = 5.0, streams: Streams | None = None
+) -> AsyncGenerator[bytes, None]:
+    """Yield what is published to a stream of a run as server-sent events, as `run.follow` does.
+
+    `item` comes for each item, with its number as id, and `end` when the run is final. Otherwise as
+    `server_sent_events`.
+
+    Raises: WorkflowNotFound before anything is yielded.
+    """
+    await run.status()
+    number = int(after) if after is not None and after.isascii() and after.isdecimal() and len(after) < 19 else 0
+    streams, items = streams or Streams(), run.follow(stream, after=number)
+    with streams.holding(items):
+        while not streams.are_ended:
+            try:
+                item = await items.next_within(every)
+            except StopAsyncIteration:
+                if not streams.are_ended:
+                    yield server_sent("end", str(number), {})
+                return
+            if item is None:
+                yield KEEP_ALIVE
+            else:
+                number = item.number
+                yield server_sent("item", str(number), msgspec.to_builtins(item))
+
+
 def as_server_sent(event: RunEvent) -> bytes:
     """Return an event in the form in which it is sent."""
     data = msgspec.to_builtins(event)

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from baton.client.engine import Engine
 from baton.client.engine_in_use import engine_in_use
 from baton.client.run import Run
-from baton.contrib.events import HEADERS, Streams, server_sent_events
+from baton.contrib.events import HEADERS, Streams, server_sent_events, server_sent_items
 from baton.errors import BatonError, NoEngine, WorkflowNotFound
 from baton.runtime.pool import WorkerPool
 
@@ -84,15 +84,19 @@ EngineDep = Annotated[Engine, Depends(engine_of)]
 """The type of a handler's parameter that is given the engine."""
 
 
-def event_stream(request: Request, run: Run, *, children: bool = False) -> StreamingResponse:
+def event_stream(request: Request, run: Run, *, children: bool = False, stream: str | None = None) -> StreamingResponse:
     """Return a response that streams what happens in a workflow; see `server_sent_events`.
 
-    A browser that connects again sends the id of the last event that it has, and the stream goes on behind it.
+    A browser that connects again sends the id of the last event that it has, and it goes on behind that one. With the
+    name of a `stream` it is what workers publish to that, see `server_sent_items`.
+
     It ends when the workflow is final, the client leaves, or the server gets SIGTERM or SIGINT. For
     an id that no workflow has it raises an HTTPException of 404, which ends the browser's attempts.
     """
     streams = getattr(request.app.state, "baton_streams", None)
     after = request.headers.get("last-event-id")
+    if stream is not None:
+        return _EventStream(server_sent_items(run, stream, after, streams=streams))
     return _EventStream(server_sent_events(run, after, children=children, streams=streams))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from baton.core.names import UNSTORABLE
 from baton.core.options import MOST_UNITS
 from baton.core.progress import progress_json
 from baton.core.states import FinalStepState
+from baton.core.streams import checked_stream, item_json
 from baton.errors import InvalidOption, NotKept, NoTransaction
 from baton.errors.language_models import NoModel
 from baton.errors.texts import did_you_mean
@@ -147,6 +148,7 @@ class Context:
     _keep: Keep | None = field(default=None, repr=False, compare=False)
     _leave: Leave | None = field(default=None, repr=False, compare=False)
     _debug: Callable[[str, Any], None] | None = field(default=None, repr=False, compare=False)
+    _paced: Callable[[], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
     _connection: asyncpg.Connection[asyncpg.Record] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -219,6 +221,22 @@ class Context:
         _require_kind(kind)
         if self._debug is not None:
             self._debug(kind[:MOST_OF_KIND], payload)
+
+    def publish(self, stream: str, value: Any) -> Awaitable[None]:
+        """Append a JSON value to a stream of the run: `await ctx.publish("tokens", text)`.
+
+        `run.follow("tokens")` yields it in any process, about a tenth of a second later, and so does a browser that
+        follows it. May be called as often as one likes: values are collected, and written ten times a second at most.
+        What an attempt published that fails or is lost goes when the next one publishes: a retry begins anew. A snooze
+        and another round go on. It goes with the run. A plain function, which runs in a thread, calls it without
+        `await`.
+
+        Raises: NotJSON, and InvalidOption for a value of more than 100,000 characters, or a name that is none.
+        """
+        name, text = checked_stream(stream), item_json(value)
+        if self._leave is not None:
+            self._leave("stream", name, text)
+        return self._paced() if self._paced is not None else Done()
 
     def used(self, units: int) -> None:
         """Say how many units this attempt has used of the rates of its queue, in all: `ctx.used(answer.total_tokens)`.
@@ -304,3 +322,11 @@ class Context:
 def _require_kind(kind: object) -> None:
     if not isinstance(kind, str) or kind in OWN_KINDS or UNSTORABLE.search(kind):
         raise InvalidOption("kind", kind, f"it must be a text, and none of {', '.join(OWN_KINDS)}")
+
+
+class Done:
+    """Has happened already: a plain function need not await it."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield

@@ -53,6 +53,7 @@ _PROFILES: Mapping[str, Settings] = {
     "insert_workflows": _INSERTION,
     "fire_schedule": _ENGINE,
     "follow": _POOL_STATE,
+    "follow_stream": _POOL_STATE,
     "keep": _ENGINE,
     "limit_of": _ENGINE,
     "leave_records": _ENGINE,

@@ -74,6 +74,13 @@ class StepsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamGrew:
+    """Something was published to a followed stream of this workflow."""
+
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconnected:
     """Comes from the listener and not from the database: it listens again, and may have missed notifications."""
 
@@ -89,6 +96,7 @@ Notification = (
     | WorkflowFinished
     | StepEnded
     | StepsChanged
+    | StreamGrew
     | Reconnected
 )
 
@@ -129,6 +137,7 @@ _NUMBERED: Mapping[str, Callable[[int], Notification]] = {
     "workflow": WorkflowFinished,
     "step": StepEnded,
     "steps": StepsChanged,
+    "stream": StreamGrew,
 }
 
 

@@ -110,6 +110,7 @@ class Store(SendingStore):
         self._cancel = call(f"{prefix}.cancel", 7)
         self._retry = call(f"{prefix}.retry", 7)
         self._follow = call(f"{prefix}.follow", 2)
+        self._follow_stream = call(f"{prefix}.follow_stream", 3)
         self._watch = call(f"{prefix}.watch", 2)
         self._pause = call(f"{prefix}.pause", 3)
         self._resume = call(f"{prefix}.resume", 3)
@@ -371,6 +372,10 @@ class Store(SendingStore):
     async def follow(self, workflow_id: str, seconds: float) -> None:
         """Ask that the ends of a workflow's steps, and its own, be announced for some seconds. Replayable."""
         await self.calls.fetch(self._follow, workflow_id, seconds)
+
+    async def follow_stream(self, workflow_id: str, stream: str, seconds: float) -> None:
+        """Ask that what is published to a stream, and the workflow's end, be announced for some seconds. Replayable."""
+        await self.calls.fetch(self._follow_stream, workflow_id, stream, seconds)
 
     async def pause(self, queue: str, lane: str | None = None, actor: str | None = None) -> bool:
         """Pause a queue or a lane: no claim takes an entry of it. Return True if it was not paused; a replay False."""

@@ -25,11 +25,23 @@ from baton.tasks import wait_for_event
 
 log = logging.getLogger("baton.pool")
 
-RecordKind: TypeAlias = Literal["debug", "progress", "usage", "units"]
-SECONDS: Mapping[RecordKind, float] = {"debug": 2.0, "progress": 0.5, "usage": 2.0, "units": 0.5}
+RecordKind: TypeAlias = Literal["debug", "progress", "stream", "stream kept", "units", "usage"]
+SECONDS: Mapping[RecordKind, float] = {
+    "debug": 2.0,
+    "progress": 0.5,
+    "stream": 0.1,
+    "stream kept": 0.1,
+    "units": 0.5,
+    "usage": 2.0,
+}
 """After how long a record is sent if its attempt still runs; no call that sends this kind follows sooner."""
+MOST_ITEMS = 1_000
+"""An attempt in the event loop that has published this many items waits until they are written."""
+ITEMS_PER_RECORD = 500
 FAILURES = frozenset({"failed", "discarded", "lost"})
 """The outcomes after which a workflow with debug="errors" keeps what its attempt left."""
+CONTINUED = frozenset({"snoozed", "again"})
+"""The outcomes after which the next attempt goes on with what this one published."""
 PAUSE_AFTER_FAILURE = 1.0
 MOST_UNSENT = 10_000
 """An attempt that leaves more than this while the database is away loses the rest."""
@@ -48,12 +60,19 @@ class Outbox:
         self.answered = asyncio.Event()
         self._last_number = 0
         self._holds_debug = claimed.extras is not None and codec.decode(claimed.extras).get("debug") == "errors"
+        self.items: dict[str, list[str]] = {}
+        """What was published, by stream, since the last call."""
+        self.has_published = False
         self.held: list[AttemptRecord] = []
         """Debug records that count only if the attempt fails."""
         self._lost = 0
 
     def put(self, kind: RecordKind, key: str, value: str) -> bool:
         """Take a record. Return whether there is one to send."""
+        if kind == "stream":
+            self.items.setdefault(key, []).append(value)
+            self.has_published = True
+            return True
         self._last_number += 1
         if kind == "progress":
             # Only the latest counts, and none once the attempt has ended.
@@ -68,8 +87,39 @@ class Outbox:
         (self.held if is_held else self.unsent).append(record)
         return not is_held
 
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self.unsent or self.items)
+
+    @property
+    def unwritten_items(self) -> int:
+        """How many items that were published are not written yet, as far as they wait here."""
+        return sum(map(len, self.items.values()))
+
+    def pack(self) -> None:
+        """Make records of what was published: one for many items."""
+        for stream, items in self.items.items():
+            for first in range(0, len(items), ITEMS_PER_RECORD):
+                self._last_number += 1
+                text = f"[{','.join(items[first : first + ITEMS_PER_RECORD])}]"
+                record = AttemptRecord(*self._identity, "stream", stream, self._last_number, monotonic(), text)
+                self.unsent.append(record)
+        self.items = {}
+
+    def end(self, outcome: Outcome) -> None:
+        """Keep unsent what counts now that the attempt has ended so."""
+        self.pack()
+        if self.has_published and outcome.kind in CONTINUED:
+            self.put("stream kept", "", "null")
+        # How far it was is of no interest any more.
+        unsent = [record for record in self.unsent if record.kind != "progress"]
+        has_failed = outcome.kind in FAILURES and not outcome.is_requested
+        self.unsent, self.held = [*self.held, *unsent] if has_failed else unsent, []
+
     def take(self, kinds: frozenset[str]) -> list[AttemptRecord]:
         """Return the records of these kinds, which are sent now."""
+        if "stream" in kinds:
+            self.pack()
         taken = [record for record in self.unsent if record.kind in kinds]
         self.unsent = [record for record in self.unsent if record.kind not in kinds]
         self.being_sent += len(taken)
@@ -103,6 +153,7 @@ class AttemptRecords:
         self._outboxes: dict[Outbox, None] = {}
         self._due: dict[RecordKind, float] = {}
         self._changed = asyncio.Event()
+        self._sending = asyncio.Lock()
 
     def leave(self, attempt: Attempt, kind: RecordKind, key: str, value: str) -> None:
         """Leave a record, as JSON. May be called in any thread, and returns at once."""
@@ -123,18 +174,29 @@ class AttemptRecords:
             self._due[kind] = self._loop.time() + SECONDS[kind]
             self._changed.set()
 
-    async def last(self, attempt: Attempt, outcome: Outcome) -> tuple[AttemptRecord, ...]:
-        """Return what is to leave with the outcome of an attempt that has ended. What is being sent is waited for."""
-        if (outbox := attempt.outbox) is None:
+    async def last(self, attempt: Attempt, outcome: Outcome | None) -> tuple[AttemptRecord, ...]:
+        """Return what is to leave with the outcome of an attempt that has ended. What is being sent is waited for.
+
+        Of an attempt that is settled by itself it is sent now, and nothing is returned.
+        """
+        if (outbox := attempt.outbox) is None or outcome is None:
             return ()
         while outbox.being_sent:
             await outbox.answered.wait()
+        outbox.end(outcome)
+        if attempt.is_settled or outcome.kind == "expanded":
+            self._outboxes[outbox] = None
+            await self._sent(frozenset(SECONDS))
+            return ()
         self._outboxes.pop(outbox, None)
-        records = tuple(record for record in outbox.unsent if record.kind != "progress")
-        if outcome.kind in FAILURES and not outcome.is_requested:
-            records = (*outbox.held, *records)
-        outbox.unsent, outbox.held = [], []
+        records, outbox.unsent = tuple(outbox.unsent), []
         return records
+
+    async def paced(self, attempt: Attempt) -> None:
+        """Let the event loop go on, and wait while an attempt has published more than can be written."""
+        await asyncio.sleep(0)
+        if (outbox := attempt.outbox) is not None and outbox.unwritten_items > MOST_ITEMS:
+            await self._sent(frozenset({"stream"}))
 
     async def run(self) -> None:
         """Send what is due until cancelled."""
@@ -157,11 +219,18 @@ class AttemptRecords:
             log.error("%s records that attempts left are dropped", lost)
 
     async def _sent(self, kinds: frozenset[RecordKind]) -> bool:
-        """Send what was left of these kinds. Returns False if it has to be sent again."""
+        """Send what was left of these kinds. Returns False if it has to be sent again.
+
+        One call follows the other: the items of a stream are written in order.
+        """
+        async with self._sending:
+            return await self._sent_now(kinds)
+
+    async def _sent_now(self, kinds: frozenset[RecordKind]) -> bool:
         for kind in kinds:
             self._due.pop(kind, None)
         parts = [(outbox, outbox.take(kinds)) for outbox in self._outboxes]
-        self._outboxes = {outbox: None for outbox in self._outboxes if outbox.unsent}
+        self._outboxes = {outbox: None for outbox in self._outboxes if outbox.has_unsent}
         is_sent = False
         try:
             await self._write([record for _, part in parts for record in part])

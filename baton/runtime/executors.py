@@ -90,7 +90,8 @@ class Executors:
                 return await self._processes.run(attempt, worker, leave)
             case _:
                 return await self._application.run(attempt, worker, leave)
-        arguments, context = prepared(worker, attempt.claimed, self._keeping.of(attempt, worker), leave)
+        paced = partial(self._records.paced, attempt) if worker.executor == "async" else None
+        arguments, context = prepared(worker, attempt.claimed, self._keeping.of(attempt, worker), leave, paced)
         if worker.provided:
             if (why := self._resources.missing(worker)) is not None:
                 return unable(why)

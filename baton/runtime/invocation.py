@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -31,12 +32,16 @@ RENAMED_MAIN = "__mp_main__"
 
 
 def prepared(
-    worker: AnyWorker, claimed: Claimed, keep: Keep | None, leave: Leave
+    worker: AnyWorker,
+    claimed: Claimed,
+    keep: Keep | None,
+    leave: Leave,
+    paced: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[dict[str, Any], Context | None]:
     """Return the arguments of a claimed step, with results filled in, and its context if the worker takes one.
 
     `keep` does what `ctx.keep` says; None where that is not possible. `leave` takes what the attempt leaves besides its
-    outcome. Raises: ArgumentsDoNotFit.
+    outcome; `paced` returns when it has room for more. Raises: ArgumentsDoNotFit.
     """
     results: dict[str, Any] = {} if claimed.results is None else codec.decode(claimed.results)
     ended = {} if claimed.outcomes is None else outcomes(codec.decode(claimed.outcomes))
@@ -61,6 +66,7 @@ def prepared(
         _worker=claimed.worker,
         _keep=keep,
         _leave=leave,
+        _paced=paced,
         _debug=None if debug is None else debug.record,
     )
     return arguments, context

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from baton.core.context import Keep
+from baton.core.context import Done, Keep
 from baton.core.kept import kept_text
 from baton.core.limits import Limits
 from baton.core.worker import AnyWorker
@@ -49,12 +49,4 @@ class Keeping:
         self, attempt: Attempt, worker: AnyWorker, value: Any, loop: asyncio.AbstractEventLoop
     ) -> Awaitable[None]:
         asyncio.run_coroutine_threadsafe(self._keep(attempt, worker, value), loop).result()
-        return _Kept()
-
-
-class _Kept:
-    """Has happened already: a plain function need not await it."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
+        return Done()

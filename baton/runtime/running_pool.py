@@ -27,6 +27,7 @@ from baton.database.notifications import (
     ScheduleDue,
     StepEnded,
     StepsChanged,
+    StreamGrew,
     WaitOver,
     WorkflowFinished,
 )
@@ -271,7 +272,7 @@ class RunningPool:
                 self._maintenance.ends_in(0)
                 self._maintenance.wait_over_in(0)
                 self._send_heartbeat()
-            case ClaimsVoid() | WorkflowFinished() | StepEnded() | StepsChanged():
+            case ClaimsVoid() | WorkflowFinished() | StepEnded() | StepsChanged() | StreamGrew():
                 pass
 
     def _send_heartbeat(self) -> None:
@@ -308,30 +309,27 @@ class RunningPool:
             if attempt.cause is Cause.VOID and attempt.thread_ended is not None:
                 # What cleans up after the step waits until its code has ended.
                 await attempt.thread_ended.wait()
-            if outcome is None or attempt.is_settled:
-                self.dispatcher.put(claimed, None)
-            else:
-                # An expansion is a call of its own, and its records leave by themselves.
-                records = () if outcome.kind == "expanded" else await self._records.last(attempt, outcome)
-                await self._settle(attempt, Settlement(claimed.step_id, claimed.token, outcome, records))
+            await self._settle(attempt, outcome)
             if attempt.thread_ended is not None:
                 await attempt.thread_ended.wait()
         finally:
             self.claim_planner.slot_freed(claimed.queue)
             self.dispatcher.wake()
 
-    async def _settle(self, attempt: Attempt, settling: Settlement) -> None:
+    async def _settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Settle an outcome now. Of code that runs on, report the end later: what cleans up after the step waits."""
         claimed = attempt.claimed
-        if not settling.outcome.still_runs:
-            self.dispatcher.put(claimed, settling)
+        records = await self._records.last(attempt, outcome)
+        if outcome is None or attempt.is_settled:
+            self.dispatcher.put(claimed, None)
             return
-        assert attempt.thread_ended is not None
-        self._tokens.kept(claimed.token)
-        self.dispatcher.put(claimed, settling)
-        await attempt.thread_ended.wait()
-        # It is refused, because the claim is void, and says so that the attempt has ended.
-        self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, given_back(Cause.TIMEOUT.value)))
+        if outcome.still_runs:
+            self._tokens.kept(claimed.token)
+        self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, outcome, records))
+        if outcome.still_runs and attempt.thread_ended is not None:
+            await attempt.thread_ended.wait()
+            # It is refused, because the claim is void, and says so that the attempt has ended.
+            self.dispatcher.put(claimed, Settlement(claimed.step_id, claimed.token, given_back(Cause.TIMEOUT.value)))
 
     def _run(self, attempt: Attempt) -> Coroutine[Any, Any, Outcome | None]:
         worker = registry.get(attempt.claimed.worker)

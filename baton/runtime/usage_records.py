@@ -21,6 +21,10 @@ class PricedRecords:
         """Leave a record; see `AttemptRecords.leave`."""
         self._records.leave(attempt, kind, key, self._priced(value) if kind == "usage" else value)
 
+    async def paced(self, attempt: Attempt) -> None:
+        """See `AttemptRecords.paced`."""
+        await self._records.paced(attempt)
+
     def _priced(self, value: str) -> str:
         usage, version = self._prices.priced(msgspec.json.decode(value, type=Usage))
         facts = msgspec.to_builtins(usage, builtin_types=(), str_keys=True)

@@ -13,6 +13,7 @@
 --   cancel POOL        claims of this pool are void
 --   workflow KEY       a watched workflow finished
 --   step ID            a watched step became final
+--   stream KEY         something was published to a followed stream of this workflow
 --   steps KEY          steps of a followed workflow became final, or say how far they are
 create or replace function channel() returns text
 language sql stable

@@ -17,6 +17,8 @@ begin
     delete from kept e
      using unnest(p_keys) as k(key)
      where e.step_id >= step_of(k.key, 0) and e.step_id < step_of(k.key + 1, 0);
+    delete from stream_chunks c where c.workflow = any(p_keys);
+    delete from streams t where t.workflow = any(p_keys);
     delete from progress p
      using unnest(p_keys) as k(key)
      where p.step_id >= step_of(k.key, 0) and p.step_id < step_of(k.key + 1, 0);

@@ -53,6 +53,7 @@ begin
            ));
     delete from steps s where s.id = any(gone);
     delete from kept k where k.step_id = any(gone);
+    delete from stream_chunks c where c.step_id = any(gone);
     delete from progress p where p.step_id = any(gone);
     delete from debug_records r where r.step_id = any(gone);
     delete from used_units u where u.step_id = any(gone);

@@ -33,6 +33,7 @@ begin
        and d.id <> all(gone);
     delete from deadlines d where d.step_id = any(gone);
     delete from kept k where k.step_id = any(gone);
+    delete from stream_chunks c where c.step_id = any(gone);
     delete from progress p where p.step_id = any(gone);
     delete from debug_records r where r.step_id = any(gone);
     delete from used_units u where u.step_id = any(gone);

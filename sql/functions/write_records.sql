@@ -35,4 +35,7 @@ begin
     if 'usage' = any(p_kinds) then
         perform write_usage(p_ids, p_tokens, p_attempts, p_kinds, p_numbers, p_ages, p_values);
     end if;
+    if p_kinds && '{stream,stream kept}' then
+        perform write_streams(p_ids, p_tokens, p_attempts, p_kinds, p_keys, p_numbers, p_values);
+    end if;
 end $$;

@@ -630,6 +630,51 @@ comment on column model_calls.finish_reason is 'Why the model stopped, as the pr
 comment on column model_calls.price_version is 'Which prices the cost is by; null if it is unknown.';
 
 
+create table streams (
+    workflow       bigint not null,
+    last           bigint not null default 0,
+    followed_until timestamptz,
+    name           text collate "C" not null,
+    primary key (workflow, name)
+) with (fillfactor = 50);
+
+comment on table streams is 'One row per stream of a workflow to which something was published, or that is followed. Its writers lock it.';
+comment on column streams.workflow is 'Key of the workflow.';
+comment on column streams.name is 'What the worker calls it.';
+comment on column streams.last is 'Number of the last item; 0 for none.';
+comment on column streams.followed_until is 'Somebody follows it until then, so that what is published is announced.';
+
+
+create table stream_chunks (
+    workflow bigint not null,
+    number   bigint not null,
+    step_id  bigint not null,
+    token    uuid not null,
+    attempt  integer not null,
+    round    integer not null,
+    record   integer not null,
+    is_anew  boolean not null,
+    is_kept  boolean not null default false,
+    stream   text collate "C" not null,
+    items    json not null,
+    primary key (workflow, stream, number)
+);
+create index stream_chunks_of_step on stream_chunks (step_id, stream, number);
+
+comment on table stream_chunks is 'What workers published: the items that one attempt published to one stream within a moment.';
+comment on column stream_chunks.workflow is 'Key of the workflow.';
+comment on column stream_chunks.stream is 'Name of the stream.';
+comment on column stream_chunks.number is 'Number of its first item in the stream; the others follow.';
+comment on column stream_chunks.step_id is 'The step (steps.id).';
+comment on column stream_chunks.token is 'The claim of the attempt.';
+comment on column stream_chunks.attempt is 'Number of the attempt, as the claim counted it.';
+comment on column stream_chunks.round is 'The round of the step.';
+comment on column stream_chunks.record is 'The order within the attempt, by which a repeated call is recognised.';
+comment on column stream_chunks.is_anew is 'What an earlier attempt of the step published holds no longer, and was deleted.';
+comment on column stream_chunks.is_kept is 'The attempt snoozed or began another round: the next one goes on.';
+comment on column stream_chunks.items is 'A list of JSON values.';
+
+
 create table budgets (
     name         text collate "C" not null,
     period       text collate "C" not null,
@@ -779,7 +824,7 @@ create index schedules_due on schedules (due_at) where paused_at is null;
 
 comment on table schedules is 'Workflows that are inserted again and again. Upkeep of any worker pool fires what is due.';
 comment on column schedules.name is 'Its name; a run of the slot at 03:00 has the id name@2026-11-28T03:00+01:00.';
-comment on column schedules.workflow is 'The workflow as Baton.to_json wrote it; its id is replaced.';
+comment on column schedules.workflow is 'The workflow as Baton.to_template wrote it; a run is made of it for each slot.';
 comment on column schedules.cron is 'When, as five or six fields of cron; null if it has every.';
 comment on column schedules.every is 'Seconds from one slot to the next; null if it has cron.';
 comment on column schedules.timezone is 'IANA name of the time zone that cron is read in, and that ids are written in.';

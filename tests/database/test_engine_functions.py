@@ -25,6 +25,7 @@ EXPECTED = {
     "expand_map": ENGINE,
     "fire_schedule": ENGINE,
     "follow": INSERTION | LOCK_TIMEOUT,
+    "follow_stream": INSERTION | LOCK_TIMEOUT,
     "heartbeat": INSERTION | LOCK_TIMEOUT,
     "check_workflows": {"enable_hashjoin": "on", "enable_nestloop": "off"},
     "insert_checked": INSERTION,

@@ -210,7 +210,7 @@ GRANTED = {
         *("advance", "advance_with_records", "expand", "expand_map"),
     },
     "client": {
-        *("insert_checked", "insert_workflow_json", "watch", "follow", *REPAIRS),
+        *("insert_checked", "insert_workflow_json", "watch", "follow", "follow_stream", *REPAIRS),
         *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
     "operator": {

@@ -75,3 +75,15 @@ def debugged_in_thread(ctx: Context, number: int) -> None:
 def debugged_in_process(ctx: Context, number: int) -> None:
     logging.getLogger("library").warning("three")
     ctx.record("note", "process")
+
+
+@worker(executor="thread")
+def publishes_in_thread(ctx: Context) -> None:
+    for number in range(3):
+        ctx.publish("tokens", number)
+
+
+@worker(executor="process")
+def publishes_in_process(ctx: Context) -> None:
+    for number in range(3):
+        ctx.publish("tokens", number)
