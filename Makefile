@@ -6,7 +6,7 @@
 # make campaign      faults upon faults for MINUTES=60 minutes on a server of its own; SEED=7 draws it again
 # make mutants       shows that the campaign notices: each fault put into the engine on purpose must be caught
 # make bench         every benchmark beside other libraries; ONLY=chain,fan-out takes some, ROUNDS=3 is how often,
-#                    ONLY=growth, many-pools, keys or slow-network another one (benchmarks/)
+#                    ONLY=growth, many-pools, keys, web or slow-network another one (benchmarks/)
 # make clean         what the commands above made
 #
 # The first command makes the virtual environment; PYTHON=python3.13 chooses the interpreter, VENV=DIR its place.

@@ -17,6 +17,7 @@ ALONE = {
     "slow-network": "slow_network",
     "waiting": "waiting",
     "keys": "keys",
+    "web": "web",
     "limits": "limits",
 }
 """Those that measure Baton alone, each a program of its own, and the modules they are in."""

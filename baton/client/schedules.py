@@ -14,9 +14,10 @@ from baton.core.job import Job
 from baton.core.json_format import to_json
 from baton.core.names import checked_actor, checked_text
 from baton.core.options import OVERLAPS, Overlap
+from baton.core.scheduled import made_for_slot, stored_form
 from baton.core.timing import Timing, checked_timing, due_at
 from baton.core.workflow import Baton
-from baton.database.schedules import Put, ScheduleRecord, ScheduleStore, StoredSchedule, with_id
+from baton.database.schedules import Put, ScheduleRecord, ScheduleStore, StoredSchedule
 from baton.errors import InvalidOption, ScheduleNotFound
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Schedules:
         return [await self._insert(stored, stored.timing.slot_id(name, slot)) for slot in slots]
 
     async def _insert(self, stored: StoredSchedule, workflow_id: str) -> Run:
-        await self._store.insert(with_id(stored.workflow, workflow_id))
+        await self._store.insert(made_for_slot(stored.workflow, workflow_id))
         return Run(workflow_id, self._engine)
 
     async def _stored(self, name: str) -> StoredSchedule:
@@ -142,7 +143,8 @@ async def _put(
     timing = checked_timing(given.cron, given.every, given.timezone)
     jitter, catch_up = seconds("jitter", given.jitter), seconds("catch_up", given.catch_up)
     first = _first(name, timing, jitter, moment)
-    text = with_id(to_json(workflow.spec(), engine.size_limits), name)
+    to_json(workflow.spec(), engine.size_limits)  # refuses what is too large
+    text = stored_form(workflow)
     return await store.put(name, text, timing, given.overlap, catch_up, jitter, first, checked_actor(actor))
 
 

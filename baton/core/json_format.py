@@ -27,6 +27,11 @@ def to_json(spec: WorkflowSpec, limits: Limits) -> str:
     """Return the workflow as JSON text. Raises `InvalidWorkflow` if it is larger than the limits."""
     if faults := limits.faults(spec):
         raise InvalidWorkflow(faults)
+    return document_of(spec)
+
+
+def document_of(spec: WorkflowSpec) -> str:
+    """Return the workflow as JSON text, however large it is."""
     fields = asdict(spec) | {"meta": _nested(spec.meta), "steps": _steps(list(spec.steps))}
     return msgspec.json.encode({"format": FORMAT, **_without_usual(fields)}).decode()
 

@@ -180,7 +180,7 @@ async def read_outline(
 async def read_neighbours(calls: Calls, schema: str, key: int, step: str, hops: int, limit: int) -> Sequence[int]:
     """Return the ids of a step and of those around it, the nearest first, at most `limit`; none without such a step.
 
-    Around it are those that it waits for and that wait for it, by at most so many `hops`.
+    Around it are those that it waits for and that wait for it, by at most this many `hops`.
     """
     prefix = quoted(schema)
     rows = await calls.fetch(

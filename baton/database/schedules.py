@@ -7,9 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import msgspec
-
 from baton.core.options import Overlap
+from baton.core.scheduled import made_for_slot
 from baton.core.timing import Due, Timing
 from baton.database.columns import call
 from baton.database.migrate import quoted
@@ -97,7 +96,7 @@ class ScheduleStore:
         self._schema = quoted(schema)
         self._put = call(f"{self._schema}.put_schedule", 11)
         self._due = call(f"{self._schema}.due_schedules", 1)
-        self._fire = call(f"{self._schema}.fire_schedule", 10)
+        self._fire = call(f"{self._schema}.fire_schedule", 11)
         self._pause = call(f"{self._schema}.pause_schedule", 5)
         self._delete = call(f"{self._schema}.delete_schedule", 2)
 
@@ -126,7 +125,7 @@ class ScheduleStore:
         self, schedule: DueSchedule, due: Due, run: str | None, next_due: datetime | None
     ) -> tuple[Firing, str | None]:
         """Fire a slot and move on to the next one. Return the outcome, and why it failed. A replay is stale."""
-        workflow = None if run is None else with_id(schedule.workflow, run)
+        workflow, fault = (None, None) if run is None else _made(schedule.workflow, run)
         (row,) = await self._calls.fetch(
             self._fire,
             schedule.name,
@@ -139,6 +138,7 @@ class ScheduleStore:
             workflow,
             due.next,
             next_due,
+            fault,
         )
         return row["outcome"], row["error"]
 
@@ -223,7 +223,9 @@ def due_schedule(row: Record) -> DueSchedule:
     )
 
 
-def with_id(workflow: str, workflow_id: str) -> str:
-    """Return a workflow's JSON text under another id. All else stays as it is written."""
-    document: dict[str, msgspec.Raw] = msgspec.json.decode(workflow, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode(document | {"id": workflow_id}).decode()
+def _made(stored: str, run: str) -> tuple[str | None, str | None]:
+    """Return the document of a run, or why it cannot be made."""
+    try:
+        return made_for_slot(stored, run), None
+    except Exception as error:  # noqa: BLE001  # a worker's types are the user's, and one schedule must not stop others
+        return None, f"{type(error).__name__}: {error}"[:2000]

@@ -10,6 +10,7 @@ from threading import Lock
 from markupsafe import Markup
 
 from baton.client.drawn_run import edges_among, kind_of
+from baton.core.draft import END, GATE
 from baton.core.pictures.diagram import Diagram, Edge, Kind, Node
 from baton.core.pictures.layout import Picture, laid_out
 from baton.core.pictures.svg import svg_of
@@ -41,6 +42,12 @@ class Row:
     """Of the page of the step."""
     toggle: str | None
     """Of a group: the address of this page with it open, or closed."""
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The names of its dependencies; what the engine added is shown as what it stands for."""
+        local = [(name, name.rpartition("/")[2]) for name in self.step.dependencies]
+        return ["the other steps" if last == END else name for name, last in local if last != GATE]
 
 
 def rows_of(steps: Sequence[OutlinedStep], groups: Groups, opened: Opened, run: str) -> list[Row]:
@@ -80,6 +87,12 @@ def _row(step: OutlinedStep, depth: int, groups: Groups, opened: Opened, run: st
 
 _layouts: OrderedDict[Hashable, Picture] = OrderedDict()
 _lock = Lock()
+
+
+def forget_layouts() -> None:
+    """Lay the next pictures out anew."""
+    with _lock:
+        _layouts.clear()
 
 
 def _laid_out(diagram: Diagram) -> Picture:

@@ -6,6 +6,7 @@
 -- p_fire: the slot to fire now, which is p_slot unless that was missed; null if all that was due
 --   was missed.
 -- p_run, p_workflow: the id of its run, and the workflow as Baton.to_json writes it, under this id.
+-- p_fault: why the workflow could not be made; then p_workflow is null.
 -- p_next, p_due: the slot after that, and when to fire it.
 -- outcome: fired, skipped, waiting (for the end of an earlier run), missed, failed, or stale:
 --   somebody else fired it, or holds it.
@@ -15,6 +16,7 @@
 create or replace function fire_schedule(
     p_name text, p_version bigint, p_slot timestamptz, p_missed integer, p_missed_at timestamptz,
     p_fire timestamptz, p_run text, p_workflow text, p_next timestamptz, p_due timestamptz,
+    p_fault text default null,
     out outcome text, out error text
 )
 language plpgsql security definer
@@ -52,6 +54,9 @@ begin
                 outcome := 'skipped';
             when is_running and schedule.overlap = 'queue one' then
                 outcome := 'waiting';
+            when p_fault is not null then
+                outcome := 'failed';
+                error := p_fault;
             else
                 if is_running then
                     perform cancel(

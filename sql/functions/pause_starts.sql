@@ -6,7 +6,9 @@
 --   noted as an intervention.
 -- paused: false if it was paused already; null if there is no such run.
 -- Locks: a row of paused_starts.
-create or replace function pause_starts(p_kind text, p_name text, p_actor text default null, out paused boolean)
+create or replace function pause_starts(
+    p_kind text, p_name text, p_actor text default null, out paused boolean
+)
 language plpgsql security definer
 as $$
 declare
@@ -23,6 +25,9 @@ begin
         on conflict do nothing;
     paused := found;
     if paused then
-        perform note_intervention(flow, 'pause', p_actor, p_subject => case when flow is null then 'worker ' || p_name end);
+        perform note_intervention(
+            flow, 'pause', p_actor,
+            p_subject => case when flow is null then 'worker ' || p_name end
+        );
     end if;
 end $$;

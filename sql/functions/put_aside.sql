@@ -31,7 +31,9 @@ begin
          where p.subject = any(array(
                    select u.subject
                      from steps s
-                    cross join lateral (values ('run ' || workflow_of(s.id)), ('worker ' || s.worker)) as u(subject)
+                    cross join lateral (
+                              values ('run ' || workflow_of(s.id)), ('worker ' || s.worker)
+                          ) as u(subject)
                     where s.id = any(p_taken)
                ))
            for key share skip locked
@@ -64,7 +66,8 @@ begin
       into freed
       from (select b.queue, count(*)::integer as n from given_back b group by b.queue) as g;
     perform notify_queues(freed.queues, freed.counts);
-    select array_agg(t.id order by t.n), array_agg(t.attempt order by t.n), array_agg(t.is_join order by t.n)
+    select array_agg(t.id order by t.n), array_agg(t.attempt order by t.n),
+           array_agg(t.is_join order by t.n)
       into taken, attempts, joins
       from unnest(p_taken, p_attempts, p_joins) with ordinality as t(id, attempt, is_join, n)
      where t.id <> all(aside);

@@ -6,7 +6,8 @@
 -- p_names, p_places: parallel; keys, and the places of the workflows that ask for them in p_ids and
 --   p_scopes. p_asking: those of the keys that are looked at.
 -- Returns the keys of the workflows that were cancelled.
--- Locks: the runs in the order of their keys, then their entries by step. The caller holds the keys.
+-- Locks: the runs in the order of their keys, then their entries by step. The caller holds the
+-- keys.
 create or replace function replace_runs(
     p_names text[], p_places integer[], p_asking text[], p_ids text[], p_scopes text[]
 ) returns bigint[]
@@ -37,7 +38,8 @@ begin
       where q.step_id = any(array(
                 select e.step_id
                   from unnest(cautious) as c(key)
-                  join queue e on e.step_id >= step_of(c.key, 0) and e.step_id < step_of(c.key + 1, 0)
+                  join queue e
+                    on e.step_id >= step_of(c.key, 0) and e.step_id < step_of(c.key + 1, 0)
             ))
       order by q.step_id
         for update;
@@ -62,7 +64,8 @@ begin
          order by w.key
     loop
         perform cancel(
-            flow.id, null, format('replaced by workflow %s, which has the same key', flow.successor), gen_random_uuid()
+            flow.id, null,
+            format('replaced by workflow %s, which has the same key', flow.successor), gen_random_uuid()
         );
         replaced := replaced || flow.key;
     end loop;

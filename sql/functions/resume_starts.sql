@@ -3,7 +3,9 @@
 -- p_kind, p_name, p_actor: as in pause_starts.
 -- resumed: false if it was not paused; null if there is no such run.
 -- Locks: the row of paused_starts, which claims that put steps aside share; then entries by step.
-create or replace function resume_starts(p_kind text, p_name text, p_actor text default null, out resumed boolean)
+create or replace function resume_starts(
+    p_kind text, p_name text, p_actor text default null, out resumed boolean
+)
 language plpgsql security definer
 as $$
 declare
@@ -47,6 +49,9 @@ begin
       from (select o.queue, count(*)::integer as n from opened o group by o.queue) as g;
     perform notify_queues(freed.queues, freed.counts);
     if resumed then
-        perform note_intervention(flow, 'resume', p_actor, p_subject => case when flow is null then 'worker ' || p_name end);
+        perform note_intervention(
+            flow, 'resume', p_actor,
+            p_subject => case when flow is null then 'worker ' || p_name end
+        );
     end if;
 end $$;

@@ -1,8 +1,8 @@
 -- Take the keys of workflows that the caller is about to insert, or find the runs that hold them.
 --
 -- A run holds its key while it is executing, and for key_for seconds after its end. Whether it does
--- is read from its own row, so the end of a run frees the key in the same commit, and writes nothing
--- more. What is done if a run holds the key, `if_running`:
+-- is read from its own row, so the end of a run frees the key in the same commit, and writes
+-- nothing more. What is done if a run holds the key, `if_running`:
 --   return, refuse                  nothing; the caller inserts nothing
 --   replace, replace unless begun   see replace_runs
 --
@@ -28,10 +28,12 @@ declare
     asking   text[];
     replaced bigint[];
 begin
-    select array_agg(n.name order by n.name), array_agg(n.key order by n.name), array_agg(n.place order by n.name)
+    select array_agg(n.name order by n.name), array_agg(n.key order by n.name),
+           array_agg(n.place order by n.name)
       into names, drawn, places
       from (
-               select (u.scope::json #>> '{key,key}') collate "C" as name, u.key, u.place::integer as place
+               select (u.scope::json #>> '{key,key}') collate "C" as name, u.key,
+                      u.place::integer as place
                  from unnest(p_scopes, p_keys) with ordinality as u(scope, key, place)
            ) as n
      where n.name is not null;
@@ -52,9 +54,19 @@ begin
              returning k.key
             )
             select coalesce(array_agg(i.key), '{}') into fresh from inserted i;
-            present := array(select n.name from unnest(names) as n(name) except select f.name from unnest(fresh) as f(name));
+            present := array(
+                select n.name from unnest(names) as n(name)
+                except
+                select f.name from unnest(fresh) as f(name)
+            );
             exit when cardinality(present) = cardinality(
-                array(select k.key from run_keys k where k.key = any(present) order by k.key for no key update)
+                array(
+                    select k.key
+                      from run_keys k
+                     where k.key = any(present)
+                     order by k.key
+                       for no key update
+                )
             );
             -- A key was pruned before it was locked. To insert it now would break the order.
             raise exception using errcode = 'BK001';

@@ -824,7 +824,7 @@ create index schedules_due on schedules (due_at) where paused_at is null;
 
 comment on table schedules is 'Workflows that are inserted again and again. Upkeep of any worker pool fires what is due.';
 comment on column schedules.name is 'Its name; a run of the slot at 03:00 has the id name@2026-11-28T03:00+01:00.';
-comment on column schedules.workflow is 'The workflow as Baton.to_json wrote it; its id is replaced.';
+comment on column schedules.workflow is 'The workflow as Baton.to_template wrote it; a run is made of it for each slot.';
 comment on column schedules.cron is 'When, as five or six fields of cron; null if it has every.';
 comment on column schedules.every is 'Seconds from one slot to the next; null if it has cron.';
 comment on column schedules.timezone is 'IANA name of the time zone that cron is read in, and that ids are written in.';

@@ -97,6 +97,16 @@ async def test_many_claimers_never_exceed_a_limit(pool, psql, limit, claimers):
     assert most[COUNT] >= 12, "the limit was not nearly reached, so nothing is shown"
 
 
+async def test_many_claimers_never_exceed_the_limit_of_a_lane(pool, psql, limit, claimers):
+    """Without a limit of the queue, whose lock would keep the claims apart."""
+    await inserted(pool, 600, lanes=6)
+    await limit(lane_running=3)
+
+    most = await watched(psql, claimers(), 500, [WORST_LANE])
+
+    assert most[WORST_LANE] == 3
+
+
 async def test_the_first_limit_of_a_queue_counts_claims_under_way(pool, psql, limit, claimers):
     """What executes may be more than the limit then; but from that moment on it grows no more."""
     await inserted(pool, 1500)

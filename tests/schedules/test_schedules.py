@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -308,3 +309,24 @@ async def test_a_workflow_with_holes_is_not_scheduled(engine):
     filled = Baton.from_template(flow.to_template(), number=3)
 
     assert await engine.schedule("nightly", filled, cron=NEVER_SOON) == "created"
+
+
+async def test_a_schedule_stores_a_template(engine, connection):
+    await engine.schedule("nightly", quick.new(4), cron=NEVER_SOON)
+
+    stored = json.loads(await connection.fetchval("select workflow from schedules"))
+
+    assert stored["steps"] == [{"name": "schedules quick", "worker": "schedules quick", "arguments": {"value": 4}}]
+
+
+async def test_a_slot_whose_workflow_cannot_be_made_fails_and_stays_due(engine, connection, put_back):
+    await engine.schedule("nightly", quick.new(), cron="* * * * *")
+    await connection.execute("update schedules set workflow = replace(workflow, '\"steps\"', '\"stepz\"')")
+    await put_back("nightly", minutes=3)
+
+    async with WorkerPool(engine):
+        await eventually(lambda: connection.fetchval("select failures > 0 from schedules"))
+
+    found = await record(engine, "nightly")
+    assert found.fired == 0
+    assert "there is no field 'stepz' in version 1; did you mean 'steps'?" in found.error

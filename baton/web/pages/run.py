@@ -76,7 +76,9 @@ async def _explained(view: View, facts: RunFacts, groups: Groups, rows: Sequence
     why = await view.engine.explanations.of_run(facts.id) if facts.state == "executing" else None
     unfinished = [step_of(facts.key, row.step.ordinal) for row in rows[:ROWS] if row.step.finished_at is None]
     each = await view.engine.explanations.of_each(facts.id, unfinished) if unfinished else {}
-    return {"failed": failed, "why": why, "whys": {ordinal_of(step): one.why for step, one in each.items()}}
+    failures = sum(groups.counts.get(state, 0) for state in _FAILED)
+    whys = {ordinal_of(step): one.why for step, one in each.items()}
+    return {"failed": failed, "failures": failures, "why": why, "whys": whys}
 
 
 async def _shown(facts: RunFacts, groups: Groups, rows: Sequence[Row], *, is_too_large: bool) -> dict[str, object]:
