@@ -2,9 +2,11 @@
 
     migrate   create the schema, or bring it up to date
     worker    run the steps of the workers a module defines
+    insert    insert a workflow from a template, with values in its holes
     list      list workflows, the newest first
     show      draw a workflow's steps, or print everything about one
     explain   say why a workflow, or a step of it, is where it is
+    usage     print what calls of language models used and cost
     cancel    cancel a workflow, or some of its steps
     retry     open discarded and cancelled steps again
     complete  complete a step with a value, without running it

@@ -19,7 +19,7 @@ from baton.database.store import Store
 from baton.errors import EngineClosed, WorkflowNotFound
 from baton.tasks import wait_for_event
 
-SECONDS_BETWEEN_READINGS = 0.55
+SECONDS_BETWEEN_READINGS = 0.6
 """Two readings of a run are at least this far apart, so that they are fewer than two a second."""
 SHARE_OF_TIME = 0.2
 """Reading a large run takes at most this share of a connection's time."""

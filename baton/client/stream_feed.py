@@ -96,8 +96,8 @@ class StreamFeed:
                 await asyncio.sleep(SECONDS_AFTER_THE_END)
                 continue
             await asyncio.sleep(SECONDS_BETWEEN_READINGS)
-            is_told = self._engine.listener is not None and self._may_follow
-            await wait_for_event(self._announced, LONGEST_PAUSE if is_told else SECONDS_WITHOUT_ANNOUNCEMENTS)
+            is_announced = self._engine.listener is not None and self._may_follow
+            await wait_for_event(self._announced, LONGEST_PAUSE if is_announced else SECONDS_WITHOUT_ANNOUNCEMENTS)
 
     def _take(self, items: Sequence[StreamItem]) -> None:
         if not items:

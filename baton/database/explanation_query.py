@@ -236,6 +236,20 @@ with recursive w as materialized (
      cross join node n0
       join lateral (select r.* from {schema}.steps r where r.id = n0.id offset 0) s on true
       left join lateral (select e.* from {schema}.queue e where e.step_id = n0.id offset 0) q on true
+      -- A gate that let nothing through has the reason of its group.
+      left join lateral (
+               select r.reason, r.condition
+                 from (
+                          select x.role, x.reason, x.condition, x.state
+                            from {schema}.steps x
+                           where s.grouping = 'workflow' and s.state in ('cancelled', 'discarded', 'skipped')
+                             and x.id >= {schema}.sibling_of(s.id, s.first_child)
+                             and x.id < {schema}.sibling_of(s.id, s.first_child + s.children)
+                          offset 0
+                      ) r
+                where r.role = 'gate' and r.state in ('cancelled', 'discarded', 'skipped')
+                limit 1
+           ) g on true
       left join lateral (select array_agg(l.id) as next from links l where l.via = n0.id) n on true
      where q.step_id is null or n0.id in (select r.id from root r)
 )

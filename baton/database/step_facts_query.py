@@ -1,24 +1,15 @@
-"""What is read of one step that is explained: `s` is its row, `q` its entry, `w` its workflow."""
+"""What is read of one step: `s` is its row, `q` its entry, `w` its workflow, `g` the gate of a group that ended it."""
 
 STEP_FACTS = """json_build_object(
     'id', s.id, 'name', s.name, 'workflow', w.id,
     'state', coalesce(q.state, s.state), 'worker', s.worker, 'queue', s.queue,
     'attempt', coalesce(q.attempt, s.attempt), 'max_attempts', s.max_attempts, 'pending', s.pending, 'role', s.role,
     'grouping', s.grouping, 'children', case when s.first_child is not null then s.children end, 'needs', s.needs,
-    'round', s.round, 'reason', s.reason, 'outcome', s.outcome, 'refusals', s.refusals, 'not_needed', s.not_needed,
+    'round', s.round, 'reason', coalesce(g.reason, s.reason), 'outcome', s.outcome, 'refusals', s.refusals,
+    'not_needed', s.not_needed,
     'is_join', coalesce(q.is_join, false), 'deadline', s.deadline, 'start_within', s.start_within,
     'awaits', s.awaits, 'ending', s.ending,
-    'condition', case
-                     when s.condition is not null or s.first_child is null or s.reason not like 'its condition %'
-                         then s.condition
-                     else (
-                         select r.condition
-                           from {schema}.steps r
-                          where r.id >= {schema}.sibling_of(s.id, s.first_child)
-                            and r.id < {schema}.sibling_of(s.id, s.first_child + s.children)
-                            and r.role = 'gate'
-                     )
-                 end,
+    'condition', coalesce(s.condition, g.condition),
     'group', case
                  when s.parent is not null then (
                      select g.name from {schema}.steps g where g.id = any(array[{schema}.sibling_of(s.id, s.parent)])

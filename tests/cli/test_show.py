@@ -17,7 +17,7 @@ from baton.database.messages import ClaimRequest
 from baton.database.queries import Status, Unserved
 from tests.cli.command import assert_refused, assert_succeeded, baton
 from tests.cli.test_tree import step
-from tests.programs.shared_workers import failing, noted
+from tests.programs.shared_workers import counting, failing, noted
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -391,3 +391,17 @@ def test_a_name_that_steers_a_terminal_is_escaped():
 
     assert text.count("\\x1b[2J\\u202eexe\\x07") >= 4
     assert text.replace("\n", "").isprintable()
+
+
+async def test_watch_prints_each_end_where_there_is_no_terminal(database, engine, tmp_path):
+    async with WorkerPool(engine):
+        flow = Baton.new(workflow_id="w").add("a", counting.new(number=1)).add("b", counting.new(number=2), deps=["a"])
+        assert await (await flow.insert()).wait(timeout=30) == "completed"
+
+    lines = assert_succeeded(baton("show", "w", "--watch", cwd=tmp_path, database=database)).splitlines()
+
+    assert [line.split("  ")[-1] for line in lines] == [
+        "a is completed",
+        "b is completed",
+        "workflow w is completed",
+    ]

@@ -92,6 +92,10 @@ async def test_a_viewer_reads(roles: Roles) -> None:
         run = await granted.new().insert(client)
         assert (await Run(run.id, viewer).status()).counts == {"available": 1}
         assert [step.name for step in await Run(run.id, viewer).steps()] == ["granted"]
+        assert str(await Run(run.id, viewer).explain("granted")).startswith(
+            "step 'granted' is available, and no living"
+        )
+        assert (await Run(run.id, viewer).explain()).root.step == "granted"
 
 
 async def test_an_operator_pauses_resumes_cancels_and_retries(roles: Roles) -> None:
@@ -226,7 +230,17 @@ GRANTED = {
     "public": set(),
 }
 READS = {
-    *("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind"),
+    *(
+        "workflow_of",
+        "step_of",
+        "sibling_of",
+        "channel",
+        "local_name",
+        "group_result",
+        "awaited_kind",
+        "topic_kind",
+        "limit_of",
+    ),
 }
 """None of these changes anything, or reads more than the tables, which every part may read."""
 

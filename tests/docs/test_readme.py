@@ -116,7 +116,7 @@ def test_every_command_is_in_the_table():
     helped = subprocess.run(
         [sys.executable, "-m", "baton", "--help"], env=environment(), capture_output=True, text=True, check=True
     )
-    commands = re.findall(r"^    ([\w-]+) ", helped.stdout, re.MULTILINE)
+    commands = re.findall(r"^    ([\w-]+)(?: |$)", helped.stdout, re.MULTILINE)
 
     assert commands == re.findall(r"^\| `baton ([\w-]+)", TEXT, re.MULTILINE)
 

@@ -280,3 +280,25 @@ async def test_too_many_losses_and_too_many_rounds(engine, ends, connection):
     assert "after 10,000 of them, which is the limit" in str(rounds)
     assert isinstance(lost.cause, causes.TooManyLost)
     assert str(lost).startswith("step 'lost' was discarded: too many of its attempts were lost")
+
+
+async def test_a_group_that_was_not_entered_leads_to_what_came_before(engine, ends):
+    flow = Baton.new().add("a", ends.breaks.new()).add("b", ends.scores.new())
+    flow.add("g", Baton.new().add("x", ends.scores.new()), deps=["a"], when=result_of("b")["score"] > 0.1)
+    run = await ended(engine, flow)
+
+    because = f"was cancelled because of step 'a' upstream; {ONLY}"
+    assert await said(run, "g") == f"step 'g' {because}"
+    assert await said(run, "g/x") == f"step 'g/x' {because}"
+
+
+async def test_a_group_that_needs_what_cannot_come(engine, ends):
+    inner = Baton.new().add("x", ends.scores.new()).add("y", ends.scores.new(), deps=["x"])
+    inner.add("z", ends.scores.new(), deps=["x", "y"], needs=1)
+    flow = Baton.new().add("b", ends.breaks.new()).add("a", ends.breaks.new()).add("g", inner, deps=["a", "b"], needs=2)
+    run = await ended(engine, flow)
+
+    group = "step 'g' was cancelled: it needs 2 of its dependencies, and only "
+    assert (await said(run, "g")).startswith(group)
+    for step in ("x", "y", "z"):
+        assert (await said(run, f"g/{step}")).startswith(f"step 'g/{step}' was cancelled with its group 'g'; {group}")

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from baton import Baton, Engine, WorkerPool, each
+from baton import Baton, Engine, WorkerPool, each, param
 from baton.runtime import expander
 from tests.database.raw_pool import assert_consistent
 from tests.faults.processes import expire_lease, is_completed, worker_process
@@ -139,3 +139,22 @@ async def test_cut_off_during_an_expansion(
 
     (group,) = await run.steps()
     assert (group.attempt, list(group.errors)) == (1, [])
+
+
+async def test_killed_while_items_become_workflows(engine, connection, effects):
+    """Processes die after the map has expanded, before its first item does, and after one has."""
+    inner = Baton.new().add("a", noted.new(value=param("x")))
+    run = await Baton.new().add("g", inner, each={"x": LISTS["map"]}).insert(engine)
+    for point in ("after expand", "before expand", "after expand"):
+        with worker_process(engine.connector.dsn, effects, kill_at=point, queues={"default": 1}) as killed:
+            assert await killed.ended() == -signal.SIGKILL
+            await eventually(lambda: no_backend_of_a_pool(connection), deadline=30)
+            await expire_lease(connection, killed.pid)
+
+    async with WorkerPool(engine, lease=1, poll=0.3):
+        assert await run.result("g", timeout=40) == LISTS["map"]
+
+    starts = Counter(event["step"] for event in effects.read(event="start"))
+    assert starts == {f"g[{number}]/a": 1 for number in range(SIZE)}
+    assert await connection.fetchval("select total from workflows") == 1 + 2 * SIZE
+    await assert_consistent(connection)

@@ -41,7 +41,7 @@ async def test_a_step_of_a_killed_process_is_ended_once_it_is_given_back(engine,
 
 
 async def test_an_attempt_that_comes_back_is_not_accepted_over_a_completed_step(engine, connection, effects):
-    """Its process was stopped past its lease, and the step completed by hand meanwhile."""
+    """Its process was stopped past its lease, and somebody completed the step meanwhile."""
     run = await Baton.new().add("a", held.new(value=1)).insert()
     with worker_process(engine.connector.dsn, effects) as stopped:
         await eventually(lambda: is_started(effects, "a"), deadline=SECONDS)

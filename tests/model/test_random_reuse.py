@@ -90,11 +90,11 @@ async def test_random_graphs_reuse_what_is_the_same_and_completed(engine: Engine
 
             run = await second.flow(work).insert(reusing=earlier)
 
-            told = f"BATON_SEED={seed}, graph {number}"
-            assert await run.wait(timeout=SECONDS) == "completed", told
+            label = f"BATON_SEED={seed}, graph {number}"
+            assert await run.wait(timeout=SECONDS) == "completed", label
             began = {one.split()[1].split("/")[0] for one in runs if one.startswith(run.id)}
             reused = {f"s{place}" for place in first.reused_by(second)}
-            assert began == {f"s{place}" for place in range(len(second.before))} - reused, told
+            assert began == {f"s{place}" for place in range(len(second.before))} - reused, label
             for place in range(len(second.before)):
-                assert await run.result(f"s{place}") == second.value(place), told
+                assert await run.result(f"s{place}") == second.value(place), label
     await assert_consistent(connection)

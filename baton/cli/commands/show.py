@@ -15,6 +15,7 @@ from baton.cli.step_report import debug_report, step_report
 from baton.cli.terminal import Line, Piece, is_terminal, print_json, print_lines, width
 from baton.cli.text import one_line
 from baton.cli.tree import StepLine, TreeLine, tree
+from baton.cli.watching import watch
 from baton.client.engine import Engine
 from baton.client.run import Run
 from baton.core.explaining.explanation import ExplainedStep
@@ -49,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--debug", action="store_true", help="with STEP, print what its attempts left, if the workflow has debug"
     )
+    parser.add_argument("--watch", action="store_true", help="show the workflow until it is final")
     add_json(parser)
     add_address(parser)
 
@@ -58,6 +60,8 @@ async def run(arguments: argparse.Namespace) -> None:
     async with Engine(arguments.address, schema=arguments.schema, create=False) as engine:
         if arguments.step is not None:
             await _show_step(engine, arguments)
+        elif arguments.watch and not arguments.json:
+            await watch(Run(arguments.id, engine), lambda: _show_workflow(engine, arguments))
         else:
             await _show_workflow(engine, arguments)
 

@@ -288,7 +288,8 @@ class SlotsTaken(Kind, frozen=True):
 
     def __str__(self) -> str:
         taken = "whose only one is taken" if self.slots == 1 else f"whose {self.slots:,} are all taken"
-        return f"waits for a slot in queue {self.queue!r}, {taken}, the longest by {'; '.join(map(str, self.holders))}"
+        longest = f", the longest by {self.holders[0]}" if self.holders else ""
+        return f"waits for a slot in queue {self.queue!r}, {taken}{longest}"
 
 
 class AboutToStart(Kind, frozen=True):

@@ -38,7 +38,7 @@ _CHILD = re.compile(
     r"step '(?P<step>.*?)' was (?P<state>cancelled|discarded|skipped)(?:: (?P<reason>.*))?",
     re.DOTALL,
 )
-_GROUP = re.compile(r"its workflow was (?P<state>\w+)(?:: (?P<reason>.*))?", re.DOTALL)
+_GROUP = re.compile(r"its workflow was (?P<state>\w+)(?:[:;] (?P<reason>.*))?", re.DOTALL)
 _SCOPE = re.compile(r"(?:the workflow|step '(?P<scope>.*?)') was ended: (?P<reason>.*)", re.DOTALL)
 _NEEDS = re.compile(r"it needs \d+ of its |\d+ of its \d+ children failed, and it tolerates ")
 _FIRST = re.compile(
