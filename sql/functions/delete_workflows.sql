@@ -1,6 +1,6 @@
 -- Delete these workflows with all their steps. Returns how many steps.
 --
--- p_keep_usage: calls of language models are kept for so many seconds; null deletes all of theirs.
+-- p_keep_usage: seconds for which calls of language models are kept; null deletes all of theirs.
 -- Locks: none; prune has locked the workflows.
 create or replace function delete_workflows(p_keys bigint[], p_keep_usage double precision) returns integer
 language plpgsql

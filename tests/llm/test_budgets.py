@@ -235,6 +235,14 @@ async def test_a_kill_leaves_nothing_reserved(engine: Engine, connection: asyncp
         await run.cancel()
 
 
+async def test_an_undo_runs_although_nothing_is_left(pool: WorkerPool) -> None:
+    flow = Baton.new(budget=dollars(1)).add("a", spend.new(1), undo=spend.new(1)).add("b", spend.new(), deps=["a"])
+    run = await flow.insert()
+    await run.wait(timeout=SECONDS)
+
+    assert await states(run) == {"a": "completed", "b": "discarded", "a[undo]": "completed"}
+
+
 async def test_a_run_without_a_budget_asks_nothing(pool: WorkerPool, connection: asyncpg.Connection) -> None:
     run = await Baton.new().add("a", spend.new()).insert()
     await run.wait(timeout=SECONDS)

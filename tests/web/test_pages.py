@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from baton import Baton, Run
+from baton import Baton, Context, Run, WorkerPool, worker
 from baton.database.connections import Connections
+from baton.llm import Usage
 from baton.web import User
 from tests.web.conftest import HOSTILE_ID, HOSTILE_NAME, HOSTILE_STEP
 from tests.web.served import ANN, asking_as
@@ -39,6 +40,8 @@ def addresses(filled):
         ("run", {"id": HOSTILE_ID}),
         ("run", {**run, "around": "approval"}),
         ("interventions", run),
+        ("usage", run),
+        ("debug", {**run, "step": "a"}),
         ("steps", run),
         ("steps", {"id": filled.mapped, "state": "discarded", "group": "each"}),
         ("step", {**run, "step": "a"}),
@@ -271,3 +274,37 @@ async def test_entries_in_lanes_are_counted_too(engine, jobs):
         text = (await client.get("queues")).text
 
     assert '<td class="number">3</td>' in text
+
+
+async def test_the_usage_of_language_models_is_summed_up(engine):
+    @worker
+    async def ask(ctx: Context) -> str:
+        ctx.record_usage(Usage(model="gpt-made-up <b>", provider="nobody", input_tokens=1200, output_tokens=34))
+        return "answered"
+
+    run = await ask.new().insert()
+    async with WorkerPool(engine):
+        await run.wait(timeout=20)
+    async with asking_as(engine) as client:
+        text = (await client.get("usage", params={"id": run.id})).text
+
+    assert "1,234" in text
+    assert "gpt-made-up &lt;b&gt;" in text
+    assert "unknown" in text
+
+
+async def test_what_attempts_left_for_debugging_is_shown_to_those_who_may(engine):
+    @worker
+    async def traced(ctx: Context, word: str) -> None:
+        ctx.record("note", {"saw": word})
+
+    run = await Baton.new(debug=True).add("traced", traced.new("<i>swordfish</i>")).insert()
+    async with WorkerPool(engine):
+        await run.wait(timeout=20)
+    query = {"id": run.id, "step": "traced"}
+    async with asking_as(engine) as client, asking_as(engine, "bob") as reader:
+        text = (await client.get("debug", params=query)).text
+        assert (await reader.get("debug", params=query)).status_code == 403
+
+    assert "&lt;i&gt;swordfish&lt;/i&gt;" in text
+    assert "note" in text

@@ -19,6 +19,7 @@ from baton.errors.language_models import InvalidUsage
 Period: TypeAlias = Literal["hour", "day", "month"]
 OnExceeded: TypeAlias = Literal["fail", "wait"]
 MOST_BUDGETS = 10
+UNDO = "[undo]"
 MOST_TOKENS = 2**53
 _NUMBERS = re.compile(r"\[[^\]]*\]")
 
@@ -179,6 +180,9 @@ def stored_budgets(budgets: Sequence[Budget], scope: str, tags: Mapping[str, str
 
 def reservations(step: str, worker: str, budgets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what an attempt of a step has to reserve, for sql/functions/reserve_budgets.sql; empty for nothing."""
+    if step.endswith(UNDO):
+        # What a step did is taken back, whatever that costs.
+        return []
     plain = _NUMBERS.sub("", step)
     wanted = []
     for budget in budgets:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from baton.web.pages.changes import changes
 from baton.web.pages.confirm import confirm
 from baton.web.pages.data import data
+from baton.web.pages.debug import debug
 from baton.web.pages.doctor import doctor
 from baton.web.pages.interventions import interventions
 from baton.web.pages.limits import limits
@@ -21,6 +22,7 @@ from baton.web.pages.runs import runs
 from baton.web.pages.schedules import schedules
 from baton.web.pages.step import step
 from baton.web.pages.steps import steps
+from baton.web.pages.usage import usage
 from baton.web.rendering import Page
 from baton.web.view import View
 
@@ -33,6 +35,8 @@ PAGES: Mapping[str, Callable[[View], Awaitable[Answer]]] = {
     "steps": steps,
     "step": step,
     "data": data,
+    "debug": debug,
+    "usage": usage,
     "queues": queues,
     "pools": pools,
     "schedules": schedules,
