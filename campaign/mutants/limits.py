@@ -22,7 +22,7 @@ MUTANTS_OF_LIMITS = (
     ),
     Mutant(
         "a lane is counted without a lock",
-        (Change(_CHOOSE, "           and pg_try_advisory_xact_lock(", "           and 0 <> ("),),
+        (Change(_CHOOSE, "         where pg_try_advisory_xact_lock(", "         where 0 <> ("),),
         _CHANGES,
     ),
     Mutant(

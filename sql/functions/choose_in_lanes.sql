@@ -7,7 +7,7 @@
 -- it was inserted. It still costs all its units.
 -- chosen: where the entries are. used: their units. last: the lane that was served last.
 -- earned_at: when the first of the lanes whose rates are used up has earned its next entry.
--- is_more: a lane gave all that a turn allows.
+-- is_more: a lane gave all that a turn allows, or another claim holds one.
 -- blocked_by: units up to and with the first entry for which p_units was too little. Those behind it
 --   wait as well: smaller ones could keep it from its start for good.
 -- Locks: one advisory lock for each lane, without waiting; then rows of lane_rates.
@@ -19,11 +19,16 @@ create or replace function choose_in_lanes(
 language plpgsql
 as $$
 declare
-    locked text[] := array(
+    going  text[] := array(
         select l.lane
           from unnest(p_lanes) with ordinality as l(lane, n)
          where not exists (select from paused_lanes p where p.queue = p_setting.queue and p.lane = l.lane)
-           and pg_try_advisory_xact_lock(hashtextextended(p_setting.queue || ' ' || l.lane, claims_gate()))
+         order by l.n
+    );
+    locked text[] := array(
+        select l.lane
+          from unnest(going) with ordinality as l(lane, n)
+         where pg_try_advisory_xact_lock(hashtextextended(p_setting.queue || ' ' || l.lane, claims_gate()))
          order by l.n
     );
 begin
@@ -90,7 +95,7 @@ begin
                  from waiting w
                 where w.total > w.free_units
            ),
-           exists (select from taken g group by g.lane having count(*) >= p_turn),
+           cardinality(locked) < cardinality(going) or exists (select from taken g group by g.lane having count(*) >= p_turn),
            (select min(f.total) from fitting f where f.nth <= p_room and f.total > p_units)
       into chosen, used, last, earned_at, is_more, blocked_by
       from taken t;

@@ -230,7 +230,17 @@ GRANTED = {
     "public": set(),
 }
 READS = {
-    *("workflow_of", "step_of", "sibling_of", "channel", "local_name", "group_result", "awaited_kind", "topic_kind"),
+    *(
+        "workflow_of",
+        "step_of",
+        "sibling_of",
+        "channel",
+        "local_name",
+        "group_result",
+        "awaited_kind",
+        "topic_kind",
+        "limit_of",
+    ),
 }
 """None of these changes anything, or reads more than the tables, which every part may read."""
 

@@ -24,7 +24,7 @@ select coalesce(max(n), 0)
 
 async def inserted(pool, count, lanes=1):
     for number in range(count):
-        only = step("a", lane=f"lane {number % lanes}")
+        only = step("a", lane=f"lane {number % lanes}", priority=1)
         await pool.store.insert_workflow(workflow(f"w{number}", only))
 
 
@@ -118,7 +118,13 @@ async def test_the_first_limit_of_a_queue_counts_claims_under_way(pool, psql, li
     after = await psql.fetchval(COUNT)
     most = await watched(psql, working, sum(one.settled for one in working) + 200, [COUNT])
     assert most[COUNT] <= max(6, after)
-    assert await psql.fetchval(COUNT) <= 6
+    await eventually(lambda: executes_at_most(psql, 6))
+    most = await watched(psql, working, sum(one.settled for one in working) + 50, [COUNT])
+    assert most[COUNT] <= 6
+
+
+async def executes_at_most(psql, count):
+    return await psql.fetchval(COUNT) <= count
 
 
 async def test_a_limit_is_changed_under_load(pool, psql, limit, claimers):
@@ -144,6 +150,22 @@ async def test_a_change_waits_for_claims_under_way(pool, connect, limit, psql):
     await changing
 
     assert len(await pool.claim()) == 1
+
+
+async def test_a_lane_that_another_claim_holds_is_passed_over_for_now(pool, connect, limit):
+    """That claim has not committed, so what it started cannot be counted. The pool asks again soon."""
+    await inserted(pool, 1)
+    await limit(lane_running=1)
+    slow = await RawPool.register(await connect())
+    async with slow.connection.transaction():
+        assert len(await slow.claim(1)) == 1
+        await pool.store.insert_workflow(workflow("urgent", step("a", lane="lane 0", priority=0)))
+
+        advanced = await pool.advance()
+
+        assert advanced.claimed == []
+        assert json.loads(advanced.memory)["default"]["next_in"] == 0.001
+    assert (await pool.advance()).claimed == []
 
 
 async def test_a_claim_that_settles_does_not_wait_for_a_change(pool, connect, limit, psql):
