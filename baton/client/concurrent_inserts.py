@@ -25,7 +25,7 @@ STEPS_TOGETHER = 2_000
 CALLS = 2
 """While one call is written by the server, this process takes the answers of another and prepares the next."""
 WORTH_SPLITTING = 32
-"""So many workflows that wait are sent in `CALLS` calls; fewer would cost more calls than they gain."""
+"""From this many waiting workflows on they are sent in `CALLS` calls; fewer would cost more calls than they gain."""
 STEPS_OF_SMALL = 100
 TEXT_OF_SMALL = 50_000
 """A workflow with more steps, or more characters of arguments, goes alone: others do not wait for it to be written."""

@@ -59,7 +59,7 @@ async def served(name: str, peer: Peer) -> AsyncIterator[int]:
 
 
 async def load(port: int, requests: int) -> Load:
-    """Send so many requests, each connection the next one when it has its answer."""
+    """Send this number of requests, each connection the next one when it has its answer."""
     numbers = iter(range(requests))
     latencies: list[float] = []
     began = time.monotonic()

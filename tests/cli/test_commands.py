@@ -59,7 +59,7 @@ def test_a_grant_that_names_no_part_is_a_usage_error(tmp_path):
 
     assert done.returncode == 2
     assert (
-        "'boss=somebody' is not of the form PART=ROLE, with one of worker, client, operator, viewer as part"
+        "'boss=somebody' is not of the form PART=ROLE, with one of worker, client, operator, viewer, debug as part"
         in done.stderr
     )
 

@@ -299,8 +299,10 @@ async def test_the_limits_of_the_schema_hold_for_clients(refusing, connection):
 
 async def test_the_function_that_takes_a_key_is_not_for_clients(client, connection):
     """It would release the steps of the workflow with that key again, completed ones too."""
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_workflow"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_job"):
         await Store(client, "baton").insert_workflow(of(STEP))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_workflow"):
+        await Store(client, "baton").insert_workflow(of(step("a"), step("b", "a")))
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert_workflows"):
         await Store(client, "baton").insert_workflows(workflow_columns([of(STEP)]))
 

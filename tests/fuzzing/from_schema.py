@@ -25,6 +25,7 @@ _KNOWN = _ANNOTATIONS | {
         "const",
         "enum",
         "oneOf",
+        "anyOf",
         "type",
         "minimum",
         "exclusiveMinimum",
@@ -56,8 +57,8 @@ class FromSchema:
             return st.just(schema["const"])
         if "enum" in schema:
             return st.sampled_from(schema["enum"])
-        if "oneOf" in schema:
-            return st.one_of([self._strategy(one) for one in schema["oneOf"]])
+        if any_of := schema.get("oneOf", schema.get("anyOf")):
+            return st.one_of([self._strategy(one) for one in any_of])
         kinds = schema.get("type")
         if kinds is None:
             return ANY
