@@ -221,6 +221,7 @@ GRANTED = {
         "set_limits",
         "watch",
         "follow",
+        "follow_stream",
         "pause_schedule",
         *REPAIRS,
         *SENDS,
