@@ -19,6 +19,7 @@ from campaign.mutants.budgets import MUTANTS_OF_BUDGETS
 from campaign.mutants.catalogue import MUTANTS, Mutant
 from campaign.mutants.endings import MUTANTS_OF_ENDINGS
 from campaign.mutants.enough import MUTANTS_OF_ENOUGH
+from campaign.mutants.followers import MUTANTS_OF_FOLLOWERS
 from campaign.mutants.groups import MUTANTS_OF_GROUPS
 from campaign.mutants.interventions import MUTANTS_OF_INTERVENTIONS
 from campaign.mutants.keys import MUTANTS_OF_KEYS
@@ -36,6 +37,7 @@ ALL_MUTANTS = (
     *MUTANTS_OF_OUTCOMES,
     *MUTANTS_OF_WAITS,
     *MUTANTS_OF_LIMITS,
+    *MUTANTS_OF_FOLLOWERS,
     *MUTANTS_OF_KEYS,
     *MUTANTS_OF_INTERVENTIONS,
     *MUTANTS_OF_BUDGETS,
