@@ -147,7 +147,9 @@ class Chromium:
     async def _open(self) -> None:
         self._playwright = await async_playwright().start()
         # As root Chromium runs without its sandbox only. It sees the tests' own pages and no others.
-        self._browser = await self._playwright.chromium.launch(executable_path=self._path, args=["--no-sandbox"])
+        # The shared memory of a container may be too small for it.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        self._browser = await self._playwright.chromium.launch(executable_path=self._path, args=arguments)
 
     async def _close(self) -> None:
         await self._browser.close()
