@@ -151,7 +151,7 @@ def test_importing_baton_imports_nothing_else():
     assert imported_by("import baton") == ["baton"]
 
 
-def test_defining_workers_and_graphs_imports_nothing_that_reaches_a_database():
+def test_defining_graphs_imports_nothing_that_reaches_a_database():
     modules = imported_by("from baton import Baton, result_of, worker")
 
     assert [module for module in modules if module.startswith(("baton.database", "baton.client"))] == []

@@ -35,7 +35,7 @@ _KNOWN = _ANNOTATIONS | {
         "pattern",
     ),
     *("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
-    *("properties", "required", "additionalProperties", "minProperties", "maxProperties"),
+    *("properties", "propertyNames", "required", "additionalProperties", "minProperties", "maxProperties"),
 }
 
 
@@ -105,7 +105,9 @@ class FromSchema:
     def _object(self, schema: Schema) -> st.SearchStrategy[Any]:
         properties: Mapping[str, Schema] = schema.get("properties", {})
         if not properties:
-            return st.dictionaries(st.text(max_size=3), ANY, max_size=3)
+            keys = self._strategy(schema["propertyNames"]) if "propertyNames" in schema else st.text(max_size=3)
+            others = schema.get("additionalProperties", True)
+            return st.dictionaries(keys, self._strategy(others) if isinstance(others, Mapping) else ANY, max_size=3)
         made = {name: self._strategy(one) for name, one in properties.items()}
         if schema.get("maxProperties") == 1:
             return st.one_of([st.fixed_dictionaries({name: one}) for name, one in made.items()])
