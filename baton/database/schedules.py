@@ -121,6 +121,13 @@ class ScheduleStore:
         """Return the schedules that are due, the longest overdue first. Changes nothing."""
         return [due_schedule(row) for row in await self._calls.fetch(self._due, limit)]
 
+    async def put_off(self, schedule: DueSchedule, fault: str) -> bool:
+        """Try a schedule whose slot cannot be computed again later, after a pause that grows. Return whether we did."""
+        (row,) = await self._calls.fetch(
+            self._fire, schedule.name, schedule.version, schedule.next_at, 0, None, None, None, None, None, None, fault
+        )
+        return bool(row["outcome"] == "failed")
+
     async def fire(
         self, schedule: DueSchedule, due: Due, run: str | None, next_due: datetime | None
     ) -> tuple[Firing, str | None]:

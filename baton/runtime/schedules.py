@@ -27,11 +27,12 @@ class Schedules:
         """Fire a slot. Return whether the schedule moved on, so that its next slot may be due as well."""
         try:
             what = _what_is_due(schedule)
+            run = None if what.fire is None else schedule.timing.slot_id(schedule.name, what.fire)
+            next_due = due_at(schedule.name, what.next, schedule.jitter)
         except Exception as fault:  # noqa: BLE001  # cron or time zone of one schedule must not stop the others
-            self._observers.emit(ScheduleFired(schedule.name, "failed", None, None, 0, repr(fault)))
+            if await self._store.put_off(schedule, repr(fault)):
+                self._observers.emit(ScheduleFired(schedule.name, "failed", None, None, 0, repr(fault)))
             return False
-        run = None if what.fire is None else schedule.timing.slot_id(schedule.name, what.fire)
-        next_due = due_at(schedule.name, what.next, schedule.jitter)
         outcome, error = await self._store.fire(schedule, what, run, next_due)
         if outcome == "stale":
             return False

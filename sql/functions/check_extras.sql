@@ -11,7 +11,7 @@ begin
         select s.name, s.workflow, s.total, s.ordinal, s.dependencies, s.extras, s.kind, s.role, s.worker, s.counts_children, s.inputs, s.arg_refs
           from unnest(p_steps) as s
          where s.extras is not null
-            or s.worker in ('baton.workflow', 'baton.item', 'baton.signal', 'baton.timer')
+            or s.worker in ('baton.workflow', 'baton.item', 'baton.signal', 'baton.timer', 'baton.message', 'baton.run')
             or s.counts_children
     loop
         fault := case

@@ -13,7 +13,7 @@ begin
     perform refuse(fault);
     select min(case
                when t.concurrency is not null or t.tolerate is not null or t.needs is not null then 'only a map has children to count'
-               when t.worker in ('baton.workflow', 'baton.item', 'baton.signal', 'baton.timer') then
+               when t.worker in ('baton.workflow', 'baton.item', 'baton.signal', 'baton.timer', 'baton.message', 'baton.run') then
                    format('the worker %s stands for something that is not a job', t.worker)
            end)
       into fault

@@ -6,7 +6,8 @@
 -- p_fire: the slot to fire now, which is p_slot unless that was missed; null if all that was due
 --   was missed.
 -- p_run, p_workflow: the id of its run, and the workflow as Baton.to_json writes it, under this id.
--- p_fault: why the workflow could not be made; then p_workflow is null.
+-- p_fault: why the workflow could not be made; then p_workflow is null. If p_run is null as well, not
+--   even the slot could be computed.
 -- p_next, p_due: the slot after that, and when to fire it.
 -- outcome: fired, skipped, waiting (for the end of an earlier run), missed, failed, or stale:
 --   somebody else fired it, or holds it.
@@ -48,6 +49,9 @@ begin
             );
         end if;
         case
+            when p_fault is not null and p_run is null then
+                outcome := 'failed';
+                error := p_fault;
             when p_fire is null then
                 outcome := 'missed';
             when is_running and schedule.overlap = 'skip' then

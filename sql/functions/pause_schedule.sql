@@ -11,6 +11,11 @@ create or replace function pause_schedule(
 language plpgsql security definer
 as $$
 begin
+    perform refuse(case
+        when not (p_next between '1900-01-01 00:00Z' and '9001-01-01 00:00Z')
+             or not (p_due between '1900-01-01 00:00Z' and '9001-01-01 00:00Z') then
+            'its next time is not between the years 1900 and 9000'
+    end);
     update schedules s
        set paused_at = case when p_is_paused then clock_timestamp() end,
            next_at = case when p_is_paused then s.next_at else p_next end,

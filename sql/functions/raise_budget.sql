@@ -15,6 +15,10 @@ declare
     asked record;
 begin
     perform require_read_committed();
+    perform refuse(case
+        when not (p_cost >= 0 and p_cost <= 1e12) or not (p_tokens >= 0 and p_tokens <= 1000000000000000) then
+            'a budget is raised to 0 or more, and to at most 1e12 of cost and 1e15 tokens'
+    end);
     select budget_name(w.key, b.scope, b.key) as name, budget_period(b.per, b.timezone, clock_timestamp()) as period,
            case when b.key is null then w.key end as workflow
       into asked

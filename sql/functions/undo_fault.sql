@@ -35,6 +35,8 @@ begin
     );
     if undo ->> 'worker' in ('baton.workflow', 'baton.item') then
         return 'its undo is a group';
+    elsif undo ->> 'worker' in ('baton.signal', 'baton.timer', 'baton.message', 'baton.run') then
+        return 'its undo is a wait';
     elsif (json_typeof((undo ->> 'args')::json) = 'object') is not true then
         return 'the arguments of its undo are not a JSON object';
     elsif undo ->> 'arg_refs' is not null and not are_references((undo ->> 'arg_refs')::json) then

@@ -818,6 +818,10 @@ create table schedules (
     created_at timestamptz not null default clock_timestamp(),
     changed_at timestamptz not null default clock_timestamp(),
     constraint schedule_timing check ((cron is null) <> (every is null)),
+    -- Clients could not read others.
+    constraint schedule_times check (
+        next_at between '1900-01-01 00:00Z' and '9001-01-01 00:00Z' and due_at between '1900-01-01 00:00Z' and '9001-01-01 00:00Z'
+    ),
     constraint schedule_overlap check (overlap in ('skip', 'allow', 'replace', 'queue one'))
 ) with (fillfactor = 70);
 create index schedules_due on schedules (due_at) where paused_at is null;

@@ -21,12 +21,14 @@ COMMAND = "python -m tests.docs.api_reference"
 MODULES = (
     ("baton", "What an application imports."),
     ("baton.events", "What `WorkerPool(observers=...)` is given."),
+    ("baton.causes", "What `run.explain()` returns; see [explain.md](explain.md)."),
     ("baton.errors.faults", "The faults that `InvalidWorkflow.faults` lists."),
     ("baton.testing", "For tests; see [testing.md](testing.md)."),
     ("baton.llm", "For language models; see [language-models.md](language-models.md)."),
     ("baton.web", "The dashboard; see [dashboard.md](dashboard.md)."),
     ("baton.contrib.fastapi", "For FastAPI and Starlette; see [applications.md](applications.md)."),
     ("baton.contrib.aiohttp", "For aiohttp; see [applications.md](applications.md)."),
+    ("baton.contrib.events", "Server-sent events for other frameworks; see [applications.md](applications.md)."),
     ("baton.contrib.prometheus", "Metrics; see [observing.md](observing.md)."),
 )
 HEAD = f"""# Reference
