@@ -23,7 +23,9 @@ KEEP_ALIVE = b": nothing new\n\n"
 class Stoppable(Protocol):
     """What an open stream iterates over."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End it; nothing more comes."""
+        ...
 
 
 class Streams:
@@ -120,6 +122,7 @@ def as_server_sent(event: RunEvent) -> bytes:
 
 
 def server_sent(name: str, cursor: str, data: object) -> bytes:
+    """Return one event in the format of server-sent events; `cursor` becomes its id."""
     return f"event: {name}\nid: {cursor}\ndata: {json.dumps(data)}\n\n".encode()
 
 

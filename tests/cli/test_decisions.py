@@ -17,7 +17,7 @@ SECONDS = 30
 async def failed(engine):
     """A run `r` in which `b` failed, so that `d` was cancelled."""
 
-    @worker(max_attempts=1)
+    @worker(name="decided act", max_attempts=1)
     async def act(value: int) -> int:
         return value or 1 // value
 

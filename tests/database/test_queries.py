@@ -38,7 +38,7 @@ async def test_a_status_counts_the_states_of_one_workflow_only(engine, reads, qu
 
 
 async def test_an_unknown_workflow_has_no_rows(engine, reads):
-    assert (await reads.status("nobody"), await reads.summary("nobody")) == (None, None)
+    assert await reads.status("nobody") is None
     assert (
         list(await reads.steps("nobody")),
         list(await reads.names("nobody")),
@@ -74,8 +74,21 @@ async def test_the_last_steps_are_those_nothing_depends_on(engine, reads, quick)
     ("queues", "workers", "whys"),
     [
         (["default"], ["quick"], []),
-        (["default"], ["other"], ["no living worker pool that serves queue 'default' can run worker 'quick'"]),
-        (["other"], ["quick"], ["no living worker pool serves queue 'default'"]),
+        (
+            ["default"],
+            ["other"],
+            [
+                (
+                    "no living worker pool that serves queue 'default' can run worker 'quick'; "
+                    "start one with the module that defines it"
+                )
+            ],
+        ),
+        (
+            ["other"],
+            ["quick"],
+            ["no living worker pool serves queue 'default': start one with `baton worker MODULE --queues default=N`"],
+        ),
     ],
 )
 async def test_a_step_is_unserved_without_a_pool_for_its_queue_and_worker(
@@ -106,7 +119,9 @@ async def test_a_pool_whose_lease_ran_out_serves_nothing(engine, connection, rea
 
     await connection.execute("update pools set expires_at = now() - interval '1 second'")
 
-    assert [one.why for one in await reads.unserved("w")] == ["no living worker pool serves queue 'default'"]
+    assert [one.why for one in await reads.unserved("w")] == [
+        "no living worker pool serves queue 'default': start one with `baton worker MODULE --queues default=N`"
+    ]
 
 
 async def test_the_view_of_the_queue_names_what_waits(engine, connection, quick):

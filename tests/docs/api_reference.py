@@ -117,7 +117,7 @@ def _modules_that_assign(name: str, module: object) -> Iterator[object]:
     """Yield the module, and the one that it imports this name from."""
     yield module
     for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.ImportFrom) and node.module and name in {one.name for one in node.names}:
+        if isinstance(node, ast.ImportFrom) and node.module and {name, "*"} & {one.name for one in node.names}:
             yield importlib.import_module(node.module)
 
 

@@ -61,7 +61,9 @@ async def picture(run: Run, capsys) -> str:
     capsys.readouterr()
     address = run.engine_to_ask().connector.dsn
     await show.run(
-        argparse.Namespace(address=address, schema="baton", id=run.id, step=None, json=False, open=[], all=True)
+        argparse.Namespace(
+            address=address, schema="baton", id=run.id, step=None, json=False, watch=False, open=[], all=True
+        )
     )
     drawn = capsys.readouterr().out
     print(drawn)  # noqa: T201  # the tests are also read with -s

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
 
 from baton import Baton, worker
 from baton.testing import Harness
-
-pytest_plugins = ["baton.testing.plugin"]
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -28,8 +26,10 @@ async def test_a_drain_runs_no_more_at_once_than_the_limit(harness, engine, runn
     @worker(name="limits held", queue="service")
     async def held() -> None:
         with running.attempt():
-            for _ in range(50):
-                await asyncio.sleep(0)
+            await eventually(lambda: running.most["all"] >= 2)
+            # Time for another claim, which must bring nothing.
+            for _ in range(10):
+                await engine.queues()
 
     await engine.limit("service", running=2)
     flow = Baton.new()

@@ -73,7 +73,10 @@ async def test_a_queue_no_pool_serves_waits_and_status_says_so(engine, quick):
         run = await quick.new().with_options(queue="elsewhere").insert()
         (unserved,) = (await run.status()).unserved
 
-    assert (unserved.step, unserved.why) == ("quick", "no living worker pool serves queue 'elsewhere'")
+    assert (unserved.step, unserved.why) == (
+        "quick",
+        "no living worker pool serves queue 'elsewhere': start one with `baton worker MODULE --queues elsewhere=N`",
+    )
 
 
 async def test_a_worker_nobody_knows_waits_unspent_and_status_names_the_cause(engine):
@@ -97,7 +100,7 @@ async def test_a_worker_nobody_knows_waits_unspent_and_status_names_the_cause(en
     assert 14.5 < (record.scheduled_at - record.attempted_at).total_seconds() < 16
     assert unserved.why == (
         "no living worker pool that serves queue 'default' can run worker 'stranger'; the last one that tried says: "
-        "no worker named 'stranger' is registered here"
+        "no worker named 'stranger' is registered here; start one with the module that defines it"
     )
 
 

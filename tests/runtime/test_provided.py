@@ -255,7 +255,7 @@ async def test_a_step_that_no_pool_can_provide_for_is_unserved(engine, connectio
         assert unserved.why == (
             "no living worker pool that serves queue 'default' can run worker 'wanting'; the last one that tried says: "
             "worker 'wanting' asks for Client, which this worker pool does not provide (it provides Cache): "
-            "write WorkerPool(provide=[Client])"
+            "write WorkerPool(provide=[Client]); start one with the module that defines it"
         )
         async with WorkerPool(engine, provide=[Client], name="with"):
             assert not (await run.status()).unserved

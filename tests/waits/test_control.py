@@ -146,5 +146,5 @@ async def test_show_says_when_a_wait_ends(engine, pool):
 async def test_an_error_that_time_is_up_says_what_is_waited_for(engine, pool):
     run = await Baton.new().add("approval", Signal()).insert()
 
-    with pytest.raises(TimeoutError, match="step 'approval' waits for a signal, without a limit"):
+    with pytest.raises(TimeoutError, match="step 'approval' waits for a signal: send it"):
         await run.wait(timeout=0.5)

@@ -7,6 +7,10 @@ import pytest
 
 from tests.database.raw_pool import step
 
+TIMES = """
+    insert into schedules (name, workflow, every, timezone, overlap, catch_up, jitter, next_at, due_at)
+    values ('s', '', 60, 'UTC', 'skip', 0, 0, {}, {})
+"""
 SCHEDULE = """
     insert into schedules (name, workflow, timezone, catch_up, jitter, cron, every, overlap)
     values ('nightly', '{{}}', 'UTC', 0, 0, {}, {})
@@ -84,6 +88,8 @@ WRONG = {
     "insert_limits_one_row": ["insert into insert_limits (id) values (false)"],
     "schedule_timing": [SCHEDULE.format("null, null", "'skip'"), SCHEDULE.format("'* * * * *', 60", "'skip'")],
     "schedule_overlap": [SCHEDULE.format("null, 60", "'both'")],
+    "schedule_times": [TIMES.format("'200000-01-01Z'", "now()"), TIMES.format("now()", "'200000-01-01Z'")],
+    "workflows_debug": ["update workflows set debug = 'some'"],
     "steps_slots_free": ["update steps set concurrency = 2, slots = -1"],
     "queue_state": ["update queue set state = 'suspended'"],
     "queue_claim": [

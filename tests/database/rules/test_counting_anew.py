@@ -8,7 +8,7 @@ from baton.core.outcome import Outcome
 from baton.database.messages import Settlement
 from tests.database.raw_pool import outcome, state, step, steps
 
-KEPT_ONE = '{"backoff" : null, "meta" : null, "kept" : 1}'
+KEPT_ONE = '{"backoff" : null, "debug" : null, "budgets" : null, "meta" : null, "models" : null, "kept" : 1}'
 
 
 async def make_due(psql):
