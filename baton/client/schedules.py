@@ -92,10 +92,12 @@ class Schedules:
         changed = await self._store.resume(name, first, checked_actor(actor))
         return changed if changed is not None else await self._refuse(name)
 
-    async def run_now(self, name: str) -> Run:
+    async def run_now(self, name: str, actor: str | None = None) -> Run:
         """Insert a run now, beside the slots. Raises `ScheduleNotFound`."""
         stored = await self._stored(name)
-        return await self._insert(stored, f"{stored.timing.slot_id(name, stored.moment)} now")
+        workflow_id = f"{stored.timing.slot_id(name, stored.moment)} now"
+        await self._store.run(name, made_for_slot(stored.workflow, workflow_id), checked_actor(actor))
+        return Run(workflow_id, self._engine)
 
     async def backfill(self, name: str, since: datetime, until: datetime) -> Sequence[Run]:
         """Insert a run for each slot of a time that is past. Raises `ScheduleNotFound` and `InvalidOption`."""

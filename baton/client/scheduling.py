@@ -82,9 +82,12 @@ class Scheduling:
         """
         return await self._schedules().resume(name, actor)
 
-    async def run_schedule(self, name: str) -> Run:
-        """Insert a run of a schedule now, beside its slots, and return it. Raises `ScheduleNotFound`."""
-        return await self._schedules().run_now(name)
+    async def run_schedule(self, name: str, *, actor: str | None = None) -> Run:
+        """Insert a run of a schedule now, beside its slots, and return it. Raises `ScheduleNotFound`.
+
+        `actor` says who asks for it, for `run.interventions()`.
+        """
+        return await self._schedules().run_now(name, actor)
 
     async def backfill(self, name: str, since: datetime, until: datetime) -> Sequence[Run]:
         """Insert a run for each slot that a schedule has from `since` until before `until`, as far as that is past.

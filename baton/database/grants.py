@@ -83,6 +83,7 @@ _FUNCTIONS: Mapping[Part, Sequence[str]] = {
         "raise_budget",
         "follow",
         "follow_stream",
+        "run_schedule",
         "put_schedule",
         "pause_schedule",
         "delete_schedule",

@@ -189,6 +189,10 @@ class ScheduleStore:
         moment: datetime = row["moment"]
         return moment
 
+    async def run(self, name: str, workflow: str, actor: str | None) -> None:
+        """Insert a run of a schedule, and note who asked for it."""
+        await self._calls.fetch(f"select {self._schema}.run_schedule($1, $2, $3)", name, workflow, actor)
+
     async def insert(self, workflow: str) -> bool:
         """Insert a workflow from its JSON text. Return whether it is new: false if its id exists."""
         (row,) = await self._calls.fetch(

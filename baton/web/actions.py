@@ -218,7 +218,7 @@ async def _resume_schedule(view: View, subject: Subject) -> Done:
 
 
 async def _run_schedule(view: View, subject: Subject) -> Done:
-    run = await view.engine.run_schedule(subject.needed("schedule"))
+    run = await view.engine.run_schedule(subject.needed("schedule"), actor=view.actor)
     return Done(f"Run {run.id!r} is inserted.", url("run", id=run.id))
 
 

@@ -211,7 +211,7 @@ GRANTED = {
     },
     "client": {
         *("insert_checked", "insert_workflow_json", "watch", "follow", "follow_stream", *REPAIRS),
-        *("put_schedule", "pause_schedule", "delete_schedule", *SENDS),
+        *("run_schedule", "put_schedule", "pause_schedule", "delete_schedule", *SENDS),
     },
     "operator": {
         "pause",

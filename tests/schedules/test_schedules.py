@@ -241,6 +241,15 @@ async def test_a_deleted_schedule_is_gone_and_its_runs_stay(engine):
     assert (await run.status()).state == "executing"
 
 
+async def test_who_runs_a_schedule_is_noted(engine):
+    await engine.schedule("nightly", quick.new(), cron=NEVER_SOON)
+
+    run = await engine.run_schedule("nightly", actor="ada")
+
+    (noted,) = await run.interventions()
+    assert (noted.action, noted.actor, noted.subject) == ("run schedule", "ada", "nightly")
+
+
 async def test_an_unknown_schedule_is_named_with_one_like_it(engine):
     await engine.schedule("nightly", quick.new(), cron=NEVER_SOON)
     for call in (engine.unschedule, engine.pause_schedule, engine.resume_schedule, engine.run_schedule):

@@ -59,7 +59,7 @@ async def _act(engine: Engine, action: str, name: str, actor: str | None) -> str
         case "resume":
             return f"{shown} goes on" if await engine.resume_schedule(name, actor=actor) else f"{shown} was not paused"
         case "run":
-            return f"{shown}: inserted {visible((await engine.run_schedule(name)).id)}"
+            return f"{shown}: inserted {visible((await engine.run_schedule(name, actor=actor)).id)}"
         case _:
             await engine.unschedule(name, actor=actor)
             return f"{shown} is deleted"
