@@ -111,6 +111,7 @@ async def test_a_group_that_runs_shows_the_numbers_of_its_children(pool, held):
 
     await until(run.events(), all_run)
     held.may_end.set()
+    assert await run.wait(timeout=SECONDS) == "completed"
 
 
 async def test_children_have_events_of_their_own_where_asked_for(pool, quick):

@@ -114,6 +114,7 @@ async def test_a_worker_that_returns_a_graph_leaves_records(pool, connection, qu
     await (await grows.new().insert()).result(timeout=SECONDS)
 
     await eventually(lambda: records(connection))
+    assert await records(connection) == [(1, "note", "grown")]
 
 
 async def test_a_cancelled_attempt_leaves_its_records(pool, connection):
@@ -127,6 +128,7 @@ async def test_a_cancelled_attempt_leaves_its_records(pool, connection):
     await run.cancel()
 
     await eventually(lambda: records(connection))
+    assert await records(connection) == [(1, "note", "cancelled")]
 
 
 async def test_a_record_that_cannot_be_stored_delays_nothing(pool, connection, caplog):
